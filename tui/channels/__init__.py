@@ -1,0 +1,37 @@
+"""A resilient client for Phoenix Channels; knows nothing of the supervisor around it."""
+
+from tui.channels.channel import Channel, Push
+from tui.channels.errors import (
+    ChannelClosed,
+    ChannelsError,
+    NotConnectedError,
+    PushDropped,
+    ReplyError,
+    ReplyTimeout,
+)
+from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics, StateChange
+from tui.channels.options import PRESETS, Options
+from tui.channels.socket import Socket
+from tui.channels.values import Unavailable
+from tui.channels.wire import DecodeError, Message
+
+__all__ = [
+    "PRESETS",
+    "Channel",
+    "ChannelClosed",
+    "ChannelsError",
+    "ConnectionDetails",
+    "ConnectionState",
+    "DecodeError",
+    "HealthMetrics",
+    "Message",
+    "NotConnectedError",
+    "Options",
+    "Push",
+    "PushDropped",
+    "ReplyError",
+    "ReplyTimeout",
+    "Socket",
+    "StateChange",
+    "Unavailable",
+]

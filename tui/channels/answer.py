@@ -1,0 +1,51 @@
+"""Something begun at once whose end may be awaited, or not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Answer(Awaitable[T], Generic[T]):
+    """What ``join``, ``push``, ``leave``, ``connect`` and ``disconnect`` return.
+
+    What it stands for goes on whether it is awaited or not, and a failure that nobody awaits is
+    no error. To stop waiting stops nothing else.
+    """
+
+    __slots__ = ("_error", "_future", "_value")
+
+    def __init__(self) -> None:
+        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._value: T | None = None
+        self._error: Exception | None = None
+
+    @property
+    def done(self) -> bool:
+        """It has ended, or nobody waits for it any more."""
+        return self._future.done()
+
+    def succeed(self, value: T) -> None:
+        """End with ``value``; does nothing once done."""
+        if not self._future.done():
+            self._value = value
+            self._future.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        """End with ``error``, raised where it is awaited; does nothing once done."""
+        if not self._future.done():
+            self._error = error
+            self._future.set_result(None)
+
+    def then(self, callback: Callable[[], object]) -> None:
+        """Call back when it has ended, or when its only waiter was cancelled."""
+        self._future.add_done_callback(lambda _: callback())
+
+    def __await__(self) -> Generator[object, None, T]:
+        yield from self._future.__await__()
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[return-value]  # set by succeed, which alone gets here

@@ -1,0 +1,57 @@
+"""The circuit breaker: closed, open for a while, then half-open for exactly one probe."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+BreakerState = Literal["closed", "open", "half-open"]
+
+
+class CircuitBreaker:
+    """Opens after ``threshold`` consecutive failures; one opening is one trip.
+
+    It holds no timer: its owner asks for ``until`` and calls :meth:`half_open` when that comes.
+
+    Args:
+        threshold: consecutive failures, 1 or more.
+        timeout: seconds from opening to the probe.
+    """
+
+    def __init__(self, threshold: int, timeout: float) -> None:
+        self._threshold = threshold
+        self._timeout = timeout
+        self.state: BreakerState = "closed"
+        self.failures = 0
+        self.trips = 0
+        self.until: float | None = None
+        """When the probe is due, on the owner's clock; None unless open."""
+
+    @property
+    def is_open(self) -> bool:
+        """True while no attempt may be made by itself."""
+        return self.state == "open"
+
+    def fail(self, now: float) -> bool:
+        """Record an attempt that did not become stable; True when the breaker is open after it."""
+        self.failures += 1
+        if self.state == "half-open" or self.failures >= self._threshold:
+            self.state = "open"
+            self.trips += 1
+            self.until = now + self._timeout
+        return self.is_open
+
+    def half_open(self) -> None:
+        """The open time has ended: one probe may go."""
+        self.state = "half-open"
+        self.until = None
+
+    def hasten(self, until: float) -> None:
+        """End an open time earlier, never later."""
+        if self.until is not None:
+            self.until = min(self.until, until)
+
+    def close(self) -> None:
+        """A stable connection, a command, or giving up: closed, counts at 0; trips stay counted."""
+        self.state = "closed"
+        self.failures = 0
+        self.until = None

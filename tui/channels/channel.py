@@ -1,0 +1,567 @@
+"""One topic of a socket: joins, leaves, pushes, and the handlers of what comes on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from tui.channels import values
+from tui.channels.answer import Answer
+from tui.channels.backoff import BackOff
+from tui.channels.errors import (
+    ChannelClosed,
+    ChannelsError,
+    NotConnectedError,
+    OpenError,
+    PushDropped,
+    ReplyError,
+    ReplyTimeout,
+    describe,
+)
+from tui.channels.handlers import Handler, Handlers, Ledger
+from tui.channels.options import Options
+from tui.channels.wire import DecodeError, Message, decode_reply
+
+ChannelState = Literal["closed", "errored", "joined", "joining", "leaving"]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Awaiting(Protocol):
+    """Who awaits the reply to one ref."""
+
+    def replied(self, message: Message) -> None:
+        """The reply came."""
+
+    def connection_lost(self, words: str) -> None:
+        """The connection went before the reply."""
+
+
+class Sender(Ledger, Protocol):
+    """What a channel needs of its socket."""
+
+    @property
+    def options(self) -> Options: ...
+    @property
+    def is_open(self) -> bool: ...
+    @property
+    def writable(self) -> bool: ...
+    @property
+    def last_join_answer(self) -> float: ...
+
+    def now(self) -> float: ...
+    def next_ref(self) -> str: ...
+    def send(self, join_ref: str | None, ref: str, topic: str, event: str, payload: Any) -> None: ...
+    def await_reply(self, ref: str, awaiting: Awaiting, *, is_join: bool = False) -> None: ...
+    def forget_reply(self, ref: str) -> None: ...
+    def fail_pushes(self, channel: Channel, words: str) -> None: ...
+    def spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None: ...
+    def wake(self) -> None: ...
+    def register(self, channel: Channel) -> None: ...
+    def unregister(self, channel: Channel) -> None: ...
+    def new_back_off(self) -> BackOff: ...
+
+
+class Push(Answer[Any]):
+    """A push under way; await it for the response.
+
+    Raises, where it is awaited:
+        ReplyError: the server answered with another status than ``ok``.
+        ReplyTimeout: no answer in time; if it was still buffered it will never be sent.
+        NotConnectedError: the connection went after it was sent; nobody knows whether it arrived.
+        PushDropped: it was the oldest in a full buffer.
+        ChannelClosed: the channel was left or closed first.
+    """
+
+    __slots__ = ("_ref", "_timer", "channel", "event", "payload")
+
+    def __init__(self, channel: Channel, event: str, payload: Any, timeout: float) -> None:
+        super().__init__()
+        self.channel = channel
+        self._ref: str | None = None
+        self.event = event
+        self.payload = payload
+        self._timer = asyncio.get_running_loop().call_later(timeout, self._time_out, timeout)
+
+    @property
+    def what(self) -> str:
+        """The push in words, for errors."""
+        return f"push of {self.event} on {self.channel.topic}"
+
+    def sent(self, ref: str) -> None:
+        """It went out under ``ref``."""
+        self._ref = ref
+
+    def replied(self, message: Message) -> None:
+        """The reply came."""
+        self._timer.cancel()
+        try:
+            reply = decode_reply(message)
+        except DecodeError as error:
+            self.fail(ReplyError(self.what, "undecodable", str(error)))
+            return
+        if reply.status == "ok":
+            self.succeed(reply.response)
+            return
+        self.fail(ReplyError(self.what, reply.status, reply.response))
+        # Phoenix says so of a topic that it has not joined: the server lost the channel.
+        if message.join_ref is None and reply.response == {"reason": "unmatched topic"}:
+            self.channel.lost_by_server("unmatched topic")
+
+    def connection_lost(self, words: str) -> None:
+        """The connection went while the reply was awaited."""
+        self.end(NotConnectedError(f"{self.what}: {words}; it may or may not have arrived"))
+
+    def end(self, error: ChannelsError) -> None:
+        """End it with ``error`` and forget it everywhere."""
+        self._timer.cancel()
+        if self._ref is not None:
+            self.channel.socket.forget_reply(self._ref)
+        self.fail(error)
+
+    def _time_out(self, timeout: float) -> None:
+        self.channel.withdraw(self)
+        self.end(ReplyTimeout(f"{self.what}: no answer within {timeout:g} s"))
+
+    def __await__(self) -> Generator[object, None, Any]:
+        try:
+            return (yield from super().__await__())
+        except asyncio.CancelledError:
+            # Nobody wants it any more: if it was not sent yet, it will not be.
+            self.channel.withdraw(self)
+            self.end(ChannelClosed(f"{self.what}: cancelled"))
+            raise
+
+
+class _JoinReply:
+    """Awaits the reply to one join, known by its join_ref."""
+
+    def __init__(self, channel: Channel, join_ref: str) -> None:
+        self._channel = channel
+        self._join_ref = join_ref
+
+    def replied(self, message: Message) -> None:
+        self._channel.join_replied(self._join_ref, message)
+
+    def connection_lost(self, words: str) -> None:
+        pass  # the socket tells the channel itself
+
+
+class _LeaveReply:
+    """Awaits the reply to one leave; whatever it says, the channel is left."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def replied(self, message: Message) -> None:
+        self._channel.left()
+
+    def connection_lost(self, words: str) -> None:
+        self._channel.left()
+
+
+class Channel:
+    """A topic and everything that survives reconnects: handlers, join parameters, unsent pushes.
+
+    Get one from :meth:`Socket.channel`. Once joined it is joined again after every reconnect,
+    refusal, time-out and crash, with the connection's back-off, until it is left or the server
+    closes it.
+    """
+
+    def __init__(self, socket: Sender, topic: str, params: Any) -> None:
+        self.socket = socket
+        self.topic = topic
+        self.params = params
+        self.state: ChannelState = "closed"
+        self.reason: str | None = None
+        """Why it is not joined, in words; None while it is."""
+        self.joins = 0
+        """Joins that the server answered with ok."""
+        self.received = 0
+        """Messages of the server's own, replies not counted."""
+        self.dropped_pushes = 0
+        """Pushes dropped from the full buffer."""
+        self.last_message: Message | None = None
+
+        self._handlers = Handlers(
+            topic, socket.options.handler_queue, socket.options.handler_queue_bytes, socket
+        )
+        self._back_off = socket.new_back_off()
+        self._failures = 0
+        self._join_ref: str | None = None
+        self._join_sent_at: float | None = None
+        self._join_timeout = socket.options.join_timeout
+        self._joined_at = 0.0
+        self._rejoin_at: float | None = None
+        self._answers: list[Answer[Any]] = []
+        self._leave_answers: list[Answer[None]] = []
+        self._leave_timer: asyncio.TimerHandle | None = None
+        self._buffer: deque[Push] = deque()
+
+    def __repr__(self) -> str:
+        return f"<Channel {self.topic} {self.state}>"
+
+    # What a user of the channel asks
+
+    @property
+    def can_push(self) -> bool:
+        """A push would be sent at once."""
+        return self.state == "joined" and self.socket.is_open and self.socket.writable
+
+    @property
+    def buffered(self) -> int:
+        """Pushes that wait for the join."""
+        return len(self._buffer)
+
+    @property
+    def dropped_messages(self) -> int:
+        """Messages dropped from the full handler queue."""
+        return self._handlers.dropped
+
+    @property
+    def waiting_messages(self) -> int:
+        """Messages that wait for an async handler."""
+        return self._handlers.waiting
+
+    def on(self, event: str, handler: Handler) -> Callable[[], None]:
+        """Call ``handler`` with each :class:`Message` of ``event``; returns what unsubscribes it.
+
+        Beside the server's events there are ``phx_join`` (after every join, with the join's
+        response as payload: the place to ask for state anew), ``phx_error`` and ``phx_close``.
+        """
+        return self._handlers.on(event, handler)
+
+    def off(self, event: str, handler: Handler | None = None) -> None:
+        """Remove every handler of ``event``, or ``handler`` alone."""
+        self._handlers.off(event, handler)
+
+    def join(self, timeout: float | None = None) -> Answer[Any]:
+        """Join, and stay joined from now on. Await it for the first answer's response.
+
+        Args:
+            timeout: seconds for this first answer, the wait for a connection included;
+                ``join_timeout`` unless given.
+
+        Raises:
+            RuntimeError: the channel is joined or joining already.
+            ReplyError: (awaited) refused; the channel goes on trying.
+            ReplyTimeout: (awaited) no answer yet; the channel goes on trying.
+            ChannelClosed: (awaited) left or closed before an answer.
+        """
+        if self.state not in ("closed", "leaving"):
+            raise RuntimeError(f"join of {self.topic} was asked for already; a channel joins once")
+        answer: Answer[Any] = Answer()
+        limit = self.socket.options.join_timeout if timeout is None else timeout
+        self._join_timeout = limit
+        timer = asyncio.get_running_loop().call_later(
+            limit,
+            answer.fail,
+            ReplyTimeout(f"join of {self.topic}: no answer within {limit:g} s, still trying"),
+        )
+        answer.then(timer.cancel)
+        if self.state == "leaving":
+            self.left()
+        self._answers.append(answer)
+        self._failures = 0
+        self.state = "joining"
+        self.reason = "not connected"
+        self.socket.register(self)
+        if self.socket.is_open:
+            self._begin_join()
+        return answer
+
+    def leave(self, timeout: float | None = None) -> Answer[None]:
+        """Leave and stay left. Await it for the server's answer; by ``push_timeout`` it has ended."""
+        answer: Answer[None] = Answer()
+        if self.state == "closed":
+            answer.succeed(None)
+            return answer
+        self._leave_answers.append(answer)
+        if self.state == "leaving":
+            return answer
+        sent = self._join_sent_at is not None or self.state == "joined"
+        self._end_pushes(ChannelClosed(f"{self.topic} was left"))
+        if not (sent and self.socket.is_open):
+            self.left()
+            return answer
+        self.state = "leaving"
+        limit = self.socket.options.push_timeout if timeout is None else timeout
+        self._leave_timer = asyncio.get_running_loop().call_later(limit, self.left)
+        ref = self._send_leave()
+        self.socket.await_reply(ref, _LeaveReply(self))
+        return answer
+
+    def push(self, event: str, payload: Any = None, *, timeout: float | None = None) -> Push:
+        """Send ``event``, at once if joined, else after the join; await it for the response.
+
+        Args:
+            payload: anything JSON can say (``{}`` unless given), or bytes for a binary frame.
+            timeout: seconds, the time in the buffer included; ``push_timeout`` unless given.
+
+        Raises:
+            ChannelClosed: the channel was never joined, or left.
+            TypeError: the payload is nothing that JSON can say.
+            ValueError: bytes on protocol version 1, or a name too long for a binary frame.
+        """
+        if self.state in ("closed", "leaving"):
+            raise ChannelClosed(f"push of {event} on {self.topic}: join the channel first")
+        if payload is None:
+            payload = {}
+        limit = self.socket.options.push_timeout if timeout is None else timeout
+        if self.can_push and not self._buffer:
+            push = Push(self, event, payload, limit)
+            try:
+                self._send(push)
+            except (TypeError, ValueError, NotConnectedError) as error:
+                push.end(ChannelClosed("not sent"))
+                if isinstance(error, NotConnectedError):
+                    return self._hold(event, payload, limit)
+                raise
+            return push
+        return self._hold(event, payload, limit)
+
+    def _hold(self, event: str, payload: Any, limit: float) -> Push:
+        if isinstance(payload, (bytes, bytearray, memoryview)):
+            if self.socket.options.protocol_version == 1:
+                raise ValueError("protocol version 1 has no binary frames")
+            held: Any = bytes(payload)
+        else:
+            # Encoded now: what cannot be sent is told at once, and later changes do not reach it.
+            held = msgspec.Raw(_encode(payload))
+        push = Push(self, event, held, limit)
+        self._buffer.append(push)
+        if len(self._buffer) > self.socket.options.push_buffer:
+            self.dropped_pushes += 1
+            self._buffer.popleft().end(PushDropped(f"{self.topic}: the push buffer is full"))
+        return push
+
+    def _send(self, push: Push) -> None:
+        ref = self.socket.next_ref()
+        self.socket.send(self._join_ref, ref, self.topic, push.event, push.payload)
+        push.sent(ref)
+        push.payload = None
+        self.socket.await_reply(ref, push)
+
+    def withdraw(self, push: Push) -> None:
+        """Take a push out of the buffer, so that it is never sent."""
+        if push in self._buffer:
+            self._buffer.remove(push)
+
+    def flush(self) -> None:
+        """Send what is buffered, in order, as long as it can be sent."""
+        while self._buffer and self.can_push:
+            push = self._buffer.popleft()
+            try:
+                self._send(push)
+            except ValueError as error:
+                push.end(ChannelsError(f"{push.what}: {error}"))
+            except NotConnectedError:
+                self._buffer.appendleft(push)
+                return
+
+    def _end_pushes(self, error: ChannelsError) -> None:
+        while self._buffer:
+            self._buffer.popleft().end(error)
+
+    # Joining
+
+    def _begin_join(self) -> None:
+        self.state = "joining"
+        self.reason = "joining"
+        self._rejoin_at = None
+        self._join_ref = join_ref = self.socket.next_ref()
+        self._join_sent_at = None
+        if values.is_plain(self.params):
+            self._send_join(join_ref, self.params)
+        else:
+            self.socket.spawn(self._ask_and_join(join_ref), f"join of {self.topic}")
+
+    async def _ask_and_join(self, join_ref: str) -> None:
+        try:
+            params = await values.payload(self.params, f"join parameters of {self.topic}")
+        except OpenError as error:
+            if self._join_ref == join_ref and self.state == "joining":
+                self._join_failed(str(error), error)
+            return
+        if self._join_ref == join_ref and self.state == "joining" and self.socket.is_open:
+            self._send_join(join_ref, params)
+            self.socket.wake()
+
+    def _send_join(self, join_ref: str, params: Any) -> None:
+        try:
+            self.socket.send(join_ref, join_ref, self.topic, "phx_join", {} if params is None else params)
+        except NotConnectedError:
+            return  # the socket is about to tell everyone, and joins again when it is back
+        except TypeError:
+            error = ChannelsError(f"join of {self.topic}: its parameters are nothing that JSON can say")
+            self._join_failed(str(error), error)
+            return
+        self._join_sent_at = self.socket.now()
+        self.socket.await_reply(join_ref, _JoinReply(self, join_ref), is_join=True)
+
+    def join_replied(self, join_ref: str, message: Message) -> None:
+        """The server answered a join; an answer to an earlier join says nothing."""
+        if join_ref != self._join_ref or self.state != "joining":
+            return
+        try:
+            reply = decode_reply(message)
+        except DecodeError as error:
+            self.socket.payload_undecodable(self.topic, "phx_reply", error)
+            self._join_failed("the answer to the join does not decode", ChannelsError(str(error)))
+            return
+        if reply.status != "ok":
+            refused = ReplyError(f"join of {self.topic}", reply.status, reply.response)
+            self._join_failed(f"join refused: {describe(reply.response)}", refused, reply.response)
+            return
+        self.state = "joined"
+        self.reason = None
+        self.joins += 1
+        self._joined_at = self.socket.now()
+        self._join_sent_at = None
+        answers, self._answers = self._answers, []
+        for answer in answers:
+            answer.succeed(reply.response)
+        self.flush()
+        self._tell("phx_join", reply.response)
+
+    def _join_failed(self, words: str, error: ChannelsError, response: Any = None) -> None:
+        answers, self._answers = self._answers, []
+        for answer in answers:
+            answer.fail(error)
+        self._errored(words, {"reason": words} if response is None else response)
+
+    def _errored(self, words: str, payload: Any) -> None:
+        """Not joined any more, or not yet: join again after a back-off."""
+        now = self.socket.now()
+        if self.state == "joined" and now >= self._joined_at + self.socket.options.stable_after:
+            self._failures = 0
+        self._failures += 1
+        self.state = "errored"
+        self.reason = words
+        self._join_sent_at = None
+        self._rejoin_at = now + self._back_off.delay(self._failures)
+        self.socket.wake()
+        self._tell("phx_error", payload)
+
+    def lost_by_server(self, words: str) -> None:
+        """The server does not know this channel any more."""
+        if self.state == "joined":
+            self._errored(words, {"reason": words})
+
+    def _tell(self, event: str, payload: Any) -> None:
+        raw = payload if isinstance(payload, bytes) else msgspec.Raw(_encode(payload))
+        self._handlers.dispatch(Message(self._join_ref, None, self.topic, event, raw))
+
+    def _send_leave(self) -> str:
+        ref = self.socket.next_ref()
+        # Without a connection there is nothing to leave: the server forgets the channel with it.
+        with contextlib.suppress(NotConnectedError):
+            self.socket.send(self._join_ref, ref, self.topic, "phx_leave", {})
+        return ref
+
+    def left(self) -> None:
+        """The leave was answered, or does not matter any more."""
+        if self.state != "closed":
+            self._close("left", {"reason": "left"})
+
+    def replaced(self) -> None:
+        """Another channel joins this topic; the server shuts this one down by itself."""
+        self._close("replaced by another channel on the same topic", {"reason": "replaced"})
+
+    def _close(self, words: str, payload: Any) -> None:
+        self.state = "closed"
+        self.reason = words
+        self._rejoin_at = self._join_sent_at = None
+        self.socket.unregister(self)
+        if self._leave_timer is not None:
+            self._leave_timer.cancel()
+            self._leave_timer = None
+        closed = ChannelClosed(f"{self.topic}: {words}")
+        self._end_pushes(closed)
+        answers, self._answers = self._answers, []
+        for answer in answers:
+            answer.fail(closed)
+        leave_answers, self._leave_answers = self._leave_answers, []
+        for leave_answer in leave_answers:
+            leave_answer.succeed(None)
+        self._tell("phx_close", payload)
+
+    # What the socket reports
+
+    def connection_opened(self) -> None:
+        """A connection is open: join at once, whatever the back-off says; its count stays."""
+        if self.state in ("joining", "errored"):
+            self._begin_join()
+
+    def connection_lost(self, words: str) -> None:
+        """The connection went; the channel waits for the next one."""
+        self._rejoin_at = None
+        if self.state == "leaving":
+            self.left()
+        elif self.state in ("joined", "joining", "errored"):
+            was_member = self.state != "errored"
+            if (
+                self.state == "joined"
+                and self.socket.now() >= self._joined_at + self.socket.options.stable_after
+            ):
+                self._failures = 0
+            self.state = "errored"
+            self.reason = "not connected"
+            self._join_sent_at = None
+            if was_member:
+                self._tell("phx_error", {"source": "transport", "reason": words})
+
+    def step(self, now: float) -> float | None:
+        """Time out a join or join again if that is due; returns when to ask again."""
+        if self._rejoin_at is not None:
+            if now < self._rejoin_at:
+                return self._rejoin_at
+            self._begin_join()
+        if self.state != "joining" or self._join_sent_at is None:
+            return None
+        # A server runs one join at a time: each answer shows that it works on them.
+        deadline = max(self._join_sent_at, self.socket.last_join_answer) + self._join_timeout
+        if now < deadline:
+            return deadline
+        # Left before it is tried again, or a late success would meet the next try.
+        self._send_leave()
+        words = f"join of {self.topic}: no answer within {self._join_timeout:g} s"
+        if self._join_ref is not None:
+            self.socket.forget_reply(self._join_ref)
+        self._join_failed(words, ReplyTimeout(words))
+        return self._rejoin_at
+
+    def message_received(self, message: Message) -> None:
+        """A message on this topic that is no reply; one of an earlier join is dropped."""
+        join_ref = message.join_ref
+        if join_ref is not None and join_ref != self._join_ref:
+            return
+        event = message.event
+        if event == "phx_close" or event == "phx_error":
+            # Version 1 has no join_ref; its phx_close carries it as the ref.
+            if message.ref is not None and message.ref != self._join_ref:
+                return
+            if event == "phx_close":
+                was_leaving = self.state == "leaving"
+                self._close("left" if was_leaving else "closed by the server", message.payload_or_none())
+            elif self.state in ("joined", "joining"):
+                self._crashed(message)
+            return
+        self.received += 1
+        self.last_message = message
+        self._handlers.dispatch(message)
+
+    def _crashed(self, message: Message) -> None:
+        payload = message.payload_or_none()
+        words = "the channel crashed on the server"
+        self.socket.fail_pushes(self, words)
+        self._errored(words, payload)
+
+    def stop(self) -> asyncio.Task[None] | None:
+        """End the handlers' task; returns what to await."""
+        return self._handlers.stop()

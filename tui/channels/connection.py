@@ -1,0 +1,331 @@
+"""One WebSocket from opening to end, without a task of its own.
+
+The websockets library brings TLS, proxies and the closing handshake. Its receive queue is left
+out: when nobody reads, a full queue also holds up the answers that prove the link alive. So this
+module stands on three methods of the library that are public by name and private by its manual:
+``ClientConnection.process_event``, ``Connection.send_data`` and ``connect.process_redirect``. It is
+the only place that does, the library is pinned to the minor version, and a test fails when they move.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.client import ClientProtocol
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.protocol import Event, State
+from websockets.proxy import get_proxy, parse_proxy
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
+
+from tui.channels import dial
+from tui.channels.errors import NotConnectedError
+
+CLOSE_TIMEOUT = 1.0
+"""Seconds that a closing handshake may take before the TCP connection is aborted."""
+
+WRITE_LIMIT = 1024 * 1024
+"""Bytes that may wait for a slow server before pushes are held back in their channels."""
+
+NO_CLOSE_FRAME = 1006  # RFC 6455, 7.1.5
+
+# The library's debug lines hold the request with its headers and its query, so tokens too.
+_library_log = logging.getLogger("tui.channels.websockets")
+_library_log.setLevel(logging.INFO)
+
+
+class LinkOwner(Protocol):
+    """Who is told what happens on a link. No method may raise."""
+
+    heard: bool
+    """Set to True whenever bytes come."""
+
+    def frame_received(self, data: bytes, text: bool) -> None:
+        """A whole message came: UTF-8 text, not validated, or binary."""
+
+    def link_lost(self, code: int, words: str) -> None:
+        """The link ended or is about to; called once, and nothing is called after it."""
+
+    def link_writable(self) -> None:
+        """What waited for a slow server has gone out."""
+
+
+class Link(Protocol):
+    """An open WebSocket."""
+
+    @property
+    def writable(self) -> bool:
+        """False while more than :data:`WRITE_LIMIT` bytes wait for the server."""
+        ...
+
+    def send(self, data: bytes, text: bool) -> None:
+        """Send at once, without waiting.
+
+        Raises:
+            NotConnectedError: the link is closing or closed.
+        """
+        ...
+
+    async def shut(self, code: int = CloseCode.NORMAL_CLOSURE) -> None:
+        """Close with a handshake; returns within about :data:`CLOSE_TIMEOUT` whatever the server does."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the TCP connection at once."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkRequest:
+    """Where and how to open a link. Holds secrets: its repr shows none."""
+
+    url: str = field(repr=False)
+    """With path, ``vsn`` and parameters."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    subprotocols: Sequence[str] = field(default=(), repr=False)
+    max_message_size: int = 16 * 1024 * 1024
+    ca_file: str | None = None
+    proxy: str = field(default="environment", repr=False)
+
+
+Opener = Callable[[LinkRequest, LinkOwner], Awaitable[Link]]
+"""An async function that opens a link; what it raises is put into words by ``reasons.in_words``."""
+
+
+class FrameReader(ClientConnection):
+    """A connection that hands frames straight on, so that reading never waits for a consumer."""
+
+    def __init__(self, protocol: ClientProtocol, *, owner: LinkOwner, **settings: Any) -> None:
+        super().__init__(protocol, **settings)
+        self._owner: LinkOwner | None = owner
+        self._fragments: list[bytes] = []
+        self._fragments_are_text = False
+        self._abort_timer: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came: proof of life, even in the middle of a large frame."""
+        if self._owner is not None:
+            self._owner.heard = True
+        super().data_received(data)
+        if self.protocol.state is not State.OPEN:
+            self._ending()
+
+    def process_event(self, event: Event) -> None:
+        """The library calls this for the upgrade's answer and for every frame; it must never raise."""
+        if self.response is None or not isinstance(event, Frame):
+            super().process_event(event)
+            return
+        opcode = event.opcode
+        if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
+            if event.fin:
+                if self._owner is not None:
+                    self._owner.frame_received(bytes(event.data), opcode is Opcode.TEXT)
+            else:
+                self._fragments = [bytes(event.data)]
+                self._fragments_are_text = opcode is Opcode.TEXT
+        elif opcode is Opcode.CONT:
+            self._fragments.append(bytes(event.data))
+            if event.fin:
+                whole, self._fragments = b"".join(self._fragments), []
+                if self._owner is not None:
+                    self._owner.frame_received(whole, self._fragments_are_text)
+        else:
+            super().process_event(event)
+
+    def resume_writing(self) -> None:
+        """The transport's buffer has room again."""
+        super().resume_writing()
+        if self._owner is not None:
+            self._owner.link_writable()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """TCP is gone."""
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
+        super().connection_lost(exc)
+        self._ending()
+
+    def _ending(self) -> None:
+        # A close frame, ours or theirs, is the end: what a server sends after it is void, and a
+        # server that never hangs up must not hold the link.
+        if self.response is None or self.protocol.handshake_exc is not None:
+            return  # never was a link: whoever opens it is told by an exception
+        if self._abort_timer is None and self.protocol.state is not State.CLOSED:
+            self._abort_timer = self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            owner.link_lost(*self._last_words())
+
+    def _last_words(self) -> tuple[int, str]:
+        received, sent = self.protocol.close_rcvd, self.protocol.close_sent
+        if received is not None:
+            return received.code, _close_words(received.code, received.reason)
+        if sent is not None:
+            return sent.code, f"closed by us: {_close_words(sent.code, sent.reason)}"
+        error = self.connection_exc
+        words = "connection reset" if isinstance(error, ConnectionError) else "connection dropped"
+        return NO_CLOSE_FRAME, f"{words} without a close frame"
+
+    def detach(self) -> None:
+        """From now on the owner is told nothing: a replaced link cannot speak."""
+        self._owner = None
+
+    @property
+    def writable(self) -> bool:
+        """False while more than :data:`WRITE_LIMIT` bytes wait for the server."""
+        return not self.paused
+
+    def send_frame(self, data: bytes, text: bool) -> None:
+        """Write one frame to the transport without waiting."""
+        if self.protocol.state is not State.OPEN:
+            raise NotConnectedError("not connected")
+        if text:
+            self.protocol.send_text(data)
+        else:
+            self.protocol.send_binary(data)
+        self.send_data()
+
+    async def shut(self, code: int = CloseCode.NORMAL_CLOSURE) -> None:
+        """Close with a handshake, abort when it takes too long."""
+        self.detach()
+        try:
+            # The library's own limit does not cover the wait for a full write buffer.
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self.close(code)
+        except TimeoutError:
+            self.transport.abort()
+        finally:
+            if self.protocol.state is not State.CLOSED:
+                self.transport.abort()
+
+
+def _close_words(code: int, reason: str) -> str:
+    names = {
+        1000: "normal closure",
+        1001: "going away",
+        1002: "protocol error",
+        1003: "unsupported data",
+        1005: "no code given",
+        1007: "invalid data",
+        1008: "policy violation",
+        1009: "message too big",
+        1010: "extension missing",
+        1011: "server error",
+        1012: "service restart",
+        1013: "try again later",
+        1014: "bad gateway",
+    }
+    words = f"{code} {names[code]}" if code in names else f"{code}"
+    return f"{words}: {reason}" if reason else words
+
+
+class _WebSocketLink:
+    """A :class:`Link` on a :class:`FrameReader`."""
+
+    def __init__(self, reader: FrameReader) -> None:
+        self._reader = reader
+
+    @property
+    def writable(self) -> bool:
+        return self._reader.writable
+
+    def send(self, data: bytes, text: bool) -> None:
+        self._reader.send_frame(data, text)
+
+    async def shut(self, code: int = CloseCode.NORMAL_CLOSURE) -> None:
+        await self._reader.shut(code)
+
+    def abort(self) -> None:
+        self._reader.detach()
+        self._reader.transport.abort()
+
+
+class _Connect(connect):
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        # Following one would carry the token to another host.
+        return exc
+
+
+async def open_link(request: LinkRequest, owner: LinkOwner, look_up: dial.LookUp = dial.look_up) -> Link:
+    """Open a WebSocket: name look-up, TCP, TLS, proxy and upgrade. Has no time limit of its own.
+
+    Frames may reach ``owner`` before this returns. Cancelling it leaves nothing behind but, at
+    worst, one daemon thread that looks a name up.
+
+    Raises:
+        OSError, ssl.SSLError, websockets.exceptions.WebSocketException, ValueError: their messages
+            may hold the address with its secrets; ``reasons.in_words`` says them safely.
+    """
+    address = parse_uri(request.url)
+    settings: dict[str, Any] = {}
+    if address.secure:
+        settings["ssl"] = _contexts.get(request.ca_file) or await asyncio.to_thread(
+            _tls_context, request.ca_file
+        )
+    proxy: str | None = request.proxy
+    if proxy == "environment":
+        proxy = get_proxy(address)
+    elif proxy == "none":
+        proxy = None
+    if proxy is None:
+        found = await dial.resolve(address.host, address.port, look_up)
+        settings["sock"] = await dial.connect_tcp(found)
+    elif proxy.startswith("http:"):
+        proxy = await _with_address(proxy, look_up)
+    taken = False
+
+    def create(protocol: ClientProtocol, **library_settings: Any) -> FrameReader:
+        nonlocal taken
+        taken = True
+        return FrameReader(protocol, owner=owner, **library_settings)
+
+    try:
+        reader = await _Connect(
+            request.url,
+            proxy=proxy,
+            additional_headers=dict(request.headers),
+            subprotocols=[Subprotocol(name) for name in request.subprotocols] or None,
+            # Phoenix declines it unless told otherwise; where it accepts, it costs 40 KB a connection.
+            compression=None,
+            open_timeout=None,
+            ping_interval=None,
+            close_timeout=CLOSE_TIMEOUT,
+            max_size=request.max_message_size,
+            write_limit=WRITE_LIMIT,
+            logger=_library_log,
+            create_connection=create,  # type: ignore[arg-type]  # any factory of connections serves
+            **settings,
+        )
+    except BaseException:
+        if "sock" in settings and not taken:
+            settings["sock"].close()
+        raise
+    assert isinstance(reader, FrameReader)
+    return _WebSocketLink(reader)
+
+
+async def _with_address(proxy: str, look_up: dial.LookUp) -> str:
+    # The library would look the proxy's name up in the pool that a hanging name fills.
+    parsed = parse_proxy(proxy)
+    found = await dial.resolve(parsed.host, parsed.port, look_up)
+    host, port = found[0][1][:2]
+    user, at, _ = urlsplit(proxy).netloc.rpartition("@")
+    return f"http://{user}{at}{f'[{host}]' if ':' in host else host}:{port}"
+
+
+_contexts: dict[str | None, ssl.SSLContext] = {}
+
+
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
+    if ca_file is None:
+        # Reading the system's authorities takes about 20 ms. A named file may be renewed: not kept.
+        _contexts[None] = context
+    return context

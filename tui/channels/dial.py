@@ -1,0 +1,148 @@
+"""Name look-up and TCP, in ways that nothing has to wait for.
+
+The event loop's own look-up runs in a small pool of threads that the interpreter waits for at its
+end: six names that hang would stop every look-up of the process, and its exit. Here each name has
+at most one daemon thread, shared by all who ask for that name meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import itertools
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Address = tuple[int, Any]
+"""An address family and a socket address of it."""
+
+LookUp = Callable[[str, int], Sequence[Address]]
+"""A blocking look-up of host and port."""
+
+_ATTEMPT_DELAY = 0.25  # RFC 8305, section 5: the recommended Connection Attempt Delay
+
+_pending: dict[tuple[LookUp, str, int], concurrent.futures.Future[Sequence[Address]]] = {}
+_pending_lock = threading.Lock()
+
+
+def look_up(host: str, port: int) -> Sequence[Address]:
+    """The addresses of ``host``, in the system's order, families interleaved. Blocks.
+
+    Raises:
+        OSError: the name has no address, or nobody could be asked.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    families: dict[int, list[Address]] = {}
+    for family, _, _, _, address in found:
+        families.setdefault(family, []).append((family, address))
+    # RFC 8305, section 4: one family must not hold up the other.
+    rows = itertools.zip_longest(*families.values())
+    return [address for row in rows for address in row if address is not None]
+
+
+async def resolve(host: str, port: int, look_up: LookUp = look_up) -> Sequence[Address]:
+    """The addresses of ``host``; cancelling it leaves at most one daemon thread for that name.
+
+    Raises:
+        OSError: as of ``look_up``.
+    """
+    try:
+        numeric = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        )
+    except (socket.gaierror, UnicodeError):
+        pass  # a name, not an address: look it up
+    else:
+        return [(family, address) for family, _, _, _, address in numeric]
+
+    key = (look_up, host, port)
+    with _pending_lock:
+        future = _pending.get(key)
+        if future is None:
+            future = concurrent.futures.Future()
+            # A cancelled waiter must not cancel the look-up for the others.
+            future.set_running_or_notify_cancel()
+            _pending[key] = future
+            threading.Thread(
+                target=_look_up_in_thread, args=(key, future), name=f"look-up {host}", daemon=True
+            ).start()
+    return await asyncio.wrap_future(future)
+
+
+def _look_up_in_thread(
+    key: tuple[LookUp, str, int], future: concurrent.futures.Future[Sequence[Address]]
+) -> None:
+    function, host, port = key
+    try:
+        addresses = function(host, port)
+    except UnicodeError:
+        error: Exception = OSError("not a host name")
+    except Exception as raised:  # noqa: BLE001 (handed to whoever waits)
+        error = raised
+    else:
+        with _pending_lock:
+            del _pending[key]
+        future.set_result(addresses)
+        return
+    with _pending_lock:
+        del _pending[key]
+    future.set_exception(error)
+
+
+async def connect_tcp(addresses: Sequence[Address]) -> socket.socket:
+    """A connected, non-blocking socket to the first address that answers (RFC 8305).
+
+    Attempts start 250 ms apart, or as soon as the one before has failed.
+
+    Raises:
+        OSError: no address answered; the error of the first one.
+    """
+    waiting = list(addresses)
+    attempts: dict[asyncio.Task[socket.socket], None] = {}
+    errors: list[OSError] = []
+    winner: socket.socket | None = None
+    try:
+        while winner is None and (waiting or attempts):
+            if waiting:
+                attempts[asyncio.ensure_future(_connect_one(*waiting.pop(0)))] = None
+            done, _ = await asyncio.wait(
+                attempts,
+                timeout=_ATTEMPT_DELAY if waiting else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for attempt in done:
+                error = attempt.exception()
+                if error is None and winner is None:
+                    winner = attempt.result()
+                    del attempts[attempt]
+                elif isinstance(error, OSError):
+                    errors.append(error)
+                    del attempts[attempt]
+                elif error is not None:
+                    raise error
+        if winner is None:
+            raise errors[0] if errors else OSError("the name has no address")
+        return winner
+    finally:
+        # Also on cancellation: whoever connects after this is closed again.
+        for attempt in attempts:
+            attempt.add_done_callback(_close_late)
+            attempt.cancel()
+
+
+async def _connect_one(family: int, address: Any) -> socket.socket:
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _close_late(attempt: asyncio.Task[socket.socket]) -> None:
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().close()

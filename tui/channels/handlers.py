@@ -1,0 +1,182 @@
+"""Handlers of one channel: plain ones run in the reader, async ones from a bounded queue, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from tui.channels.wire import DecodeError, Message
+
+Handler = Callable[[Message], Any]
+"""Takes a message; plain or async."""
+
+
+class Ledger(Protocol):
+    """Who counts and logs what handlers do wrong. No method may raise."""
+
+    def handler_raised(self, topic: str, event: str, error: BaseException) -> None:
+        """A handler raised ``error``."""
+
+    def payload_undecodable(self, topic: str, event: str, error: DecodeError) -> None:
+        """A handler asked for a payload that does not decode."""
+
+
+class _Binding:
+    """One subscription: the same handler may be added twice and removed singly."""
+
+    __slots__ = ("handler", "is_async")
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+        self.is_async = _is_async(handler)
+
+
+class Handlers:
+    """The handlers of one channel and the queue of what waits for them.
+
+    A plain handler is called at once while nothing waits. From the first async one on, what comes
+    waits in its order, at most ``limit`` messages or ``limit_bytes`` of payload; beyond that the
+    oldest is dropped and counted.
+    """
+
+    def __init__(self, topic: str, limit: int, limit_bytes: int, ledger: Ledger) -> None:
+        self._topic = topic
+        self._limit = limit
+        self._limit_bytes = limit_bytes
+        self._ledger = ledger
+        self._by_event: dict[str, tuple[_Binding, ...]] = {}
+        self._async_events: set[str] = set()
+        self._waiting: deque[tuple[Message, Awaitable[Any] | None, int]] = deque()
+        self._waiting_bytes = 0
+        self._worker: asyncio.Task[None] | None = None
+        self.dropped = 0
+        """Messages dropped from the full queue since the channel was made."""
+
+    @property
+    def waiting(self) -> int:
+        """Messages in the queue, without the one that is being handled."""
+        return len(self._waiting)
+
+    def on(self, event: str, handler: Handler) -> Callable[[], None]:
+        """Add a handler; the function returned removes this one again, once."""
+
+        binding = _Binding(handler)
+        self._by_event[event] = (*self._by_event.get(event, ()), binding)
+        self._note(event)
+
+        def unsubscribe() -> None:
+            self._keep(event, lambda other: other is not binding)
+
+        return unsubscribe
+
+    def off(self, event: str, handler: Handler | None = None) -> None:
+        """Remove every handler of ``event``, or ``handler`` alone."""
+        self._keep(event, lambda other: handler is not None and other.handler != handler)
+
+    def _keep(self, event: str, wanted: Callable[[_Binding], bool]) -> None:
+        kept = tuple(filter(wanted, self._by_event.get(event, ())))
+        if kept:
+            self._by_event[event] = kept
+        else:
+            self._by_event.pop(event, None)
+        self._note(event)
+
+    def _note(self, event: str) -> None:
+        if any(binding.is_async for binding in self._by_event.get(event, ())):
+            self._async_events.add(event)
+        else:
+            self._async_events.discard(event)
+
+    def dispatch(self, message: Message) -> None:
+        """Call the handlers of the message's event, or queue it for them."""
+        event = message.event
+        bindings = self._by_event.get(event)
+        if bindings is None:
+            return
+        if self._worker is not None or event in self._async_events:
+            self._enqueue(message, None)
+            return
+        for binding in bindings:
+            result = self._call(binding.handler, message)
+            if result is not None and inspect.isawaitable(result):
+                # A plain function that returns an awaitable: what comes next waits for it.
+                self._enqueue(message, result)
+
+    def _call(self, handler: Handler, message: Message) -> Any:
+        try:
+            return handler(message)
+        except DecodeError as error:
+            self._ledger.payload_undecodable(self._topic, message.event, error)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (counted and logged)
+            self._ledger.handler_raised(self._topic, message.event, error)
+        return None
+
+    def _enqueue(self, message: Message, begun: Awaitable[Any] | None) -> None:
+        size = message.size
+        self._waiting.append((message, begun, size))
+        self._waiting_bytes += size
+        while len(self._waiting) > self._limit or (
+            self._waiting_bytes > self._limit_bytes and len(self._waiting) > 1
+        ):
+            _, dropped, dropped_size = self._waiting.popleft()
+            self._waiting_bytes -= dropped_size
+            self.dropped += 1
+            if inspect.iscoroutine(dropped):
+                dropped.close()
+        if self._worker is None:
+            self._worker = asyncio.get_running_loop().create_task(
+                self._work(), name=f"handlers of {self._topic}"
+            )
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                message, begun, size = self._waiting.popleft()
+                self._waiting_bytes -= size
+                if begun is not None:
+                    await self._finish(begun, message)
+                    continue
+                for binding in self._by_event.get(message.event, ()):
+                    result = self._call(binding.handler, message)
+                    if result is not None and inspect.isawaitable(result):
+                        await self._finish(result, message)
+        finally:
+            self._worker = None
+
+    async def _finish(self, result: Awaitable[Any], message: Message) -> None:
+        try:
+            await result
+        except DecodeError as error:
+            self._ledger.payload_undecodable(self._topic, message.event, error)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            self._ledger.handler_raised(self._topic, message.event, error)
+        except Exception as error:  # noqa: BLE001 (counted and logged)
+            self._ledger.handler_raised(self._topic, message.event, error)
+
+    def stop(self) -> asyncio.Task[None] | None:
+        """Forget what waits and cancel what runs, unless it is what calls this; returns what to await."""
+        for _, begun, _ in self._waiting:
+            if inspect.iscoroutine(begun):
+                begun.close()
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        worker = self._worker
+        if worker is None or worker is asyncio.current_task():
+            return None
+        worker.cancel()
+        return worker
+
+
+def _is_async(handler: Handler) -> bool:
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
+        getattr(handler, "__call__", None)  # noqa: B004 (an object with an async __call__)
+    )

@@ -1,0 +1,122 @@
+"""What is known of a connection's health: the nine metrics, their counters, round-trip times."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Literal
+
+import msgspec
+
+ConnectionState = Literal["disconnected", "connecting", "connected", "reconnecting", "failed"]
+"""The five states. ``connected`` means that a heartbeat was answered on this very connection."""
+
+
+class HealthMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """The nine health metrics, as they stood when they were read. Reading changes nothing."""
+
+    connection_state: ConnectionState = "disconnected"
+    reconnect_attempts: int = 0
+    """Retries since the connection was last stable."""
+    total_reconnects: int = 0
+    """Successful connects after the first."""
+    failed_reconnects: int = 0
+    """Retries that never got a heartbeat answered."""
+    successful_connects: int = 0
+    """Connections whose first heartbeat was answered."""
+    heartbeat_failures: int = 0
+    """Connections dropped because nothing came after a heartbeat."""
+    circuit_breaker_trips: int = 0
+    """Openings of the breaker."""
+    last_heartbeat: float | None = None
+    """When a heartbeat was last *answered*, in epoch seconds."""
+    is_circuit_open: bool = False
+    """False from half-open on."""
+
+    def to_camel(self) -> dict[str, Any]:
+        """The same under the camelCase names of the JSON reports; ``lastHeartbeat`` in epoch milliseconds."""
+        return {
+            "connectionState": self.connection_state,
+            "reconnectAttempts": self.reconnect_attempts,
+            "totalReconnects": self.total_reconnects,
+            "failedReconnects": self.failed_reconnects,
+            "successfulConnects": self.successful_connects,
+            "heartbeatFailures": self.heartbeat_failures,
+            "circuitBreakerTrips": self.circuit_breaker_trips,
+            "lastHeartbeat": None if self.last_heartbeat is None else round(self.last_heartbeat * 1000),
+            "isCircuitOpen": self.is_circuit_open,
+        }
+
+
+class ConnectionDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known beside the nine metrics. Times are epoch seconds, durations seconds."""
+
+    reason: str | None = None
+    """Why the connection is in its state, in words; None while all is well."""
+    refusal: str | None = None
+    """The last 401 or 403, in words, until the next success."""
+    since: float = 0.0
+    """When the present state began, by the wall clock of that moment."""
+    time_in_state: float = 0.0
+    """Seconds in the present state, by a clock that counts while the machine sleeps."""
+    next_try: float | None = None
+    """When the next attempt is due; None when none is planned."""
+    stable: bool = False
+    """Connected for at least ``stable_after``."""
+    attempts_begun: int = 0
+    attempts_aborted: int = 0
+    """Attempts ended by disconnect or reconnect before their first answered heartbeat."""
+    failed_attempts: int = 0
+    """Attempts that ended before their first answered heartbeat by themselves."""
+    round_trip_last: float | None = None
+    round_trip_p50: float | None = None
+    round_trip_p95: float | None = None
+    messages_in: int = 0
+    messages_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    dropped_messages: int = 0
+    """Frames dropped from the handler queues of all channels."""
+    dropped_pushes: int = 0
+    """Pushes dropped from full push buffers."""
+    undecodable: int = 0
+    """Frames or payloads that did not decode."""
+    handler_errors: int = 0
+    """Handlers that raised."""
+    last_close_code: int | None = None
+    """The code of the last close; 1006 when there was no close frame."""
+    last_close_reason: str | None = None
+    """The last close in words."""
+
+
+class RoundTrips:
+    """The round-trip times of the last 100 heartbeats, in seconds."""
+
+    def __init__(self, size: int = 100) -> None:
+        self._times: deque[float] = deque(maxlen=size)
+
+    def add(self, seconds: float) -> None:
+        """Record one round trip."""
+        self._times.append(seconds)
+
+    @property
+    def last(self) -> float | None:
+        """The latest round trip; None before the first."""
+        return self._times[-1] if self._times else None
+
+    def percentile(self, part: float) -> float | None:
+        """The nearest-rank percentile, ``part`` from 0 to 1; None before the first round trip."""
+        if not self._times:
+            return None
+        ranked = sorted(self._times)
+        return ranked[min(len(ranked) - 1, int(part * len(ranked)))]
+
+
+class StateChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of state, as it happened."""
+
+    old_state: ConnectionState
+    new_state: ConnectionState
+    error: str | None
+    """Why, in words; None when nothing is wrong."""
+    timestamp: float
+    """Epoch seconds."""

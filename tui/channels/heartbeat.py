@@ -1,0 +1,70 @@
+"""When to send a heartbeat, and when the lack of an answer means that the link is dead."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Verdict = Literal["wait", "send", "dead"]
+
+_KEPT = 8  # heartbeats whose late answers still give a round-trip time
+
+
+class Heartbeat:
+    """The heartbeats of one connection, judged by what comes after them.
+
+    One is sent at once, then one every ``interval`` seconds. The first must be answered: a server
+    that accepts and is silent was never connected. After later ones anything at all proves life.
+
+    Args:
+        interval: seconds between heartbeats.
+        timeout: seconds within which something must come.
+    """
+
+    def __init__(self, interval: float, timeout: float) -> None:
+        self._interval = interval
+        self._timeout = timeout
+        self._sent: dict[str, float] = {}
+        self._sent_at: float | None = None
+        self._proven = True
+        self.answered = False
+        """A heartbeat was answered on this connection."""
+
+    def sent(self, ref: str, now: float) -> None:
+        """A heartbeat went out; only what comes from now on speaks for the link."""
+        self._sent[ref] = self._sent_at = now
+        if len(self._sent) > _KEPT:
+            del self._sent[next(iter(self._sent))]
+        self._proven = False
+
+    def reply(self, ref: object, now: float) -> float | None:
+        """The round-trip time in seconds if ``ref`` is of a heartbeat, else None."""
+        sent_at = self._sent.pop(ref, None) if isinstance(ref, str) else None
+        if sent_at is None:
+            return None
+        self.answered = self._proven = True
+        return now - sent_at
+
+    def judge(self, now: float, heard: bool, allowance: float = 0.0) -> Verdict:
+        """What to do now.
+
+        Args:
+            heard: bytes came since the last heartbeat was sent.
+            allowance: seconds to wait at least, while a join may hold up every answer. The first
+                heartbeat is sent before any join and has ``timeout`` alone.
+        """
+        if self._sent_at is None:
+            return "send"
+        if heard and self.answered:
+            self._proven = True
+        if self._proven:
+            return "send" if now >= self._sent_at + self._interval else "wait"
+        return "dead" if now >= self._sent_at + self._limit(allowance) else "wait"
+
+    def deadline(self, allowance: float = 0.0) -> float:
+        """When :meth:`judge` is to be asked again, on the clock of ``now``; 0 for at once."""
+        if self._sent_at is None:
+            return 0.0
+        return self._sent_at + (self._interval if self._proven else self._limit(allowance))
+
+    def _limit(self, allowance: float) -> float:
+        return max(self._timeout, allowance) if self.answered else self._timeout

@@ -1,0 +1,72 @@
+"""Parameters, headers and tokens that may be functions: asked anew each time, never shown."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from tui.channels.errors import OpenError
+from tui.channels.options import Text, Texts
+
+
+class Unavailable(Exception):  # noqa: N818 (a fact about the value, not about the program)
+    """Raised by a function of the user's to say why it has no value, in words safe to show."""
+
+
+async def text(value: Text, place: str) -> str:
+    """A string, or what a function gives for it.
+
+    Raises:
+        OpenError: the function raised, or gave no string. The message names ``place`` and the
+            kind of error, never a value.
+    """
+    given = await _ask(value, place)
+    if not isinstance(given, str):
+        raise OpenError(f"{place} must be a string, its function gave {type(given).__name__}")
+    return given
+
+
+async def texts(values: Texts, place: str) -> dict[str, str]:
+    """Named strings, each of which may come from a function, or one function for all.
+
+    Raises:
+        OpenError: as of :func:`text`.
+    """
+    given = await _ask(values, place)
+    if not isinstance(given, Mapping):
+        raise OpenError(f"{place} must be a mapping, its function gave {type(given).__name__}")
+    return {str(name): await text(value, f"{place}.{name}") for name, value in given.items()}
+
+
+async def payload(value: Any, place: str) -> Any:
+    """Join parameters: a value, a function for all of it, or functions for its members.
+
+    Raises:
+        OpenError: as of :func:`text`.
+    """
+    given = await _ask(value, place)
+    if isinstance(given, Mapping):
+        return {name: await payload(member, f"{place}.{name}") for name, member in given.items()}
+    return given
+
+
+def is_plain(value: Any) -> bool:
+    """True when ``value`` holds no function, so that it needs no asking."""
+    if isinstance(value, Mapping):
+        return all(is_plain(member) for member in value.values())
+    return not callable(value)
+
+
+async def _ask(value: Any, place: str) -> Any:
+    if not callable(value):
+        return value
+    try:
+        given = value()
+        if inspect.isawaitable(given):
+            given = await given
+    except Unavailable as error:
+        raise OpenError(f"{place}: {error}") from None
+    except Exception as error:  # noqa: BLE001 (the user's own function; its words may hold a secret)
+        raise OpenError(f"{place}: its function raised {type(error).__name__}") from None
+    return given

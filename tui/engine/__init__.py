@@ -1,0 +1,1 @@
+"""The supervisor: many sockets, one published snapshot; knows nothing of any face."""

@@ -1,0 +1,79 @@
+"""The interface of every face: what may be read from the engine and asked of it.
+
+``snapshot`` and ``log`` are safe from any thread and never block. Commands are awaited on the
+caller's own loop; they run on the engine's and never raise for what the network did: the result
+says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics
+from tui.engine.snapshot import (
+    ChannelSnapshot,
+    ChannelState,
+    CommandResult,
+    ConnectionSnapshot,
+    ExtraCommand,
+    LogLine,
+    LogPage,
+    Snapshot,
+    Trouble,
+)
+
+__all__ = [
+    "ChannelSnapshot",
+    "ChannelState",
+    "CommandResult",
+    "ConnectionDetails",
+    "ConnectionSnapshot",
+    "ConnectionState",
+    "Engine",
+    "ExtraCommand",
+    "HealthMetrics",
+    "LogLine",
+    "LogPage",
+    "Snapshot",
+    "Trouble",
+]
+
+
+class Engine(Protocol):
+    """A running engine, in this process or behind a socket."""
+
+    def snapshot(self) -> Snapshot:
+        """The value last published: at most 4 a second, within 20 ms of a change of state or a command."""
+        ...
+
+    def log(self, after: int = 0, limit: int = 100) -> LogPage:
+        """The lines after the cursor ``after``, at most ``limit`` of them, oldest first."""
+        ...
+
+    async def connect(self, name: str | None = None) -> CommandResult:
+        """Connect ``name`` or every one, counts and breaker re-armed; a connected one stays as it is."""
+        ...
+
+    async def reconnect(self, name: str | None = None) -> CommandResult:
+        """Replace the connection of ``name``, or of every one."""
+        ...
+
+    async def disconnect(self, name: str | None = None) -> CommandResult:
+        """Disconnect ``name``, or every connection, until it is asked for again."""
+        ...
+
+    async def push(self, name: str, topic: str, event: str, payload: Any) -> CommandResult:
+        """Push on a joined topic and report the reply; answers "not connected" at once when it is not."""
+        ...
+
+    async def set_debug(self, shown: bool) -> CommandResult:
+        """Show the indicator even when all is well, or only when something is wrong."""
+        ...
+
+    def extra_commands(self) -> tuple[ExtraCommand, ...]:
+        """The commands beside these, for the palette."""
+        ...
+
+    async def run_extra(self, command: str) -> CommandResult:
+        """Run one of :meth:`extra_commands` by its id."""
+        ...

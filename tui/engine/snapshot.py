@@ -1,0 +1,128 @@
+"""The values that leave the engine. Immutable, small, the same in a thread and over a socket."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics
+
+ChannelState = Literal["closed", "errored", "joined", "joining", "leaving"]
+
+
+class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One channel of one connection. Times are epoch seconds."""
+
+    topic: str
+    state: ChannelState = "closed"
+    reason: str | None = None
+    """Why it is not joined, in words."""
+    joins: int = 0
+    """Joins that the server answered with ok."""
+    received: int = 0
+    buffered: int = 0
+    """Pushes that wait for the join."""
+    push_buffer: int = 100
+    """How many may wait."""
+    dropped: int = 0
+    """Frames dropped from a full handler queue, and pushes dropped from a full buffer."""
+    last_event: str | None = None
+    last_text: str | None = None
+    """The last payload as text, cut to 200 characters. Text from the network: not to be trusted."""
+    last_at: float | None = None
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """One trouble from its first failure until the connection is connected again.
+
+    A probe or a revival that fails belongs to the same trouble: it is counted here and changes
+    neither ``state`` nor ``words``.
+    """
+
+    state: ConnectionState
+    """The state to show while the trouble lasts: ``reconnecting`` or ``failed``."""
+    circuit_open: bool
+    """The breaker opened in this trouble."""
+    words: str
+    since: float
+    tries: int = 0
+    last_try: float | None = None
+    last_reason: str | None = None
+
+
+class ConnectionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One supervised connection."""
+
+    name: str
+    label: str
+    address: str
+    """``host:port``; never a query, since that may hold a token."""
+    metrics: HealthMetrics
+    details: ConnectionDetails
+    max_reconnect_attempts: int | None = None
+    """None for unlimited."""
+    heartbeat_interval: float = 30.0
+    heartbeat_timeout: float = 10.0
+    trouble: Trouble | None = None
+    previous_state_seconds: float | None = None
+    """How long the state before the present one lasted."""
+    heartbeat_failed_since_stable: bool = False
+    """A heartbeat failed and the connection has not been stable since."""
+    messages_per_second_in: float = 0.0
+    messages_per_second_out: float = 0.0
+    """Means of the last 5 s."""
+    channels: tuple[ChannelSnapshot, ...] = ()
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a face shows, as it stood at one moment."""
+
+    sequence: int
+    """Grows by one with each publication."""
+    taken_at: float
+    """Epoch seconds."""
+    started_at: float
+    connections: tuple[ConnectionSnapshot, ...] = ()
+    debug: bool = False
+    """The indicator is shown though nothing is wrong."""
+    notice: str | None = None
+    """One line that must stay on the screen, such as that faults are staged."""
+    stopped: str | None = None
+    """Why the engine stopped, in words; None while it runs."""
+
+
+class LogLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the engine's own log of changes."""
+
+    cursor: int
+    timestamp: float
+    connection: str | None
+    text: str
+    """May hold text from the network: not to be trusted."""
+    severity: Literal["info", "warning", "error"] = "info"
+
+
+class LogPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines after a cursor, oldest first."""
+
+    lines: tuple[LogLine, ...]
+    next_cursor: int
+    """Pass it as ``after`` to go on."""
+    missed: int = 0
+    """Lines after the cursor that are no longer held."""
+
+
+class CommandResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command did, in words for the person who gave it."""
+
+    ok: bool
+    message: str
+
+
+class ExtraCommand(msgspec.Struct, frozen=True, kw_only=True):
+    """A named command beside the interface's own, such as a fault of the demo."""
+
+    id: str
+    label: str
+    help: str
