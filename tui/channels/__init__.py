@@ -10,9 +10,9 @@ from tui.channels.errors import (
     ReplyTimeout,
 )
 from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics, StateChange
-from tui.channels.options import PRESETS, Options
+from tui.channels.options import PRESETS, Options, Unavailable
+from tui.channels.presence import Presence
 from tui.channels.socket import Socket
-from tui.channels.values import Unavailable
 from tui.channels.wire import DecodeError, Message
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Message",
     "NotConnectedError",
     "Options",
+    "Presence",
     "Push",
     "PushDropped",
     "ReplyError",

@@ -17,6 +17,11 @@ Never = Literal["never"]
 Provider = Callable[[], Any | Awaitable[Any]]
 """A function that is called anew each time its value is needed; it may be async."""
 
+
+class Unavailable(Exception):  # noqa: N818 (a fact about the value, not about the program)
+    """Raised by a :data:`Provider` to say why it has no value, in words that are safe to show."""
+
+
 Text = str | Provider
 """A string, or a function that returns one."""
 

@@ -7,11 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tui.channels.errors import OpenError
-from tui.channels.options import Text, Texts
-
-
-class Unavailable(Exception):  # noqa: N818 (a fact about the value, not about the program)
-    """Raised by a function of the user's to say why it has no value, in words safe to show."""
+from tui.channels.options import Text, Texts, Unavailable
 
 
 async def text(value: Text, place: str) -> str:

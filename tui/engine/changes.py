@@ -1,0 +1,58 @@
+"""The engine's own log of what changed, read by cursor."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from typing import Literal
+
+from tui.engine.snapshot import LogLine, LogPage
+
+log = logging.getLogger("tui.engine")
+
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class ChangeLog:
+    """The last ``size`` lines; written by the engine's thread, read from any.
+
+    Each line goes to the program's log as well, which keeps more of them.
+    """
+
+    def __init__(self, size: int = 1000) -> None:
+        self._lines: deque[LogLine] = deque(maxlen=size)
+        self._cursor = 0
+        self._lock = threading.Lock()
+
+    def add(
+        self,
+        timestamp: float,
+        connection: str | None,
+        text: str,
+        severity: Literal["info", "warning", "error"] = "info",
+    ) -> None:
+        """Add one line."""
+        with self._lock:
+            self._cursor += 1
+            self._lines.append(
+                LogLine(
+                    cursor=self._cursor,
+                    timestamp=timestamp,
+                    connection=connection,
+                    text=text,
+                    severity=severity,
+                )
+            )
+        log.log(_LEVELS[severity], "%s", text, extra={"connection": connection})
+
+    def page(self, after: int, limit: int) -> LogPage:
+        """The lines after the cursor ``after``, at most ``limit`` of them, oldest first."""
+        with self._lock:
+            lines = tuple(line for line in self._lines if line.cursor > after)[:limit]
+            oldest = self._lines[0].cursor if self._lines else self._cursor + 1
+        return LogPage(
+            lines=lines,
+            next_cursor=lines[-1].cursor if lines else max(after, 0),
+            missed=max(0, oldest - after - 1),
+        )

@@ -1,0 +1,258 @@
+"""One supervised connection: a socket, its channels, and what a face is told of them."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from tui.channels import Channel, ChannelsError, NotConnectedError, Options, Socket, StateChange
+from tui.channels.clock import Clock
+from tui.channels.connection import Opener, open_link
+from tui.channels.wire import Message
+from tui.engine.changes import ChangeLog
+from tui.engine.incidents import TroubleTracker
+from tui.engine.snapshot import ChannelSnapshot, CommandResult, ConnectionSnapshot
+
+_RATE_WINDOW = 5.0
+_TEXT_LIMIT = 200
+
+
+class TopicSettings(Protocol):
+    """A topic to join."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def params(self) -> Any: ...
+
+
+class ConnectionSettings(Protocol):
+    """What a supervised connection needs to know of the settings."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def topics(self) -> Sequence[TopicSettings]: ...
+    @property
+    def options(self) -> Options: ...
+
+
+class SupervisedChannel:
+    """A channel that stays on the screen even when the server closes it."""
+
+    def __init__(self, channel: Channel, clock: Clock, tell: Callable[[str], None]) -> None:
+        self.channel = channel
+        self._clock = clock
+        self._tell = tell
+        self._last: Message | None = None
+        self._last_at: float | None = None
+        self._trouble: str | None = None
+        channel.on("phx_join", self._joined)
+        channel.on("phx_error", self._errored)
+        channel.on("phx_close", self._closed)
+
+    def join(self) -> None:
+        """Join, or join again if it was closed."""
+        if self.channel.state == "closed":
+            self.channel.join()
+
+    def _joined(self, message: Message) -> None:
+        if self._trouble is not None or self.channel.joins == 1:
+            self._tell(f"joined {self.channel.topic}")
+        self._trouble = None
+
+    def _errored(self, message: Message) -> None:
+        words = self.channel.reason or "error"
+        # The connection's own line says that it went; and the same refusal again is no news.
+        if words != "not connected" and words != self._trouble:
+            self._trouble = words
+            self._tell(f"{self.channel.topic}: {words}")
+
+    def _closed(self, message: Message) -> None:
+        if self.channel.reason == "closed by the server":
+            self._trouble = self.channel.reason
+            self._tell(f"{self.channel.topic}: {self.channel.reason}")
+
+    def snapshot(self) -> ChannelSnapshot:
+        """The channel as it stands."""
+        channel = self.channel
+        last = channel.last_message
+        if last is not self._last:
+            self._last = last
+            self._last_at = self._clock.time()
+        return ChannelSnapshot(
+            topic=channel.topic,
+            state=channel.state,
+            reason=channel.reason,
+            joins=channel.joins,
+            received=channel.received,
+            buffered=channel.buffered,
+            push_buffer=channel.socket.options.push_buffer,
+            dropped=channel.dropped_messages + channel.dropped_pushes,
+            last_event=None if last is None else last.event[:_TEXT_LIMIT],
+            last_text=None if last is None else _head(last),
+            last_at=self._last_at,
+        )
+
+
+def _head(message: Message) -> str:
+    # Cut before it is decoded: the payload may be 16 MiB.
+    head = bytes(memoryview(message.raw)[: 4 * _TEXT_LIMIT])
+    if isinstance(message.raw, bytes):
+        return f"{len(message.raw)} bytes: {head[:32].hex()}"
+    return head.decode(errors="replace")[:_TEXT_LIMIT]
+
+
+class SupervisedConnection:
+    """A socket with its topics, its troubles and its rates.
+
+    Args:
+        changed: called with each state change of the socket, exactly as it happened.
+        stable: called when the connection has become stable.
+    """
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        log: ChangeLog,
+        clock: Clock,
+        chance: random.Random,
+        *,
+        changed: Callable[[str, StateChange], None],
+        stable: Callable[[SupervisedConnection], None],
+        opener: Opener = open_link,
+    ) -> None:
+        self.name = settings.name
+        self.label = settings.label
+        self._clock = clock
+        self._log = log
+        self._changed = changed
+        self.socket = Socket(settings.url, settings.options, clock=clock, chance=chance, opener=opener)
+        self._troubles = TroubleTracker()
+        self._state_began = clock.monotonic()
+        self._previous_seconds: float | None = None
+        self._heartbeat_failures_when_stable = 0
+        self._samples: deque[tuple[float, int, int]] = deque()
+        self.channels = [
+            SupervisedChannel(self.socket.channel(topic.topic, topic.params), clock, self._tell_warning)
+            for topic in settings.topics
+        ]
+        self.socket.on_state_change(self._state_changed)
+        self.socket.on_stable(self._became_stable)
+        self.socket.on_stable(lambda: stable(self))
+
+    def start(self) -> None:
+        """Connect and join every topic, for as long as the program runs."""
+        self.socket.connect()
+        self._join_all()
+
+    def _join_all(self) -> None:
+        for channel in self.channels:
+            channel.join()
+
+    def _tell_warning(self, text: str) -> None:
+        severity = "info" if text.startswith("joined ") else "warning"
+        self._log.add(self._clock.time(), self.name, text, "info" if severity == "info" else "warning")
+
+    def _state_changed(self, change: StateChange) -> None:
+        now = self._clock.monotonic()
+        self._previous_seconds, self._state_began = now - self._state_began, now
+        metrics = self.socket.get_health_metrics()
+        line = self._troubles.changed(change, circuit_open=metrics.is_circuit_open)
+        if line is not None:
+            bad = change.new_state == "failed" or line.startswith("still failed")
+            severity = "error" if bad else "warning" if change.error else "info"
+            self._log.add(change.timestamp, self.name, line, severity)  # type: ignore[arg-type]
+        self._changed(self.name, change)
+
+    def _became_stable(self) -> None:
+        self._heartbeat_failures_when_stable = self.socket.get_health_metrics().heartbeat_failures
+
+    # Commands
+
+    def connect(self) -> CommandResult:
+        """Connect; does nothing while connecting or connected, save joining closed channels."""
+        state = self.socket.state
+        if state in ("connecting", "connected"):
+            self._join_all()
+            return CommandResult(ok=True, message=f"{self.name} is {state} already")
+        self._troubles.clear()
+        self.socket.connect()
+        self._join_all()
+        return CommandResult(ok=True, message=f"{self.name}: connecting now")
+
+    def reconnect(self) -> CommandResult:
+        """Replace the connection, or try at once."""
+        self._troubles.clear()
+        self.socket.reconnect()
+        self._join_all()
+        return CommandResult(ok=True, message=f"{self.name}: reconnecting now")
+
+    def disconnect(self) -> CommandResult:
+        """Disconnect until asked."""
+        if self.socket.state == "disconnected":
+            return CommandResult(ok=True, message=f"{self.name} is disconnected already")
+        self.socket.disconnect()
+        return CommandResult(ok=True, message=f"{self.name}: disconnected until you connect it")
+
+    async def push(self, topic: str, event: str, payload: Any) -> CommandResult:
+        """Push and report the reply; what cannot be sent now is refused, not buffered."""
+        channel = next((each.channel for each in self.channels if each.channel.topic == topic), None)
+        if channel is None:
+            return CommandResult(ok=False, message=f"{self.name} has no topic {topic}")
+        if not self.socket.is_connected:
+            why = self.socket.details().reason or self.socket.state
+            return CommandResult(ok=False, message=f"not connected: {self.name}: {why}")
+        if channel.state != "joined":
+            return CommandResult(ok=False, message=f"not joined: {topic}: {channel.reason or channel.state}")
+        try:
+            response = await channel.push(event, payload)
+        except NotConnectedError as error:
+            return CommandResult(ok=False, message=f"not connected: {error}")
+        except (ChannelsError, TypeError, ValueError) as error:
+            return CommandResult(ok=False, message=str(error))
+        return CommandResult(ok=True, message=f"{topic} {event}: {response!r}"[:_TEXT_LIMIT])
+
+    # Publication
+
+    def snapshot(self) -> ConnectionSnapshot:
+        """The connection as it stands."""
+        socket = self.socket
+        options = socket.options
+        metrics = socket.get_health_metrics()
+        details = socket.details()
+        rate_in, rate_out = self._rates(details.messages_in, details.messages_out)
+        limit = options.max_reconnect_attempts
+        return ConnectionSnapshot(
+            name=self.name,
+            label=self.label,
+            address=socket.address,
+            metrics=metrics,
+            details=details,
+            max_reconnect_attempts=None if limit == "unlimited" else limit,
+            heartbeat_interval=options.heartbeat_interval,
+            heartbeat_timeout=options.heartbeat_timeout,
+            trouble=self._troubles.trouble,
+            previous_state_seconds=self._previous_seconds,
+            heartbeat_failed_since_stable=metrics.heartbeat_failures > self._heartbeat_failures_when_stable,
+            messages_per_second_in=rate_in,
+            messages_per_second_out=rate_out,
+            channels=tuple(channel.snapshot() for channel in self.channels),
+        )
+
+    def _rates(self, messages_in: int, messages_out: int) -> tuple[float, float]:
+        now = self._clock.monotonic()
+        samples = self._samples
+        samples.append((now, messages_in, messages_out))
+        while len(samples) > 2 and samples[1][0] <= now - _RATE_WINDOW:
+            samples.popleft()
+        then, first_in, first_out = samples[0]
+        # The first seconds are averaged over the whole window: a burst at the start is no rate.
+        seconds = max(now - then, _RATE_WINDOW)
+        return (messages_in - first_in) / seconds, (messages_out - first_out) / seconds

@@ -1,0 +1,317 @@
+"""The engine: an event loop of its own in a thread, a socket per connection, one published snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import random
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+from tui.channels import StateChange
+from tui.channels.clock import Clock, SystemClock
+from tui.channels.connection import Opener, open_link
+from tui.engine.changes import ChangeLog
+from tui.engine.connection import ConnectionSettings, SupervisedConnection
+from tui.engine.snapshot import CommandResult, ExtraCommand, LogPage, Snapshot
+
+log = logging.getLogger("tui.engine")
+
+PUBLISH_EVERY = 0.25
+"""Seconds between two snapshots when nothing but the traffic moves."""
+
+PUBLISH_SOON = 0.02
+"""Seconds from a change of state or a command to its snapshot; all changes of that time in one."""
+
+STOP_LIMIT = 1.5
+"""Seconds that the end waits for connections to close."""
+
+
+class Extras(Protocol):
+    """Commands of whoever runs beside the engine, such as the demo's faults."""
+
+    def commands(self) -> Sequence[ExtraCommand]:
+        """What there is to run."""
+        ...
+
+    async def run(self, command: str) -> CommandResult:
+        """Run one, awaited on the caller's loop."""
+        ...
+
+    def notice(self) -> str | None:
+        """One line that must stay on the screen. Called from the engine's thread; never blocks."""
+        ...
+
+
+class Reporter(Protocol):
+    """Who is told of every state change and, now and then, of all metrics. Never blocks."""
+
+    def state_changed(self, name: str, change: StateChange) -> None:
+        """A state changed, exactly as it happened."""
+        ...
+
+    def report(self, snapshot: Snapshot) -> None:
+        """The report interval has passed."""
+        ...
+
+
+class Supervisor:
+    """Implements :class:`tui.engine.api.Engine`.
+
+    :meth:`run` is the engine's thread. Everything else may be called from any thread.
+
+    Args:
+        report_interval: seconds between two calls of the reporter's ``report``.
+    """
+
+    def __init__(
+        self,
+        connections: Sequence[ConnectionSettings],
+        *,
+        debug: bool = False,
+        extras: Extras | None = None,
+        reporter: Reporter | None = None,
+        report_interval: float = 10.0,
+        clock: Clock | None = None,
+        chance: random.Random | None = None,
+        opener: Opener = open_link,
+    ) -> None:
+        self._settings = tuple(connections)
+        self._extras = extras
+        self._reporter = reporter
+        self._report_interval = report_interval
+        self._clock = clock or SystemClock()
+        self._chance = chance or random.Random()
+        self._opener = opener
+        self._debug = debug
+        self._changes = ChangeLog()
+        self._connections: dict[str, SupervisedConnection] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._stop_asked = threading.Event()
+        self._publish_soon: asyncio.Event | None = None
+        self._snapshot = Snapshot(
+            sequence=0, taken_at=self._clock.time(), started_at=self._clock.time(), debug=debug
+        )
+        self.ended = threading.Event()
+        """Set when the engine's thread has ended."""
+        self.started = threading.Event()
+        """Set when every connection has been begun."""
+
+    # The engine's thread
+
+    def run(self) -> None:
+        """Run until :meth:`stop`; blocks. What ends it otherwise is logged and shown in the snapshot.
+
+        Raises:
+            Exception: whatever ended the engine, after it was published.
+        """
+        stopped = "it was asked to stop"
+        try:
+            asyncio.run(self._main())
+        except Exception as error:
+            log.exception("the engine stopped")
+            stopped = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            self._loop = None
+            self._publish(stopped)
+            self.ended.set()
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        self._publish_soon = asyncio.Event()
+        if self._stop_asked.is_set():
+            return
+        for settings in self._settings:
+            self._connections[settings.name] = SupervisedConnection(
+                settings,
+                self._changes,
+                self._clock,
+                random.Random(self._chance.random()),
+                changed=self._state_changed,
+                stable=self._connection_stable,
+                opener=self._opener,
+            )
+        for connection in self._connections.values():
+            connection.start()
+        self._publish()
+        self.started.set()
+        publisher = asyncio.create_task(self._publish_forever(), name="publisher")
+        reporter = asyncio.create_task(self._report_forever(), name="reporter")
+        stopping = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            # A publisher that fails must stop the engine: a screen that stands still lies.
+            done, _ = await asyncio.wait((publisher, reporter, stopping), return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (publisher, reporter, stopping):
+                task.cancel()
+            await self._close_all()
+
+    async def _close_all(self) -> None:
+        closing = [
+            asyncio.create_task(connection.socket.close(), name=f"closing {connection.name}")
+            for connection in self._connections.values()
+        ]
+        if closing:
+            _, unfinished = await asyncio.wait(closing, timeout=STOP_LIMIT)
+            if unfinished:
+                log.warning("%d connections did not close within %g s", len(unfinished), STOP_LIMIT)
+
+    def _state_changed(self, name: str, change: StateChange) -> None:
+        if self._reporter is not None:
+            self._reporter.state_changed(name, change)
+        self._soon()
+
+    def _connection_stable(self, stable: SupervisedConnection) -> None:
+        for connection in self._connections.values():
+            if connection is not stable and connection.socket.address == stable.socket.address:
+                connection.socket.hasten()
+
+    def _soon(self) -> None:
+        if self._publish_soon is not None:
+            self._publish_soon.set()
+
+    async def _publish_forever(self) -> None:
+        assert self._publish_soon is not None
+        while True:
+            try:
+                async with asyncio.timeout(PUBLISH_EVERY):
+                    await self._publish_soon.wait()
+            except TimeoutError:
+                pass  # nothing special happened: the regular snapshot
+            else:
+                await asyncio.sleep(PUBLISH_SOON)
+            self._publish_soon.clear()
+            self._publish()
+
+    async def _report_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._report_interval)
+            if self._reporter is not None:
+                self._publish()
+                self._reporter.report(self._snapshot)
+
+    def _publish(self, stopped: str | None = None) -> None:
+        last = self._snapshot
+        self._snapshot = Snapshot(
+            sequence=last.sequence + 1,
+            taken_at=self._clock.time(),
+            started_at=last.started_at,
+            connections=tuple(connection.snapshot() for connection in self._connections.values()),
+            debug=self._debug,
+            notice=self._extras.notice() if self._extras is not None else None,
+            stopped=stopped,
+        )
+
+    # Any thread
+
+    def stop(self) -> None:
+        """Ask the engine to stop; :attr:`ended` tells when it has. From any thread, any number of times."""
+        self._stop_asked.set()
+        loop, stop = self._loop, self._stop
+        if loop is not None and stop is not None:
+            try:
+                loop.call_soon_threadsafe(stop.set)
+            except RuntimeError:
+                log.debug("the engine's loop had ended already")
+
+    def snapshot(self) -> Snapshot:
+        """As of :class:`tui.engine.api.Engine`."""
+        return self._snapshot
+
+    def log(self, after: int = 0, limit: int = 100) -> LogPage:
+        """As of :class:`tui.engine.api.Engine`."""
+        return self._changes.page(after, limit)
+
+    async def connect(self, name: str | None = None) -> CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        return await self._for_each(name, SupervisedConnection.connect, "connecting")
+
+    async def reconnect(self, name: str | None = None) -> CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        return await self._for_each(name, SupervisedConnection.reconnect, "reconnecting")
+
+    async def disconnect(self, name: str | None = None) -> CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        return await self._for_each(name, SupervisedConnection.disconnect, "disconnected")
+
+    async def push(self, name: str, topic: str, event: str, payload: Any) -> CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+
+        async def push() -> CommandResult:
+            connection = self._connections.get(name)
+            return self._unknown(name) if connection is None else await connection.push(topic, event, payload)
+
+        return await self._ask(push())
+
+    async def set_debug(self, shown: bool) -> CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+
+        async def set_debug() -> CommandResult:
+            self._debug = shown
+            words = "always shown" if shown else "shown when something is wrong"
+            return CommandResult(ok=True, message=f"the indicator is {words}")
+
+        return await self._ask(set_debug())
+
+    def extra_commands(self) -> tuple[ExtraCommand, ...]:
+        """As of :class:`tui.engine.api.Engine`."""
+        return tuple(self._extras.commands()) if self._extras is not None else ()
+
+    async def run_extra(self, command: str) -> CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        if self._extras is None:
+            return CommandResult(ok=False, message=f"no command {command}")
+        return await self._extras.run(command)
+
+    async def _for_each(
+        self,
+        name: str | None,
+        command: Callable[[SupervisedConnection], CommandResult],
+        participle: str,
+    ) -> CommandResult:
+        async def run() -> CommandResult:
+            if name is not None:
+                connection = self._connections.get(name)
+                return self._unknown(name) if connection is None else command(connection)
+            for connection in self._connections.values():
+                command(connection)
+            return CommandResult(ok=True, message=f"all {len(self._connections)}: {participle}")
+
+        return await self._ask(run())
+
+    def _unknown(self, name: str) -> CommandResult:
+        known = ", ".join(self._connections) or "none"
+        return CommandResult(ok=False, message=f"no connection {name}; there are: {known}")
+
+    async def _ask(self, coroutine: Coroutine[Any, Any, CommandResult]) -> CommandResult:
+        """Run on the engine's loop, publish what it did, and answer on the caller's."""
+
+        async def run() -> CommandResult:
+            result = await coroutine
+            self._soon()
+            return result
+
+        loop = self._loop
+        outer = run()
+        if loop is not None:
+            try:
+                future = asyncio.run_coroutine_threadsafe(outer, loop)
+            except RuntimeError:
+                log.debug("the engine's loop had ended already")
+            else:
+                try:
+                    return await asyncio.wrap_future(future)
+                except concurrent.futures.CancelledError:
+                    if not self.ended.is_set() and not self._stop_asked.is_set():
+                        raise
+                    return CommandResult(ok=False, message="the engine stopped")
+        outer.close()
+        coroutine.close()
+        return CommandResult(ok=False, message="the engine is not running")
