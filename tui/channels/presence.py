@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -13,6 +14,10 @@ T = TypeVar("T")
 Entry = dict[str, Any]
 """A presence: ``{"metas": [{"phx_ref": ..}, ...]}`` and whatever else the server adds."""
 Entries = dict[str, Entry]
+
+PENDING_DIFFS = 1_000
+"""Diffs held for the state; the oldest go first, since a state that comes later says the same."""
+
 Joined = Callable[[str, Entry | None, Entry], object]
 """Takes a key, its presence before (None if it is new) and the presence that joined."""
 Left = Callable[[str, Entry, Entry], object]
@@ -36,7 +41,7 @@ class Presence:
     ) -> None:
         self.entries: Entries = {}
         """By key; do not change it."""
-        self._pending: list[Mapping[str, Any]] = []
+        self._pending: deque[Mapping[str, Any]] = deque(maxlen=PENDING_DIFFS)
         self._synced = False
         self._on_join: Joined | None = None
         self._on_leave: Left | None = None
@@ -82,9 +87,8 @@ class Presence:
     def _state_received(self, message: Message) -> None:
         self.entries = sync_state(self.entries, message.payload, self._on_join, self._on_leave)
         self._synced = True
-        pending, self._pending = self._pending, []
-        for diff in pending:
-            self.entries = sync_diff(self.entries, diff, self._on_join, self._on_leave)
+        while self._pending:
+            self.entries = sync_diff(self.entries, self._pending.popleft(), self._on_join, self._on_leave)
         if self._on_sync is not None:
             self._on_sync()
 
