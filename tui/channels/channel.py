@@ -30,6 +30,7 @@ from tui.channels.wire import DecodeError, Message, decode_reply
 ChannelState = Literal["closed", "errored", "joined", "joining", "leaving"]
 
 _encode = msgspec.json.Encoder().encode
+_LIFECYCLE = frozenset(("phx_close", "phx_error"))
 
 
 class Awaiting(Protocol):
@@ -454,8 +455,9 @@ class Channel:
             self._errored(words, {"reason": words})
 
     def _tell(self, event: str, payload: Any) -> None:
-        raw = payload if isinstance(payload, bytes) else msgspec.Raw(_encode(payload))
-        self._handlers.dispatch(Message(self._join_ref, None, self.topic, event, raw))
+        binary = isinstance(payload, bytes)
+        raw = payload if binary else _encode(payload)
+        self._handlers.dispatch(Message(self._join_ref, None, self.topic, event, raw, binary))
 
     def _send_leave(self) -> str:
         ref = self.socket.next_ref()
@@ -542,7 +544,7 @@ class Channel:
         if join_ref is not None and join_ref != self._join_ref:
             return
         event = message.event
-        if event == "phx_close" or event == "phx_error":
+        if event in _LIFECYCLE:
             # Version 1 has no join_ref; its phx_close carries it as the ref.
             if message.ref is not None and message.ref != self._join_ref:
                 return

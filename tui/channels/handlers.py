@@ -101,19 +101,22 @@ class Handlers:
             self._enqueue(message, None)
             return
         for binding in bindings:
-            result = self._call(binding.handler, message)
+            try:
+                result = binding.handler(message)
+            except BaseException as error:  # noqa: BLE001 (told apart in _failed)
+                self._failed(message, error)
+                continue
             if result is not None and inspect.isawaitable(result):
                 # A plain function that returns an awaitable: what comes next waits for it.
                 self._enqueue(message, result)
 
-    def _call(self, handler: Handler, message: Message) -> Any:
-        try:
-            return handler(message)
-        except DecodeError as error:
+    def _failed(self, message: Message, error: BaseException) -> None:
+        if isinstance(error, DecodeError):
             self._ledger.payload_undecodable(self._topic, message.event, error)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (counted and logged)
+        elif isinstance(error, (Exception, asyncio.CancelledError)):
             self._ledger.handler_raised(self._topic, message.event, error)
-        return None
+        else:
+            raise error  # the program is to end
 
     def _enqueue(self, message: Message, begun: Awaitable[Any] | None) -> None:
         size = message.size
@@ -141,7 +144,11 @@ class Handlers:
                     await self._finish(begun, message)
                     continue
                 for binding in self._by_event.get(message.event, ()):
-                    result = self._call(binding.handler, message)
+                    try:
+                        result = binding.handler(message)
+                    except BaseException as error:  # noqa: BLE001 (told apart in _failed)
+                        self._failed(message, error)
+                        continue
                     if result is not None and inspect.isawaitable(result):
                         await self._finish(result, message)
         finally:
@@ -150,15 +157,11 @@ class Handlers:
     async def _finish(self, result: Awaitable[Any], message: Message) -> None:
         try:
             await result
-        except DecodeError as error:
-            self._ledger.payload_undecodable(self._topic, message.event, error)
-        except asyncio.CancelledError as error:
+        except BaseException as error:
             task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
-            self._ledger.handler_raised(self._topic, message.event, error)
-        except Exception as error:  # noqa: BLE001 (counted and logged)
-            self._ledger.handler_raised(self._topic, message.event, error)
+            self._failed(message, error)
 
     def stop(self) -> asyncio.Task[None] | None:
         """Forget what waits and cancel what runs, unless it is what calls this; returns what to await."""

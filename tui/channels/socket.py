@@ -27,8 +27,8 @@ from tui.channels.wire import (
     HEARTBEAT_TOPIC,
     DecodeError,
     Message,
+    TextDecoder,
     decode_binary,
-    decode_text,
     encode_binary,
     encode_text,
 )
@@ -94,6 +94,7 @@ class Socket:
         self._message_handlers: tuple[Callable[[Message], object], ...] = ()
         self._stable_handlers: tuple[Callable[[], object], ...] = ()
         self._log_throttle = Throttle(self._clock)
+        self._decode_text = TextDecoder(self.options.protocol_version).decode
 
         self._round_trips = RoundTrips()
         self._messages_in = self._messages_out = 0
@@ -472,24 +473,21 @@ class Socket:
         self._messages_in += 1
         self._bytes_in += len(data)
         try:
-            message = decode_text(data, self.options.protocol_version) if text else decode_binary(data)
+            message = self._decode_text(data) if text else decode_binary(data)
+            if message.event == "phx_reply":
+                self._reply_received(message)
+            else:
+                channel = self._channels.get(message.topic)
+                if channel is not None:
+                    channel.message_received(message)
         except DecodeError as error:
             self.payload_undecodable("?", "?", error)
             return
-        try:
-            self._route(message)
         except Exception:
             log.exception("%s: a frame could not be dealt with", self.address)
+            return
         for handler in self._message_handlers:
             self._call(handler, message)
-
-    def _route(self, message: Message) -> None:
-        if message.event == "phx_reply":
-            self._reply_received(message)
-            return
-        channel = self._channels.get(message.topic)
-        if channel is not None:
-            channel.message_received(message)
 
     def _reply_received(self, message: Message) -> None:
         ref = message.ref

@@ -7,7 +7,7 @@ pushes has another layout than what a client pushes (no ref).
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -23,29 +23,41 @@ class DecodeError(ValueError):
     """Bytes that are no frame, or a payload that is no JSON. The message holds none of the bytes."""
 
 
-class Message(msgspec.Struct, array_like=True, dict=True):
+class Message(msgspec.Struct, gc=False, eq=False):
     """One frame as it came; its payload is decoded when it is asked for.
 
     Attributes:
         raw: the undecoded payload, JSON text; of a binary frame its bytes.
+        binary: it came in a binary frame.
+        status: of a binary reply; a text reply has it in its payload.
     """
 
     join_ref: Ref
     ref: Ref
     topic: str
     event: str
-    raw: msgspec.Raw | bytes
+    raw: bytes
+    binary: bool = False
+    status: str | None = None
+    _payload: Any = msgspec.UNSET
 
-    @cached_property
+    @property
     def payload(self) -> Any:
-        """The payload: a JSON value, or the bytes of a binary frame.
+        """The payload: a JSON value, or the bytes of a binary frame. Decoded once.
 
         Raises:
             DecodeError: the payload does not decode.
         """
-        if isinstance(self.raw, msgspec.Raw):
-            return self.decode(Any)
-        return self.raw
+        payload = self._payload
+        if payload is msgspec.UNSET:
+            if self.binary:
+                return self.raw
+            try:
+                payload = _decode_any(self.raw)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                payload = _decode_again(_decode_any, self.raw, error)
+            self._payload = payload
+        return payload
 
     def decode(self, kind: Any) -> Any:
         """The payload as ``kind``, any type that msgspec validates.
@@ -53,12 +65,9 @@ class Message(msgspec.Struct, array_like=True, dict=True):
         Raises:
             DecodeError: it does not decode, or has another shape.
         """
-        if not isinstance(self.raw, msgspec.Raw):
+        if self.binary:
             raise DecodeError("a binary payload holds no JSON")
-        try:
-            return msgspec.json.decode(self.raw, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise DecodeError(_reason(error)) from None
+        return _decode(msgspec.json.Decoder(kind).decode, self.raw)
 
     def payload_or_none(self) -> Any:
         """The payload, None when it does not decode."""
@@ -70,7 +79,7 @@ class Message(msgspec.Struct, array_like=True, dict=True):
     @property
     def size(self) -> int:
         """Bytes of the payload."""
-        return memoryview(self.raw).nbytes
+        return len(self.raw)
 
 
 class Reply(msgspec.Struct, gc=False):
@@ -80,22 +89,45 @@ class Reply(msgspec.Struct, gc=False):
     response: Any = None
 
 
-class _TextMessage(Message, array_like=True, dict=True):
-    # Bound to Raw so that the decoder leaves the payload alone.
-    raw: msgspec.Raw
+class _ArrayFrame(msgspec.Struct, array_like=True, gc=False):
+    join_ref: Ref
+    ref: Ref
+    topic: str
+    event: str
+    payload: msgspec.Raw
 
 
-class _ObjectMessage(msgspec.Struct, gc=False):
+class _ObjectFrame(msgspec.Struct, gc=False):
     topic: str
     event: str
     payload: msgspec.Raw = msgspec.Raw(b"null")
     ref: Ref = None
 
 
-_decode_array = msgspec.json.Decoder(_TextMessage).decode
-_decode_object = msgspec.json.Decoder(_ObjectMessage).decode
+_decode_array = msgspec.json.Decoder(_ArrayFrame).decode
+_decode_object = msgspec.json.Decoder(_ObjectFrame).decode
 _decode_reply = msgspec.json.Decoder(Reply).decode
+_decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+
+_Header = tuple[Ref, Ref, str, str]
+_HEADERS_KEPT = 256
+_END_OF_ARRAY = ord("]")
+
+
+def _decode(decode: Callable[[bytes], Any], raw: bytes) -> Any:
+    try:
+        return decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return _decode_again(decode, raw, error)
+
+
+def _decode_again(decode: Callable[[bytes], Any], raw: bytes, problem: Exception) -> Any:
+    # Elements past the fifth are ignored, so what was taken for the payload may hold more of them.
+    try:
+        return decode(bytes(_decode_array(b'[null,null,"","",%b]' % raw).payload))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise DecodeError(_reason(problem)) from None
 
 
 def _reason(error: Exception) -> str:
@@ -108,19 +140,74 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
-def decode_text(data: bytes, version: int) -> Message:
-    """A text frame.
+class TextDecoder:
+    """Decodes the text frames of one connection.
 
-    Raises:
-        DecodeError: bad JSON, invalid UTF-8, the wrong shape, or nesting too deep.
+    Version 2 sends the same few headers again and again, and JSON is decided by its prefix: bytes
+    that begin as a header once decoded have the same first four elements. So a known header is
+    compared, not parsed, and the payload is not looked at before it is asked for.
+
+    Args:
+        version: 1 or 2, as in ``protocol_version``.
     """
-    try:
-        if version == 2:
-            return _decode_array(data)
-        frame = _decode_object(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DecodeError(_reason(error)) from None
-    return Message(None, frame.ref, frame.topic, frame.event, frame.payload)
+
+    def __init__(self, version: int) -> None:
+        self._version = version
+        self._headers: dict[bytes, _Header] = {}
+        self._last = b"\0"
+        self._last_header: _Header = (None, None, "", "")
+
+    def decode(self, data: bytes) -> Message:
+        """One frame.
+
+        Raises:
+            DecodeError: bad JSON, invalid UTF-8, the wrong shape, or nesting too deep; what is
+                wrong inside a payload may be told only when it is asked for.
+        """
+        last = self._last
+        if data.startswith(last) and data[-1] == _END_OF_ARRAY:
+            join_ref, ref, topic, event = self._last_header
+            return Message(join_ref, ref, topic, event, data[len(last) : -1])
+        return self._decode_new(data)
+
+    def _decode_new(self, data: bytes) -> Message:
+        try:
+            if self._version == 1:
+                frame = _decode_object(data)
+                return Message(None, frame.ref, frame.topic, frame.event, bytes(frame.payload))
+            header = self._find_header(data)
+            if header is not None:
+                return Message(*header, data[len(self._last) : -1])
+            array = _decode_array(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise DecodeError(_reason(error)) from None
+        return Message(array.join_ref, array.ref, array.topic, array.event, bytes(array.payload))
+
+    def _find_header(self, data: bytes) -> _Header | None:
+        """The first four elements, if they end where they seem to; remembers them as the last ones."""
+        if not data.startswith(b"[") or data[-1] != _END_OF_ARRAY:
+            return None
+        # Topic and event are strings, so each ends with a quote and a comma; a ref may be one too.
+        end = 0
+        for _ in range(2 + (data[1:2] == b'"')):
+            end = data.find(b'",', end) + 2
+            if end < 2:
+                return None
+        start = data[:end]
+        header = self._headers.get(start)
+        if header is None:
+            try:
+                frame = _decode_array(start + b"0]")
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return None
+            if frame.ref is not None:
+                return None  # a reply: its ref never comes again
+            header = (frame.join_ref, frame.ref, frame.topic, frame.event)
+            if len(self._headers) >= _HEADERS_KEPT:
+                self._headers.clear()
+            self._headers[start] = header
+        self._last, self._last_header = start, header
+        return header
 
 
 def decode_binary(data: bytes) -> Message:
@@ -134,15 +221,13 @@ def decode_binary(data: bytes) -> Message:
     kind = data[0]
     if kind == _PUSH:
         (join_ref, topic, event), body = _strings(data, 3)
-        return Message(join_ref or None, None, topic, event, body)
+        return Message(join_ref or None, None, topic, event, body, True)
     if kind == _REPLY:
         (join_ref, ref, topic, status), body = _strings(data, 4)
-        message = Message(join_ref or None, ref or None, topic, "phx_reply", body)
-        message.__dict__["status"] = status
-        return message
+        return Message(join_ref or None, ref or None, topic, "phx_reply", body, True, status)
     if kind == _BROADCAST:
         (topic, event), body = _strings(data, 2)
-        return Message(None, None, topic, event, body)
+        return Message(None, None, topic, event, body, True)
     raise DecodeError(f"a binary frame of the unknown kind {kind}")
 
 
@@ -169,15 +254,12 @@ def decode_reply(message: Message) -> Reply:
     Raises:
         DecodeError: the payload is no reply.
     """
-    if not isinstance(message.raw, msgspec.Raw):
-        status = message.__dict__.get("status")
-        if status is None:
+    if message.binary:
+        if message.status is None:
             raise DecodeError("a reply without a status")
-        return Reply(status, message.raw)
-    try:
-        return _decode_reply(message.raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DecodeError(_reason(error)) from None
+        return Reply(message.status, message.raw)
+    reply: Reply = _decode(_decode_reply, message.raw)
+    return reply
 
 
 def encode_text(

@@ -103,8 +103,8 @@ class SupervisedChannel:
 
 def _head(message: Message) -> str:
     # Cut before it is decoded: the payload may be 16 MiB.
-    head = bytes(memoryview(message.raw)[: 4 * _TEXT_LIMIT])
-    if isinstance(message.raw, bytes):
+    head = message.raw[: 4 * _TEXT_LIMIT]
+    if message.binary:
         return f"{len(message.raw)} bytes: {head[:32].hex()}"
     return head.decode(errors="replace")[:_TEXT_LIMIT]
 
