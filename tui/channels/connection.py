@@ -169,7 +169,7 @@ class FrameReader(ClientConnection):
         if self.response is None or self.protocol.handshake_exc is not None:
             return  # never was a link: whoever opens it is told by an exception
         if self._abort_timer is None and self.protocol.state is not State.CLOSED:
-            self._abort_timer = self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
+            self._abort_timer = self.loop.call_later(CLOSE_TIMEOUT, self.drop)
         owner, self._owner = self._owner, None
         if owner is not None:
             owner.link_lost(*self._last_words())
@@ -211,10 +211,16 @@ class FrameReader(ClientConnection):
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self.close(code)
         except TimeoutError:
-            self.transport.abort()
+            self.drop()
         finally:
             if self.protocol.state is not State.CLOSED:
-                self.transport.abort()
+                self.drop()
+
+    def drop(self) -> None:
+        """Drop the TCP connection at once, unless it is gone already."""
+        # Python 3.11's transport raises when it is aborted after an end with bytes still unsent.
+        if not self.connection_lost_waiter.done():
+            self.transport.abort()
 
 
 def _close_words(code: int, reason: str) -> str:
@@ -255,7 +261,7 @@ class _WebSocketLink:
 
     def abort(self) -> None:
         self._reader.detach()
-        self._reader.transport.abort()
+        self._reader.drop()
 
 
 class _Connect(connect):

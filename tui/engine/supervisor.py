@@ -211,6 +211,11 @@ class Supervisor:
 
     # Any thread
 
+    @property
+    def stop_asked(self) -> bool:
+        """:meth:`stop` was called."""
+        return self._stop_asked.is_set()
+
     def stop(self) -> None:
         """Ask the engine to stop; :attr:`ended` tells when it has. From any thread, any number of times."""
         self._stop_asked.set()

@@ -1,0 +1,8 @@
+"""Lets the checks use the recorded topics of tests/demo."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "demo"))

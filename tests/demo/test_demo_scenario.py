@@ -1,0 +1,122 @@
+"""The staged faults: what is told, what happens, and that nothing of it outlives the end."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from plain_client import eventually
+
+from tui.demo.scenario import FAULTS, HANG_UP, SCHEDULE, Scenario, Stage, demo_hubs
+
+
+async def test_connections_can_be_made_from_what_it_says(client):
+    async with Scenario(demo_hubs(seed=1), schedule=()) as scenario:
+        connections = scenario.connections()
+        assert {"stage", "dashboard", "events", "phononmaser_in", "seed_events"} == set(connections)
+        assert len({settings["url"] for settings in connections.values()}) == 2
+        for settings in connections.values():
+            hub = next(hub for hub in scenario.hubs.values() if hub.url == settings["url"])
+            peer = await client(to=hub)
+            for ref, topic in enumerate(settings["topics"]):
+                await peer.send(str(ref), str(ref), topic, "phx_join", {})
+                while (frame := await peer.until("phx_reply"))[2] != topic:
+                    pass
+                assert frame[4]["status"] == "ok"
+            assert settings["label"]
+            assert settings["options"]["circuit_breaker_threshold"] == 3
+
+
+async def test_a_round_goes_through_every_stage(client):
+    asked = []
+
+    async def command(verb, name):
+        asked.append((verb, name))
+
+    scenario = Scenario(demo_hubs(seed=1), command=command, pace=0.02)
+    assert scenario.notice == "DEMO: faults are staged; next: hub restart"
+    told = set()
+    async with scenario:
+        async with asyncio.timeout(10):
+            while len(told) < 2 * len(SCHEDULE) or not asked:
+                told.add(scenario.next_words)
+                if {f"next: {stage.label}" for stage in SCHEDULE} <= told and len(asked) >= 2:
+                    break
+                await asyncio.sleep(0)
+        assert asked[:2] == [("disconnect", "dashboard"), ("connect", "dashboard")]
+        assert all(hub.stops <= 3 for hub in scenario.hubs.values())
+    assert not any(hub.running for hub in scenario.hubs.values())
+
+
+async def test_a_round_lasts_less_than_thirty_seconds():
+    waited = 0.0
+
+    class Counting(Scenario):
+        async def wait(self, seconds):
+            nonlocal waited
+            waited += seconds
+
+    async def command(verb, name):
+        pass
+
+    scenario = Counting(demo_hubs(), command=command, pace=0)
+    for hub in scenario.hubs.values():
+        await hub.start()
+    for stage in SCHEDULE:
+        await scenario.wait(stage.pause)
+        await stage.act(scenario)
+    await scenario.stop()
+    assert 20 < waited + 0.8 < 30
+
+
+async def test_faults_are_fired_by_name(client):
+    async with Scenario(demo_hubs(seed=1), schedule=()) as scenario:
+        hub = scenario.hubs["hub"]
+        peer = await client(to=hub)
+        await scenario.trigger("drop")
+        assert await peer.closed() == 1006
+        await scenario.trigger("refuse")
+        with pytest.raises(ConnectionRefusedError):
+            await client(to=hub)
+        await scenario.trigger("clear")
+        await eventually(lambda: hub.listening)
+        with pytest.raises(ValueError, match="no fault is called 'nonsense'"):
+            await scenario.trigger("nonsense")
+        # One that takes its time does not hold up who asked for it, nor the end.
+        await scenario.trigger("restart")
+        await eventually(lambda: not hub.running)
+
+
+def test_commands_have_words_and_unique_ids():
+    scenario = Scenario(demo_hubs())
+    commands = scenario.commands()
+    assert len({command.id for command in commands}) == len(commands) >= len(FAULTS)
+    assert commands[0].id == SCHEDULE[0].id
+    assert all(command.label and command.help for command in commands)
+    assert len({command.label for command in commands}) == len(commands)
+
+
+async def test_a_stage_that_fails_is_passed_over(caplog):
+    async def fail(scenario):
+        raise ZeroDivisionError
+
+    reached = asyncio.Event()
+
+    async def reach(scenario):
+        reached.set()
+
+    stages = [Stage("a", "first", "", 0.01, fail), Stage("b", "second", "", 0.01, reach)]
+    async with Scenario(demo_hubs(), schedule=stages):
+        await asyncio.wait_for(reached.wait(), 5)
+    assert "the stage a of the demonstration failed" in caplog.text
+
+
+async def test_without_a_command_nobody_is_disconnected():
+    stages = [stage for stage in SCHEDULE if stage.id == HANG_UP]
+    scenario = Scenario(demo_hubs(), schedule=[*stages, Stage("end", "end", "", 0.01, _nothing)], pace=0.1)
+    async with scenario:
+        await eventually(lambda: scenario.next_words.endswith("end"))
+
+
+async def _nothing(scenario):
+    pass

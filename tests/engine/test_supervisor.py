@@ -1,0 +1,274 @@
+"""The engine as a face sees it: snapshots, commands, the log, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from tests.engine.conftest import FAST, connection, eventually, running, state_of
+from tui.channels import StateChange
+from tui.demo.hub import Hub
+from tui.engine.api import Engine, ExtraCommand
+from tui.engine.reports import JsonLines
+from tui.engine.snapshot import CommandResult, Snapshot
+from tui.engine.supervisor import Supervisor
+
+
+async def test_connections_and_topics_come_up_and_are_published(hub: Hub) -> None:
+    with running(connection("stage", hub.url, "stream:overlays", "stream:queue")) as engine:
+        await eventually(lambda: state_of(engine, "stage") == "connected", "connected")
+        await eventually(
+            lambda: all(each.state == "joined" for each in engine.snapshot().connections[0].channels),
+            "joined",
+        )
+        stage = engine.snapshot().connections[0]
+        assert stage.address == f"127.0.0.1:{hub.port}"
+        assert stage.metrics.successful_connects == 1
+        assert stage.details.round_trip_last is not None
+        await eventually(
+            lambda: engine.snapshot().connections[0].channels[0].last_event == "stream_state", "last event"
+        )
+
+
+async def test_a_snapshot_is_never_older_than_the_one_before(hub: Hub) -> None:
+    with running(connection("stage", hub.url)) as engine:
+        seen: list[Snapshot] = []
+        for _ in range(50):
+            seen.append(engine.snapshot())
+            await asyncio.sleep(0.01)
+        sequences = [each.sequence for each in seen]
+        assert sequences == sorted(sequences)
+        assert [each.taken_at for each in seen] == sorted(each.taken_at for each in seen)
+
+
+async def test_a_command_is_seen_in_the_next_snapshot(hub: Hub) -> None:
+    with running(connection("stage", hub.url, "stream:overlays")) as engine:
+        await eventually(lambda: state_of(engine, "stage") == "connected", "connected")
+        result = await engine.disconnect("stage")
+        assert result == CommandResult(ok=True, message="stage: disconnected until you connect it")
+        await eventually(lambda: state_of(engine, "stage") == "disconnected", "disconnected", limit=2)
+        assert (await engine.connect("stage")).message == "stage: connecting now"
+        await eventually(lambda: state_of(engine, "stage") == "connected", "connected again")
+        assert (await engine.connect("stage")).message == "stage is connected already"
+        await engine.reconnect(None)
+        await eventually(
+            lambda: engine.snapshot().connections[0].metrics.successful_connects == 3, "reconnected"
+        )
+        await eventually(lambda: engine.snapshot().connections[0].channels[0].joins == 3, "joined again")
+
+
+async def test_an_unknown_name_is_answered_with_the_known_ones(hub: Hub) -> None:
+    with running(connection("stage", hub.url), connection("events", hub.url)) as engine:
+        engine.started.wait(5)
+        result = await engine.reconnect("stge")
+        assert result == CommandResult(ok=False, message="no connection stge; there are: stage, events")
+
+
+async def test_pushes_say_what_came_of_them(hub: Hub) -> None:
+    with running(connection("stage", hub.url, "stream:overlays", "stream:queue")) as engine:
+        await eventually(lambda: state_of(engine, "stage") == "connected", "connected")
+        await eventually(lambda: engine.snapshot().connections[0].channels[1].joins, "joined")
+        pong = await engine.push("stage", "stream:overlays", "ping", {})
+        assert pong.ok
+        assert "pong" in pong.message
+        refused = await engine.push("stage", "stream:queue", "remove_queue_item", {"id": "none"})
+        assert not refused.ok
+        assert "remove_queue_item on stream:queue: error" in refused.message
+        assert (await engine.push("stage", "nope", "ping", {})).message == "stage has no topic nope"
+        hub.faults.refuse()
+        hub.faults.drop_all()
+        await eventually(lambda: state_of(engine, "stage") != "connected", "away")
+        away = await engine.push("stage", "stream:overlays", "ping", {})
+        assert not away.ok
+        assert away.message.startswith("not connected: stage: ")
+
+
+async def test_a_trouble_keeps_its_words_until_connected(hub: Hub) -> None:
+    with running(connection("stage", hub.url)) as engine:
+        await eventually(
+            lambda: engine.snapshot().connections and state_of(engine, "stage") == "connected", "up"
+        )
+        hub.faults.refuse()
+        hub.faults.drop_all()
+        await eventually(
+            lambda: (trouble := engine.snapshot().connections[0].trouble) is not None and trouble.tries >= 6,
+            "failed again and again",
+        )
+        trouble = engine.snapshot().connections[0].trouble
+        assert trouble is not None
+        assert trouble.state == "failed"
+        assert trouble.words.startswith("circuit breaker open after 3 failures: refused by 127.0.0.1:")
+        lines = [line.text for line in engine.log().lines]
+        # Failed probes are part of the same trouble: counted in it, not told one by one.
+        assert len([line for line in lines if line.startswith("failed: circuit breaker")]) == 1
+        assert len(lines) <= 4
+        await hub.faults.accept()
+        await eventually(lambda: state_of(engine, "stage") == "connected", "connected")
+        await eventually(lambda: engine.snapshot().connections[0].trouble is None, "trouble over")
+        assert any(line.text.startswith("connected after ") for line in engine.log().lines)
+
+
+async def test_a_stable_connection_hastens_the_others_of_its_host(hub: Hub) -> None:
+    patient = replace(
+        FAST,
+        reconnect_base_delay=0.2,
+        reconnect_max_delay=60.0,
+        circuit_breaker_threshold=1,
+        circuit_breaker_timeout=60.0,
+        stable_after=0.1,
+    )
+    with running(
+        connection("waits", hub.url, options=patient), connection("recovers", hub.url, options=FAST)
+    ) as engine:
+        await eventually(lambda: state_of(engine, "waits") == "connected", "up")
+        hub.faults.http_status(503)
+        hub.faults.drop_all()
+        await eventually(
+            lambda: engine.snapshot().connections[0].metrics.is_circuit_open,
+            "its breaker is open for a minute",
+        )
+        await hub.faults.clear()
+        await eventually(lambda: state_of(engine, "recovers") == "connected", "the other one is back")
+        await eventually(lambda: state_of(engine, "waits") == "connected", "hastened", limit=5)
+
+
+async def test_log_pages_go_on_where_the_last_one_ended(hub: Hub) -> None:
+    with running(connection("stage", hub.url, "stream:overlays")) as engine:
+        await eventually(lambda: len(engine.log().lines) >= 2, "lines")
+        first = engine.log(after=0, limit=1)
+        assert len(first.lines) == 1
+        rest = engine.log(after=first.next_cursor)
+        assert rest.lines
+        assert rest.lines[0].cursor == first.next_cursor + 1
+        end = engine.log(after=rest.next_cursor)
+        assert not end.lines
+        assert end.next_cursor == rest.next_cursor
+
+
+async def test_heartbeats_go_on_while_whoever_shows_them_stands_still(hub: Hub) -> None:
+    with running(connection("stage", hub.url)) as engine:
+        await eventually(lambda: state_of(engine, "stage") == "connected", "connected")
+        # The hub needs this loop; a raw server in a thread answers while the loop is held.
+        ready, port = threading.Event(), []
+
+        def serve() -> None:
+            async def main() -> None:
+                async with Hub() as other:
+                    port.append(other.url)
+                    ready.set()
+                    await asyncio.sleep(6)
+
+            asyncio.run(main())
+
+        threading.Thread(target=serve, daemon=True).start()
+        ready.wait(5)
+        with running(connection("held", port[0])) as held:
+            await eventually(lambda: state_of(held, "held") == "connected", "connected")
+            answered = held.snapshot().connections[0].metrics.last_heartbeat
+            assert answered is not None
+            time.sleep(2)  # noqa: ASYNC251 (the face's loop, held on purpose)
+            now = held.snapshot().connections[0].metrics
+            assert now.heartbeat_failures == 0
+            assert now.connection_state == "connected"
+            assert now.last_heartbeat is not None
+            assert now.last_heartbeat > answered + 1
+
+
+async def test_the_end_comes_in_time_though_the_server_hangs(hub: Hub) -> None:
+    engine = Supervisor([connection("stage", hub.url)])
+    thread = threading.Thread(target=engine.run, daemon=True)
+    thread.start()
+    await eventually(lambda: state_of(engine, "stage") == "connected", "connected")
+    hub.faults.freeze()
+    began = time.monotonic()
+    engine.stop()
+    await eventually(engine.ended.is_set, "ended", limit=5)
+    assert time.monotonic() - began < 2.5
+    snapshot = engine.snapshot()
+    assert snapshot.stopped == "it was asked to stop"
+    assert (await engine.connect("stage")).message == "the engine is not running"
+    hub.faults.thaw()
+
+
+async def test_json_lines_tell_every_change_the_first_included(hub: Hub) -> None:
+    lines: list[str] = []
+    with running(
+        connection("stage", hub.url, "stream:overlays"), reporter=JsonLines(lines.append), report_interval=0.3
+    ):
+        await eventually(lambda: any('"metrics"' in line for line in lines), "a report")
+    objects = [json.loads(line) for line in lines]
+    states = [each for each in objects if each["type"] == "state"]
+    assert [(each["oldState"], each["newState"]) for each in states] == [
+        ("disconnected", "connecting"),
+        ("connecting", "connected"),
+        ("connected", "disconnected"),
+    ]
+    assert set(states[0]) == {"type", "connection", "oldState", "newState", "error", "timestamp"}
+    report = next(each for each in objects if each["type"] == "metrics")
+    assert set(report["metrics"]) == {
+        "connectionState",
+        "reconnectAttempts",
+        "totalReconnects",
+        "failedReconnects",
+        "successfulConnects",
+        "heartbeatFailures",
+        "circuitBreakerTrips",
+        "lastHeartbeat",
+        "isCircuitOpen",
+    }
+    heartbeat = report["metrics"]["lastHeartbeat"]
+    assert isinstance(heartbeat, int)
+    assert abs(heartbeat / 1000 - time.time()) < 60
+
+
+async def test_extra_commands_are_offered_and_run(hub: Hub) -> None:
+    class Faults:
+        ran: list[str] = []  # noqa: RUF012 (a test's own record)
+
+        def commands(self) -> list[ExtraCommand]:
+            return [ExtraCommand(id="drop", label="drop all", help="Drops every connection.")]
+
+        async def run(self, command: str) -> CommandResult:
+            self.ran.append(command)
+            return CommandResult(ok=True, message="dropped")
+
+        def notice(self) -> str:
+            return "DEMO"
+
+    with running(connection("stage", hub.url), extras=Faults()) as engine:
+        await eventually(lambda: engine.snapshot().notice == "DEMO", "the notice")
+        assert [each.id for each in engine.extra_commands()] == ["drop"]
+        assert (await engine.run_extra("drop")).message == "dropped"
+        assert Faults.ran == ["drop"]
+
+
+def test_a_reporter_that_fails_stops_the_engine_loudly(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        def state_changed(self, name: str, change: StateChange) -> None:
+            pass
+
+        def report(self, snapshot: Snapshot) -> None:
+            raise OSError("no room")
+
+    engine = Supervisor([], reporter=Broken(), report_interval=0.01)
+    with pytest.raises(OSError, match="no room"):
+        engine.run()
+    assert engine.snapshot().stopped == "OSError: no room"
+    assert "the engine stopped" in caplog.text
+
+
+async def test_a_port_that_nobody_serves_is_no_reason_to_stop() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with running(connection("nobody", f"ws://127.0.0.1:{port}/socket", "a:b")) as engine:
+        await eventually(lambda: state_of(engine, "nobody") == "failed", "breaker open")
+        face: Engine = engine
+        channel = face.snapshot().connections[0].channels[0]
+        assert (channel.state, channel.reason) == ("errored", "not connected")

@@ -1,0 +1,1 @@
+"""An embedded server that speaks Phoenix Channels, and the faults staged on it."""

@@ -1,0 +1,395 @@
+"""An embedded server that behaves like Phoenix 1.8.12 on Bandit, for demonstrations and for tests.
+
+Your own channel code under test, in ten lines::
+
+    class Room(Channel):
+        async def handle_in(self, event, payload):
+            return Reply("ok", {"you said": payload})
+
+    async with Hub() as hub:
+        hub.on("room:*", Room)
+        ...  # connect a client to hub.url, join "room:1"
+        await hub.broadcast("room:1", "news", {"n": 1})
+        hub.faults.drop_all()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import random
+import ssl as tls
+from collections import Counter, deque
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.frames import CloseCode
+from websockets.http11 import Request, Response
+
+from .channel import Channel, Crash, Refuse, Reply, Stop
+from .codec import Frame, NotEncodableError, Wire
+from .connection import Connection
+from .faults import Faults
+from .listening import BACKLOG, bind
+from .presence import Presence
+from .show import Show
+from .topics import register
+from .traffic import DEFAULT_RATE, Traffic
+from .transport import Transport, wire_logger
+from .upgrade import Upgrade, decide, read_request, respond
+
+__all__ = ["Channel", "Connection", "Crash", "Hub", "Received", "Refuse", "Reply", "Stop"]
+
+logger = logging.getLogger(__name__)
+
+STOP_TIMEOUT = 0.6
+"""Seconds that stop() gives to clients, and again to channel code, before it goes on without them."""
+
+
+class Received(NamedTuple):
+    """One frame from a client, and the connection that it came on."""
+
+    connection: Connection
+    frame: Frame
+
+
+class Hub:
+    """A Phoenix server in this process, on this event loop.
+
+    Args:
+        host: the address to listen on.
+        port: 0 takes a free one at the first start; later starts take the same one again.
+        path: the socket's path as phoenix.js is given it; the wire adds ``/websocket``.
+        idle_timeout: seconds without anything received after which a connection is closed with 1002.
+        token: what the query's ``token`` or the auth-token subprotocol must hold, else 403; may be
+            changed while the hub runs.
+        max_channels: joined channels per connection; one more is refused.
+        max_frame: bytes; a larger frame closes the connection with 1009.
+        ssl: a server-side context makes ``url`` start with ``wss://``.
+        seed: makes the traffic, and the choices of presence refs, the same each time.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        path: str = "/socket",
+        idle_timeout: float = 60.0,
+        token: str | None = None,
+        max_channels: int = 100,
+        max_frame: int = 8_000_000,
+        ssl: tls.SSLContext | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.path = path.rstrip("/")
+        self.idle_timeout = idle_timeout
+        self.token = token
+        self.max_channels = max_channels
+        self.max_frame = max_frame
+        self.ssl = ssl
+        self.seed = seed
+        self.faults = Faults(self)
+        self.presence = Presence(self, random.Random(seed))
+        self.connects = 0
+        """Upgrade requests seen, refused ones too."""
+        self.upgrades: deque[Upgrade] = deque(maxlen=1000)
+        """The last 1,000 of them: (path, query, headers)."""
+        self.joins: Counter[str] = Counter()
+        """Joins answered "ok", by topic."""
+        self.join_attempts: Counter[str] = Counter()
+        """Joins of a known topic, whatever became of them."""
+        self.received: deque[Received] = deque(maxlen=1000)
+        """The last 1,000 frames that clients sent."""
+        self.transports: set[Transport] = set()
+        """Every TCP connection, those that are not upgraded yet included."""
+        self._live: dict[Connection, None] = {}
+        self._exact: dict[str, type[Channel]] = {}
+        self._prefixes: list[tuple[str, type[Channel]]] = []
+        self._subscribers: dict[str, dict[Channel, None]] = {}
+        self._server: Server | None = None
+        self._closed_servers: list[Server] = []
+        self._running = False
+        self.stops = 0
+        """How often stop() was called; a restart that waits gives up when it changes."""
+        self._turn = asyncio.Lock()
+        self.show = Show(seed)
+        """The state that the domain's topics tell of."""
+        self._traffic = Traffic(self)
+        self._traffic_rate = 0.0
+        register(self)
+
+    # Start and stop
+
+    @property
+    def url(self) -> str:
+        """What phoenix.js is given, such as ``ws://127.0.0.1:4000/socket``. Known after start()."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'ws' if self.ssl is None else 'wss'}://{host}:{self.port}{self.path}"
+
+    @property
+    def running(self) -> bool:
+        """Between start() and stop(); also true while the fault "refuse" is on."""
+        return self._running
+
+    @property
+    def listening(self) -> bool:
+        """Whether new connections are taken."""
+        return self._server is not None
+
+    @property
+    def connections(self) -> list[Connection]:
+        """The live, upgraded connections, oldest first."""
+        return list(self._live)
+
+    async def start(self) -> None:
+        """Listens. Raises: OSError when the port is taken; RuntimeError when already started."""
+        async with self._turn:
+            if self._running:
+                raise RuntimeError("the hub is already started")
+            await self.listen()
+            self._running = True
+            self._apply_traffic()
+
+    async def listen(self) -> None:
+        """Opens the listening socket; part of start(), and the end of the fault "refuse"."""
+        if self._server is not None:
+            return
+        sock = await bind(self.host, self.port)
+        self.port = sock.getsockname()[1]
+        try:
+            self._server = await serve(
+                self._serve,
+                sock=sock,
+                backlog=BACKLOG,
+                ssl=self.ssl,
+                compression=None,  # Phoenix's default is compress: false
+                process_request=self._process_request,
+                process_response=self._process_response,
+                server_header=None,
+                open_timeout=None,  # the idle time-out covers the opening too
+                ping_interval=None,  # Phoenix sends no pings
+                close_timeout=0.5,
+                max_size=self.max_frame,
+                write_limit=2**30,  # the transport has a bound of its own
+                logger=wire_logger,
+                create_connection=functools.partial(Transport, hub=self),  # type: ignore[arg-type]
+            )
+        except BaseException:
+            sock.close()
+            raise
+
+    def stop_listening(self) -> None:
+        """Closes the listening socket: whoever connects now is refused. Connections live on."""
+        if self._server is not None:
+            # The library closes the socket in a task of its own; here the next connect is refused.
+            self._server.server.close()
+            self._server.close(close_connections=False)
+            self._closed_servers = [server for server in self._closed_servers if not _finished(server)]
+            self._closed_servers.append(self._server)
+            self._server = None
+
+    async def stop(self, *, graceful: bool = True) -> None:
+        """Ends everything within about a second; a later start() takes the same port.
+
+        Graceful, as on SIGTERM: 1012 to connections with a joined channel, 1000 to the others. Else,
+        as on SIGKILL: every TCP connection is dropped without a close frame.
+        """
+        self.stops += 1
+        async with self._turn:
+            self._running = False
+            self._traffic.stop()
+            self.stop_listening()
+            if graceful:
+                for transport in list(self.transports):
+                    connection = transport.connection
+                    joined = connection is not None and bool(connection.channels)
+                    transport.begin_close(CloseCode.SERVICE_RESTART if joined else CloseCode.NORMAL_CLOSURE)
+                self.faults.thaw()  # what was frozen is dropped by now
+                await self._until_gone(STOP_TIMEOUT)
+            for transport in list(self.transports):
+                transport.abort()
+            self.faults.thaw()
+            await self._until_gone(STOP_TIMEOUT)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    # Channels
+
+    def on(self, pattern: str, channel_class: type[Channel]) -> None:
+        """Serves a topic, or every topic with a prefix (``"room:*"``), with a class of your own.
+
+        An exact pattern comes before a prefix, a longer prefix before a shorter one, and what is
+        registered later takes the place of the same pattern registered before.
+        """
+        if pattern.endswith("*"):
+            prefix = pattern[:-1]
+            self._prefixes = [entry for entry in self._prefixes if entry[0] != prefix]
+            self._prefixes.append((prefix, channel_class))
+            self._prefixes.sort(key=lambda entry: -len(entry[0]))
+        else:
+            self._exact[pattern] = channel_class
+
+    def channel_class(self, topic: Any) -> type[Channel] | None:
+        """The class that serves ``topic``, or None ("unmatched topic")."""
+        if not isinstance(topic, str) or topic == "phoenix":
+            return None
+        if topic in self._exact:
+            return self._exact[topic]
+        return next((found for prefix, found in self._prefixes if topic.startswith(prefix)), None)
+
+    def channels(self, topic: str) -> list[Channel]:
+        """The channels joined to ``topic`` now, over all connections."""
+        return list(self._subscribers.get(topic, ()))
+
+    def topics(self) -> list[str]:
+        """The topics that anyone has joined now."""
+        return list(self._subscribers)
+
+    async def broadcast(self, topic: str, event: str, payload: Any, *, without: Channel | None = None) -> int:
+        """Sends to everyone on ``topic``; bytes make a binary frame. Returns how many it was sent to.
+
+        A version 1 connection is left out of a binary broadcast. Raises: codec.NotEncodableError when a
+        name of a binary frame is longer than 255 bytes.
+        """
+        sent = self.send_to_topic(topic, event, payload, without=without)
+        # A loop of broadcasts lets the clients on this event loop read in between.
+        await asyncio.sleep(0)
+        return sent
+
+    def send_to_topic(self, topic: str, event: str, payload: Any, *, without: Channel | None = None) -> int:
+        """:meth:`broadcast` at once. Each message is encoded once for each protocol version."""
+        encoded: dict[int, Wire] = {}
+        sent = 0
+        for channel in self.channels(topic):
+            serializer = channel.connection.serializer
+            if channel is without or (isinstance(payload, bytes) and serializer.version == 1):
+                continue
+            wire = encoded.get(serializer.version)
+            if wire is None:
+                wire = encoded[serializer.version] = serializer.broadcast(topic, event, payload)
+            channel.connection.send(wire)
+            sent += 1
+        return sent
+
+    def push(self, topic: str, event: str, payload: Any) -> int:
+        """Pushes, with each channel's own join_ref, to every channel on ``topic``. Returns how many."""
+        channels = self.channels(topic)
+        for channel in channels:
+            try:
+                channel.push(event, payload)
+            except NotEncodableError as error:
+                logger.warning("%s on %s was not pushed: %s", event, topic, error)
+        return len(channels)
+
+    def disconnect(self, socket_id: str) -> int:
+        """Closes every connection with this id with 1001, as Endpoint.broadcast(id, "disconnect")."""
+        found = [connection for connection in self._live if connection.id == socket_id]
+        for connection in found:
+            connection.close(CloseCode.GOING_AWAY)
+        return len(found)
+
+    # Traffic
+
+    @property
+    def traffic(self) -> float:
+        """Events a second that the domain's topics emit on their own; 0 is off, True is the default rate."""
+        return self._traffic_rate
+
+    @traffic.setter
+    def traffic(self, rate: float) -> None:
+        if rate < 0:
+            raise ValueError("traffic: expected events a second, 0 or more")
+        self._traffic_rate = DEFAULT_RATE if rate is True else float(rate)
+        self._apply_traffic()
+
+    def _apply_traffic(self) -> None:
+        if self._running and self._traffic_rate > 0:
+            self._traffic.start(self._traffic_rate)
+        else:
+            self._traffic.stop()
+
+    # For the connections
+
+    def subscribe(self, channel: Channel) -> None:
+        """Lets broadcasts reach a channel that has just been joined."""
+        self._subscribers.setdefault(channel.topic, {})[channel] = None
+        self.joins[channel.topic] += 1
+
+    def unsubscribe(self, channel: Channel) -> None:
+        """The opposite; does nothing when it never was subscribed."""
+        members = self._subscribers.get(channel.topic)
+        if members is not None:
+            members.pop(channel, None)
+            if not members:
+                del self._subscribers[channel.topic]
+
+    def note_received(self, connection: Connection, frame: Frame) -> None:
+        """Keeps a frame in :attr:`received`."""
+        self.received.append(Received(connection, frame))
+
+    async def _process_request(self, transport: ServerConnection, request: Request) -> Response | None:
+        upgrade = read_request(request)
+        if upgrade.path == "/health":
+            return respond(200, self.show.health(), json=True)
+        self.connects += 1
+        self.upgrades.append(upgrade)
+        assert isinstance(transport, Transport)
+        answer = await self.faults.opening(transport)
+        if answer is not None:
+            return answer
+        decision = decide(upgrade, path=self.path, token=self.token)
+        if isinstance(decision, Response):
+            return decision
+        transport.connection = Connection(
+            self, transport, upgrade.query, upgrade.headers, decision.serializer
+        )
+        return None
+
+    def _process_response(
+        self, transport: ServerConnection, request: Request, response: Response
+    ) -> Response:
+        if response.status_code == 101:
+            response.headers["cache-control"] = "max-age=0, private, must-revalidate"
+        return response
+
+    async def _serve(self, transport: ServerConnection) -> None:
+        assert isinstance(transport, Transport)
+        connection = transport.connection
+        assert connection is not None
+        if self.faults.opened(transport):
+            self._live[connection] = None
+            try:
+                await connection.run()
+            finally:
+                del self._live[connection]
+        else:
+            await transport.wait_closed()
+
+    async def _until_gone(self, limit: float) -> None:
+        """Waits for the connections' tasks, at most ``limit`` seconds, and forgets servers that ended."""
+        if not self._closed_servers:
+            return
+        waiting = [asyncio.ensure_future(server.wait_closed()) for server in self._closed_servers]
+        _, late = await asyncio.wait(waiting, timeout=limit)
+        for task in late:
+            task.cancel()
+        self._closed_servers = [server for server in self._closed_servers if not _finished(server)]
+
+
+def _finished(server: Server) -> bool:
+    return server.close_task is not None and server.close_task.done()

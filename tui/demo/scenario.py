@@ -1,0 +1,293 @@
+"""Staged faults: what happens on the demonstration's hubs, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from .faults import FAULTS
+from .hub import Hub
+
+logger = logging.getLogger(__name__)
+
+Command = Callable[[str, str], Awaitable[object]]
+"""Does as a user would: ("disconnect" or "connect", the connection's name)."""
+
+OPTIONS: Mapping[str, Any] = {
+    # Short enough that a minute shows what otherwise takes an evening.
+    "max_reconnect_attempts": "unlimited",
+    "reconnect_base_delay": 0.3,
+    "reconnect_max_delay": 1.0,
+    "heartbeat_interval": 1.5,
+    "heartbeat_timeout": 1.0,
+    "circuit_breaker_threshold": 3,
+    "circuit_breaker_timeout": 4.0,
+    "stable_after": 1.0,
+    "join_timeout": 3.0,
+    "push_timeout": 3.0,
+}
+"""The options of every connection of the demonstration; seconds and counts."""
+
+MAIN, SECOND = "hub", "saya"
+
+
+class PaletteCommand(NamedTuple):
+    """One fault as a palette offers it."""
+
+    id: str
+    label: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One staged fault: after ``pause`` seconds, ``act`` runs to its end (which ends the fault too)."""
+
+    id: str
+    label: str
+    help: str
+    pause: float
+    act: Callable[[Scenario], Awaitable[None]]
+
+
+def demo_hubs(seed: int | None = None) -> dict[str, Hub]:
+    """The demonstration's two hosts by name, not started: one can fail while the other lives."""
+    return {
+        MAIN: Hub(seed=seed, idle_timeout=20.0),
+        SECOND: Hub(seed=None if seed is None else seed + 1, idle_timeout=20.0),
+    }
+
+
+class Scenario:
+    """Runs the stages on the hubs, round after round, and fires faults by name in between.
+
+    ``async with`` starts the hubs with their traffic and the stages, and stops all of it.
+
+    Args:
+        hubs: by name; :func:`demo_hubs` unless given. "hub" and "saya" must be among them.
+        schedule: the stages of one round; :data:`SCHEDULE` unless given.
+        chance: shifts the pauses a little; None keeps them exact.
+        command: lets a stage disconnect and connect a connection as a user would; without it that
+            stage is left out.
+        pace: every wait is multiplied by it; below 1 everything happens faster.
+    """
+
+    def __init__(
+        self,
+        hubs: Mapping[str, Hub] | None = None,
+        *,
+        schedule: Sequence[Stage] | None = None,
+        chance: random.Random | None = None,
+        command: Command | None = None,
+        pace: float = 1.0,
+    ) -> None:
+        self.hubs = dict(demo_hubs() if hubs is None else hubs)
+        self.command = command
+        """May be set after the scenario was made, when there is something to command."""
+        self.pace = pace
+        self._schedule = tuple(SCHEDULE if schedule is None else schedule)
+        self._chance = chance
+        self._next: Stage | None = self._schedule[0] if self._schedule else None
+        self._now: Stage | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # What a face shows
+
+    @property
+    def next_words(self) -> str:
+        """What comes next, such as "next: hub restart", or what is happening now."""
+        if self._now is not None:
+            return f"now: {self._now.label}"
+        return "next: nothing" if self._next is None else f"next: {self._next.label}"
+
+    @property
+    def notice(self) -> str:
+        """The line that says that nothing of this is real."""
+        return f"DEMO: faults are staged; {self.next_words}"
+
+    def commands(self) -> list[PaletteCommand]:
+        """Everything that :meth:`trigger` knows: the stages first, then single faults of the main hub."""
+        stages = [PaletteCommand(stage.id, stage.label, stage.help) for stage in self._schedule]
+        taken = {stage.id for stage in stages}
+        return stages + [
+            PaletteCommand(fault.id, fault.label, fault.help)
+            for fault in FAULTS.values()
+            if fault.id not in taken
+        ]
+
+    def connections(self) -> dict[str, dict[str, Any]]:
+        """The connections to supervise: name -> url, topics, label, options. Known once started."""
+        main, second = self.hubs[MAIN].url, self.hubs[SECOND].url
+        found = {
+            "stage": (main, ["stream:overlays", "stream:queue", "overlay:obs", "overlay:system"], "Overlays"),
+            "dashboard": (main, ["dashboard:main"], "Dashboard"),
+            "events": (main, ["events:all"], "Viewer events"),
+            "phononmaser_in": (second, ["transcription:live", "overlay:system"], "Transcription"),
+            "seed_events": (second, ["events:all", "transcription:live"], "Seed"),
+        }
+        return {
+            name: {"url": url, "topics": topics, "label": label, "options": dict(OPTIONS)}
+            for name, (url, topics, label) in found.items()
+        }
+
+    # What happens
+
+    async def run(self) -> None:
+        """Plays the stages for ever; cancel it to end. A stage that fails is logged and passed over."""
+        while self._schedule:
+            for stage in self._schedule:
+                if stage.id == HANG_UP and self.command is None:
+                    continue
+                self._next = stage
+                await self.wait(stage.pause)
+                await self._play(stage)
+            for hub in self.hubs.values():
+                await hub.faults.clear()
+
+    async def trigger(self, name: str) -> None:
+        """Fires a stage or a fault by its id; returns at once. Raises: ValueError for an unknown one."""
+        stage = next((stage for stage in self._schedule if stage.id == name), None)
+        if stage is not None:
+            self._spawn(self._play(stage), name)
+            return
+        fault = FAULTS.get(name)
+        if fault is None:
+            known = ", ".join(command.id for command in self.commands())
+            raise ValueError(f"no fault is called {name!r}; there are: {known}")
+        done = fault.apply(self.hubs[MAIN].faults)
+        if isinstance(done, Awaitable):
+            self._spawn(_finish(done), name)
+
+    async def wait(self, seconds: float) -> None:
+        """Waits at the scenario's own pace."""
+        shift = 1.0 if self._chance is None else self._chance.uniform(0.9, 1.1)
+        await asyncio.sleep(seconds * self.pace * shift)
+
+    async def __aenter__(self) -> Self:
+        try:
+            for hub in self.hubs.values():
+                await hub.start()
+                hub.traffic = True
+        except BaseException:
+            await self.stop()
+            raise
+        self._spawn(self.run(), "stages")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Stops the stages and the hubs; about a second at most."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            # A command that is under way elsewhere does not hold up the end.
+            await asyncio.wait(tasks, timeout=1.0)
+        await asyncio.gather(*(hub.stop() for hub in self.hubs.values()))
+
+    async def _play(self, stage: Stage) -> None:
+        self._now = stage
+        try:
+            await stage.act(self)
+        except Exception:
+            logger.exception("the stage %s of the demonstration failed", stage.id)
+        finally:
+            self._now = None
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=f"demo {name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("%s of the demonstration failed", task.get_name(), exc_info=error)
+
+
+async def _finish(work: Awaitable[None]) -> None:
+    await work
+
+
+# The stages of one round
+
+
+async def _restart(scenario: Scenario) -> None:
+    await scenario.hubs[MAIN].faults.restart(0.8 * scenario.pace)
+
+
+async def _second_host_refuses(scenario: Scenario) -> None:
+    hub = scenario.hubs[SECOND]
+    hub.faults.refuse()
+    hub.faults.drop_all()
+    try:
+        # Three refusals open the breaker; it stays open for a while after the host is back.
+        await scenario.wait(5.0)
+    finally:
+        await hub.faults.accept()
+
+
+async def _hang_up(scenario: Scenario) -> None:
+    if scenario.command is None:
+        return
+    await scenario.command("disconnect", "dashboard")
+    await scenario.wait(2.5)
+    await scenario.command("connect", "dashboard")
+
+
+async def _channels_crash(scenario: Scenario) -> None:
+    scenario.hubs[MAIN].faults.crash_channel("stream:*")
+
+
+async def _freeze(scenario: Scenario) -> None:
+    faults = scenario.hubs[MAIN].faults
+    faults.freeze()
+    try:
+        await scenario.wait(3.5)
+    finally:
+        faults.thaw()
+
+
+async def _unavailable(scenario: Scenario) -> None:
+    faults = scenario.hubs[SECOND].faults
+    faults.http_status(503, retry_after=1, times=2)
+    faults.close_all(1012)
+
+
+async def _noise(scenario: Scenario) -> None:
+    faults = scenario.hubs[MAIN].faults
+    faults.garbage()
+    faults.flood("events:*", 2_000, 200)
+
+
+HANG_UP = "hang_up"
+
+SCHEDULE: tuple[Stage, ...] = (
+    Stage("hub_restart", "hub restart", "The hub restarts; its three links come back by themselves",
+          3.0, _restart),
+    Stage("saya_refuses", "saya refuses", "The second host refuses for 5 s: breakers open, then a probe",
+          2.0, _second_host_refuses),
+    Stage(HANG_UP, "dashboard disconnected", "The dashboard is disconnected and connected, as by a user",
+          1.5, _hang_up),
+    Stage("channels_crash", "channels crash", "The stream's channels crash and are joined again",
+          2.0, _channels_crash),
+    Stage("hub_freezes", "hub freezes", "TCP stays up and nothing is answered for 3.5 s",
+          2.0, _freeze),
+    Stage("saya_unavailable", "saya answers 503", "The second host closes with 1012 and answers 503 twice",
+          2.5, _unavailable),
+    Stage("noise", "garbage and a flood", "Frames that cannot be decoded, then 2,000 in one burst",
+          2.0, _noise),
+)  # fmt: skip
+"""One round, about 27 s: all five states of a connection and several recoveries."""

@@ -1,0 +1,212 @@
+"""The topics of a small streaming set-up, and ``echo:*`` for whoever only wants an answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from .channel import Channel, Crash, Reply, Stop
+from .show import SERVER_VERSION, timestamp
+
+if TYPE_CHECKING:
+    from .hub import Hub
+
+
+class Echo(Channel):
+    """Answers what it is sent: the event says how."""
+
+    async def join(self, params: Any) -> Any:
+        return {"params": params, "topic": self.topic}
+
+    async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
+        match event:
+            case "echo":
+                return Reply("ok", payload)
+            case "error":
+                return Reply("error", {"reason": "nope"})
+            case "silent":
+                return None
+            case "push":
+                self.push("pushed", payload)
+                return None
+            case "shout":
+                await self.broadcast("shout", payload)
+                return None
+            case "shout_from":
+                await self.broadcast_from("shout", payload)
+                return Reply()
+            case "crash":
+                raise Crash("asked to")
+            case "stop":
+                return Stop()
+        return await super().handle_in(event, payload)
+
+
+class Enveloped(Channel):
+    """Replies in the envelope of ``stream:*``, ``dashboard:*`` and ``events:*``."""
+
+    def success(self, data: Any) -> Reply:
+        meta = {"timestamp": timestamp(), "server_version": SERVER_VERSION}
+        return Reply("ok", {"success": True, "data": data, "meta": meta})
+
+    def failure(self, code: str, message: str, **details: Any) -> Reply:
+        error: dict[str, Any] = {"code": code, "message": message, "timestamp": timestamp()}
+        if details:
+            error["details"] = details
+        return Reply("error", {"success": False, "error": error})
+
+    async def join(self, params: Any) -> Any:
+        return self.success({"topic": self.topic}).response
+
+    async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
+        if event == "ping":
+            return self.success({"pong": True, "timestamp": timestamp()})
+        return self.failure("unknown_event", f"{self.topic} does not know this event", event=event)
+
+
+class Overlays(Enveloped):
+    """``stream:overlays``: what viewers see."""
+
+    async def after_join(self) -> None:
+        self.push("stream_state", self.hub.show.stream_state())
+
+    async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
+        fields = payload if isinstance(payload, dict) else {}
+        match event:
+            case "request_state":
+                state = self.hub.show.stream_state()
+                self.push("stream_state", state)
+                return self.success(state)
+            case "force_content":
+                if not isinstance(fields.get("type"), str):
+                    return self.failure("validation_failed", "type is required", field="type")
+                # The hub says yes whether or not an overlay page is open.
+                return await self._force(fields["type"], fields.get("data"), fields.get("duration"))
+            case "takeover":
+                taken = {
+                    "type": fields.get("type", "screen-cover"),
+                    "message": fields.get("message", ""),
+                    "duration": fields.get("duration"),
+                    "timestamp": timestamp(),
+                }
+                await self.broadcast("takeover", taken)
+                return self.success({"operation": "takeover"})
+            case "takeover_clear":
+                await self.broadcast("takeover_clear", {"timestamp": timestamp()})
+                return self.success({"operation": "takeover_clear"})
+        return await super().handle_in(event, payload)
+
+    async def _force(self, kind: str, data: Any, duration: Any) -> Reply:
+        show = self.hub.show
+        item = show.force_content(kind, data, duration if isinstance(duration, int) else 5_000)
+        await self.broadcast("content_update", {"type": kind, "data": data, "timestamp": timestamp()})
+        await self.broadcast("stream_state", show.stream_state())
+        await self.hub.broadcast("stream:queue", "queue_state", show.queue_state())
+        return self.success({"operation": "content_forced", "id": item["id"], "type": kind})
+
+
+class Queue(Enveloped):
+    """``stream:queue``: what viewers will see."""
+
+    async def after_join(self) -> None:
+        self.push("queue_state", self.hub.show.queue_state())
+
+    async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
+        show = self.hub.show
+        if event == "request_queue_state":
+            state = show.queue_state()
+            self.push("queue_state", state)
+            return self.success(state)
+        if event == "remove_queue_item":
+            number = payload.get("id") if isinstance(payload, dict) else None
+            if not isinstance(number, str) or not show.remove(number):
+                return self.failure("not_found", "no such queue item", id=number)
+            await self.broadcast("queue_state", show.queue_state())
+            return self.success({"operation": "item_removed", "id": number})
+        return await super().handle_in(event, payload)
+
+
+class Events(Enveloped):
+    """``events:all``, ``events:chat``, ...: what viewers do; nothing is pushed after the join."""
+
+
+class Dashboard(Enveloped):
+    """``dashboard:<room>``: how the hub is."""
+
+    async def after_join(self) -> None:
+        self.push("initial_state", {"connected": True, "timestamp": timestamp()})
+
+    async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
+        if event == "get_telemetry":
+            return self.success(telemetry(self.hub))
+        return await super().handle_in(event, payload)
+
+
+class Overlay(Channel):
+    """``overlay:obs``, ``overlay:twitch``, ...: bare replies, without the envelope."""
+
+    async def join(self, params: Any) -> Any:
+        return {"topic": self.topic}
+
+    async def after_join(self) -> None:
+        self.push("initial_state", {"type": self._kind, "data": self._status()})
+
+    async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
+        if event == "ping":
+            return Reply("ok", {"pong": True, "timestamp": timestamp()})
+        if isinstance(event, str) and event.endswith(":status"):
+            return Reply("ok", self._status())
+        return Reply("error", {"message": f"Unknown command: {event}"})
+
+    @property
+    def _kind(self) -> str:
+        return self.topic.partition(":")[2]
+
+    def _status(self) -> dict[str, Any]:
+        return {"service": self._kind, "connected": True, "status": "healthy", "timestamp": timestamp()}
+
+
+class Transcription(Channel):
+    """``transcription:live``: what was said; bare replies."""
+
+    async def join(self, params: Any) -> Any:
+        return {"topic": self.topic}
+
+    async def after_join(self) -> None:
+        self.push("connection_established", {"connected": True, "timestamp": timestamp()})
+
+    async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
+        match event:
+            case "ping":
+                return Reply("ok", {"pong": True, "timestamp": timestamp()})
+            case "get_recent":
+                return Reply("ok", {"transcriptions": list(self.hub.show.transcripts)})
+        return Reply("error", {"message": f"Unknown command: {event}"})
+
+
+def telemetry(hub: Hub) -> dict[str, Any]:
+    """``telemetry_update`` from what the hub counts."""
+    by_topic = {topic: len(hub.channels(topic)) for topic in hub.topics()}
+    live = len(hub.connections)
+    totals = Counter(connects=hub.connects, disconnects=hub.connects - live)
+    totals["joins"] = sum(hub.joins.values())
+    totals["leaves"] = totals["joins"] - sum(by_topic.values())
+    return hub.show.telemetry(live, by_topic, dict(totals))
+
+
+TOPICS: tuple[tuple[str, type[Channel]], ...] = (
+    ("stream:overlays", Overlays),
+    ("stream:queue", Queue),
+    ("events:*", Events),
+    ("dashboard:*", Dashboard),
+    ("overlay:*", Overlay),
+    ("transcription:live", Transcription),
+    ("echo:*", Echo),
+)
+"""Every pattern that a new hub serves."""
+
+
+def register(hub: Hub) -> None:
+    """Registers them all."""
+    for pattern, channel_class in TOPICS:
+        hub.on(pattern, channel_class)

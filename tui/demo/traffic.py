@@ -1,0 +1,105 @@
+"""Traffic on the domain's topics: what a stream sends on an ordinary evening, at a chosen rate."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from .show import timestamp
+from .topics import telemetry
+
+if TYPE_CHECKING:
+    from .hub import Hub
+
+DEFAULT_RATE = 5.0
+"""Events a second."""
+
+ALERTS = ("follower", "subscription", "gift_subscription", "cheer", "raid", "redemption")
+
+
+class Traffic:
+    """One task that lets the show go on. What happens follows from the hub's seed."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, rate: float) -> None:
+        """(Re)starts it with ``rate`` events a second."""
+        self.stop()
+        self._task = asyncio.create_task(self._run(rate), name="demo traffic")
+
+    def stop(self) -> None:
+        """Stops it; does nothing when it does not run."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _run(self, rate: float) -> None:
+        chance = self._hub.show.chance
+        while True:
+            await asyncio.sleep(chance.uniform(0.5, 1.5) / rate)
+            self.step()
+
+    def step(self) -> None:
+        """Lets one thing happen, now."""
+        show = self._hub.show
+        (kind,) = show.chance.choices(
+            ("viewer", "speech", "content", "telemetry", "service", "show"), weights=(60, 15, 10, 9, 5, 1)
+        )
+        match kind:
+            case "viewer":
+                self._viewer()
+            case "speech":
+                self._send("transcription:live", "new_transcription", show.transcription())
+            case "content":
+                show.advance()
+                self._state()
+            case "telemetry":
+                self._telemetry()
+            case "service":
+                self._service()
+            case "show":
+                self._send("stream:overlays", "show_changed", show.change_show())
+                self._state()
+
+    def _viewer(self) -> None:
+        show = self._hub.show
+        happening = show.next_happening()
+        group = "events:chat" if happening.type == "chat_message" else "events:twitch"
+        for topic in ("events:all", group):
+            self._send(topic, happening.type, happening.payload)
+        if happening.type in ALERTS:
+            show.force_content(happening.type, happening.payload, duration=5_000)
+            update = {"type": happening.type, "data": happening.payload, "timestamp": timestamp()}
+            self._send("stream:overlays", "content_update", update)
+            self._state()
+        batch = {"events": [happening.payload], "count": 1, "timestamp": timestamp()}
+        for topic in self._rooms("dashboard:"):
+            self._send(topic, "event_batch", batch)
+
+    def _telemetry(self) -> None:
+        chance = self._hub.show.chance
+        performance = {"memory_mb": round(chance.uniform(160, 210), 1), "timestamp": timestamp()}
+        for topic in self._rooms("dashboard:"):
+            self._send(topic, "telemetry_update", telemetry(self._hub))
+            self._send(topic, "performance_update", performance)
+
+    def _service(self) -> None:
+        scene = self._hub.show.chance.choice(("Main", "Starting Soon", "Be Right Back"))
+        event = {"type": "scene_changed", "data": {"scene": scene}, "timestamp": timestamp()}
+        self._send("overlay:obs", "obs_event", event)
+        self._send("overlay:system", "system_event", {"type": "tick", "data": {}, "timestamp": timestamp()})
+        for topic in self._rooms("dashboard:"):
+            self._send(topic, "health_update", {"status": "healthy", "timestamp": timestamp()})
+
+    def _state(self) -> None:
+        show = self._hub.show
+        self._send("stream:overlays", "stream_state", show.stream_state())
+        self._send("stream:queue", "queue_state", show.queue_state())
+
+    def _send(self, topic: str, event: str, payload: Any) -> None:
+        self._hub.send_to_topic(topic, event, payload)
+
+    def _rooms(self, prefix: str) -> list[str]:
+        return [topic for topic in self._hub.topics() if topic.startswith(prefix)]

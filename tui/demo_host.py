@@ -1,0 +1,134 @@
+"""The demonstration's hubs, in a thread of their own, as the real ones are in processes of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from tui.channels import Options
+from tui.demo.scenario import Scenario
+from tui.engine.api import CommandResult, ExtraCommand
+from tui.engine.supervisor import Supervisor
+
+log = logging.getLogger("tui.demo")
+
+_START_LIMIT = 10.0
+_STOP_LIMIT = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Topic:
+    topic: str
+    params: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    name: str
+    label: str
+    url: str
+    topics: tuple[_Topic, ...]
+    options: Options
+
+
+class DemoHost:
+    """Runs a scenario; its faults are the engine's extra commands, its notice the engine's.
+
+    Raises:
+        RuntimeError: (on entering) the hubs could not be started.
+    """
+
+    def __init__(self) -> None:
+        self._scenario = Scenario(chance=random.Random())
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="demo hubs", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait(_START_LIMIT)
+        if self._loop is None:
+            raise RuntimeError(f"the demo's hubs could not be started: {self._error or 'no answer'}")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._loop is not None and self._stop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(_STOP_LIMIT)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except Exception as error:
+            log.exception("the demo's hubs stopped")
+            self._error = error
+        finally:
+            self._ready.set()
+
+    async def _main(self) -> None:
+        self._stop = asyncio.Event()
+        async with self._scenario:
+            self._loop = asyncio.get_running_loop()
+            self._ready.set()
+            await self._stop.wait()
+
+    def connections(self) -> Sequence[_Connection]:
+        """What to supervise."""
+        return [
+            _Connection(
+                name=name,
+                label=settings["label"],
+                url=settings["url"],
+                topics=tuple(_Topic(topic) for topic in settings["topics"]),
+                options=Options(**settings["options"]),
+            )
+            for name, settings in self._scenario.connections().items()
+        ]
+
+    def supervise(self, supervisor: Supervisor) -> None:
+        """From now on a stage may disconnect and connect as a user would."""
+
+        async def command(verb: str, name: str) -> None:
+            await (supervisor.disconnect(name) if verb == "disconnect" else supervisor.connect(name))
+
+        self._scenario.command = command
+
+    def notice(self) -> str | None:
+        """What is staged next."""
+        return self._scenario.notice
+
+    def commands(self) -> Sequence[ExtraCommand]:
+        """The faults."""
+        return [
+            ExtraCommand(id=command.id, label=f"demo: {command.label}", help=command.help)
+            for command in self._scenario.commands()
+        ]
+
+    async def run(self, command: str) -> CommandResult:
+        """Stage one fault."""
+
+        async def trigger() -> None:
+            await self._scenario.trigger(command)
+
+        try:
+            await self._on_hubs(trigger())
+        except (ValueError, RuntimeError) as error:
+            return CommandResult(ok=False, message=str(error))
+        return CommandResult(ok=True, message=f"staged: {command}")
+
+    async def _on_hubs(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        assert self._loop is not None
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self._loop))
