@@ -22,6 +22,8 @@ class CuttingProxy:
         """Hang up on everyone who comes."""
         self.asked = 0
         """Connections that came, refused ones too."""
+        self.failure: str | None = None
+        """Why the last server could not be reached, in words."""
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -80,7 +82,7 @@ class CuttingProxy:
                 async with asyncio.timeout(_HEADER_LIMIT):
                     request = await reader.readuntil(b"\r\n\r\n")
                     host, _, port = request.split(b" ")[1].decode().rpartition(":")
-                    far_reader, far_writer = await asyncio.open_connection(host.strip("[]"), int(port))
+                    far_reader, far_writer = await self._reach(host, int(port))
                 writers.append(far_writer)
                 self._writers.add(far_writer)
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -91,6 +93,13 @@ class CuttingProxy:
             for each in writers:
                 self._writers.discard(each)
                 each.transport.abort()
+
+    async def _reach(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        try:
+            return await asyncio.open_connection(host.strip("[]"), port)
+        except OSError as error:
+            self.failure = f"{host}:{port} cannot be reached: {error.strerror or type(error).__name__}"
+            raise
 
     async def _pipe(
         self,

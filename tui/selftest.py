@@ -49,7 +49,10 @@ class SelfTest:
     What harms a server is done to a proxy between it and us: the server sees connections come and go.
     """
 
-    def __init__(self, socket: Socket, channel: Channel | None, proxy: CuttingProxy) -> None:
+    def __init__(
+        self, socket: Socket, channel: Channel | None, proxy: CuttingProxy, limit: float = _LIMIT
+    ) -> None:
+        self._limit = limit
         self._socket = socket
         self._channel = channel
         self._proxy = proxy
@@ -79,13 +82,18 @@ class SelfTest:
                 return False
         return True
 
-    async def _until(self, what: str, condition: Callable[[], bool], limit: float = _LIMIT) -> float:
+    async def _until(self, what: str, condition: Callable[[], bool]) -> float:
         begun = time.monotonic()
         while not condition():
-            if time.monotonic() - begun > limit:
-                why = self._socket.details().reason
+            if time.monotonic() - begun > self._limit or self._proxy.failure:
+                why = (
+                    self._proxy.failure
+                    or self._socket.details().reason
+                    or (self._channel and self._channel.reason)
+                )
                 because = f" ({why})" if why else ""
-                raise Failed(f"not {what} within {limit:g} s: {self._socket.state}{because}")
+                took = f"{time.monotonic() - begun:.1f} s"
+                raise Failed(f"not {what} within {took}: {self._socket.state}{because}")
             await asyncio.sleep(0.01)
         return time.monotonic() - begun
 
@@ -180,8 +188,12 @@ class SelfTest:
         return "4 connects, 3 reconnects, 1 heartbeat failure, 1 trip, heartbeat seconds ago"
 
 
-async def run(url: str | None, topic: str | None) -> tuple[bool, list[Check]]:
-    """Run every check against ``url``, or against an embedded hub of its own."""
+async def run(url: str | None, topic: str | None, limit: float = _LIMIT) -> tuple[bool, list[Check]]:
+    """Run every check against ``url``, or against an embedded hub of its own.
+
+    Args:
+        limit: seconds that anything may take which a check waits for.
+    """
     async with AsyncExitStack() as stack:
         if url is None:
             hub = await stack.enter_async_context(Hub())
@@ -190,7 +202,7 @@ async def run(url: str | None, topic: str | None) -> tuple[bool, list[Check]]:
         socket = Socket(url, dataclasses.replace(_OPTIONS, proxy=proxy.url))
         stack.push_async_callback(socket.close)
         channel = None if topic is None else socket.channel(topic)
-        test = SelfTest(socket, channel, proxy)
+        test = SelfTest(socket, channel, proxy, limit)
         return await test.run(), test.checks
 
 

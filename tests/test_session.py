@@ -1,0 +1,180 @@
+"""The program as a process: headless runs, their output, their end; the demo."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.conftest import eventually
+from tui.demo.hub import Hub
+
+COMMAND = [sys.executable, "-m", "tui.cli"]
+
+
+class Running:
+    """A process of the program and the JSON lines that it has printed."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[dict[str, Any]] = []
+        self.read = threading.Thread(target=self._read, daemon=True)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(json.loads(line))
+
+    def states(self) -> list[tuple[str, str]]:
+        return [(line["oldState"], line["newState"]) for line in list(self.lines) if line["type"] == "state"]
+
+    def metrics(self) -> dict[str, Any]:
+        reports = [line["metrics"] for line in list(self.lines) if line["type"] == "metrics"]
+        return reports[-1] if reports else {}
+
+
+@contextmanager
+def program(state: Path, *arguments: str, read: bool = True) -> Iterator[Running]:
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(state), "XDG_STATE_HOME": str(state / "state")}
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    running = Running(process)
+    if read:
+        running.read.start()
+    try:
+        yield running
+    finally:
+        process.kill()
+        process.wait(10)
+        if read:
+            running.read.join(10)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        process.stderr.close()
+
+
+def run(url: str, *more: str) -> list[str]:
+    return ["run", url, "-t", "stream:overlays", "--headless", "--report-interval", "0.2", *more]
+
+
+async def ends(running: Running, limit: float = 10.0) -> int:
+    await eventually(lambda: running.process.poll() is not None, "the process ended", limit)
+    return running.process.returncode
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_a_signal_ends_a_headless_run_with_status_0_and_a_clean_close(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    async with Hub() as hub:
+        with program(tmp_path, *run(hub.url)) as running:
+            await eventually(lambda: running.metrics().get("connectionState") == "connected", "connected")
+            running.process.send_signal(number)
+            assert await ends(running) == 0
+            running.read.join(5)
+            assert running.states() == [
+                ("disconnected", "connecting"),
+                ("connecting", "connected"),
+                ("connected", "disconnected"),
+            ]
+        log = tmp_path / "state" / "overlay-supervisor" / "overlay-supervisor.log"
+        assert any(
+            json.loads(line)["message"].startswith("ended by") for line in log.read_text().splitlines()
+        )
+
+
+async def test_a_hub_that_dies_and_comes_back_is_told_line_by_line(tmp_path: Path) -> None:
+    async with Hub() as hub:
+        with program(tmp_path, *run(hub.url)) as running:
+            await eventually(lambda: running.metrics().get("connectionState") == "connected", "connected")
+            await hub.stop(graceful=False)
+            await eventually(lambda: running.metrics().get("reconnectAttempts", 0) >= 2, "retries")
+            await hub.start()
+            await eventually(lambda: running.metrics().get("successfulConnects") == 2, "back")
+            assert ("connected", "reconnecting") in running.states()
+            errors = [line["error"] for line in running.lines if line.get("newState") == "reconnecting"]
+            assert "connection dropped without a close frame" in errors
+            assert any(error.startswith("refused by 127.0.0.1:") for error in errors)
+
+
+async def test_an_unread_pipe_holds_up_no_heartbeat(tmp_path: Path) -> None:
+    async with Hub() as hub:
+        # 1,000 reports a second fill the pipe at once; nobody reads it.
+        arguments = ["run", hub.url, "-t", "events:all", "--headless", "--report-interval", "0.001"]
+        with program(tmp_path, *arguments, read=False) as running:
+            await eventually(lambda: hub.joins["events:all"] == 1, "joined")
+            beats = _heartbeats(hub)
+            await eventually(lambda: _heartbeats(hub) >= beats + 2, "heartbeats go on", limit=20)
+            running.process.send_signal(signal.SIGTERM)
+            assert await ends(running, limit=5) == 0
+
+
+def _heartbeats(hub: Hub) -> int:
+    return sum(1 for received in hub.received if received.frame.event == "heartbeat")
+
+
+async def test_a_reader_that_goes_away_ends_nothing(tmp_path: Path) -> None:
+    async with Hub() as hub:
+        with program(tmp_path, *run(hub.url), read=False) as running:
+            await eventually(lambda: hub.joins["stream:overlays"] == 1, "joined")
+            assert running.process.stdout is not None
+            running.process.stdout.close()
+            beats = _heartbeats(hub)
+            await eventually(lambda: _heartbeats(hub) >= beats + 1, "heartbeats go on", limit=20)
+            assert running.process.poll() is None
+            running.process.send_signal(signal.SIGTERM)
+            assert await ends(running) == 0
+            log = (tmp_path / "state" / "overlay-supervisor" / "overlay-supervisor.log").read_text()
+            assert "nobody reads standard output any more" in log
+
+
+async def test_a_hung_hub_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    async with Hub() as hub:
+        with program(tmp_path, *run(hub.url)) as running:
+            await eventually(lambda: running.metrics().get("connectionState") == "connected", "connected")
+            hub.faults.freeze()
+            began = time.monotonic()
+            running.process.send_signal(signal.SIGTERM)
+            assert await ends(running) == 0
+            assert time.monotonic() - began < 4
+        hub.faults.thaw()
+
+
+async def test_the_demo_shows_all_five_states_and_a_recovery_within_30_seconds(tmp_path: Path) -> None:
+    with program(tmp_path, "demo", "--headless", "--duration", "29", "--report-interval", "1") as running:
+        wanted: Callable[[], bool] = lambda: _saw_everything(running)  # noqa: E731 (named for the message)
+        await eventually(wanted, "five states, an open breaker and a recovery", limit=30)
+        running.process.send_signal(signal.SIGTERM)
+        assert await ends(running) == 0
+    assert not (tmp_path / "state").exists(), "the demo touched the user's state folder"
+
+
+def _saw_everything(running: Running) -> bool:
+    states = running.states()
+    seen = {new for _, new in states}
+    tripped = any(
+        line["metrics"]["circuitBreakerTrips"] for line in running.lines if line["type"] == "metrics"
+    )
+    back = any(line["metrics"]["totalReconnects"] for line in running.lines if line["type"] == "metrics")
+    return tripped and back and seen == {"disconnected", "connecting", "connected", "reconnecting", "failed"}
+
+
+async def test_a_demo_of_a_given_length_ends_by_itself_with_status_0(tmp_path: Path) -> None:
+    with program(tmp_path, "demo", "--headless", "--duration", "1") as running:
+        assert await ends(running, limit=15) == 0
