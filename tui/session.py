@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from tui.engine.connection import ConnectionSettings
 from tui.engine.reports import JsonLines
 from tui.engine.supervisor import STOP_LIMIT, Extras, Supervisor
+from tui.store.journal import Journal
 from tui.store.log_file import LogFile, LogLevel, open_log
 from tui.store.writer import DescriptorSink, Writer
 
@@ -43,10 +44,11 @@ def run_headless(
     log_level: LogLevel,
 ) -> int:
     """Run without a face until a signal; prints JSON lines. Returns the exit status."""
-    with _log(state_folder, log_level) as log_file:
+    with _log(state_folder, log_level) as log_file, _journal(state_folder) as journal:
         return _headless(
             tuple(settings.connections.values()),
             log_file,
+            journal=journal,
             report_interval=report_interval,
             debug=settings.debug,
         )
@@ -54,8 +56,8 @@ def run_headless(
 
 def run_face(settings: Settings, *, state_folder: Path, debug: bool, log_level: LogLevel) -> int:
     """Run with a face until it is quit or ended by a signal. Returns the exit status."""
-    with _log(state_folder, log_level) as log_file:
-        supervisor = Supervisor(tuple(settings.connections.values()), debug=debug)
+    with _log(state_folder, log_level) as log_file, _journal(state_folder) as journal:
+        supervisor = Supervisor(tuple(settings.connections.values()), debug=debug, journal=journal)
         return _with_face(supervisor, log_file)
 
 
@@ -95,10 +97,20 @@ def _log(folder: Path, level: LogLevel) -> Iterator[LogFile]:
         log_file.close(_FLUSH_LIMIT)
 
 
+@contextlib.contextmanager
+def _journal(folder: Path) -> Iterator[Journal]:
+    journal = Journal(folder)
+    try:
+        yield journal
+    finally:
+        journal.close(_FLUSH_LIMIT)
+
+
 def _headless(
     connections: Sequence[ConnectionSettings],
     log_file: LogFile,
     *,
+    journal: Journal | None = None,
     report_interval: float,
     debug: bool = False,
     extras: Extras | None = None,
@@ -118,6 +130,7 @@ def _headless(
         extras=extras,
         reporter=JsonLines(writer.write),
         report_interval=report_interval,
+        journal=journal,
     )
     if began is not None:
         began(supervisor)
@@ -202,9 +215,8 @@ async def _faces(engine: _EngineThread, log_file: LogFile, duration: float | Non
             status = await _without_face(engine, log_file)
             break
     supervisor.stop()
-    if engine.begun:
-        if not supervisor.ended.wait(STOP_LIMIT + _END_MARGIN):
-            _leave(log_file, status)
+    if engine.begun and not supervisor.ended.wait(STOP_LIMIT + _END_MARGIN):
+        _leave(log_file, status)
     return status
 
 

@@ -5,22 +5,31 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Literal
 
 from tui.engine.snapshot import LogLine, LogPage
+from tui.store.journal import Entry, Kind
 
 log = logging.getLogger("tui.engine")
 
+Severity = Literal["info", "warning", "error"]
+
+_TEXT_LIMIT = 1000
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 class ChangeLog:
     """The last ``size`` lines; written by the engine's thread, read from any.
 
-    Each line goes to the program's log as well, which keeps more of them.
+    Each line goes to the program's log as well, which keeps more of them, and to the journal.
+
+    Args:
+        keep: takes each line for the journal; never blocks.
     """
 
-    def __init__(self, size: int = 1000) -> None:
+    def __init__(self, size: int = 1000, *, keep: Callable[[Entry], None] | None = None) -> None:
+        self._keep = keep
         self._lines: deque[LogLine] = deque(maxlen=size)
         self._cursor = 0
         self._lock = threading.Lock()
@@ -30,9 +39,11 @@ class ChangeLog:
         timestamp: float,
         connection: str | None,
         text: str,
-        severity: Literal["info", "warning", "error"] = "info",
+        severity: Severity = "info",
+        kind: Kind = "state",
     ) -> None:
         """Add one line."""
+        text = text[:_TEXT_LIMIT]
         with self._lock:
             self._cursor += 1
             self._lines.append(
@@ -43,6 +54,10 @@ class ChangeLog:
                     text=text,
                     severity=severity,
                 )
+            )
+        if self._keep is not None:
+            self._keep(
+                Entry(timestamp=timestamp, kind=kind, text=text, connection=connection, severity=severity)
             )
         log.log(_LEVELS[severity], "%s", text, extra={"connection": connection})
 

@@ -5,18 +5,27 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from tui.channels import Channel, ChannelsError, NotConnectedError, Options, Socket, StateChange
+from tui.channels import (
+    Channel,
+    ChannelsError,
+    ConnectionDetails,
+    NotConnectedError,
+    Options,
+    Socket,
+    StateChange,
+)
 from tui.channels.clock import Clock
 from tui.channels.connection import Opener, open_link
 from tui.channels.wire import Message
-from tui.engine.changes import ChangeLog
+from tui.engine.changes import ChangeLog, Severity
 from tui.engine.incidents import TroubleTracker
 from tui.engine.snapshot import ChannelSnapshot, CommandResult, ConnectionSnapshot
 
 _RATE_WINDOW = 5.0
 _TEXT_LIMIT = 200
+_TELL_LOSSES_EVERY = 60.0
 
 
 class TopicSettings(Protocol):
@@ -46,7 +55,7 @@ class ConnectionSettings(Protocol):
 class SupervisedChannel:
     """A channel that stays on the screen even when the server closes it."""
 
-    def __init__(self, channel: Channel, clock: Clock, tell: Callable[[str], None]) -> None:
+    def __init__(self, channel: Channel, clock: Clock, tell: Callable[[str, Severity], None]) -> None:
         self.channel = channel
         self._clock = clock
         self._tell = tell
@@ -64,7 +73,7 @@ class SupervisedChannel:
 
     def _joined(self, message: Message) -> None:
         if self._trouble is not None or self.channel.joins == 1:
-            self._tell(f"joined {self.channel.topic}")
+            self._tell(f"joined {self.channel.topic}", "info")
         self._trouble = None
 
     def _errored(self, message: Message) -> None:
@@ -72,12 +81,12 @@ class SupervisedChannel:
         # The connection's own line says that it went; and the same refusal again is no news.
         if words != "not connected" and words != self._trouble:
             self._trouble = words
-            self._tell(f"{self.channel.topic}: {words}")
+            self._tell(f"{self.channel.topic}: {words}", "warning")
 
     def _closed(self, message: Message) -> None:
         if self.channel.reason == "closed by the server":
             self._trouble = self.channel.reason
-            self._tell(f"{self.channel.topic}: {self.channel.reason}")
+            self._tell(f"{self.channel.topic}: {self.channel.reason}", "warning")
 
     def snapshot(self) -> ChannelSnapshot:
         """The channel as it stands."""
@@ -107,6 +116,21 @@ def _head(message: Message) -> str:
     if message.binary:
         return f"{len(message.raw)} bytes: {head[:32].hex()}"
     return head.decode(errors="replace")[:_TEXT_LIMIT]
+
+
+class _Losses(NamedTuple):
+    dropped_messages: int = 0
+    dropped_pushes: int = 0
+    undecodable: int = 0
+    handler_errors: int = 0
+
+
+_LOSS_WORDS = (
+    "messages dropped (handler queue full)",
+    "pushes dropped (push buffer full)",
+    "frames or payloads did not decode",
+    "handlers raised",
+)
 
 
 class SupervisedConnection:
@@ -139,8 +163,10 @@ class SupervisedConnection:
         self._previous_seconds: float | None = None
         self._heartbeat_failures_when_stable = 0
         self._samples: deque[tuple[float, int, int]] = deque()
+        self._losses_told = _Losses()
+        self._losses_told_at: float | None = None
         self.channels = [
-            SupervisedChannel(self.socket.channel(topic.topic, topic.params), clock, self._tell_warning)
+            SupervisedChannel(self.socket.channel(topic.topic, topic.params), clock, self._tell_channel)
             for topic in settings.topics
         ]
         self.socket.on_state_change(self._state_changed)
@@ -156,9 +182,8 @@ class SupervisedConnection:
         for channel in self.channels:
             channel.join()
 
-    def _tell_warning(self, text: str) -> None:
-        severity = "info" if text.startswith("joined ") else "warning"
-        self._log.add(self._clock.time(), self.name, text, "info" if severity == "info" else "warning")
+    def _tell_channel(self, text: str, severity: Severity) -> None:
+        self._log.add(self._clock.time(), self.name, text, severity, "join")
 
     def _state_changed(self, change: StateChange) -> None:
         now = self._clock.monotonic()
@@ -166,9 +191,10 @@ class SupervisedConnection:
         metrics = self.socket.get_health_metrics()
         line = self._troubles.changed(change, circuit_open=metrics.is_circuit_open)
         if line is not None:
-            bad = change.new_state == "failed" or line.startswith("still failed")
-            severity = "error" if bad else "warning" if change.error else "info"
-            self._log.add(change.timestamp, self.name, line, severity)  # type: ignore[arg-type]
+            severity: Severity = "warning" if change.error else "info"
+            if change.new_state == "failed":
+                severity = "error"
+            self._log.add(change.timestamp, self.name, line, severity)
         self._changed(self.name, change)
 
     def _became_stable(self) -> None:
@@ -227,6 +253,7 @@ class SupervisedConnection:
         options = socket.options
         metrics = socket.get_health_metrics()
         details = socket.details()
+        self._tell_losses(details)
         rate_in, rate_out = self._rates(details.messages_in, details.messages_out)
         limit = options.max_reconnect_attempts
         return ConnectionSnapshot(
@@ -245,6 +272,24 @@ class SupervisedConnection:
             messages_per_second_out=rate_out,
             channels=tuple(channel.snapshot() for channel in self.channels),
         )
+
+    def _tell_losses(self, details: ConnectionDetails) -> None:
+        """Say what was lost since the last time, at most once a minute."""
+        losses = _Losses(
+            details.dropped_messages, details.dropped_pushes, details.undecodable, details.handler_errors
+        )
+        now = self._clock.monotonic()
+        recently = self._losses_told_at is not None and now < self._losses_told_at + _TELL_LOSSES_EVERY
+        if losses == self._losses_told or recently:
+            return
+        words = [
+            f"{count - told} {what}"
+            for count, told, what in zip(losses, self._losses_told, _LOSS_WORDS, strict=True)
+            if count > told
+        ]
+        self._losses_told, self._losses_told_at = losses, now
+        if words:
+            self._log.add(self._clock.time(), self.name, ", ".join(words), "warning", "drop")
 
     def _rates(self, messages_in: int, messages_out: int) -> tuple[float, float]:
         now = self._clock.monotonic()

@@ -13,9 +13,10 @@ from typing import Any, Protocol
 from tui.channels import StateChange
 from tui.channels.clock import Clock, SystemClock
 from tui.channels.connection import Opener, open_link
-from tui.engine.changes import ChangeLog
+from tui.engine.changes import ChangeLog, Severity
 from tui.engine.connection import ConnectionSettings, SupervisedConnection
 from tui.engine.snapshot import CommandResult, ExtraCommand, LogPage, Snapshot
+from tui.store.journal import ALIVE_EVERY, STARTED, STOPPED, Entry, Journal
 
 log = logging.getLogger("tui.engine")
 
@@ -74,6 +75,7 @@ class Supervisor:
         extras: Extras | None = None,
         reporter: Reporter | None = None,
         report_interval: float = 10.0,
+        journal: Journal | None = None,
         clock: Clock | None = None,
         chance: random.Random | None = None,
         opener: Opener = open_link,
@@ -86,7 +88,8 @@ class Supervisor:
         self._chance = chance or random.Random()
         self._opener = opener
         self._debug = debug
-        self._changes = ChangeLog()
+        self._journal = journal
+        self._changes = ChangeLog(keep=None if journal is None else journal.add)
         self._connections: dict[str, SupervisedConnection] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -109,16 +112,26 @@ class Supervisor:
             Exception: whatever ended the engine, after it was published.
         """
         stopped = "it was asked to stop"
+        self._note(STARTED)
         try:
             asyncio.run(self._main())
         except Exception as error:
             log.exception("the engine stopped")
             stopped = f"{type(error).__name__}: {error}"
+            self._note(f"the engine stopped: {stopped}", "error")
             raise
+        else:
+            self._note(STOPPED)
         finally:
             self._loop = None
             self._publish(stopped)
             self.ended.set()
+
+    def _note(self, text: str, severity: Severity = "info") -> None:
+        if self._journal is not None:
+            self._journal.add(
+                Entry(timestamp=self._clock.time(), kind="engine", text=text, severity=severity)
+            )
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -142,6 +155,7 @@ class Supervisor:
         self.started.set()
         publisher = asyncio.create_task(self._publish_forever(), name="publisher")
         reporter = asyncio.create_task(self._report_forever(), name="reporter")
+        marker = asyncio.create_task(self._mark_alive(), name="journal marks")
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         try:
             # A publisher that fails must stop the engine: a screen that stands still lies.
@@ -149,7 +163,7 @@ class Supervisor:
             for task in done:
                 task.result()
         finally:
-            for task in (publisher, reporter, stopping):
+            for task in (publisher, reporter, marker, stopping):
                 task.cancel()
             await self._close_all()
 
@@ -196,6 +210,12 @@ class Supervisor:
             if self._reporter is not None:
                 self._publish()
                 self._reporter.report(self._snapshot)
+
+    async def _mark_alive(self) -> None:
+        while True:
+            await asyncio.sleep(ALIVE_EVERY)
+            if self._journal is not None:
+                self._journal.alive()
 
     def _publish(self, stopped: str | None = None) -> None:
         last = self._snapshot

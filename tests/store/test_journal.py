@@ -1,0 +1,161 @@
+"""The journal: bounded, never waits, and honest about the times it did not see."""
+
+from __future__ import annotations
+
+import json
+import stat
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tui import journal_view
+from tui.store.journal import (
+    FOLDER_NAME,
+    STARTED,
+    STOPPED,
+    DayFiles,
+    Entry,
+    Gap,
+    Journal,
+    Kind,
+    parse_since,
+    read,
+)
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
+DAY = 86_400
+
+
+class Clock:
+    def __init__(self, now: float = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def entry(timestamp: float, text: str, kind: Kind = "state", connection: str | None = "stage") -> Entry:
+    return Entry(timestamp=timestamp, kind=kind, text=text, connection=connection)
+
+
+def engine(timestamp: float, text: str) -> Entry:
+    return entry(timestamp, text, "engine", None)
+
+
+def keep(folder: Path, *entries: Entry) -> None:
+    """Write entries as a journal does whose clock reads each one's own time."""
+    clock = Clock()
+    for each in entries:
+        clock.now = each.timestamp
+        journal = Journal(folder, now=clock)
+        journal.add(each)
+        assert journal.close(5)
+
+
+def test_what_happened_last_night_is_found_by_time_and_connection(tmp_path: Path) -> None:
+    keep(
+        tmp_path,
+        engine(NOON - 2 * DAY, STARTED),
+        entry(NOON - DAY, "failed: refused", connection="events"),
+        entry(NOON - DAY + 5, "reconnecting: 1012 service restart"),
+        entry(NOON, "connected after 5 s"),
+    )
+    every = list(read(tmp_path))
+    assert [each.text for each in every if isinstance(each, Entry)] == [
+        STARTED,
+        "failed: refused",
+        "reconnecting: 1012 service restart",
+        "connected after 5 s",
+    ]
+    asked = list(read(tmp_path, since=NOON - DAY - 60, until=NOON - 60, connection="stage"))
+    assert asked == [entry(NOON - DAY + 5, "reconnecting: 1012 service restart")]
+
+
+def test_a_time_in_which_it_was_not_running_shows_as_such(tmp_path: Path) -> None:
+    keep(
+        tmp_path,
+        engine(NOON, STARTED),
+        engine(NOON + 10, STOPPED),
+        engine(NOON + 100, STARTED),
+        entry(NOON + 160, "", "alive", None),
+        engine(NOON + 1000, STARTED),
+    )
+    gaps = [each for each in read(tmp_path) if isinstance(each, Gap)]
+    assert gaps == [
+        Gap(since=NOON + 10, until=NOON + 100, clean=True),
+        # It was killed: known to the precision of its last sign of life.
+        Gap(since=NOON + 160, until=NOON + 1000, clean=False),
+    ]
+    assert not any(isinstance(each, Entry) and each.kind == "alive" for each in read(tmp_path))
+
+
+def test_a_gap_that_began_before_the_time_asked_for_is_told(tmp_path: Path) -> None:
+    keep(tmp_path, engine(NOON, STARTED), engine(NOON + 10, STOPPED), engine(NOON + 3600, STARTED))
+    assert next(read(tmp_path, since=NOON + 1800)) == Gap(since=NOON + 10, until=NOON + 3600, clean=True)
+
+
+def test_files_are_kept_for_so_many_days_and_bytes_and_are_private(tmp_path: Path) -> None:
+    clock = Clock()
+    sink = DayFiles(tmp_path, kept_days=3, kept_bytes=150, now=clock)
+    for day in range(6):
+        clock.now = NOON + day * DAY
+        sink.write(b"x" * 99 + b"\n")
+    sink.close()
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["2026-11-26.jsonl", "2026-11-27.jsonl"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_todays_file_is_kept_though_it_alone_is_too_large(tmp_path: Path) -> None:
+    sink = DayFiles(tmp_path, kept_bytes=10, now=Clock())
+    sink.write(b"x" * 99 + b"\n")
+    sink.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["2026-11-22.jsonl"]
+
+
+def test_a_line_cut_by_a_crash_of_the_machine_hides_nothing_else(tmp_path: Path) -> None:
+    keep(tmp_path, engine(NOON, STARTED))
+    path = next((tmp_path / FOLDER_NAME).iterdir())
+    path.write_bytes(path.read_bytes() + b'{"timestamp":17\n')
+    keep(tmp_path, entry(NOON + 5, "connected"))
+    texts = [each.text for each in read(tmp_path) if isinstance(each, Entry)]
+    assert texts == [STARTED, "an unreadable line", "connected"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds_ago"),
+    [("90s", 90), ("30m", 1800), ("2h", 7200), ("1.5h", 5400), ("3d", 3 * DAY)],
+)
+def test_since_takes_a_duration(text: str, seconds_ago: float) -> None:
+    assert parse_since(text, NOON) == NOON - seconds_ago
+
+
+def test_since_takes_the_last_such_time_of_day_and_dates() -> None:
+    here = datetime.fromtimestamp(NOON)
+    earlier = here.replace(hour=(here.hour - 1) % 24)
+    assert parse_since(earlier.strftime("%H:%M"), NOON) <= NOON
+    assert NOON - parse_since(here.strftime("%H:%M"), NOON) < 61
+    later = datetime.fromtimestamp(NOON + 3600)
+    assert NOON - parse_since(later.strftime("%H:%M"), NOON) > 22 * 3600
+    assert parse_since("2026-11-22T12:00+00:00", NOON) == NOON
+    with pytest.raises(ValueError, match="never"):
+        parse_since("never", NOON)
+
+
+def test_the_command_prints_words_or_json_and_nothing_a_terminal_obeys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = time.time()
+    keep(tmp_path, engine(now - 50, STARTED), engine(now - 40, STOPPED), engine(now - 5, STARTED))
+    keep(tmp_path, entry(now - 1, "joined \x1b[31mred"))
+    assert journal_view.main(tmp_path, since="1h", connection=None, as_json=False) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "not running for 0 min 35 s" in lines[2]
+    assert lines[-1].endswith("stage joined \\x1b[31mred")
+    assert journal_view.main(tmp_path, since="1h", connection="stage", as_json=True) == 0
+    objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["kind"] for each in objects] == ["engine", "engine", "gap", "engine", "state"]
+    assert journal_view.main(tmp_path, since="never", connection=None, as_json=False) == 2
+    assert "expected 90s" in capsys.readouterr().err

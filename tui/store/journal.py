@@ -1,0 +1,240 @@
+"""What happened, kept for two weeks: one JSON line an event, one file a day, all of it bounded."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from tui.store.writer import Writer
+
+FOLDER_NAME = "journal"
+KEPT_DAYS = 14
+KEPT_BYTES = 50_000_000
+"""Of all files; the day's own may pass it by the megabyte after which it is looked at again."""
+ALIVE_EVERY = 60.0
+"""Seconds between two marks that say that the program runs; the precision of a gap after a crash."""
+
+_PRUNE_EVERY_BYTES = 1_000_000
+
+Kind = Literal["state", "join", "drop", "error", "engine", "alive", "missing"]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event.
+
+    Attributes:
+        timestamp: epoch seconds.
+        kind: ``engine`` for starts and stops, ``alive`` for the marks in between, ``missing`` for
+            lines that a slow disk cost.
+        text: in words; may hold text from the network.
+    """
+
+    timestamp: float
+    kind: Kind
+    text: str
+    connection: str | None = None
+    severity: Literal["info", "warning", "error"] = "info"
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """A time in which the program was not running, or at least could not write."""
+
+    since: float
+    until: float
+    clean: bool
+    """It had been stopped; otherwise it was killed, or the machine went."""
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Entry).decode
+
+
+class DayFiles:
+    """A writer's sink: a file a day (UTC), the oldest removed by age and by size.
+
+    Args:
+        folder: made when it is missing, mode 0700; the files have 0600.
+        now: epoch seconds, by which files are named and aged.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        kept_days: int = KEPT_DAYS,
+        kept_bytes: int = KEPT_BYTES,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._folder = folder
+        self._kept_days = kept_days
+        self._kept_bytes = kept_bytes
+        self._now = now
+        self._descriptor: int | None = None
+        self._day = ""
+        self._unpruned = 0
+
+    def write(self, data: bytes) -> None:
+        """Append one line to the day's file.
+
+        Raises:
+            OSError: it is not, or not wholly, written; the next line opens the file anew.
+        """
+        day = _day(self._now())
+        if self._descriptor is None or day != self._day:
+            self.close()
+            self._open(day)
+        assert self._descriptor is not None
+        try:
+            written = os.write(self._descriptor, data)
+            if written < len(data):
+                # Take the piece back, so that every line of the file is whole.
+                os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
+                raise OSError("the disk is full")
+        except OSError:
+            self.close()
+            raise
+        self._unpruned += len(data)
+        if self._unpruned >= _PRUNE_EVERY_BYTES:
+            self._prune()
+
+    def _open(self, day: str) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._descriptor = os.open(self._folder / f"{day}.jsonl", flags, 0o600)
+        self._day = day
+        self._prune()
+
+    def _prune(self) -> None:
+        self._unpruned = 0
+        oldest = _day(self._now() - self._kept_days * 86_400)
+        total = 0
+        for path in sorted(self._folder.glob("*.jsonl"), reverse=True):
+            total += path.stat().st_size
+            # Today's file is kept whatever its size: what happened last is what is asked for.
+            if path.stem != self._day and (path.stem < oldest or total > self._kept_bytes):
+                path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Close the day's file; a later line opens it again."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)
+
+
+class Journal:
+    """Takes events from any thread and never waits for the disk.
+
+    Args:
+        folder: the state folder.
+    """
+
+    def __init__(self, folder: Path, *, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._writer = Writer(
+            DayFiles(folder / FOLDER_NAME, now=now), tell_dropped=self._missing, name="journal writer"
+        )
+
+    def _missing(self, count: int) -> str:
+        return _line(Entry(timestamp=self._now(), kind="missing", text=f"{count} events are missing here"))
+
+    def add(self, entry: Entry) -> None:
+        """Keep one event. Never waits and never raises."""
+        self._writer.write(_line(entry))
+
+    def alive(self) -> None:
+        """Say that the program runs; call it every :data:`ALIVE_EVERY` seconds."""
+        self.add(Entry(timestamp=self._now(), kind="alive", text=""))
+
+    def close(self, timeout: float) -> bool:
+        """Take no more and wait at most ``timeout`` seconds for the disk; whether all was written."""
+        return self._writer.close(timeout)
+
+
+def _line(entry: Entry) -> str:
+    return _encode(entry).decode()
+
+
+def _day(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d")
+
+
+def read(
+    folder: Path, *, since: float = 0.0, until: float = float("inf"), connection: str | None = None
+) -> Iterator[Entry | Gap]:
+    """The events of a time, oldest first, and the gaps between runs of the program.
+
+    Args:
+        folder: the state folder.
+        since, until: epoch seconds.
+        connection: only this one's events, and those of the engine itself.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    last: Entry | None = None
+    for path in sorted((folder / FOLDER_NAME).glob("*.jsonl")):
+        # A day more on either side: a gap may begin before the time that was asked for.
+        if path.stem < _day(max(0.0, since) - 86_400 if since > 86_400 else 0.0):
+            continue
+        for entry in _entries(path):
+            if entry.timestamp > until:
+                return
+            if last is not None and _is_start(entry) and entry.timestamp >= since:
+                stopped = last.kind == "engine" and last.text == STOPPED
+                yield Gap(since=last.timestamp, until=entry.timestamp, clean=stopped)
+            last = entry
+            shown = entry.kind != "alive" and connection in (None, entry.connection)
+            if entry.timestamp >= since and (shown or entry.kind in ("engine", "missing")):
+                yield entry
+
+
+STARTED = "started"
+STOPPED = "stopped"
+
+
+def _is_start(entry: Entry) -> bool:
+    return entry.kind == "engine" and entry.text == STARTED
+
+
+def _entries(path: Path) -> Iterator[Entry]:
+    with path.open("rb") as lines:
+        for line in lines:
+            try:
+                yield _decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                # A line that a crash of the machine left half written.
+                yield Entry(timestamp=_modified(path), kind="missing", text="an unreadable line")
+
+
+def _modified(path: Path) -> float:
+    return path.stat().st_mtime
+
+
+def parse_since(text: str, now: float) -> float:
+    """Epoch seconds of ``90s``, ``30m``, ``2h``, ``3d``, ``21:14``, ``2026-11-22`` or ``2026-11-22T21:14``.
+
+    A time of day is the last one that has passed, in the machine's zone, as are dates.
+
+    Raises:
+        ValueError: none of these.
+    """
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+    number, unit = text[:-1], text[-1:]
+    if unit in units and number.replace(".", "", 1).isdigit():
+        return now - float(number) * units[unit]
+    here = datetime.fromtimestamp(now).astimezone()
+    try:
+        clock = datetime.strptime(text, "%H:%M" if text.count(":") == 1 else "%H:%M:%S")
+    except ValueError:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.astimezone()).timestamp()
+    moment = here.replace(hour=clock.hour, minute=clock.minute, second=clock.second, microsecond=0)
+    if moment > here:
+        moment -= timedelta(days=1)
+    return moment.timestamp()

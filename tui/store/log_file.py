@@ -1,0 +1,195 @@
+"""The program's log: JSON lines in the state folder, rotated by size, written by a thread."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from tui.store.writer import Writer
+
+FILE_NAME = "overlay-supervisor.log"
+MAX_BYTES = 5_000_000
+"""Bytes of one file; a line that would pass it goes into a new one."""
+FILES = 5
+"""Files that are kept: the log and ``.1`` (the latest) to ``.4``."""
+MAX_MESSAGE = 4_000
+"""Characters of one message; the rest is cut."""
+MAX_TRACEBACK = 16_000
+"""Characters of one traceback; its beginning is cut, since its end says what happened."""
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class RotatingFile:
+    """A file of mode 0600 that makes room for a new one when it is full. Opened at the first line.
+
+    A line that cannot be written is tried in no other way; the next one opens the file anew.
+    """
+
+    def __init__(self, path: Path, max_bytes: int = MAX_BYTES, files: int = FILES) -> None:
+        self._path = path
+        self._max_bytes = max_bytes
+        self._files = files
+        self._descriptor: int | None = None
+        self._size = 0
+
+    def open(self) -> None:
+        """Open or create the file, and its folder with mode 0700.
+
+        Raises:
+            OSError: that cannot be done.
+        """
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+        self._descriptor = os.open(self._path, flags, 0o600)
+        self._size = os.fstat(self._descriptor).st_size
+
+    def write(self, data: bytes) -> None:
+        """Append one line.
+
+        Raises:
+            OSError: it is not, or not wholly, written.
+        """
+        if self._descriptor is not None and self._size and self._size + len(data) > self._max_bytes:
+            self._rotate()
+        if self._descriptor is None:
+            self.open()
+        assert self._descriptor is not None
+        try:
+            written = os.write(self._descriptor, data)
+            self._size += written
+            if written < len(data):
+                # A full disk. Take the piece back, so that every line of the file is whole.
+                self._size -= written
+                os.ftruncate(self._descriptor, self._size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            self.close()
+            raise
+
+    def _rotate(self) -> None:
+        self.close()
+        for number in range(self._files - 2, -1, -1):
+            older = self._numbered(number)
+            if older.exists():
+                older.replace(self._numbered(number + 1))
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
+
+    def close(self) -> None:
+        """Close the file. A later line opens it again."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)
+
+
+class JsonLinesHandler(logging.Handler):
+    """Makes each record a JSON line, in the caller's thread, and hands it to a writer. Never waits."""
+
+    def __init__(self, writer: Writer) -> None:
+        super().__init__()
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand the record over; one that cannot be formatted leaves a line that says so."""
+        try:
+            line = log_line(record)
+        except Exception as error:  # noqa: BLE001 - arguments of a record may raise anything when shown
+            line = _json_line(
+                record.created,
+                "error",
+                record.name,
+                f"a log record could not be formatted: {type(error).__name__}",
+            )
+        self._writer.write(line)
+
+
+def log_line(record: logging.LogRecord) -> str:
+    """One record as a JSON line: time (ISO 8601, UTC), timestamp (epoch seconds), level, logger, message.
+
+    ``connection`` is added where the record carries it (``extra={"connection": name}``), and
+    ``traceback`` where it carries an error.
+    """
+    more: dict[str, Any] = {}
+    connection = getattr(record, "connection", None)
+    if connection is not None:
+        more["connection"] = str(connection)[:MAX_MESSAGE]
+    if record.exc_info and record.exc_info[0] is not None:
+        text = "".join(traceback.format_exception(*record.exc_info))
+        more["traceback"] = text if len(text) <= MAX_TRACEBACK else f"[cut]{text[-MAX_TRACEBACK:]}"
+    return _json_line(record.created, record.levelname.lower(), record.name, record.getMessage(), **more)
+
+
+def _json_line(timestamp: float, level: str, logger: str, message: str, **more: Any) -> str:
+    if len(message) > MAX_MESSAGE:
+        message = f"{message[:MAX_MESSAGE]} [{len(message) - MAX_MESSAGE} characters cut]"
+    moment = datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds")
+    line = {
+        "time": moment,
+        "timestamp": round(timestamp, 3),
+        "level": level,
+        "logger": logger,
+        "message": message,
+        **more,
+    }
+    # ASCII: control characters and what a terminal might obey are escaped.
+    return json.dumps(line, ensure_ascii=True)
+
+
+class LogFile:
+    """The log that is being written; see :func:`open_log`."""
+
+    def __init__(self, path: Path, writer: Writer, handler: JsonLinesHandler, failure: str | None) -> None:
+        self.path = path
+        self.failure = failure
+        """Why the file could not be opened at the start, in words; None when it was."""
+        self._writer = writer
+        self._handler = handler
+
+    @property
+    def dropped(self) -> int:
+        """Lines that were not written: dropped from the full queue, or lost to a full disk."""
+        return self._writer.dropped
+
+    def close(self, timeout: float = 1.0) -> bool:
+        """Take no more records and wait at most ``timeout`` seconds for the disk; whether all is written."""
+        logging.getLogger().removeHandler(self._handler)
+        return self._writer.close(timeout)
+
+
+def open_log(folder: Path, level: LogLevel = "info") -> LogFile:
+    """Send the log of the whole process to ``overlay-supervisor.log`` in ``folder``.
+
+    A folder or disk that cannot be written to is told once, on standard error, and the program goes on;
+    each later line tries again.
+    """
+    path = folder / FILE_NAME
+    sink = RotatingFile(path)
+    failure = None
+    try:
+        sink.open()
+    except OSError as error:
+        failure = f"{path}: {error.strerror or type(error).__name__}"
+        print(f"overlay-supervisor: no log file, going on without: {failure}", file=sys.stderr)
+    writer = Writer(sink, tell_dropped=_missing_lines, name="log writer")
+    handler = JsonLinesHandler(writer)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    # At these levels the library logs headers and whole frames, which hold tokens.
+    logging.getLogger("websockets").setLevel(max(logging.WARNING, root.level))
+    logging.captureWarnings(True)
+    return LogFile(path, writer, handler, failure)
+
+
+def _missing_lines(count: int) -> str:
+    return _json_line(time.time(), "warning", __name__, f"{count} log lines are missing here")
