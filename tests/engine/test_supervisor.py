@@ -272,3 +272,47 @@ async def test_a_port_that_nobody_serves_is_no_reason_to_stop() -> None:
         face: Engine = engine
         channel = face.snapshot().connections[0].channels[0]
         assert (channel.state, channel.reason) == ("errored", "not connected")
+
+
+async def test_new_settings_touch_only_what_changed(hub: Hub) -> None:
+    same = connection("same", hub.url, "stream:overlays")
+    gone = connection("gone", hub.url)
+    moved = connection("moved", hub.url)
+    topics = connection("topics", hub.url, "events:all", "stream:queue")
+    with running(same, gone, moved, topics) as engine:
+        await eventually(
+            lambda: (
+                [each.metrics.connection_state for each in engine.snapshot().connections] == ["connected"] * 4
+            ),
+            "connected",
+        )
+        await eventually(lambda: hub.joins["stream:queue"] == 1, "joined")
+        result = await engine.apply(
+            [
+                connection("same", hub.url, "stream:overlays"),
+                replace(moved, options=replace(FAST, params={"id": "moved"})),
+                connection("topics", hub.url, "events:all", "dashboard:main"),
+                connection("new", hub.url, "events:chat"),
+            ]
+        )
+        assert result.message == (
+            "settings reloaded: added new, removed gone, replaced moved, changed topics"
+        )
+        await eventually(lambda: hub.joins["dashboard:main"] == 1, "the new topic is joined")
+        await eventually(lambda: hub.joins["events:chat"] == 1, "the new connection joined")
+        await eventually(lambda: "stream:queue" not in hub.topics(), "the old topic is left")
+        await eventually(
+            lambda: (
+                [each.name for each in engine.snapshot().connections] == ["same", "moved", "topics", "new"]
+            ),
+            "published",
+        )
+        untouched = {each.name: each for each in engine.snapshot().connections}
+        assert untouched["same"].metrics.successful_connects == 1
+        assert untouched["topics"].metrics.successful_connects == 1
+        assert hub.joins["events:all"] == 1
+        again = await engine.apply([connection("same", hub.url, "stream:overlays")])
+        assert again.message == "settings reloaded: removed moved topics new"
+        unchanged = await engine.apply([connection("same", hub.url, "stream:overlays")])
+        assert unchanged.message == "settings reloaded: nothing changed"
+        await eventually(lambda: len(hub.connections) == 1, "the others are closed")

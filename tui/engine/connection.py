@@ -154,6 +154,7 @@ class SupervisedConnection:
     ) -> None:
         self.name = settings.name
         self.label = settings.label
+        self._settings = settings
         self._clock = clock
         self._log = log
         self._changed = changed
@@ -165,10 +166,7 @@ class SupervisedConnection:
         self._samples: deque[tuple[float, int, int]] = deque()
         self._losses_told = _Losses()
         self._losses_told_at: float | None = None
-        self.channels = [
-            SupervisedChannel(self.socket.channel(topic.topic, topic.params), clock, self._tell_channel)
-            for topic in settings.topics
-        ]
+        self.channels = [self._new_channel(topic) for topic in settings.topics]
         self.socket.on_state_change(self._state_changed)
         self.socket.on_stable(self._became_stable)
         self.socket.on_stable(lambda: stable(self))
@@ -177,6 +175,33 @@ class SupervisedConnection:
         """Connect and join every topic, for as long as the program runs."""
         self.socket.connect()
         self._join_all()
+
+    def reaches_as(self, settings: ConnectionSettings) -> bool:
+        """Whether ``settings`` ask for the very connection that this one is."""
+        return (settings.url, settings.options) == (self._settings.url, self._settings.options)
+
+    def adopt(self, settings: ConnectionSettings) -> bool:
+        """Leave and join topics, and take the label, as ``settings`` say; True when anything changed."""
+        before, wanted = list(self._settings.topics), list(settings.topics)
+        changed = settings.label != self.label or before != wanted
+        self.label, self._settings = settings.label, settings
+        if before == wanted:
+            return changed
+        kept: list[SupervisedChannel] = []
+        for channel, topic in zip(self.channels, before, strict=True):
+            if topic in wanted:
+                kept.append(channel)
+            else:
+                channel.channel.leave()
+        known = {channel.channel.topic: channel for channel in kept}
+        self.channels = [known.get(topic.topic) or self._new_channel(topic) for topic in wanted]
+        self._join_all()
+        return changed
+
+    def _new_channel(self, topic: TopicSettings) -> SupervisedChannel:
+        return SupervisedChannel(
+            self.socket.channel(topic.topic, topic.params), self._clock, self._tell_channel
+        )
 
     def _join_all(self) -> None:
         for channel in self.channels:

@@ -140,15 +140,7 @@ class Supervisor:
         if self._stop_asked.is_set():
             return
         for settings in self._settings:
-            self._connections[settings.name] = SupervisedConnection(
-                settings,
-                self._changes,
-                self._clock,
-                random.Random(self._chance.random()),
-                changed=self._state_changed,
-                stable=self._connection_stable,
-                opener=self._opener,
-            )
+            self._connections[settings.name] = self._supervise(settings)
         for connection in self._connections.values():
             connection.start()
         self._publish()
@@ -166,6 +158,17 @@ class Supervisor:
             for task in (publisher, reporter, marker, stopping):
                 task.cancel()
             await self._close_all()
+
+    def _supervise(self, settings: ConnectionSettings) -> SupervisedConnection:
+        return SupervisedConnection(
+            settings,
+            self._changes,
+            self._clock,
+            random.Random(self._chance.random()),
+            changed=self._state_changed,
+            stable=self._connection_stable,
+            opener=self._opener,
+        )
 
     async def _close_all(self) -> None:
         closing = [
@@ -284,6 +287,41 @@ class Supervisor:
             return CommandResult(ok=True, message=f"the indicator is {words}")
 
         return await self._ask(set_debug())
+
+    async def apply(self, connections: Sequence[ConnectionSettings]) -> CommandResult:
+        """Supervise these from now on: what is the same goes on untouched, its counters too.
+
+        A connection whose URL or options changed is replaced; of one whose topics changed, only
+        those are left or joined.
+        """
+        return await self._ask(self._apply(connections))
+
+    async def _apply(self, connections: Sequence[ConnectionSettings]) -> CommandResult:
+        done: dict[str, list[str]] = {"added": [], "removed": [], "replaced": [], "changed": []}
+        wanted = {settings.name: settings for settings in connections}
+        closing = [self._connections[name] for name in self._connections if name not in wanted]
+        done["removed"] = [connection.name for connection in closing]
+        supervised: dict[str, SupervisedConnection] = {}
+        for name, settings in wanted.items():
+            connection = self._connections.get(name)
+            if connection is not None and connection.reaches_as(settings):
+                if connection.adopt(settings):
+                    done["changed"].append(name)
+                supervised[name] = connection
+                continue
+            done["added" if connection is None else "replaced"].append(name)
+            if connection is not None:
+                closing.append(connection)
+            supervised[name] = self._supervise(settings)
+            supervised[name].start()
+        self._connections = supervised
+        self._settings = tuple(connections)
+        for connection in closing:
+            await connection.socket.close()
+        words = ", ".join(f"{verb} {' '.join(names)}" for verb, names in done.items() if names)
+        message = f"settings reloaded: {words or 'nothing changed'}"
+        self._changes.add(self._clock.time(), None, message, "info", "engine")
+        return CommandResult(ok=True, message=message)
 
     def extra_commands(self) -> tuple[ExtraCommand, ...]:
         """As of :class:`tui.engine.api.Engine`."""
