@@ -1,0 +1,344 @@
+"""The command line. Only what a command needs is imported, so that ``--help`` comes at once."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from tui import __version__
+
+if TYPE_CHECKING:
+    from tui.config import Settings, SettingsError
+
+OK = 0
+FAILED = 1
+USAGE = 2
+"""A mistake on the command line or in the settings."""
+
+_COMMANDS = ("run", "config", "demo", "selftest")
+_MAX_SECONDS = 86_400.0
+
+_EPILOG = """\
+Without a command: run. Settings: --config, else $OVERLAY_SUPERVISOR_CONFIG, else
+$XDG_CONFIG_HOME/overlay-supervisor/config.toml; variables such as
+OVERLAY_SUPERVISOR_CONNECTIONS__HUB__URL stand above the file.
+
+exit status: 0 ok, 1 failed, 2 usage or settings, 128+n ended by signal n (0 with --headless)
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return the exit status. Usage mistakes exit with status 2 by themselves."""
+    arguments = sys.argv[1:] if argv is None else argv
+    parser = _parser()
+    if not arguments or (arguments[0].startswith("-") and not _names_a_command(arguments)):
+        arguments = ["run", *arguments]
+    args = parser.parse_args(arguments)
+    try:
+        return int(args.command(args))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has enough. Nothing must be flushed to them at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _names_a_command(arguments: list[str]) -> bool:
+    return any(word in (*_COMMANDS, "-h", "--help", "--version") for word in arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="overlay-supervisor",
+        description="Keeps Phoenix Channels connections alive and shows the health of each one.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"overlay-supervisor {__version__}")
+    state = argparse.ArgumentParser(add_help=False)
+    for place in (parser, state):
+        place.add_argument(
+            "--state",
+            metavar="FOLDER",
+            default=argparse.SUPPRESS,
+            help="folder of the log, else $OVERLAY_SUPERVISOR_STATE, else $XDG_STATE_HOME/overlay-supervisor",
+        )
+    config = argparse.ArgumentParser(add_help=False)
+    config.add_argument("--config", metavar="FILE", help="settings file")
+    log = argparse.ArgumentParser(add_help=False)
+    log.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+    headless = argparse.ArgumentParser(add_help=False)
+    headless.add_argument("--headless", action="store_true", help="no screen: JSON lines on standard output")
+    headless.add_argument(
+        "--report-interval",
+        metavar="SECONDS",
+        type=_seconds,
+        default=10.0,
+        help="time between two metrics lines of --headless (10)",
+    )
+
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_run(commands, [config, headless, log, state])
+    _add_config(commands, config, state)
+    demo = commands.add_parser(
+        "demo",
+        parents=[headless, log],
+        allow_abbrev=False,
+        help="the program on an embedded hub with staged faults",
+    )
+    demo.add_argument("--duration", metavar="SECONDS", type=_seconds, help="end by itself after so long")
+    demo.set_defaults(command=_demo)
+    selftest = commands.add_parser(
+        "selftest",
+        allow_abbrev=False,
+        help="check connecting, reconnecting, the circuit breaker and the metrics",
+    )
+    selftest.add_argument("--url", help="a live server, such as ws://hub:4000/socket; else an embedded hub")
+    selftest.add_argument("--topic", help="a topic to join there")
+    selftest.add_argument("--json", action="store_true", help="the result as JSON")
+    selftest.set_defaults(command=_selftest)
+    return parser
+
+
+if TYPE_CHECKING:
+    # The type has no public name, and takes no parameter while the program runs.
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def _add_run(commands: Commands, parents: list[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser(
+        "run",
+        parents=parents,
+        allow_abbrev=False,
+        help="keep the connections alive and show them",
+        description="With a URL, that connection alone is run, in place of those in the settings.",
+    )
+    run.add_argument("url", metavar="URL", nargs="?", help="such as ws://hub:4000/socket")
+    run.add_argument(
+        "-t", "--topic", metavar="TOPIC", dest="topics", action="append", default=[], help="join it"
+    )
+    run.add_argument("--preset", choices=("service", "overlay", "live"), help="for URL (live)")
+    run.add_argument("--debug", action="store_true", help="show the indicator even when all is well")
+    run.set_defaults(command=_run, fail=run.error)
+
+
+def _add_config(
+    commands: Commands,
+    config: argparse.ArgumentParser,
+    state: argparse.ArgumentParser,
+) -> None:
+    group = commands.add_parser("config", allow_abbrev=False, help="write, check or show the settings")
+    actions = group.add_subparsers(metavar="ACTION", required=True)
+    init = actions.add_parser(
+        "init", parents=[config], allow_abbrev=False, help="write a first settings file"
+    )
+    init.add_argument("url", metavar="URL", nargs="?", help="such as ws://hub:4000/socket")
+    init.add_argument(
+        "-t", "--topic", metavar="TOPIC", dest="topics", action="append", default=[], help="join it"
+    )
+    init.set_defaults(command=_config_init)
+    for name, command, words in (
+        ("check", _config_check, "say whether the settings can be used"),
+        ("show", _config_show, "the values in force and where each comes from; secrets are masked"),
+        ("path", _config_path, "where the settings file is"),
+    ):
+        action = actions.add_parser(name, parents=[config, state], allow_abbrev=False, help=words)
+        action.set_defaults(command=command)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= _MAX_SECONDS:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, at most {_MAX_SECONDS:g}")
+    return seconds
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(line, file=sys.stderr)
+
+
+def _say_mistakes(error: SettingsError) -> int:
+    _say(*(f"overlay-supervisor: {line}" for line in error.lines))
+    return USAGE
+
+
+def _say_nothing_to_run(settings: Settings) -> int:
+    if settings.file is not None:
+        _say(f"overlay-supervisor: {settings.file}: no connection; expected [connections.NAME] with a url")
+        return USAGE
+    _say(
+        "overlay-supervisor demo          see it work, on a hub of its own",
+        "overlay-supervisor config init   write a settings file for your own hub",
+        "overlay-supervisor --help        everything else",
+    )
+    return USAGE
+
+
+def _run(args: argparse.Namespace) -> int:
+    from tui.config import CommandLine, SettingsError, load_settings
+    from tui.places import state_folder
+
+    if args.url is None and (args.topics or args.preset):
+        args.fail("--topic and --preset go with a URL; for settings they stand in the file")
+    given = CommandLine(url=args.url, topics=tuple(args.topics), preset=args.preset, debug=args.debug)
+    try:
+        settings = load_settings(config=args.config, command_line=given)
+    except SettingsError as error:
+        return _say_mistakes(error)
+    if not settings.connections:
+        return _say_nothing_to_run(settings)
+    if not args.headless and not _has_terminal():
+        return _say_no_terminal()
+    from tui.session import run_face, run_headless
+
+    folder = state_folder(_state(args), os.environ)
+    if args.headless:
+        return run_headless(
+            settings, state_folder=folder, report_interval=args.report_interval, log_level=args.log_level
+        )
+    return run_face(settings, state_folder=folder, debug=settings.debug, log_level=args.log_level)
+
+
+def _demo(args: argparse.Namespace) -> int:
+    if not args.headless and not _has_terminal():
+        return _say_no_terminal()
+    from tui.session import run_demo
+
+    return run_demo(
+        headless=args.headless,
+        duration=args.duration,
+        log_level=args.log_level,
+        report_interval=args.report_interval,
+    )
+
+
+def _selftest(args: argparse.Namespace) -> int:
+    from tui.selftest import main as check
+
+    if args.url is not None:
+        from tui.config import CommandLine, SettingsError, settings_of
+
+        try:
+            settings_of(CommandLine(url=args.url, topics=(args.topic,) if args.topic else ()))
+        except SettingsError as error:
+            return _say_mistakes(error)
+    return check(args.url, args.topic, args.json)
+
+
+def _has_terminal() -> bool:
+    # Keys are read from standard input, the screen is drawn on standard error.
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
+def _say_no_terminal() -> int:
+    _say("overlay-supervisor: standard input and error are no terminal; --headless prints JSON lines instead")
+    return USAGE
+
+
+def _state(args: argparse.Namespace) -> str | None:
+    state: str | None = getattr(args, "state", None)
+    return state
+
+
+_FIRST_SETTINGS = """\
+# Settings of overlay-supervisor. "overlay-supervisor config show" prints every setting that is in
+# force and where it comes from, "overlay-supervisor config check" says whether they can be used.
+
+[connections.{name}]
+# As given to phoenix.js: /websocket is added. It may hold no secret.
+url = {url}
+topics = [{topics}]
+# Back within seconds of a restart of the server. The others: "service", "overlay".
+preset = "live"
+
+# A token never has to stand here:
+# auth_token = {{ env = "HUB_TOKEN" }}
+# params = {{ token = {{ file = "hub_token.txt" }} }}
+"""
+
+
+def _config_init(args: argparse.Namespace) -> int:
+    import json
+
+    from tui.config import CommandLine, SettingsError, connection_name, settings_of
+    from tui.places import settings_file
+
+    url = args.url or "ws://localhost:4000/socket"
+    try:
+        settings_of(CommandLine(url=url, topics=tuple(args.topics)))
+    except SettingsError as error:
+        return _say_mistakes(error)
+    path = settings_file(args.config, os.environ).path
+    text = _FIRST_SETTINGS.format(
+        name=connection_name(url) if args.url else "hub",
+        url=json.dumps(url, ensure_ascii=False),
+        topics=", ".join(json.dumps(topic, ensure_ascii=False) for topic in args.topics),
+    )
+    try:
+        if os.path.lexists(path):
+            _say(f"overlay-supervisor: {path}: already there, left as it is")
+            return USAGE
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        _say(f"overlay-supervisor: {path}: {error.strerror or type(error).__name__}")
+        return FAILED
+    with open(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    print(f"wrote {path}")
+    return _config_check(argparse.Namespace(config=str(path)))
+
+
+def _config_check(args: argparse.Namespace) -> int:
+    import asyncio
+
+    from tui.config import SettingsError, load_settings, unreadable_secrets
+
+    try:
+        settings = load_settings(config=args.config)
+    except SettingsError as error:
+        return _say_mistakes(error)
+    if not settings.connections:
+        return _say_nothing_to_run(settings)
+    for line in asyncio.run(unreadable_secrets(settings)):
+        _say(f"overlay-supervisor: warning: {line}")
+    place = settings.file or "environment"
+    print(f"{place}: ok, {len(settings.connections)} connection(s): {', '.join(settings.connections)}")
+    return OK
+
+
+def _config_show(args: argparse.Namespace) -> int:
+    from tui.config import SettingsError, load_settings
+
+    try:
+        settings = load_settings(config=args.config)
+    except SettingsError as error:
+        return _say_mistakes(error)
+    for value in settings.sources:
+        print(f"{value.key} = {value.text}  # {value.source}")
+    if not settings.connections:
+        _say("no connection is set")
+    sys.stdout.flush()
+    return OK
+
+
+def _config_path(args: argparse.Namespace) -> int:
+    from tui.places import settings_file
+
+    path = settings_file(args.config, os.environ).path
+    print(path)
+    if not path.exists():
+        _say("(it is not there yet)")
+    return OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""Settings: from the command line, the environment and a TOML file, in this order of precedence.
+
+For one option of one connection the order is: the connection's own key, the connection's preset, the
+key in ``[defaults]``, the preset in ``[defaults]``, the built-in default. A preset says something about
+each option that any preset changes, so ``preset = "service"`` undoes a ``live`` in ``[defaults]``. A
+table or list that is set in two places is taken whole from the first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from tui.places import settings_file
+from tui.settings.errors import lines_of
+from tui.settings.layers import (
+    CommandLineLayer,
+    EnvironmentLayer,
+    FileLayer,
+    KeyPath,
+    Layer,
+    SettingsError,
+    Tree,
+)
+from tui.settings.model import CONNECTION_KEYS, DEFAULTS_KEYS, SECRET_OPTIONS, TEXT_KEYS, SettingsTable, Whole
+from tui.settings.resolver import resolve
+from tui.settings.secret import SecretError
+from tui.settings.values import CommandLine, ConnectionSettings, InForce, Settings, Topic
+
+__all__ = [
+    "CommandLine",
+    "ConnectionSettings",
+    "InForce",
+    "SecretError",
+    "Settings",
+    "SettingsError",
+    "Topic",
+    "connection_name",
+    "load_settings",
+    "settings_of",
+    "unreadable_secrets",
+]
+
+
+def load_settings(
+    *,
+    config: str | None = None,
+    command_line: CommandLine | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings in force. Without a file and without variables they hold no connection.
+
+    Args:
+        config: the value of ``--config``; naming a file that is not there is an error.
+        command_line: what else the command line sets.
+        environ: in place of ``os.environ``.
+
+    Raises:
+        SettingsError: anything that is wrong, one line each; no line holds a value.
+    """
+    environ = os.environ if environ is None else environ
+    command_line = command_line or CommandLine()
+    place = settings_file(config, environ)
+    if place.named_by and not place.path.exists():
+        raise SettingsError(f"{place.path}: no such file ({place.named_by})")
+    variables = EnvironmentLayer(
+        environ,
+        table_keys={"connections": CONNECTION_KEYS, "defaults": DEFAULTS_KEYS},
+        text_keys=TEXT_KEYS,
+        secret_keys=SECRET_OPTIONS,
+    )
+    layers: list[Layer] = [_command_line_layer(command_line), variables]
+    if place.path.exists():
+        layers.append(FileLayer(place.path))
+    if command_line.url is not None:
+        for layer in layers[1:]:
+            _leave_to_url(layer.tree)
+    try:
+        table = _validate(layers)
+    except ValidationError as error:
+        raise SettingsError(*variables.mistakes, *lines_of(error, layers)) from None
+    if variables.mistakes:
+        raise SettingsError(*variables.mistakes)
+    return resolve(table, layers, place.path if len(layers) > 2 else None)
+
+
+def settings_of(command_line: CommandLine) -> Settings:
+    """The settings that a command line alone makes, without file and environment.
+
+    Raises:
+        SettingsError: anything that is wrong, one line each; no line holds a value.
+    """
+    layers: list[Layer] = [_command_line_layer(command_line)]
+    try:
+        return resolve(_validate(layers), layers, None)
+    except ValidationError as error:
+        raise SettingsError(*lines_of(error, layers)) from None
+
+
+async def unreadable_secrets(settings: Settings) -> list[str]:
+    """One line for each secret that cannot be read now: its key and its place."""
+    lines = []
+    for name, connection in settings.connections.items():
+        options = connection.options
+        readers: dict[str, object] = {"auth_token": options.auth_token, "proxy": options.proxy}
+        readers |= {f"topics[{number}]": entry.params for number, entry in enumerate(connection.topics)}
+        for table in ("params", "headers"):
+            readers |= {f"{table}.{key}": reader for key, reader in getattr(options, table).items()}
+        for key, reader in readers.items():
+            if not callable(reader):
+                continue
+            try:
+                await reader()
+            except SecretError as error:
+                lines.append(f"connections.{name}.{key}: {error}")
+    return lines
+
+
+def connection_name(url: str) -> str:
+    """A name for the connection to ``url``: its host's first part where that makes one, else ``server``."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        host = ""
+    words = [word for word in host.split(".")[0].split("-") if word.isascii() and word.isalnum()]
+    name = "_".join(words)
+    return name if name[:1].isalpha() else "server"
+
+
+def _command_line_layer(given: CommandLine) -> CommandLineLayer:
+    tree: Tree = {"debug": True} if given.debug else {}
+    options: dict[KeyPath, str] = {("debug",): "--debug"}
+    if given.url is not None:
+        path = ("connections", connection_name(given.url))
+        table = {"url": given.url, "topics": list(given.topics), "preset": given.preset or "live"}
+        tree["connections"] = {path[1]: table}
+        options |= {path: "URL", (*path, "topics"): "--topic"}
+        if given.preset is not None:
+            options[(*path, "preset")] = "--preset"
+    return CommandLineLayer(tree, options)
+
+
+def _leave_to_url(tree: Tree) -> None:
+    """Leave in a file's or environment's tree what is meant for a server named on the command line."""
+    tree.pop("connections", None)
+    defaults = tree.get("defaults")
+    if isinstance(defaults, dict):
+        # They are for the servers that the settings name, not for one that was just typed.
+        for name in ("params", "headers", "auth_token"):
+            defaults.pop(name, None)
+
+
+class _LayerSource(PydanticBaseSettingsSource):
+    """One layer as a source of pydantic-settings, which merges the layers."""
+
+    def __init__(self, settings: type[BaseSettings], layer: Layer) -> None:
+        super().__init__(settings)
+        self._layer = layer
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self._layer.tree.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        tree = dict(self._layer.tree)
+        if "defaults" in tree:
+            tree["defaults"] = _whole(tree["defaults"])
+        if isinstance(connections := tree.get("connections"), dict):
+            tree["connections"] = {
+                name: _whole(table) if isinstance(table, dict) else table
+                for name, table in connections.items()
+            }
+        return tree
+
+
+def _whole(table: Any) -> Any:
+    if not isinstance(table, dict):
+        return table
+    return {key: Whole(value) if isinstance(value, dict) else value for key, value in table.items()}
+
+
+def _validate(layers: list[Layer]) -> SettingsTable:
+    class LayeredSettings(SettingsTable):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            # Our own, in place of the library's: they know which place each value stands in, and their
+            # errors repeat no value.
+            return tuple(_LayerSource(settings_cls, layer) for layer in layers)
+
+    return LayeredSettings()

@@ -1,0 +1,323 @@
+"""Where settings are read: the file, the environment, the command line.
+
+Each layer gives a tree of plain values (tables as dictionaries) and can say where any part of it
+stands, in words that an error can begin with. No message here ever holds a value.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Collection, Mapping
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+from tui.places import CONFIG_VARIABLE, STATE_VARIABLE
+
+KeyPath = tuple[str | int, ...]
+Tree = dict[str, Any]
+
+PREFIX = "OVERLAY_SUPERVISOR_"
+NESTING = "__"
+MAX_FILE_BYTES = 1024 * 1024
+"""Bytes of a settings file; a larger one is an error."""
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used. No line holds a value.
+
+    Attributes:
+        lines: one line for each mistake, at most :data:`MAX_LINES` of them and one that counts the rest.
+    """
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = lines[:MAX_LINES]
+        if len(lines) > MAX_LINES:
+            self.lines += (f"and {len(lines) - MAX_LINES} more",)
+        super().__init__("\n".join(self.lines))
+
+
+MAX_LINES = 5
+
+
+class Layer:
+    """One place of settings; ``tree`` is what was set there."""
+
+    folder: Path | None = None
+    """Relative paths in the layer's values start here; None for the working directory."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+
+    def holds(self, path: KeyPath) -> bool:
+        """Whether something is set at ``path`` here."""
+        return holds(self.tree, path)
+
+    def where(self, path: KeyPath) -> str:
+        """The place of ``path`` in words; ``path`` is held here."""
+        raise NotImplementedError
+
+    def order(self, path: KeyPath) -> int:
+        """Mistakes are told in this order: that of the file's lines."""
+        return 0
+
+    def describe(self, path: KeyPath) -> str:
+        """The beginning of an error about ``path``: its place and, where that does not tell, its key."""
+        return f"{self.where(path)}: {dotted(path)}"
+
+
+def holds(tree: object, path: KeyPath) -> bool:
+    """Whether ``tree`` has something at ``path``."""
+    for part in path:
+        in_table = isinstance(tree, dict) and part in tree
+        in_list = isinstance(tree, list) and isinstance(part, int) and part < len(tree)
+        if not (in_table or in_list):
+            return False
+        tree = tree[part]  # type: ignore[index]  # it is one of the two
+    return True
+
+
+def dotted(path: KeyPath) -> str:
+    """``connections.hub.topics[1]``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+class CommandLineLayer(Layer):
+    """What was given on the command line; ``options`` names the option of each path."""
+
+    def __init__(self, tree: Tree, options: Mapping[KeyPath, str]) -> None:
+        super().__init__(tree)
+        self._options = options
+
+    def where(self, path: KeyPath) -> str:
+        for length in range(len(path), 0, -1):
+            if option := self._options.get(path[:length]):
+                return f"command line, {option}"
+        return "command line"
+
+    def describe(self, path: KeyPath) -> str:
+        return self.where(path)
+
+
+class FileLayer(Layer):
+    """A TOML file.
+
+    Raises:
+        SettingsError: the file cannot be read or is no TOML.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        text = _read_text(path)
+        self.folder = path.parent
+        super().__init__(_parse_toml(text, path))
+        self._lines = LineFinder(text)
+
+    def where(self, path: KeyPath) -> str:
+        return f"{self._path}:{self._lines.line_of(path)}"
+
+    def order(self, path: KeyPath) -> int:
+        return self._lines.line_of(path)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror or type(error).__name__}") from None
+    if len(content) > MAX_FILE_BYTES:
+        raise SettingsError(f"{path}: larger than 1 MiB; that is no settings file")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SettingsError(f"{path}:{line}: not UTF-8 text") from None
+    return text.replace("\r\n", "\n")
+
+
+_AT = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
+_QUOTED = re.compile(r""" ?('[^']*'|"[^"]*")""")
+_TWICE = re.compile(r"\(.*\) twice")
+_SYNTAX = ("'='", "'['", "']'", "'[['", "']]'", "','", "'}'")
+
+
+def _parse_toml(text: str, path: Path) -> Tree:
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise SettingsError(f"{path}: nested too deeply") from None
+    except ValueError as error:
+        message = str(error)
+        place = _AT.search(message)
+        if place is None and not isinstance(error, tomllib.TOMLDecodeError):
+            raise SettingsError(f"{path}: a number with too many digits") from None
+        line = place["line"] if place and place["line"] else str(len(text.rstrip("\n").split("\n")))
+        column = f", column {place['column']}" if place and place["column"] else ""
+        words = _TWICE.sub("a table twice", message[: place.start()] if place else message)
+        # Quoted parts may be text of the file, and that may be a secret: only TOML's own signs stay.
+        words = _QUOTED.sub(lambda quoted: quoted[0] if quoted[1] in _SYNTAX else "", words)
+        words = words[:1].lower() + words[1:]
+        raise SettingsError(f"{path}:{line}: not valid TOML: {words}{column}") from None
+
+
+class LineFinder:
+    """Finds the line on which a key of a valid TOML text is set, whatever way it is written.
+
+    Asks the TOML parser about beginnings of the text instead of parsing TOML a second time. Each
+    beginning is parsed once.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._lines = text.split("\n")
+        self._beginnings: dict[int, Tree | None] = {}
+
+    def line_of(self, path: KeyPath) -> int:
+        """The line, from 1, on which the statement begins that first sets ``path`` or, failing that,
+        the longest part of it that is set.
+        """
+        while path and not holds(self._beginning(len(self._lines)), path):
+            path = path[:-1]
+        if not path:
+            return 1
+        # The first `absent` lines lack the path, the first `present` lines hold it. Only whole
+        # statements parse, so the two end at a statement's borders.
+        absent, present = 0, len(self._lines)
+        while (middle := self._whole_between(absent, present)) is not None:
+            if holds(self._beginning(middle), path):
+                present = middle
+            else:
+                absent = middle
+        for number in range(absent, present):
+            if self._lines[number].strip() and not self._lines[number].lstrip().startswith("#"):
+                return number + 1
+        return present
+
+    def _whole_between(self, absent: int, present: int) -> int | None:
+        """The number of lines strictly between the two, as near to the middle as can be, that parse."""
+        middle = (absent + present) // 2
+        ends = sorted(range(absent + 1, present), key=lambda number: abs(number - middle))
+        return next((end for end in ends if self._beginning(end) is not None), None)
+
+    def _beginning(self, end: int) -> Tree | None:
+        """What the first ``end`` lines set; None where they end inside a value of several lines."""
+        if end not in self._beginnings:
+            try:
+                self._beginnings[end] = tomllib.loads("\n".join(self._lines[:end]))
+            except ValueError:
+                self._beginnings[end] = None
+        return self._beginnings[end]
+
+
+class EnvironmentLayer(Layer):
+    """The variables that begin with ``OVERLAY_SUPERVISOR_``. An empty variable counts as not set.
+
+    The values of ``text_keys`` are taken as they are, those of ``secret_keys`` unless they begin with
+    ``{``; everything else is JSON, or a plain word.
+
+    Attributes:
+        mistakes: one line for each variable that names no setting or holds broken JSON.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        table_keys: Mapping[str, tuple[str, ...]],
+        text_keys: Collection[str],
+        secret_keys: Collection[str],
+    ) -> None:
+        self.mistakes: list[str] = []
+        self._variables: dict[KeyPath, str] = {}
+        self._table_keys = table_keys
+        self._text_keys = text_keys
+        self._secret_keys = secret_keys
+        super().__init__({})
+        names = sorted(name for name in environ if name.startswith(PREFIX))
+        # Short names first, so that the more exact of two variables wins.
+        for name in sorted(names, key=lambda name: name.count(NESTING)):
+            if name not in (CONFIG_VARIABLE, STATE_VARIABLE) and environ[name]:
+                self._add(name, environ[name])
+
+    def where(self, path: KeyPath) -> str:
+        for length in range(len(path), 0, -1):
+            if variable := self._variables.get(path[:length]):
+                return f"environment variable {variable}"
+        below = [name for known, name in self._variables.items() if known[: len(path)] == path]
+        return f"environment variable {below[0]}"
+
+    def describe(self, path: KeyPath) -> str:
+        for length in range(len(path), 0, -1):
+            if variable := self._variables.get(path[:length]):
+                rest = dotted(path[length:])
+                return f"{variable}: {rest}" if rest else variable
+        return self.where(path)
+
+    def _add(self, name: str, value: str) -> None:
+        path = tuple(name[len(PREFIX) :].lower().split(NESTING))
+        top, *below = path
+        fits = len(below) <= {"connections": 2, "defaults": 1, "debug": 0}.get(top, -1)
+        if top not in ("connections", "defaults", "debug") or (top == "debug" and below):
+            self.mistakes.append(f"{name}: unknown variable; nearest known: {self._nearest(path)}")
+            return
+        if not fits:
+            variable = PREFIX + NESTING.join(path[: {"connections": 3, "defaults": 2}[top]]).upper()
+            self.mistakes.append(f"{name}: unknown variable; give the whole of {variable} in JSON")
+            return
+        key = path[-1]
+        is_key = len(path) == {"connections": 3, "defaults": 2, "debug": 1}[top]
+        if is_key and top != "debug" and key not in self._table_keys[top]:
+            self.mistakes.append(f"{name}: unknown variable; nearest known: {self._nearest(path)}")
+            return
+        try:
+            parsed = self._parse(value, key if is_key else None)
+        except (ValueError, RecursionError):
+            self.mistakes.append(f"{name}: not valid JSON")
+            return
+        if not is_key and not isinstance(parsed, dict):
+            self.mistakes.append(f"{name}: expected a table in JSON")
+            return
+        tree = self.tree
+        for part in path[:-1]:
+            tree = tree.setdefault(part, {})
+            if not isinstance(tree, dict):
+                self.mistakes.append(f"{name}: {dotted(path[:-1])} is no table")
+                return
+        tree[key] = parsed
+        self._variables[path] = name
+
+    def _parse(self, value: str, key: str | None) -> Any:
+        if key == "debug" and value.lower() in _BOOLEANS:
+            return _BOOLEANS[value.lower()]
+        if key in self._text_keys or (key in self._secret_keys and not value.startswith("{")):
+            return value
+        if value.lstrip()[:1] in ("{", "["):
+            return json.loads(value)
+        if key is not None and _NUMBER.fullmatch(value.strip()):
+            return json.loads(value)
+        return value
+
+    def _nearest(self, path: KeyPath) -> str:
+        top, *below = path
+        known = [CONFIG_VARIABLE, STATE_VARIABLE, f"{PREFIX}DEBUG"]
+        name = below[0] if top == "connections" and len(below) > 1 else "NAME"
+        known += [f"{PREFIX}CONNECTIONS__{name}__{key}".upper() for key in self._table_keys["connections"]]
+        known += [f"{PREFIX}DEFAULTS__{key}".upper() for key in self._table_keys["defaults"]]
+        return nearest(PREFIX + NESTING.join(map(str, path)).upper(), known)
+
+
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
+
+def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
+    """The known word that is most like ``word``."""
+    return max(known, key=lambda candidate: SequenceMatcher(None, word, candidate).ratio())

@@ -1,0 +1,270 @@
+"""The shape of the settings: tables, keys and types, validated by pydantic.
+
+Bounds of the options are those of :class:`tui.channels.options.Options`, which is built from these
+tables; here are only types. A key that was not given is None.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tui.settings.layers import nearest
+from tui.settings.secret import Secret, SecretTable, is_reference, parse_secret, parse_table
+
+NAME_EXPECTED = "lower-case letters, digits and single underscores, beginning with a letter, such as hub_2"
+SECRET_OPTIONS = ("auth_token", "proxy")
+"""Options of one text that may be a secret."""
+SECRET_TABLE_OPTIONS = ("params", "headers")
+"""Options of named texts, each of which may be a secret."""
+TEXT_KEYS = ("url", "label", "preset", "ca_file")
+
+# The client takes no upper bound; these keep a slip of the finger from meaning "never" or "all memory".
+_MAX_SECONDS = 31_536_000
+_MAX_COUNT = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A table that one place of settings replaces as a whole: never merged key by key with another."""
+
+    value: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicTable:
+    """A topic with the parameters of its join."""
+
+    topic: str
+    params: SecretTable | None = None
+
+
+def _no_boolean(value: object) -> object:
+    # To Python, true is 1.
+    if isinstance(value, bool | float):
+        raise ValueError("expected 1 or 2")
+    return value
+
+
+def _check_url(url: str) -> str:
+    """``ws://`` or ``wss://``, as given to phoenix.js; no message holds any of it."""
+    try:
+        parts = urlsplit(url)
+        port_is_valid = parts.port is None or parts.port > 0
+    except ValueError:
+        raise ValueError("expected a URL such as ws://hub:4000/socket") from None
+    scheme = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}.get(parts.scheme)
+    if scheme is None:
+        raise ValueError("expected a URL that begins with ws:// or wss://")
+    if parts.username is not None or parts.password is not None or "@" in parts.netloc:
+        raise ValueError("a URL must not hold a user or a password; put secrets into params or auth_token")
+    if "?" in url:
+        raise ValueError("a URL must not hold a query; put what it says into params")
+    if "#" in url:
+        raise ValueError("a URL must not hold a fragment (#)")
+    if not parts.hostname or not port_is_valid or not url.isprintable() or " " in url:
+        raise ValueError("expected a URL such as ws://hub:4000/socket")
+    path = parts.path.rstrip("/")
+    if path.endswith("/websocket"):
+        raise ValueError("leave /websocket out of the URL, it is added")
+    return f"{scheme}://{parts.netloc}{path}"
+
+
+def _check_label(label: str) -> str:
+    label = label.strip()
+    if not label or not label.isprintable():
+        raise ValueError("expected a printable text of one line")
+    return label
+
+
+def _parse_topic(value: object) -> TopicTable:
+    if isinstance(value, str):
+        return TopicTable(_check_topic(value))
+    if not isinstance(value, dict):
+        raise ValueError('expected a topic such as "room:1", or { topic = "room:1", params = { ... } }')
+    for key in value:
+        if key not in ("topic", "params"):
+            raise ValueError(f"unknown key; nearest known: {nearest(str(key), ('topic', 'params'))}")
+    topic = value.get("topic")
+    if not isinstance(topic, str):
+        raise ValueError("expected topic, a text")
+    try:
+        params = parse_table(value["params"]) if "params" in value else None
+    except ValueError as error:
+        raise ValueError(f"params: {error}") from None
+    return TopicTable(_check_topic(topic), params)
+
+
+def _check_topic(topic: str) -> str:
+    if not topic or not topic.isprintable():
+        raise ValueError("expected a topic of at least one character, all printable")
+    if topic == "phoenix":
+        raise ValueError("the topic phoenix is the heartbeat's own")
+    return topic
+
+
+def _check_topics(topics: list[TopicTable]) -> list[TopicTable]:
+    seen: set[str] = set()
+    for number, entry in enumerate(topics):
+        if entry.topic in seen:
+            raise ValueError(f"entry {number + 1} repeats a topic; a connection joins each once")
+        seen.add(entry.topic)
+    return topics
+
+
+def _parse_full_secret(value: object) -> Secret:
+    if value == "":
+        raise ValueError("expected a text that is not empty")
+    return parse_secret(value)
+
+
+_PROXY_SCHEMES = ("http://", "https://", "socks5://", "socks5h://", "socks4://", "socks4a://")
+
+
+def _parse_proxy(value: object) -> Secret:
+    words = ("environment", "none")
+    if isinstance(value, str) and value not in words and not value.startswith(_PROXY_SCHEMES):
+        raise ValueError('expected "environment", "none" or a URL such as http://, https:// or socks5://')
+    return parse_secret(value)
+
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def _parse_headers(value: object) -> dict[str, Secret]:
+    headers = _parse_secrets(value)
+    if not all(_HEADER_NAME.fullmatch(name) for name in headers):
+        raise ValueError("a header's name must be letters, digits and signs such as -")
+    return headers
+
+
+def _parse_secrets(value: object) -> dict[str, Secret]:
+    if not isinstance(value, dict):
+        raise ValueError("expected a table of texts")
+    if is_reference(value) and isinstance(next(iter(value.values())), str):
+        # { env = "NAME" } for the whole table would be sent as a parameter that is called "env".
+        raise ValueError("expected a table of texts; a reference stands for one text, not for the table")
+    parsed = {}
+    for name, inner in value.items():
+        try:
+            parsed[str(name)] = parse_secret(inner)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return parsed
+
+
+Seconds = Annotated[float, Field(le=_MAX_SECONDS)]
+Count = Annotated[int, Field(le=_MAX_COUNT)]
+Preset = Literal["service", "overlay", "live"]
+
+
+def _given(expected: str) -> Any:
+    """A key that may be left out; ``expected`` says in an error what it takes."""
+    return Field(default=None, description=expected)
+
+
+class Table(BaseModel):
+    """A table of the settings: knows its keys, takes no value for another type's."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _open(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: dict(value.value) if isinstance(value, Whole) else value for key, value in data.items()}
+
+
+_SECONDS = "a number of seconds"
+_COUNT = "a whole number"
+
+
+class OptionsTable(Table):
+    """Every option of the client, none of which must be given. Explained in ``Options``."""
+
+    max_reconnect_attempts: Count | Literal["unlimited"] | None = _given('a whole number or "unlimited"')
+    reconnect_base_delay: Seconds | None = _given(_SECONDS)
+    reconnect_max_delay: Seconds | None = _given(_SECONDS)
+    reconnect_jitter: float | None = _given("a number from 0 to 1")
+    heartbeat_interval: Seconds | None = _given(_SECONDS)
+    heartbeat_timeout: Seconds | None = _given(_SECONDS)
+    circuit_breaker_threshold: Count | None = _given(_COUNT)
+    circuit_breaker_timeout: Seconds | None = _given(_SECONDS)
+    stable_after: Seconds | None = _given(_SECONDS)
+    open_timeout: Seconds | None = _given(_SECONDS)
+    join_timeout: Seconds | None = _given(_SECONDS)
+    push_timeout: Seconds | None = _given(_SECONDS)
+    push_buffer: Count | None = _given(_COUNT)
+    handler_queue: Count | None = _given(_COUNT)
+    handler_queue_bytes: Count | None = _given("a whole number of bytes")
+    max_message_size: Count | None = _given("a whole number of bytes")
+    ca_file: Annotated[str, StringConstraints(min_length=1)] | None = _given("the path of a PEM file")
+    proxy: Annotated[Secret, PlainValidator(_parse_proxy)] | None = _given("text or a reference")
+    auth_token: Annotated[Secret, PlainValidator(_parse_full_secret)] | None = _given("text or a reference")
+    protocol_version: Annotated[Literal[1, 2], BeforeValidator(_no_boolean)] | None = _given("1 or 2")
+    params: Annotated[dict[str, Secret], PlainValidator(_parse_secrets)] | None = _given("a table of texts")
+    headers: Annotated[dict[str, Secret], PlainValidator(_parse_headers)] | None = _given("a table of texts")
+    revive_after: Seconds | Literal["never"] | None = _given('a number of seconds or "never"')
+
+
+class DefaultsTable(OptionsTable):
+    """``[defaults]``: what every connection takes that does not say otherwise."""
+
+    preset: Preset | None = _given('"service", "overlay" or "live"')
+
+
+class ConnectionTable(DefaultsTable):
+    """``[connections.NAME]``."""
+
+    url: Annotated[str, AfterValidator(_check_url)] = Field(description="a URL such as ws://hub:4000/socket")
+    label: Annotated[str, AfterValidator(_check_label)] | None = _given("a text")
+    topics: Annotated[
+        list[Annotated[TopicTable, PlainValidator(_parse_topic)]], AfterValidator(_check_topics)
+    ] = Field(default=[], description='a list of topics such as ["room:1"]')
+
+
+ConnectionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
+
+
+class SettingsTable(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+    connections: dict[ConnectionName, ConnectionTable] = Field(default={}, description="tables by name")
+    defaults: DefaultsTable = Field(default=DefaultsTable(), description="a table")
+    debug: bool = Field(default=False, description="true or false")
+
+
+TOP_KEYS = tuple(SettingsTable.model_fields)
+CONNECTION_KEYS = tuple(ConnectionTable.model_fields)
+DEFAULTS_KEYS = tuple(DefaultsTable.model_fields)
+
+
+def expected(path: tuple[str | int, ...]) -> str:
+    """What the key at ``path`` takes, in words."""
+    fields = SettingsTable.model_fields
+    key = str(path[0])
+    if path[0] == "connections" and len(path) == 2:
+        return "a table"
+    if path[0] == "connections" and len(path) > 2:
+        fields, key = ConnectionTable.model_fields, str(path[2])
+    elif path[0] == "defaults" and len(path) > 1:
+        fields, key = DefaultsTable.model_fields, str(path[1])
+    return (fields[key].description if key in fields else None) or "something else"

@@ -1,0 +1,71 @@
+"""What settings come to: plain, frozen values, whose ``repr`` holds no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tui.channels.options import Options
+
+ReadParams = Callable[[], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommandLine:
+    """What a command line sets."""
+
+    url: str | None = None
+    """Run this connection alone, in place of those in the file and the environment."""
+    topics: tuple[str, ...] = ()
+    preset: str | None = None
+    """For ``url``; None means ``live``."""
+    debug: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Topic:
+    """A topic that a connection joins."""
+
+    topic: str
+    params: ReadParams | None = field(default=None, repr=False)
+    """Reads the parameters of the join anew; None where there are none. May raise ``SecretError``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConnectionSettings:
+    """One connection to keep alive."""
+
+    name: str
+    label: str
+    """What to call it on a screen; the name unless set."""
+    url: str
+    """``ws://`` or ``wss://``, without ``/websocket``; holds no secret."""
+    topics: tuple[Topic, ...]
+    options: Options
+    """Every secret in it is an async function that reads it anew and may raise ``SecretError``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InForce:
+    """One value in force and the place that it comes from."""
+
+    key: str
+    """Such as ``connections.hub.url``."""
+    text: str
+    """The value as TOML, each secret masked as ``***``."""
+    source: str
+    """Such as ``/etc/supervisor.toml:12``, ``preset live`` or ``default``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Valid settings. Their ``repr`` holds no secret."""
+
+    connections: Mapping[str, ConnectionSettings]
+    debug: bool
+    sources: tuple[InForce, ...] = field(repr=False)
+    """Every value in force, in the order of the example settings."""
+    file: Path | None
+    """The file that was read; None when there was none."""
