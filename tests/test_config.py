@@ -650,3 +650,22 @@ def test_json_of_any_shape_never_ends_in_a_traceback(lines: Lines) -> None:
     assert lines(None, {f"{PREFIX}CONNECTIONS": number}) == [
         f"{PREFIX}CONNECTIONS: hub.url: expected a URL such as ws://hub:4000/socket"
     ]
+
+
+def test_the_same_settings_read_twice_are_equal_and_changed_secrets_are_not(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    text = """
+[connections.hub]
+url = "ws://hub:7175/socket"
+topics = ["a:b", { topic = "c:d", params = { token = { env = "TOKEN" } } }]
+auth_token = "one"
+params = { key = { file = "key.txt" } }
+"""
+    file.write_text(text)
+    first = load_settings(config=str(file), environ={}).connections["hub"]
+    again = load_settings(config=str(file), environ={}).connections["hub"]
+    assert (first.options, first.topics) == (again.options, again.topics)
+    file.write_text(text.replace('"one"', '"two"'))
+    changed = load_settings(config=str(file), environ={}).connections["hub"]
+    assert changed.options != first.options
+    assert changed.topics == first.topics

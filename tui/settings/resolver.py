@@ -156,12 +156,12 @@ class _Resolver:
             return choice.value
         folder = self._folder(choice.path)
         if option in SECRET_TABLE_OPTIONS:
-            return {name: secret.below(folder).read for name, secret in choice.value.items()}
+            return {name: secret.below(folder) for name, secret in choice.value.items()}
         if option == "proxy" and isinstance(choice.value, LiteralSecret):
             word = next((word for word in ("environment", "none") if choice.value.is_one_of(word)), None)
-            return word or choice.value.read
+            return word or choice.value
         if option in SECRET_OPTIONS:
-            return choice.value.below(folder).read
+            return choice.value.below(folder)
         if option == "ca_file":
             return os.path.join(folder, os.path.expanduser(choice.value))
         return choice.value
@@ -173,7 +173,7 @@ class _Resolver:
 
 
 def _topic(topic: str, params: SecretTable | None, folder: Path) -> Topic:
-    return Topic(topic=topic, params=params.below(folder).read if params else None)
+    return Topic(topic=topic, params=params.below(folder) if params else None)
 
 
 def _shown_topic(topic: str, params: SecretTable | None) -> str:

@@ -34,7 +34,7 @@ class LiteralSecret:
 
     _value: str = field(repr=False)
 
-    async def read(self) -> str:
+    async def __call__(self) -> str:
         """The text."""
         return self._value
 
@@ -57,7 +57,7 @@ class EnvironmentSecret:
 
     name: str
 
-    async def read(self) -> str:
+    async def __call__(self) -> str:
         """The variable's value now.
 
         Raises:
@@ -83,7 +83,7 @@ class FileSecret:
 
     path: str
 
-    async def read(self) -> str:
+    async def __call__(self) -> str:
         """What the file holds now; read in a thread, since a disk may be slow.
 
         Raises:
@@ -171,7 +171,7 @@ class SecretTable:
 
     _values: dict[str, Any] = field(repr=False)
 
-    async def read(self) -> dict[str, Any]:
+    async def __call__(self) -> dict[str, Any]:
         """The values now, each reference replaced by what its place holds.
 
         Raises:
@@ -214,7 +214,7 @@ def _parse(value: object) -> object:
 
 async def _read(value: Any) -> Any:
     if isinstance(value, EnvironmentSecret | FileSecret):
-        return await value.read()
+        return await value()
     if isinstance(value, dict):
         return {name: await _read(inner) for name, inner in value.items()}
     if isinstance(value, list):
