@@ -339,3 +339,19 @@ def test_one_stream_that_is_no_terminal_is_enough_to_say_so(environ: dict[str, s
         )
     assert done.returncode == 2
     assert "--headless" in done.stderr
+
+
+def test_a_mistake_in_the_usage_or_settings_of_check_is_unknown_to_a_monitoring_system(
+    tmp_path: Path,
+) -> None:
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path)}
+    for arguments in (["--timeout", "soon"], ["--nothing"], []):
+        done = subprocess.run(
+            [sys.executable, "-m", "tui.cli", "check", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert done.returncode == 3, done.stderr
+        assert done.stderr

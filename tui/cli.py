@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from tui import __version__
 
@@ -17,7 +17,10 @@ FAILED = 1
 USAGE = 2
 """A mistake on the command line or in the settings."""
 
-_COMMANDS = ("run", "config", "demo", "selftest")
+CHECK_UNUSABLE = 3
+"""The status of ``check`` for a mistake in its usage or the settings, as monitoring plugins have it."""
+
+_COMMANDS = ("run", "config", "demo", "selftest", "check", "journal")
 _MAX_SECONDS = 86_400.0
 
 _EPILOG = """\
@@ -25,7 +28,8 @@ Without a command: run. Settings: --config, else $OVERLAY_SUPERVISOR_CONFIG, els
 $XDG_CONFIG_HOME/overlay-supervisor/config.toml; variables such as
 OVERLAY_SUPERVISOR_CONNECTIONS__HUB__URL stand above the file.
 
-exit status: 0 ok, 1 failed, 2 usage or settings, 128+n ended by signal n (0 with --headless)
+exit status: 0 ok, 1 failed, 2 usage or settings, 128+n ended by signal n (0 with --headless);
+of check: 0 ok, 1 warning, 2 critical, 3 usage or settings
 """
 
 
@@ -35,7 +39,10 @@ def main(argv: list[str] | None = None) -> int:
     parser = _parser()
     if not arguments or (arguments[0].startswith("-") and not _names_a_command(arguments)):
         arguments = ["run", *arguments]
-    args = parser.parse_args(arguments)
+    args, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        fail = getattr(args, "fail", parser.error)
+        fail(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         return int(args.command(args))
     except KeyboardInterrupt:
@@ -101,6 +108,14 @@ def _parser() -> argparse.ArgumentParser:
     selftest.add_argument("--topic", help="a topic to join there")
     selftest.add_argument("--json", action="store_true", help="the result as JSON")
     selftest.set_defaults(command=_selftest)
+    _add_check(commands, [config, state])
+    journal = commands.add_parser(
+        "journal", parents=[state], allow_abbrev=False, help="what happened, last night for instance"
+    )
+    journal.add_argument("--since", metavar="TIME", help="30m, 2h, 3d, 21:14, 2026-11-22 or 2026-11-22T21:14")
+    journal.add_argument("--connection", metavar="NAME", help="of this connection alone")
+    journal.add_argument("--json", action="store_true", help="one JSON object a line")
+    journal.set_defaults(command=_journal)
     return parser
 
 
@@ -148,6 +163,26 @@ def _add_config(
     ):
         action = actions.add_parser(name, parents=[config, state], allow_abbrev=False, help=words)
         action.set_defaults(command=command)
+
+
+def _add_check(commands: Commands, parents: list[argparse.ArgumentParser]) -> None:
+    check = commands.add_parser(
+        "check",
+        parents=parents,
+        allow_abbrev=False,
+        help="connect, join and heartbeat each connection once, for a monitoring system",
+    )
+    check.add_argument(
+        "--timeout", metavar="SECONDS", type=_seconds, default=10.0, help="for each connection (10)"
+    )
+    check.add_argument("--running", action="store_true", help="ask the running engine instead")
+
+    def unusable(message: str) -> NoReturn:
+        check.print_usage(sys.stderr)
+        check.exit(CHECK_UNUSABLE, f"{check.prog}: error: {message}\n")
+
+    check.error = unusable  # type: ignore[method-assign]  # monitoring systems take 2 for "critical"
+    check.set_defaults(command=_check, fail=unusable)
 
 
 def _seconds(text: str) -> float:
@@ -231,6 +266,32 @@ def _selftest(args: argparse.Namespace) -> int:
         except SettingsError as error:
             return _say_mistakes(error)
     return check(args.url, args.topic, args.json)
+
+
+def _check(args: argparse.Namespace) -> int:
+    import asyncio
+
+    from tui import check
+    from tui.config import SettingsError, load_settings
+
+    try:
+        settings = load_settings(config=args.config)
+    except SettingsError as error:
+        _say_mistakes(error)
+        return CHECK_UNUSABLE
+    if not settings.connections:
+        _say_nothing_to_run(settings)
+        return CHECK_UNUSABLE
+    findings = asyncio.run(check.once(settings.connections.values(), args.timeout))
+    return check.report(findings)
+
+
+def _journal(args: argparse.Namespace) -> int:
+    from tui import journal_view
+    from tui.places import state_folder
+
+    folder = state_folder(_state(args), os.environ)
+    return journal_view.main(folder, since=args.since, connection=args.connection, as_json=args.json)
 
 
 def _has_terminal() -> bool:

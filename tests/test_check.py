@@ -1,0 +1,61 @@
+"""The check for a monitoring system, on real hubs."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from tests.engine.conftest import connection, eventually, running, state_of
+from tui import check
+from tui.demo.hub import Hub
+
+
+async def test_each_connection_is_connected_joined_and_left_again(capsys: pytest.CaptureFixture[str]) -> None:
+    async with Hub() as hub, Hub() as refusing, Hub(token="right") as secret:
+        refusing.faults.refuse_join("stream:queue", response={"reason": "unauthorized"})
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            nobody = f"ws://127.0.0.1:{free.getsockname()[1]}/socket"
+        findings = await check.once(
+            [
+                connection("good", hub.url, "stream:overlays", "events:all"),
+                connection("partly", refusing.url, "stream:overlays", "stream:queue"),
+                connection("secret", secret.url),
+                connection("nobody", nobody),
+            ],
+            limit=5,
+        )
+        found = {each.name: each for each in findings}
+        assert found["good"].status == check.OK
+        assert "2/2 topics joined" in found["good"].words
+        assert found["partly"].status == check.WARNING
+        assert found["partly"].words.startswith("connected, 1/2 topics joined; join of stream:queue: error")
+        assert found["secret"].status == check.CRITICAL
+        assert "403 Forbidden" in found["secret"].words
+        assert found["nobody"].status == check.CRITICAL
+        assert check.report(findings) == check.CRITICAL
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in lines] == ["CRITICAL", "CRITICAL", "WARNING", "OK"]
+        await eventually(lambda: not hub.connections, "nothing is left connected")
+
+
+async def test_a_server_that_is_silent_is_critical_in_time() -> None:
+    async with Hub() as hub:
+        hub.faults.accept_silent()
+        findings = await check.once([connection("silent", hub.url)], limit=0.3)
+        assert findings == [check.Finding("silent", check.CRITICAL, "not connected within 0.3 s")]
+
+
+async def test_a_running_engine_is_asked_instead() -> None:
+    async with Hub() as hub:
+        with running(connection("up", hub.url, "stream:overlays"), connection("down", hub.url)) as engine:
+            await eventually(lambda: state_of(engine, "down") == "connected", "connected")
+            await eventually(lambda: engine.snapshot().connections[0].channels[0].state == "joined", "joined")
+            await engine.disconnect("down")
+            await eventually(lambda: state_of(engine, "down") == "disconnected", "disconnected")
+            found = check.running(engine.snapshot().connections)
+            assert [str(each) for each in found] == [
+                "OK up: connected, 1/1 topics joined",
+                "CRITICAL down: disconnected",
+            ]

@@ -1,0 +1,105 @@
+"""The ``check`` command: connects, joins and heartbeats each connection once, for a monitoring system."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from tui.channels import Channel, ChannelsError, Socket
+from tui.engine.api import ConnectionSnapshot
+from tui.engine.connection import ConnectionSettings
+
+OK, WARNING, CRITICAL, UNUSABLE = 0, 1, 2, 3
+"""Exit statuses, as Nagios plugins have them; 3 is for settings or usage."""
+
+_WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+
+
+class Finding(NamedTuple):
+    """What is known of one connection."""
+
+    name: str
+    status: int
+    words: str
+
+    def __str__(self) -> str:
+        return f"{_WORDS[self.status]} {self.name}: {self.words}"
+
+
+async def once(connections: Iterable[ConnectionSettings], limit: float) -> list[Finding]:
+    """Connect and join each connection once, all at the same time.
+
+    Args:
+        limit: seconds for all of one connection; what has not come by then is not there.
+    """
+    return list(await asyncio.gather(*(_check(settings, limit) for settings in connections)))
+
+
+async def _check(settings: ConnectionSettings, limit: float) -> Finding:
+    # One attempt: what a retry would hide is what is asked for.
+    options = dataclasses.replace(settings.options, max_reconnect_attempts=0, revive_after="never")
+    socket = Socket(settings.url, options)
+    channels = [socket.channel(topic.topic, topic.params) for topic in settings.topics]
+    begun = time.monotonic()
+    try:
+        async with asyncio.timeout(limit):
+            await socket.connect()
+            took = time.monotonic() - begun
+            refusals = [words for words in await asyncio.gather(*map(_join, channels)) if words]
+    except TimeoutError:
+        return Finding(settings.name, CRITICAL, _too_late(socket, channels, limit))
+    except ChannelsError as error:
+        return Finding(settings.name, CRITICAL, str(error))
+    finally:
+        await socket.close()
+    joined = f"{len(channels) - len(refusals)}/{len(channels)} topics joined"
+    if refusals:
+        return Finding(settings.name, WARNING, f"connected, {joined}; {'; '.join(refusals)}")
+    return Finding(settings.name, OK, f"heartbeat answered in {took * 1000:.0f} ms, {joined}")
+
+
+async def _join(channel: Channel) -> str | None:
+    try:
+        await channel.join()
+    except ChannelsError as error:
+        return str(error)
+    return None
+
+
+def _too_late(socket: Socket, channels: list[Channel], limit: float) -> str:
+    if not socket.is_connected:
+        return f"not connected within {limit:g} s"
+    waiting = [channel.topic for channel in channels if channel.state != "joined"]
+    return f"connected, but no answer to the join of {', '.join(waiting)} within {limit:g} s"
+
+
+def running(connections: Iterable[ConnectionSnapshot]) -> list[Finding]:
+    """What a running engine knows of its connections."""
+    return [_finding(connection) for connection in connections]
+
+
+def _finding(connection: ConnectionSnapshot) -> Finding:
+    state = connection.metrics.connection_state
+    waiting = [channel for channel in connection.channels if channel.state != "joined"]
+    trouble = connection.trouble
+    if state != "connected":
+        failed = state in ("failed", "disconnected") or (trouble is not None and trouble.state == "failed")
+        reason = trouble.words if trouble is not None else connection.details.reason
+        words = f"{state}: {reason}" if reason else state
+        return Finding(connection.name, CRITICAL if failed else WARNING, words)
+    joined = f"{len(connection.channels) - len(waiting)}/{len(connection.channels)} topics joined"
+    if waiting:
+        reasons = "; ".join(f"{channel.topic}: {channel.reason or channel.state}" for channel in waiting)
+        return Finding(connection.name, WARNING, f"connected, {joined}; {reasons}")
+    return Finding(connection.name, OK, f"connected, {joined}")
+
+
+def report(findings: list[Finding]) -> int:
+    """Print a line each, the worst first; the exit status is the worst."""
+    for finding in sorted(findings, key=lambda each: -each.status):
+        # One line each, whatever a server put into its reason.
+        print("".join(letter if letter.isprintable() else "?" for letter in str(finding)))
+    return max((finding.status for finding in findings), default=OK)
