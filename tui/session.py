@@ -200,7 +200,7 @@ async def _faces(engine: _EngineThread, log_file: LogFile, duration: float | Non
             end = asyncio.get_running_loop().call_later(duration, app.exit, None, 0)
         try:
             await app.run_async()
-            error = getattr(app, "crash", None)
+            error = app.crash
         except Exception as raised:  # noqa: BLE001 (logged below, and the terminal restored)
             error = raised
         if end is not None:

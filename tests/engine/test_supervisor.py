@@ -140,6 +140,8 @@ async def test_a_stable_connection_hastens_the_others_of_its_host(hub: Hub) -> N
 
 async def test_log_pages_go_on_where_the_last_one_ended(hub: Hub) -> None:
     with running(connection("stage", hub.url, "stream:overlays")) as engine:
+        await eventually(lambda: state_of(engine, "stage") == "connected", "connected")
+        await engine.disconnect("stage")
         await eventually(lambda: len(engine.log().lines) >= 2, "lines")
         first = engine.log(after=0, limit=1)
         assert len(first.lines) == 1

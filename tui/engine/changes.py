@@ -41,20 +41,23 @@ class ChangeLog:
         text: str,
         severity: Severity = "info",
         kind: Kind = "state",
+        *,
+        quiet: bool = False,
     ) -> None:
-        """Add one line."""
+        """Add one line; a quiet one is for the journal and the program's log alone."""
         text = text[:_TEXT_LIMIT]
-        with self._lock:
-            self._cursor += 1
-            self._lines.append(
-                LogLine(
-                    cursor=self._cursor,
-                    timestamp=timestamp,
-                    connection=connection,
-                    text=text,
-                    severity=severity,
+        if not quiet:
+            with self._lock:
+                self._cursor += 1
+                self._lines.append(
+                    LogLine(
+                        cursor=self._cursor,
+                        timestamp=timestamp,
+                        connection=connection,
+                        text=text,
+                        severity=severity,
+                    )
                 )
-            )
         if self._keep is not None:
             self._keep(
                 Entry(timestamp=timestamp, kind=kind, text=text, connection=connection, severity=severity)

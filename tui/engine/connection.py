@@ -55,7 +55,7 @@ class ConnectionSettings(Protocol):
 class SupervisedChannel:
     """A channel that stays on the screen even when the server closes it."""
 
-    def __init__(self, channel: Channel, clock: Clock, tell: Callable[[str, Severity], None]) -> None:
+    def __init__(self, channel: Channel, clock: Clock, tell: Callable[[str, Severity, bool], None]) -> None:
         self.channel = channel
         self._clock = clock
         self._tell = tell
@@ -72,8 +72,9 @@ class SupervisedChannel:
             self.channel.join()
 
     def _joined(self, message: Message) -> None:
+        # A join is news on a screen only when it did not go without saying.
         if self._trouble is not None or self.channel.joins == 1:
-            self._tell(f"joined {self.channel.topic}", "info")
+            self._tell(f"joined {self.channel.topic}", "info", self._trouble is None)
         self._trouble = None
 
     def _errored(self, message: Message) -> None:
@@ -81,12 +82,12 @@ class SupervisedChannel:
         # The connection's own line says that it went; and the same refusal again is no news.
         if words != "not connected" and words != self._trouble:
             self._trouble = words
-            self._tell(f"{self.channel.topic}: {words}", "warning")
+            self._tell(f"{self.channel.topic}: {words}", "warning", False)
 
     def _closed(self, message: Message) -> None:
         if self.channel.reason == "closed by the server":
             self._trouble = self.channel.reason
-            self._tell(f"{self.channel.topic}: {self.channel.reason}", "warning")
+            self._tell(f"{self.channel.topic}: {self.channel.reason}", "warning", False)
 
     def snapshot(self) -> ChannelSnapshot:
         """The channel as it stands."""
@@ -207,8 +208,8 @@ class SupervisedConnection:
         for channel in self.channels:
             channel.join()
 
-    def _tell_channel(self, text: str, severity: Severity) -> None:
-        self._log.add(self._clock.time(), self.name, text, severity, "join")
+    def _tell_channel(self, text: str, severity: Severity, quiet: bool) -> None:
+        self._log.add(self._clock.time(), self.name, text, severity, "join", quiet=quiet)
 
     def _state_changed(self, change: StateChange) -> None:
         now = self._clock.monotonic()

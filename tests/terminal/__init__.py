@@ -1,0 +1,1 @@
+"""The face on real terminals."""

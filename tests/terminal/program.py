@@ -1,0 +1,83 @@
+"""The face as a program of its own, for a real terminal: ``python -m tests.terminal.program MODE [FILE]``.
+
+``still``: nothing changes. ``busy``: every snapshot differs. ``flood``: all is painted 20 times a
+second, for four seconds; then a notice says that it ended. ``crash``: fails after half a second.
+With FILE, its loop writes the time there ten times a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from tests.scripted_engine import BusyEngine, ScriptedEngine, connection, evening
+from tui.app import OverlaySupervisorApp
+from tui.terminal import SavedTerminal
+
+
+class FloodApp(OverlaySupervisorApp):
+    """Paints everything again and again: what a terminal does not read is soon too much."""
+
+    def on_mount(self) -> None:
+        self.set_interval(0.05, lambda: self.screen.refresh(), repeat=80)
+        self.set_timer(4.5, self.end)
+
+    def end(self) -> None:
+        assert isinstance(self.engine, ScriptedEngine)
+        self.engine.notice = "the flood ended"
+
+
+async def run(mode: str, ticks: Path | None) -> int:
+    """Run the app in ``mode`` and return its code."""
+    if mode == "busy":
+        app = OverlaySupervisorApp(BusyEngine([connection(f"link_{n}") for n in range(12)]))
+    elif mode == "flood":
+        app = FloodApp(evening())
+    elif mode == "crash":
+        app = OverlaySupervisorApp(evening())
+        asyncio.get_running_loop().call_later(0.5, lambda: app.call_later(crash))
+    else:
+        app = OverlaySupervisorApp(ScriptedEngine([connection("stage"), connection("dashboard")]))
+    if ticks is not None:
+        ticker = asyncio.create_task(tick(ticks), name="ticker")
+        await app.run_async()
+        ticker.cancel()
+    else:
+        await app.run_async()
+    if app.crash is not None:
+        print(f"crashed: {app.crash}", file=sys.stderr, flush=True)
+    return app.return_code or 0
+
+
+def crash() -> None:
+    """What no handler foresaw."""
+    raise RuntimeError("staged crash of the face")
+
+
+async def tick(path: Path) -> None:
+    """Write the time of the loop, so that a loop that stands still is seen."""
+    with path.open("w", buffering=1) as file:
+        while True:
+            file.write(f"{time.monotonic()} {threading.active_count()}\n")
+            await asyncio.sleep(0.1)
+
+
+def main() -> None:
+    """Run, put the terminal right, and end with the app's code."""
+    saved = SavedTerminal()
+    if "IGNORE_HANGUP" in os.environ:
+        # A loop's handler would replace an ignored signal, which is what nohup sets: block it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    ticks = Path(sys.argv[2]) if len(sys.argv) > 2 else None
+    code = asyncio.run(run(sys.argv[1], ticks))
+    saved.restore()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

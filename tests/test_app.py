@@ -1,0 +1,522 @@
+"""The face on a scripted engine: what is seen at every size, what keys do, what costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.scripted_engine import BusyEngine, ScriptedEngine, channel, connection, evening, hub_away
+from tui.actions import ACTIONS, bindings
+from tui.app import THEMES, OverlaySupervisorApp
+from tui.engine.api import CommandResult
+from tui.screens.details import DetailsScreen
+from tui.screens.text import HelpScreen, MetricsScreen
+
+SIZE = (80, 24)
+
+
+def screen_lines(app: OverlaySupervisorApp) -> list[str]:
+    """What is on the screen, as text."""
+    strips = app.screen._compositor.render_strips()
+    return ["".join(segment.text for segment in strip) for strip in strips]
+
+
+def screen_text(app: OverlaySupervisorApp) -> str:
+    return "\n".join(screen_lines(app))
+
+
+async def until(pilot: Pilot[int], condition: Callable[[], bool], seconds: float = 3.0) -> None:
+    """Wait for a condition, with a limit."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError("not within the limit; the screen:\n" + screen_text(app_of(pilot)))
+        await pilot.pause(0.02)
+
+
+async def until_seen(pilot: Pilot[int], text: str) -> None:
+    await until(pilot, lambda: text in screen_text(app_of(pilot)))
+
+
+def app_of(pilot: Pilot[int]) -> OverlaySupervisorApp:
+    assert isinstance(pilot.app, OverlaySupervisorApp)
+    return pilot.app
+
+
+def row_of(app: OverlaySupervisorApp, start: str) -> str:
+    return next(line for line in screen_lines(app) if line.strip(" ▸─").startswith(start))
+
+
+# What is seen
+
+
+async def test_an_evening_at_80x24() -> None:
+    app = OverlaySupervisorApp(evening())
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, "phononmaser_in")
+        lines = screen_lines(app)
+        assert lines[0].startswith(" ✗ Circuit Breaker Open  phononmaser_in  next try ")
+        assert lines[0].rstrip().endswith("6/9 up")
+        assert lines[1].startswith(" DEMO: faults are staged; next: hub restart")
+        assert lines[3].startswith("▸✗ phononmaser_in  Circuit Breaker Open ")
+        text = "\n".join(lines)
+        for word in (
+            "HEALTH",
+            "HEARTBEAT",
+            "TRAFFIC",
+            "CHANNEL",
+            "changes",
+            "reconnects 11",
+            "circuit trips 2",
+        ):
+            assert word in text
+        assert "DEMO" not in lines[-1]
+        assert all(key in lines[-1] for key in ("reconnect", "details", "filter", "palette", "help"))
+
+
+@pytest.mark.parametrize("size", [(200, 50), (80, 24), (40, 10), (12, 4), (3, 2), (1, 1)])
+@pytest.mark.parametrize(
+    "keys", [(), ("j", "enter"), ("question_mark",), ("m",), ("slash", "s"), ("ctrl+p",)]
+)
+async def test_every_size_holds(size: tuple[int, int], keys: tuple[str, ...]) -> None:
+    app = OverlaySupervisorApp(evening())
+    async with app.run_test(size=size) as pilot:
+        for key in keys:
+            await pilot.press(key)
+        await pilot.pause()
+        assert len(screen_lines(app)) == size[1]
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        await pilot.resize_terminal(*size)
+        await pilot.pause()
+
+
+async def test_row_1_is_on_every_screen() -> None:
+    app = OverlaySupervisorApp(evening())
+    async with app.run_test(size=SIZE) as pilot:
+        for keys in (("enter",), ("escape", "question_mark"), ("escape", "m")):
+            await pilot.press(*keys)
+            await until(pilot, lambda: screen_lines(app)[0].startswith(" ✗ Circuit Breaker Open"))
+
+
+async def test_the_indicator_is_seen_only_with_a_reason() -> None:
+    engine = ScriptedEngine([connection("stage", metrics={"total_reconnects": 2})])
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, "HEALTH")
+        assert "reconnects 2 " in screen_text(app)
+        assert "● Connected" not in "\n".join(screen_lines(app)[1:])
+        await pilot.press("b")
+        await until_seen(pilot, " ● Connected\n".strip("\n"))
+        await until(pilot, lambda: "● Connected" in "\n".join(screen_lines(app)[1:]))
+        await pilot.press("b")
+        await until(pilot, lambda: "● Connected" not in "\n".join(screen_lines(app)[1:]))
+
+
+async def test_a_stopped_engine_is_unmistakable() -> None:
+    engine = evening()
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        engine.stopped = "it was asked to stop"
+        await until_seen(pilot, " ✗ engine stopped: it was asked to stop")
+        assert "▸? phononmaser_in  was Circuit Breaker" in screen_text(app)
+        await until(pilot, lambda: "● " not in screen_text(app))
+
+
+async def test_the_end_of_the_engines_thread_is_shown() -> None:
+    def fail() -> None:
+        assert threading.current_thread() is not threading.main_thread()
+        raise OSError("no more descriptors")
+
+    app = OverlaySupervisorApp(evening(), fail)
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, " ✗ engine stopped: OSError: no more descriptors")
+
+
+async def test_an_engines_thread_that_just_ends_is_shown() -> None:
+    app = OverlaySupervisorApp(evening(), lambda: None)
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, " ✗ engine stopped: its loop ended")
+
+
+async def test_no_connections() -> None:
+    app = OverlaySupervisorApp(ScriptedEngine())
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, "? no connections")
+        await pilot.press("r", "enter", "m", "D", "p", "j", "G")
+        await until_seen(pilot, "no connection is selected")
+
+
+async def test_hostile_text_from_the_network_changes_nothing_else() -> None:
+    hostile = "[/bad] \x1b[2J\u202e日本\ud800 " + "x" * 100_000
+    engine = ScriptedEngine(
+        [
+            connection(
+                "stage",
+                metrics={"connection_state": "reconnecting"},
+                details={"reason": hostile, "last_close_reason": hostile, "last_close_code": 4000},
+                channels=(channel(hostile, last_event=hostile, last_text=hostile, reason=hostile),),
+            )
+        ],
+        notice=hostile,
+    )
+    engine.write(hostile, "stage", "error")
+    engine.answer = CommandResult(ok=False, message=hostile)
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, "[/bad] ␛[2J")
+        await pilot.press("r", "enter")
+        await pilot.pause(0.3)
+        for line in screen_lines(app):
+            assert "\x1b" not in line
+            assert "\u202e" not in line
+        await pilot.press("escape", "colon")
+        await pilot.pause(0.3)
+
+
+# Degraded operation
+
+
+async def test_hub_away_line_by_line_and_back() -> None:
+    engine = ScriptedEngine([connection("stage"), hub_away("events")])
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, "◐ Reconnecting (3)")
+        assert screen_lines(app)[0].startswith(" ◐ Reconnecting (3)  events  next try ")
+        overlays = row_of(app, "✗ stream:overlays")
+        assert "7/100" in overlays
+        assert "s ago stream_state" in overlays
+        assert "refused by saya:7175; next try" in screen_text(app)
+        assert "1012 service restart" in screen_text(app)
+        engine.replace(
+            "events", **{f: getattr(connection("events"), f) for f in ("metrics", "details", "channels")}
+        )
+        engine.replace("events", trouble=None)
+        await until(pilot, lambda: screen_lines(app)[0].startswith(" ● Connected  all 2 connections"))
+        await pilot.press("home")
+        assert "7/100" not in screen_text(app)
+
+
+async def test_a_push_while_the_hub_is_away_answers_not_connected() -> None:
+    engine = ScriptedEngine([hub_away("events")])
+    engine.answer = CommandResult(ok=False, message="not connected: events: refused by saya:7175")
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("p")
+        await until_seen(pilot, "push topic event JSON: stream:overlays ping {}")
+        await pilot.press("enter")
+        await until_seen(pilot, "✗ push ping on stream:overlays: not connected: events: refused by saya:7175")
+        assert engine.asked == [("push", "events", "stream:overlays", "ping", "{}")]
+
+
+async def test_a_push_that_is_no_json_is_not_sent() -> None:
+    engine = ScriptedEngine([connection()])
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("p")
+        await pilot.pause()
+        await pilot.press("x", "enter")
+        await until_seen(pilot, "✗ not JSON")
+        assert engine.asked == []
+
+
+# Keys
+
+
+@pytest.mark.parametrize(
+    ("keys", "asked"),
+    [
+        (("c",), ("connect", "phononmaser_in")),
+        (("r",), ("reconnect", "phononmaser_in")),
+        (("j", "r"), ("reconnect", "events")),
+        (("down", "down", "k", "c"), ("connect", "events")),
+        (("G", "c"), ("connect", "stage")),
+        (("G", "g", "c"), ("connect", "phononmaser_in")),
+        (("C",), ("connect", "None")),
+        (("R", "R"), ("reconnect", "None")),
+        (("R", "y"), ("reconnect", "None")),
+        (("D", "D"), ("disconnect", "phononmaser_in")),
+        (("D", "y"), ("disconnect", "phononmaser_in")),
+        (("b",), ("set_debug", "True")),
+        (("enter", "r"), ("reconnect", "phononmaser_in")),
+    ],
+)
+async def test_keys_give_commands(keys: tuple[str, ...], asked: tuple[str, ...]) -> None:
+    engine = evening()
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        for key in keys:
+            await pilot.press(key)
+        await until(pilot, lambda: bool(engine.asked))
+        assert engine.asked == [asked]
+
+
+@pytest.mark.parametrize(
+    "keys", [("R", "escape"), ("D", "escape"), ("D", "n"), ("R", "j"), ("D", "R"), ("q", "x")]
+)
+async def test_a_question_is_called_off_by_any_other_key(keys: tuple[str, ...]) -> None:
+    engine = evening()
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press(*keys)
+        await pilot.pause(0.1)
+        assert engine.asked == []
+        assert "palette" in screen_lines(app)[-1]
+        assert app.is_running
+
+
+async def test_a_question_says_what_it_would_do() -> None:
+    app = OverlaySupervisorApp(evening())
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("D")
+        await until_seen(pilot, "disconnect phononmaser_in? D or y: yes")
+        await pilot.press("escape", "q")
+        await until_seen(pilot, "quit and stop 9 connections?")
+
+
+@pytest.mark.parametrize("keys", [("q", "q"), ("ctrl+c", "ctrl+c"), ("q", "y")])
+async def test_quit_at_the_second_press(keys: tuple[str, ...]) -> None:
+    app = OverlaySupervisorApp(evening())
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press(*keys)
+        await pilot.pause()
+    assert app.return_code == 0
+
+
+async def test_suspending_does_nothing_and_says_so() -> None:
+    app = OverlaySupervisorApp(evening())
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("ctrl+z")
+        await until_seen(pilot, "would stop every connection: nothing was done")
+
+
+async def test_the_answer_is_told_at_once_and_forgotten_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.screens.base.MESSAGE_SECONDS", 0.2)
+    engine = evening()
+    engine.answer = CommandResult(ok=True, message="phononmaser_in: connecting now")
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("c")
+        await until_seen(pilot, "phononmaser_in: connecting now")
+        await until_seen(pilot, "^p : palette")
+
+
+async def test_a_command_without_an_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.app.COMMAND_SECONDS", 0.1)
+
+    class Silent(ScriptedEngine):
+        async def reconnect(self, name: str | None = None) -> CommandResult:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+    app = OverlaySupervisorApp(Silent([connection()]))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("r")
+        await until_seen(pilot, "✗ reconnect stage: no answer after")
+
+
+async def test_a_command_that_fails_unforeseen_is_told_and_the_face_lives() -> None:
+    class Broken(ScriptedEngine):
+        async def reconnect(self, name: str | None = None) -> CommandResult:
+            raise ValueError("nobody foresaw this")
+
+    app = OverlaySupervisorApp(Broken([connection()]))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("r")
+        await until_seen(pilot, "✗ reconnect stage: ValueError: nobody foresaw this")
+
+
+async def test_the_filter_is_live_and_esc_ends_it() -> None:
+    app = OverlaySupervisorApp(evening())
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("slash", "s", "e", "e", "d")
+        await until_seen(pilot, "only 'seed': 2 of 9, esc shows all")
+        await until(pilot, lambda: "● seed_words" in screen_lines(app)[4])
+        await pilot.press("enter")
+        await until_seen(pilot, "^p : palette")
+        await pilot.press("escape")
+        await until(pilot, lambda: "only 'seed'" not in screen_text(app))
+
+
+async def test_the_order_is_changed_and_the_selection_stays() -> None:
+    app = OverlaySupervisorApp(evening())
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("j")
+        await until_seen(pilot, "▸◐ events")
+        await pilot.press("o")
+        await until_seen(pilot, "ordered by name")
+        assert screen_lines(app)[3].lstrip("▸ ").startswith("● dashboard")
+        assert "▸◐ events" in screen_text(app)
+
+
+async def test_the_selection_follows_the_worst_until_a_hand_is_laid_on() -> None:
+    engine = ScriptedEngine([connection("a"), connection("b")])
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, "▸● a")
+        engine.connections = (connection("a"), hub_away("b"))
+        await until_seen(pilot, "▸◐ b")
+        await pilot.press("c")
+        engine.connections = (hub_away("a"), connection("b"))
+        await until_seen(pilot, "◐ a")
+        assert "▸● b" in screen_text(app)
+        await pilot.press("escape")
+        await until_seen(pilot, "▸◐ a")
+
+
+async def test_tab_goes_through_the_panes_and_keys_move_them() -> None:
+    engine = evening()
+    for number in range(50):
+        engine.write(f"line {number}")
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, "line 49")
+        await pilot.press("tab", "tab", "g")
+        await until_seen(pilot, "stage connected")
+        await pilot.press("G")
+        await until_seen(pilot, "line 49")
+        assert "▸✗ phononmaser_in" in screen_text(app)
+
+
+async def test_the_metrics_are_shown_as_the_console_did_and_sent() -> None:
+    app = OverlaySupervisorApp(evening())
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(app.screen, MetricsScreen))
+        await until_seen(pilot, "phononmaser_in.getMetrics()")
+        assert '"circuitBreakerTrips": 2,' in screen_text(app)
+        await pilot.press("y")
+        await until_seen(pilot, "sent to the terminal's clipboard")
+        assert '"isCircuitOpen": true' in app.clipboard
+        await pilot.press("escape", "y")
+        await until_seen(pilot, "metrics of phononmaser_in sent")
+
+
+async def test_the_details_screen_shows_long_values() -> None:
+    app = OverlaySupervisorApp(evening())
+    async with app.run_test(size=(120, 50)) as pilot:
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, DetailsScreen))
+        await until_seen(pilot, "and that is the third shiny today")
+        assert "buffered 3 of 100" in screen_text(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, DetailsScreen))
+
+
+# The registry
+
+
+async def test_help_tells_every_action() -> None:
+    app = OverlaySupervisorApp(evening())
+    async with app.run_test(size=(120, 50)) as pilot:
+        for key in ("question_mark", "f1"):
+            await pilot.press(key)
+            await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+            for action in ACTIONS:
+                if action.keys:
+                    await until_seen(pilot, action.help)
+            await pilot.press("escape")
+            await until(pilot, lambda: not isinstance(app.screen, HelpScreen))
+
+
+def test_no_key_does_two_things_and_every_action_exists() -> None:
+    keys = [key for action in ACTIONS for key in action.keys]
+    assert len(keys) == len(set(keys))
+    assert len({action.id for action in ACTIONS}) == len(ACTIONS)
+    assert sum(action.hint for action in ACTIONS) <= 5
+    assert bindings("everywhere", "connection", "dashboard")
+    # Keys that later parts are to have.
+    assert not set(keys) & {"space", "s", "x", "u", "X", "a", "exclamation_mark", "i", "d", "f"}
+
+
+async def test_every_action_is_carried_out_by_someone() -> None:
+    app = OverlaySupervisorApp(evening())
+    async with app.run_test(size=SIZE):
+        for action in ACTIONS:
+            target, _, name = action.function.rpartition(".")
+            owner = app if target == "app" else app.screen
+            assert callable(getattr(owner, f"action_{name}")), action.id
+
+
+async def test_the_palette_has_the_old_helpers_for_one_and_all_and_the_engines_extras() -> None:
+    engine = evening()
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        titles = {command.title: command.callback for command in app.get_system_commands(app.screen)}
+        for helper in ("getMetrics", "getState", "connect", "reconnect", "disconnect"):
+            assert f"debug: {helper} stage" in titles
+            assert f"debug: {helper} all" in titles
+        assert "demo: restart the hub" in titles
+        titles["debug: reconnect all"]()
+        titles["debug: disconnect stage"]()
+        titles["demo: restart the hub"]()
+        await until(pilot, lambda: len(engine.asked) == 3)
+        assert engine.asked == [("reconnect", "None"), ("disconnect", "stage"), ("run_extra", "restart")]
+        titles["debug: getState stage"]()
+        await until_seen(pilot, "stage.getState(): 'connected'")
+        titles["debug: getMetrics all"]()
+        await until_seen(pilot, "all.getMetrics()")
+
+
+async def test_the_palette_runs_what_is_typed() -> None:
+    engine = evening()
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("colon")
+        await pilot.press(*"demo:")
+        await until_seen(pilot, "demo: restart the hub")
+        await pilot.pause(0.3)
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: engine.asked == [("run_extra", "restart")])
+
+
+# Themes and cost
+
+
+@pytest.mark.parametrize("theme", THEMES)
+async def test_every_theme_shows_the_same_words(theme: str) -> None:
+    app = OverlaySupervisorApp(evening(), theme=theme)
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, "✗ Circuit Breaker Open")
+        assert set(app.available_themes) == set(THEMES)
+
+
+async def test_without_colour_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = OverlaySupervisorApp(evening(), theme="dark")
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, "✗ Circuit Breaker Open")
+        assert app.theme == "ansi-dark"
+        assert "NoColor" in {type(line_filter).__name__ for line_filter in app._filters}
+
+
+async def test_an_unchanged_snapshot_paints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = OverlaySupervisorApp(ScriptedEngine([connection("a"), connection("b")]))
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, "HEALTH")
+        await pilot.pause(0.6)
+        painted: list[object] = []
+        monkeypatch.setattr(app, "_display", lambda screen, renderable: painted.append(renderable))
+        await pilot.pause(1.6)
+        assert [each for each in painted if each is not None] == []
+
+
+@pytest.mark.parametrize(
+    "engine", [ScriptedEngine([hub_away("a")]), BusyEngine([hub_away("a"), connection("b")])]
+)
+async def test_what_merely_ticks_is_painted_at_most_once_a_second(
+    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, " ago ")
+        await pilot.pause(0.6)
+        painted: list[object] = []
+        monkeypatch.setattr(app, "_display", lambda screen, renderable: painted.append(renderable))
+        await pilot.pause(2.5)
+        assert 1 <= len([each for each in painted if each is not None]) <= 4

@@ -1,0 +1,318 @@
+"""What the screen says of a snapshot, and that it says nothing it does not know."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.scripted_engine import ScriptedEngine, channel, connection, evening, hub_away
+from tui import formats, presenters
+from tui.engine.api import ConnectionSnapshot, Snapshot, Trouble
+from tui.screens.layout import Rows, share_rows
+
+NOW = float(int(time.time()))
+
+
+def snapshot_of(*connections: ConnectionSnapshot, **changes: Any) -> Snapshot:
+    values: dict[str, Any] = {"sequence": 1, "taken_at": NOW, "started_at": NOW, "connections": connections}
+    return Snapshot(**values | changes)
+
+
+def bar(*connections: ConnectionSnapshot, **changes: Any) -> Any:
+    return presenters.status_bar(snapshot_of(*connections, **changes), NOW)
+
+
+# Row 1
+
+
+def test_row_1_is_green_when_all_is_well() -> None:
+    value = bar(connection("a"), connection("b"))
+    assert (value.tone, value.words, value.subject, value.tally) == (
+        "good",
+        "● Connected",
+        "all 2 connections",
+        "2/2 up",
+    )
+
+
+def test_row_1_shows_the_worst_connection() -> None:
+    value = presenters.status_bar(evening().snapshot(), NOW)
+    assert (value.tone, value.words, value.subject) == ("bad", "✗ Circuit Breaker Open", "phononmaser_in")
+    assert value.tally == "6/9 up"
+    assert "next try" in value.detail
+    assert "refused by saya:8890" in value.detail
+
+
+def state(name: str, connection_state: str, **metrics: Any) -> ConnectionSnapshot:
+    return connection(name, metrics={"connection_state": connection_state, **metrics})
+
+
+def test_the_order_is_worst_first_red_before_yellow() -> None:
+    connections = [
+        connection("well"),
+        connection("unjoined", channels=(channel(state="errored"),)),
+        connection("shaky", heartbeat_failed_since_stable=True),
+        state("connecting", "connecting"),
+        state("reconnecting", "reconnecting"),
+        state("disconnected", "disconnected"),
+        state("failed", "failed"),
+        state("breaker", "failed", is_circuit_open=True),
+    ]
+    names = [each.name for each in presenters.in_order(connections, "worst")]
+    assert names == [each.name for each in reversed(connections)]
+    by_name = [each.name for each in presenters.in_order(connections, "name")]
+    assert by_name == sorted(by_name)
+
+
+@pytest.mark.parametrize("during", ["connecting", "reconnecting", "failed"])
+def test_a_probe_does_not_hide_the_trouble_it_probes(during: str) -> None:
+    """Row 1 and the list keep the words of the trouble; the pane and the metrics are exact."""
+    probing = connection(
+        "a",
+        metrics={"connection_state": during, "is_circuit_open": False},
+        trouble=Trouble(state="failed", circuit_open=True, words="refused", since=NOW - 90),
+    )
+    snapshot = snapshot_of(probing)
+    assert bar(probing).words == "✗ Circuit Breaker Open"
+    row = presenters.connection_row(probing, snapshot, NOW)
+    assert (row.state, row.tone) == ("Circuit Breaker Open", "bad")
+    assert row.since == formats.time_of_day(NOW - 90, NOW)
+    assert presenters.indicator(probing, snapshot, NOW).words != "Circuit Breaker Open"
+
+
+def test_a_disconnect_ends_the_words_of_the_trouble() -> None:
+    asked = state("a", "disconnected")
+    asked = msgspec.structs.replace(
+        asked, trouble=Trouble(state="failed", circuit_open=True, words="", since=NOW)
+    )
+    assert bar(asked).words == "○ Disconnected"
+
+
+def test_a_channel_that_is_not_joined_is_told_on_row_1() -> None:
+    assert bar(connection(channels=(channel(state="joining"),))).detail == "1 channel not joined"
+
+
+def test_a_stopped_engine_is_unmistakable_and_nothing_is_known_any_more() -> None:
+    snapshot = snapshot_of(connection(), stopped="OSError: disk")
+    value = presenters.status_bar(snapshot, NOW)
+    assert (value.tone, value.words, value.tally) == ("bad", "✗ engine stopped: OSError: disk", "was 1/1 up")
+    row = presenters.connection_row(snapshot.connections[0], snapshot, NOW)
+    assert (row.symbol, row.state, row.tone) == ("?", "was Connected", "dim")
+    assert row.round_trip == row.rate_in == row.joined == formats.NOTHING
+    (channel_row,) = presenters.channel_rows(snapshot.connections[0], snapshot, NOW)
+    assert (channel_row.symbol, channel_row.state) == ("?", "was joined")
+    assert presenters.terminal_title(snapshot, NOW) == "sup engine stopped!"
+
+
+def test_an_engine_that_fell_silent_is_not_taken_for_the_present() -> None:
+    snapshot = snapshot_of(connection(), taken_at=NOW - 6)
+    assert presenters.status_bar(snapshot, NOW).words.startswith("✗ engine silent since ")
+    assert presenters.connection_row(snapshot.connections[0], snapshot, NOW).state == "was Connected"
+
+
+def test_no_connections() -> None:
+    assert bar().words == "? no connections"
+    assert presenters.terminal_title(snapshot_of(), NOW) == "sup 0/0 up"
+
+
+def test_the_title_tells_how_many_are_not_up() -> None:
+    assert presenters.terminal_title(evening().snapshot(), NOW) == "sup 6/9 up 3!"
+
+
+# Degraded operation, line by line
+
+
+def test_hub_away_pushes_are_buffered() -> None:
+    away = hub_away()
+    first, second = presenters.channel_rows(away, snapshot_of(away), NOW)
+    assert (first.buffered, first.buffered_tone) == ("7/100", "busy")
+    assert second.buffered == "0"
+
+
+def test_hub_away_last_values_are_dimmed_with_their_age() -> None:
+    away = connection(
+        metrics={"connection_state": "reconnecting"}, channels=(channel(state="errored", last_at=NOW - 94),)
+    )
+    (row,) = presenters.channel_rows(away, snapshot_of(away), NOW)
+    assert row.last_tone == "dim"
+    assert row.last.startswith("94 s ago stream_state ")
+    up = connection(channels=(channel(last_at=NOW - 94),))
+    (row,) = presenters.channel_rows(up, snapshot_of(up), NOW)
+    assert row.last_tone == "plain"
+    assert row.last.startswith(formats.time_of_day(NOW - 94, NOW) + " stream_state")
+
+
+def test_hub_away_no_figure_is_shown_as_of_now() -> None:
+    away = hub_away()
+    row = presenters.connection_row(away, snapshot_of(away), NOW)
+    assert row.round_trip == row.rate_in == row.rate_out == formats.NOTHING
+    (facts,) = presenters.heartbeat(away, snapshot_of(away), NOW)
+    assert {fact.label: fact.tone for fact in facts}["rtt"] == "dim"
+    assert facts[-1].value.endswith(" ago")
+    assert "/s" not in presenters.traffic(away, snapshot_of(away), NOW)[0][0].value
+
+
+def test_hub_away_reason_next_try_and_last_close_are_told() -> None:
+    away = hub_away()
+    value = presenters.indicator(away, snapshot_of(away), NOW)
+    assert value.words == "Reconnecting (3)"
+    assert value.detail.startswith("refused by saya:7175; next try ")
+    assert value.counts == ("reconnects 2", "failed reconnects 2")
+    assert presenters.traffic(away, snapshot_of(away), NOW)[1][1].value == "1012 service restart"
+
+
+def test_a_refusal_stays_visible_beside_the_latest_reason() -> None:
+    refused = connection(
+        metrics={"connection_state": "reconnecting"},
+        details={"refusal": "401 Unauthorized", "reason": "refused by saya:7175"},
+    )
+    assert presenters.reason(refused) == "401 Unauthorized; refused by saya:7175"
+
+
+def test_an_answer_that_is_overdue_tells_its_age_though_connected() -> None:
+    late = connection(metrics={"last_heartbeat": NOW - 50})
+    answered = presenters.heartbeat(late, snapshot_of(late), NOW)[0][-1]
+    assert (answered.tone, answered.value[-9:]) == ("busy", " 50 s ago")
+
+
+def test_what_was_never_measured_is_no_zero() -> None:
+    new = connection(
+        metrics={"connection_state": "connecting", "last_heartbeat": None},
+        details={"round_trip_last": None, "round_trip_p50": None, "round_trip_p95": None, "since": 0.0},
+        channels=(channel(last_event=None, last_at=None),),
+    )
+    snapshot = snapshot_of(new)
+    (facts,) = presenters.heartbeat(new, snapshot, NOW)
+    assert [fact.value for fact in facts if fact.label != "failed"] == [formats.NOTHING] * 4
+    assert presenters.connection_row(new, snapshot, NOW).since == formats.NOTHING
+    assert presenters.channel_rows(new, snapshot, NOW)[0].last == formats.NOTHING
+
+
+# The panes
+
+
+def test_the_health_pane_has_the_nine_metrics() -> None:
+    snapshot = evening().snapshot()
+    rows = presenters.health(snapshot.connections[3], snapshot, NOW)
+    facts = {fact.label: fact.value for row in rows for fact in row}
+    assert len(facts) == 9
+    assert facts["circuit"] == "open"
+    assert facts["attempts"] == "6"
+    assert facts["failed reconnects"] == "9"
+
+
+def test_metrics_are_printed_under_their_old_names() -> None:
+    shown = msgspec.json.decode(presenters.metrics_json(connection()))
+    assert list(shown) == list(connection().metrics.to_camel())
+    assert presenters.metrics_json(connection()).startswith('{\n  "connectionState": "connected",\n')
+
+
+def test_the_filter_finds_names_topics_and_states() -> None:
+    snapshot = evening().snapshot()
+
+    def found(wanted: str) -> list[str]:
+        return [each.name for each in snapshot.connections if presenters.matches(each, wanted, snapshot)]
+
+    assert found("SEED") == ["seed_events", "seed_words"]
+    assert found("transcription") == ["phononmaser_in", "seed_words"]
+    assert found("breaker") == ["phononmaser_in"]
+    assert found("nothing such") == []
+
+
+def test_the_log_keeps_times_subjects_and_severities() -> None:
+    engine = ScriptedEngine()
+    engine.write("failed: refused", "stage", "error", at=NOW)
+    (entry,) = presenters.log_entries(engine.lines, NOW)
+    assert entry == (formats.time_of_day(NOW, NOW), "stage", "failed: refused", "bad")
+
+
+@pytest.mark.parametrize("label", ["stage", "Stage pages"])
+def test_the_details_tell_all(label: str) -> None:
+    told = connection(
+        label=label, trouble=Trouble(state="failed", circuit_open=True, words="x", since=NOW, tries=2)
+    )
+    labels = {fact.label for row in presenters.state_details(told, NOW) for fact in row}
+    assert {"since", "next try", "attempts begun", "aborted", "reason", "refusal", "trouble"} <= labels
+    assert presenters.title_note(told, NOW).startswith("saya" if label == "stage" else "Stage pages, saya")
+
+
+# Formats
+
+
+def test_times_of_day_and_ages() -> None:
+    assert formats.time_of_day(None, NOW) == formats.NOTHING
+    assert len(formats.time_of_day(NOW, NOW)) == 8
+    assert len(formats.time_of_day(NOW - 3 * 86_400, NOW)) == 12
+    assert [formats.duration(s) for s in (0, 119, 120, 7199, 7200, 180_000)] == [
+        "0 s",
+        "119 s",
+        "2 min",
+        "119 min",
+        "2 h 0 min",
+        "2 d 2 h",
+    ]
+    assert formats.age(NOW + 5, NOW) == "0 s"
+
+
+def test_amounts() -> None:
+    assert [formats.round_trip(s) for s in (None, 0.0004, 0.0121, 0.9996, 12)] == [
+        formats.NOTHING,
+        "0.4ms",
+        "12ms",
+        "1.0s",
+        "12.0s",
+    ]
+    assert [formats.size(n) for n in (0, 999, 1000, 99_900, 1_234_567, 10**16)] == [
+        "0 B",
+        "999 B",
+        "1.0 kB",
+        "99.9 kB",
+        "1.2 MB",
+        "10000 TB",
+    ]
+    assert [formats.rate(r) for r in (0, 0.24, 34.2, 2000)] == ["0", "0.2", "34.2", "2,000"]
+
+
+# The rows of the screen
+
+
+@pytest.mark.parametrize("height", range(0, 60))
+@pytest.mark.parametrize("connections", [0, 1, 9, 200])
+@pytest.mark.parametrize("channels", [0, 1, 50])
+def test_rows_are_shared_out_to_the_last(height: int, connections: int, channels: int) -> None:
+    for indicator in (0, 2):
+        rows = share_rows(
+            height, connections=connections, channels=channels, indicator=indicator, notice=True
+        )
+        heights = (
+            msgspec.structs.astuple(rows) if isinstance(rows, msgspec.Struct) else tuple(vars(rows).values())
+        )
+        assert min(heights) >= 0
+        assert sum(heights) == max(0, height - 2)
+
+
+def test_at_80x24_everything_has_a_place() -> None:
+    rows = share_rows(24, connections=9, channels=4, indicator=2, notice=True)
+    assert rows == Rows(
+        notice=1,
+        list_heading=1,
+        connections=5,
+        title=1,
+        indicator=2,
+        health=3,
+        heartbeat=1,
+        traffic=2,
+        channel_heading=1,
+        channels=3,
+        log_title=1,
+        log=1,
+    )
+
+
+def test_at_40x10_what_is_wrong_is_still_there() -> None:
+    rows = share_rows(10, connections=9, channels=4, indicator=2, notice=False)
+    assert rows.connections >= 3
+    assert rows.indicator == 2

@@ -1,0 +1,347 @@
+"""The app: reads snapshots a few times a second, shows them, and passes commands on."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+
+import msgspec
+from textual.app import SystemCommand
+from textual.screen import Screen
+from textual.theme import Theme
+from textual.worker import Worker, WorkerState
+
+from tui import presenters
+from tui.actions import ACTIONS, bindings
+from tui.engine.api import CommandResult, ConnectionSnapshot, Engine, LogLine, Snapshot
+from tui.formats import time_of_day
+from tui.screens.base import SupervisorScreen
+from tui.screens.dashboard import DashboardScreen
+from tui.screens.details import DetailsScreen
+from tui.screens.text import HelpScreen, MetricsScreen
+from tui.terminal import UnattendedApp
+from widgets.lines import Tone
+from widgets.untrusted import displayable
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.25
+COMMAND_SECONDS = 10.0
+"""How long a command may take before its silence is told."""
+LOG_LINES = 500
+
+DARK = Theme(
+    name="dark",
+    primary="#3d7fd9",
+    secondary="#5aa0a8",
+    success="#4cc27a",
+    warning="#f2c230",
+    error="#ff5f6b",
+    accent="#5aa0a8",
+    foreground="#d8dde3",
+    background="#12161b",
+    surface="#12161b",
+    panel="#1f262e",
+    boost="#1f262e",
+    dark=True,
+)
+LIGHT = Theme(
+    name="light",
+    primary="#2563b8",
+    secondary="#2f7d86",
+    success="#18793f",
+    warning="#8f6400",
+    error="#b3132b",
+    accent="#2f7d86",
+    foreground="#1c2126",
+    background="#fbfbf9",
+    surface="#fbfbf9",
+    panel="#e7e9ea",
+    boost="#e7e9ea",
+    dark=False,
+)
+THEMES = ("dark", "light", "ansi-dark", "ansi-light")
+
+
+class OverlaySupervisorApp(UnattendedApp):
+    """The face of one engine. Ends with its return code; the engine is the caller's to stop."""
+
+    TITLE = "overlay-supervisor"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
+    BINDINGS = bindings("everywhere")
+    ENABLE_COMMAND_PALETTE = True
+    NOTIFICATION_TIMEOUT = 5
+
+    def __init__(
+        self,
+        engine: Engine,
+        engine_worker: Callable[[], None] | None = None,
+        *,
+        theme: str | None = None,
+    ) -> None:
+        """Show ``engine``. ``engine_worker`` runs its loop, or waits for its end, and is watched.
+
+        ``theme`` is one of :data:`THEMES`; ``NO_COLOR`` beats it.
+        """
+        super().__init__()
+        # Nothing moves by itself: an unchanged screen sends nothing.
+        self.animation_level = "none"
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        for name in set(self.available_themes) - set(THEMES):
+            self.unregister_theme(name)
+        self.theme = "ansi-dark" if self.without_colour else theme or "dark"
+        self.engine = engine
+        self.snapshot: Snapshot = engine.snapshot()
+        self.log_lines: deque[LogLine] = deque(maxlen=LOG_LINES)
+        self.log_missed = 0
+        self._engine_worker = engine_worker
+        self._engine_end: str | None = None
+        self._log_cursor = 0
+        self._urgent: tuple[object, ...] = ()
+        self._shown_second = 0
+
+    def get_default_screen(self) -> DashboardScreen:
+        """The dashboard."""
+        return DashboardScreen()
+
+    def on_mount(self) -> None:
+        """Start the engine's worker and the reading of snapshots."""
+        if self._engine_worker is not None:
+            self.run_worker(
+                self._engine_worker, name="engine", group="engine", thread=True, exit_on_error=False
+            )
+        self.set_interval(POLL_SECONDS, self._look)
+        self.call_after_refresh(_spare_the_collector)
+        self.show_now()
+
+    # Showing ------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Show what is urgent at once, and once a second what merely ticks."""
+        new_lines = self._read_log()
+        urgent = presenters.urgent(self._read())
+        if new_lines or urgent != self._urgent or int(time.time()) != self._shown_second:
+            self.show_now()
+
+    def _read(self) -> Snapshot:
+        snapshot = self.engine.snapshot()
+        if self._engine_end is not None and snapshot.stopped is None:
+            snapshot = msgspec.structs.replace(snapshot, stopped=self._engine_end)
+        return snapshot
+
+    def show_now(self) -> None:
+        """Read the engine and show what changed."""
+        self._read_log()
+        self.snapshot = snapshot = self._read()
+        self._urgent = presenters.urgent(snapshot)
+        self._shown_second = int(time.time())
+        now = float(self._shown_second)
+        self.show_title(presenters.terminal_title(snapshot, now))
+        for screen in self.screen_stack:
+            # Below a full screen nothing can be seen; below the palette the dashboard can.
+            if isinstance(screen, SupervisorScreen) and screen.is_attached:
+                screen.show(snapshot, now)
+
+    def _read_log(self) -> bool:
+        page = self.engine.log(after=self._log_cursor, limit=LOG_LINES)
+        self._log_cursor = page.next_cursor
+        self.log_missed += page.missed
+        self.log_lines.extend(page.lines)
+        return bool(page.lines or page.missed)
+
+    def connection(self, name: str) -> ConnectionSnapshot | None:
+        """The connection of that name as it was last read."""
+        for connection in self.snapshot.connections:
+            if connection.name == name:
+                return connection
+        return None
+
+    def tell(self, text: str, tone: Tone = "plain") -> None:
+        """Say something in the last row of the screen that is seen."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, SupervisorScreen):
+                screen.tell(text, tone)
+                return
+
+    # Commands -----------------------------------------------------------------------------------
+
+    def command(self, verb: str, name: str | None) -> None:
+        """Give a command of the engine, for ``name`` or for all."""
+        give: dict[str, Callable[[str | None], Awaitable[CommandResult]]] = {
+            "connect": self.engine.connect,
+            "reconnect": self.engine.reconnect,
+            "disconnect": self.engine.disconnect,
+        }
+        self.run_command(f"{verb} {name or 'all'}", give[verb](name))
+
+    def run_command(self, words: str, answer: Awaitable[CommandResult]) -> None:
+        """Wait for the engine's answer beside everything else, and tell it."""
+
+        async def run() -> None:
+            try:
+                result = await asyncio.wait_for(answer, COMMAND_SECONDS)
+            except TimeoutError:
+                result = CommandResult(ok=False, message=f"no answer after {COMMAND_SECONDS:.0f} s")
+            if result.ok:
+                self.tell(result.message)
+            else:
+                self.tell(f"✗ {words}: {result.message}", "bad")
+            self.show_now()
+            # The engine publishes what a command did within 20 ms.
+            self.set_timer(0.04, self.show_now)
+
+        self.tell(f"{words} …")
+        self.run_worker(run(), name=words, group="commands", exit_on_error=False)
+
+    def push_line(self, name: str, line: str) -> None:
+        """Push what was typed: a topic, an event, and a payload in JSON."""
+        topic, _, rest = line.strip().partition(" ")
+        event, _, text = rest.strip().partition(" ")
+        if not topic or not event:
+            self.tell("✗ a push takes a topic, an event and a payload in JSON", "bad")
+            return
+        try:
+            payload = msgspec.json.decode(text or "{}")
+        except msgspec.DecodeError as error:
+            self.tell(f"✗ not JSON: {error}", "bad")
+            return
+        self.run_command(f"push {event} on {topic}", self.engine.push(name, topic, event, payload))
+
+    def show_metrics(self, name: str) -> None:
+        """Show ``getMetrics()`` of ``name``."""
+        if connection := self.connection(name):
+            read_at = time_of_day(self.snapshot.taken_at, time.time())
+            self._open(MetricsScreen(name, read_at, presenters.metrics_json(connection)))
+
+    def show_state(self, name: str) -> None:
+        """Tell ``getState()`` of ``name``."""
+        if connection := self.connection(name):
+            self.tell(f"{name}.getState(): {connection.metrics.connection_state!r}")
+
+    def copy_metrics(self, name: str) -> None:
+        """Send the metrics of ``name`` to the terminal's clipboard."""
+        if connection := self.connection(name):
+            self.copy(presenters.metrics_json(connection), f"metrics of {name}")
+
+    def copy(self, text: str, what: str) -> None:
+        """Send ``text`` to the terminal's clipboard; whether it took it, no terminal says."""
+        self.copy_to_clipboard(text)
+        self.tell(f"{what} sent to the terminal's clipboard")
+
+    def show_details(self, name: str) -> None:
+        """Show everything known of ``name``."""
+        self._open(DetailsScreen(name))
+
+    def action_help(self) -> None:
+        """Show the keys."""
+        if not isinstance(self.screen, HelpScreen):
+            self._open(HelpScreen())
+
+    def action_toggle_debug(self) -> None:
+        """Show the indicator though nothing is wrong, or only when something is."""
+        shown = not self.snapshot.debug
+        self.run_command("debug indicator", self.engine.set_debug(shown))
+
+    def action_ask_quit(self) -> None:
+        """Say what would stop; quit at the second press."""
+        screen = self.screen
+        if not isinstance(screen, SupervisorScreen):
+            return
+        count = len(self.snapshot.connections)
+        what = "1 connection" if count == 1 else f"{count} connections"
+        screen.ask(
+            f"quit and stop {what}? q, ^c or y: yes, any other key: no",
+            ("q", "ctrl+c"),
+            lambda: self.exit(return_code=0),
+        )
+
+    def action_suspend_process(self) -> None:
+        """Say what suspending would do, and do nothing."""
+        self.tell("✗ ^z would stop every connection: nothing was done; run it in tmux to leave it", "busy")
+
+    def _open(self, screen: SupervisorScreen) -> None:
+        self.push_screen(screen)
+        self.call_later(self.show_now)
+
+    # The palette --------------------------------------------------------------------------------
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The actions, the old console's debug helpers for each connection and all, the engine's extras."""
+        for action in ACTIONS:
+            if action.palette is not None:
+                yield SystemCommand(action.palette, action.help, self._doing(action.function))
+        for connection in self.snapshot.connections:
+            name = connection.name
+            yield SystemCommand(
+                f"debug: getMetrics {name}", "Its nine metrics as JSON.", _bound(self.show_metrics, name)
+            )
+            yield SystemCommand(f"debug: getState {name}", "Its state.", _bound(self.show_state, name))
+            for verb in ("connect", "reconnect", "disconnect"):
+                yield SystemCommand(
+                    f"debug: {verb} {name}",
+                    f"{verb.capitalize()} {name} now.",
+                    _bound(self.command, verb, name),
+                )
+        yield SystemCommand("debug: getMetrics all", "The metrics of all as JSON.", self._show_all_metrics)
+        yield SystemCommand("debug: getState all", "The states of all.", self._show_all_states)
+        for verb in ("connect", "reconnect", "disconnect"):
+            yield SystemCommand(
+                f"debug: {verb} all",
+                f"{verb.capitalize()} every connection now.",
+                _bound(self.command, verb, None),
+            )
+        for extra in self.engine.extra_commands():
+            yield SystemCommand(
+                displayable(extra.label, 80),
+                displayable(extra.help, 200),
+                _bound(self._run_extra, extra.id, extra.label),
+            )
+
+    def _doing(self, function: str) -> Callable[[], Awaitable[None]]:
+        async def do() -> None:
+            await self.run_action(function, default_namespace=self.screen)
+
+        return do
+
+    def _run_extra(self, command: str, label: str) -> None:
+        self.run_command(label, self.engine.run_extra(command))
+
+    def _show_all_metrics(self) -> None:
+        metrics = {connection.name: connection.metrics.to_camel() for connection in self.snapshot.connections}
+        text = msgspec.json.format(msgspec.json.encode(metrics), indent=2).decode()
+        read_at = time_of_day(self.snapshot.taken_at, time.time())
+        self._open(MetricsScreen("all", read_at, text))
+
+    def _show_all_states(self) -> None:
+        states = (f"{each.name} {each.metrics.connection_state}" for each in self.snapshot.connections)
+        self.tell("getState(): " + ", ".join(states))
+
+    # Workers ------------------------------------------------------------------------------------
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Notice the engine's end, and commands that failed in a way nobody foresaw."""
+        worker = event.worker
+        if event.state is WorkerState.ERROR:
+            log.error("worker %s failed", worker.name, exc_info=worker.error)
+        if worker.name == "engine" and event.state in (WorkerState.ERROR, WorkerState.SUCCESS):
+            error = worker.error
+            self._engine_end = f"{type(error).__name__}: {error}" if error else "its loop ended"
+            self.show_now()
+        elif event.state is WorkerState.ERROR:
+            self.tell(f"✗ {worker.name}: {type(worker.error).__name__}: {worker.error}", "bad")
+
+
+def _bound(function: Callable[..., None], *arguments: object) -> Callable[[], None]:
+    return lambda: function(*arguments)
+
+
+def _spare_the_collector() -> None:
+    """Leave what lives as long as the app out of the collector's rounds, the worst stalls there are."""
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,60 @@
+"""Times, lengths and amounts in words short enough for a screen of 80 columns."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+NOTHING = "\N{EN DASH}"
+"""Stands where a value is not known; never a zero."""
+
+
+def time_of_day(moment: float | None, now: float) -> str:
+    """Return ``21:09:02``; with the date in front when it was not today."""
+    if moment is None:
+        return NOTHING
+    local, today = datetime.fromtimestamp(moment), datetime.fromtimestamp(now)
+    return local.strftime("%H:%M:%S" if local.date() == today.date() else "%d %b %H:%M")
+
+
+def age(moment: float, now: float) -> str:
+    """Return how long ago something was: seconds up to two minutes, then ever coarser."""
+    return duration(max(0.0, now - moment))
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in the coarsest two units that matter."""
+    whole = int(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7200:
+        return f"{whole // 60} min"
+    if whole < 172_800:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def round_trip(seconds: float | None) -> str:
+    """Return a round-trip time in three digits."""
+    if seconds is None:
+        return NOTHING
+    if seconds >= 0.9995:
+        return f"{seconds:.1f}s"
+    milliseconds = seconds * 1000
+    return f"{milliseconds:.1f}ms" if milliseconds < 9.95 else f"{milliseconds:.0f}ms"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in decimal units."""
+    if count < 1000:
+        return f"{count} B"
+    exponent = min(4, int(math.log10(count)) // 3)
+    value = count / 1000**exponent
+    return f"{value:.1f} {'kMGT'[exponent - 1]}B" if value < 99.95 else f"{value:.0f} {'kMGT'[exponent - 1]}B"
+
+
+def rate(per_second: float) -> str:
+    """Return a rate; small ones with a decimal."""
+    if per_second <= 0:
+        return "0"
+    return f"{per_second:.1f}" if per_second < 99.95 else f"{per_second:,.0f}"

@@ -1,0 +1,99 @@
+"""Everything known of one connection, long values whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.widget import Widget
+
+from tui import presenters
+from tui.engine.api import ConnectionSnapshot, Snapshot
+from tui.screens.base import ConnectionScreen
+from tui.screens.layout import HEALTH_COLUMNS, HEARTBEAT_COLUMNS, TRAFFIC_COLUMNS
+from widgets.facts import Fact, fact_lines
+from widgets.hint_line import Hint
+from widgets.indicator import ConnectionIndicator
+from widgets.lines import Line, LineView, Span
+from widgets.text_line import TitleLine
+
+
+class LinesPane(LineView, can_focus=True):
+    """Lines to scroll through."""
+
+
+class DetailsScreen(ConnectionScreen):
+    """One connection over the whole screen."""
+
+    AUTO_FOCUS = "#details"
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._connection_name = name
+        self._title = TitleLine(id="selected")
+        self._indicator = ConnectionIndicator(id="indicator")
+        self._details = LinesPane(id="details")
+
+    def hints(self) -> tuple[Hint, ...]:
+        """The keys that work here."""
+        return (
+            Hint("r", "reconnect"),
+            Hint("m", "metrics"),
+            Hint("p", "push"),
+            Hint("j k", "scroll"),
+            Hint("esc", "back"),
+        )
+
+    def body(self) -> Iterable[Widget]:
+        """The name, the indicator, everything else."""
+        yield self._title
+        yield self._indicator
+        yield self._details
+
+    @property
+    def selected(self) -> ConnectionSnapshot | None:
+        """The connection that is shown."""
+        return self.supervisor.connection(self._connection_name)
+
+    @property
+    def moved_pane(self) -> LineView:
+        """The one pane there is."""
+        return self._details
+
+    def show(self, snapshot: Snapshot, now: float) -> None:
+        """Show the connection as it stands."""
+        super().show(snapshot, now)
+        connection = self.selected
+        if connection is None:
+            self._title.show(self._connection_name, "no longer there")
+            return
+        value = presenters.indicator(connection, snapshot, now)
+        rows = ConnectionIndicator.rows_of(value)
+        self._title.show(connection.name, presenters.title_note(connection, now))
+        self._indicator.show(value)
+        self._indicator.display = rows > 0
+        self._indicator.styles.height = max(rows, 1)
+        self._details.set_lines(_lines(connection, snapshot, now))
+
+
+def _lines(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) -> list[Line]:
+    blank: Line = ()
+    lines: list[Line] = []
+    for title, columns, rows in (
+        ("HEALTH", HEALTH_COLUMNS, presenters.health(connection, snapshot, now)),
+        ("STATE", (40, 29), presenters.state_details(connection, now)),
+        ("HEARTBEAT", HEARTBEAT_COLUMNS, presenters.heartbeat(connection, snapshot, now)),
+        ("TRAFFIC", TRAFFIC_COLUMNS, presenters.traffic(connection, snapshot, now)),
+    ):
+        lines += [*fact_lines(title, columns, rows, aligned=title in ("HEALTH", "STATE")), blank]
+    for channel, row in zip(
+        connection.channels, presenters.channel_rows(connection, snapshot, now), strict=True
+    ):
+        lines.append(
+            (Span(f" {row.symbol} ", row.tone), Span(f"{row.topic} ", "strong"), Span(row.state, row.tone))
+        )
+        lines += fact_lines("", (20, 20, 20), [presenters.channel_counts(channel)])
+        if channel.reason:
+            lines += fact_lines("", (60,), [[Fact("why", channel.reason)]])
+        lines += fact_lines("", (60,), [[Fact("last", row.last, row.last_tone)]])
+        lines.append(blank)
+    return lines

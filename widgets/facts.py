@@ -1,0 +1,62 @@
+"""A pane of facts: its name on the left, labels and values in columns beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from widgets.lines import Line, LineView, Span, Tone
+from widgets.untrusted import displayable, fitted
+
+GUTTER = 11
+"""The width of a pane's name with its margins: the same for all, so that they line up."""
+
+
+class Fact(NamedTuple):
+    """A label with its value."""
+
+    label: str
+    value: str
+    tone: Tone = "plain"
+
+
+class FactPane(LineView):
+    """Rows of facts. The last fact of a row has the rest of the width."""
+
+    def __init__(
+        self, title: str, columns: Sequence[int], *, aligned: bool = False, id: str | None = None
+    ) -> None:
+        """``columns`` are the widths of the facts, label and value together.
+
+        Values are ``aligned`` under each other, or follow their labels.
+        """
+        super().__init__(id=id)
+        self._title = title
+        self._columns = tuple(columns)
+        self._aligned = aligned
+
+    def show(self, rows: Sequence[Sequence[Fact]]) -> None:
+        """Show ``rows``."""
+        self.set_lines(fact_lines(self._title, self._columns, rows, aligned=self._aligned))
+
+
+def fact_lines(
+    title: str, columns: Sequence[int], rows: Sequence[Sequence[Fact]], *, aligned: bool = False
+) -> list[Line]:
+    """Lay ``rows`` out; with ``aligned`` the labels of one column are equally wide."""
+    most = max((len(row) for row in rows), default=0)
+    label_widths = [
+        max(len(row[column].label) for row in rows if column < len(row)) for column in range(most)
+    ]
+    lines: list[Line] = []
+    for number, row in enumerate(rows):
+        line: list[Span] = [Span(fitted(f" {title}" if number == 0 else "", GUTTER), "heading")]
+        for column, fact in enumerate(row):
+            width = columns[column] if column < len(columns) else 20
+            label = (fitted(fact.label, label_widths[column]) if aligned else fact.label) + " "
+            value = displayable(fact.value, 300)
+            if column < len(row) - 1:
+                value = fitted(value, max(0, width - len(label) - 1)) + " "
+            line += (Span(label, "dim"), Span(value, fact.tone))
+        lines.append(tuple(line))
+    return lines

@@ -1,0 +1,67 @@
+"""The last row: the keys of the moment, or what the last command answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from widgets.lines import Line, LineView, Span, Tone
+from widgets.untrusted import cell_width
+
+
+class Hint(NamedTuple):
+    """A key and what it does."""
+
+    key: str
+    label: str
+
+
+class HintLine(LineView):
+    """Shows hints; a message takes their place until it is taken away."""
+
+    DEFAULT_CSS = """
+    HintLine { height: 1; dock: bottom; background: $panel; }
+    """
+
+    def __init__(self, hints: Sequence[Hint], *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._hints = tuple(hints)
+        self._message: Line | None = None
+
+    def tell(self, text: str, tone: Tone = "plain") -> None:
+        """Show a message in place of the hints."""
+        self._message = (Span(f" {text}", tone),)
+        self._lay_out()
+
+    def clear(self) -> None:
+        """Show the hints again."""
+        self._message = None
+        self._lay_out()
+
+    def on_resize(self) -> None:
+        """Show as many hints as there is room for."""
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self.set_lines((self._message or hints_line(self._hints, self.size.width),))
+
+
+def hints_line(hints: Sequence[Hint], width: int) -> Line:
+    """As many whole hints as ``width`` columns hold; the last one is kept before all others."""
+    if not hints:
+        return ()
+    room = width - _width(hints[-1])
+    kept: list[Hint] = []
+    for hint in hints[:-1]:
+        room -= _width(hint)
+        if room < 0:
+            break
+        kept.append(hint)
+    line: list[Span] = []
+    for hint in (*kept, hints[-1]):
+        line += (Span(f" {hint.key} ", "strong"), Span(f"{hint.label}  ", "dim"))
+    return tuple(line)
+
+
+def _width(hint: Hint) -> int:
+    return cell_width(hint.key) + cell_width(hint.label) + 4

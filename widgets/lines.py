@@ -1,0 +1,125 @@
+"""Lines of text in tones, of which only the changed ones are painted again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal, NamedTuple
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from widgets.untrusted import displayable
+
+Tone = Literal["plain", "strong", "dim", "good", "busy", "bad", "heading"]
+"""What a text means; the theme gives it a colour, the text itself must say it too."""
+
+
+class Span(NamedTuple):
+    """A piece of a line. Its text may come from a network; it is made harmless when painted."""
+
+    text: str
+    tone: Tone = "plain"
+
+
+Line = tuple[Span, ...]
+
+
+class LineView(ScrollView, can_focus=False, inherit_bindings=False):
+    """Shows lines and paints only what changed.
+
+    Textual sends a dirty region again whether or not its text changed, so the comparison is made
+    here: lines that stay the same cost nothing.
+    """
+
+    ALLOW_MAXIMIZE = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "lines--strong",
+        "lines--dim",
+        "lines--good",
+        "lines--busy",
+        "lines--bad",
+        "lines--heading",
+        "lines--marked",
+    }
+    DEFAULT_CSS = """
+    LineView {
+        height: 1;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-size-vertical: 1;
+        & .lines--strong { text-style: bold; }
+        & .lines--dim { color: $foreground-muted; }
+        & .lines--heading { color: $foreground-muted; }
+        & .lines--good { color: $success; }
+        & .lines--busy { color: $warning; }
+        & .lines--bad { color: $error; text-style: bold; }
+        & .lines--marked { background: $boost; }
+        &:ansi .lines--dim { color: ansi_default; text-style: dim; }
+        &:ansi .lines--heading { color: ansi_default; text-style: dim; }
+        &:ansi .lines--marked { text-style: bold; }
+    }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._lines: tuple[Line, ...] = ()
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines as they were last laid out."""
+        return self._lines
+
+    def set_lines(self, lines: Sequence[Line]) -> None:
+        """Show ``lines``; those that did not change are not painted."""
+        old, new = self._lines, tuple(lines)
+        if new == old:
+            return
+        self._lines = new
+        if len(old) != len(new):
+            self.virtual_size = Size(0, len(new))
+        top = self.scroll_offset.y
+        for y in range(top, top + self.size.height):
+            before = old[y] if y < len(old) else ()
+            after = new[y] if y < len(new) else ()
+            if before != after:
+                self.refresh(Region(0, y - top, self.size.width, 1))
+
+    def move(self, rows: int) -> None:
+        """Move by ``rows``, down when positive."""
+        self.scroll_to(y=self.scroll_offset.y + rows, animate=False)
+
+    def move_to_end(self, *, last: bool) -> None:
+        """Move to the first line, or to the last."""
+        self.scroll_to(y=self.virtual_size.height if last else 0, animate=False)
+
+    def tone_style(self, tone: Tone) -> Style:
+        """The style of a tone over the widget's own background."""
+        if tone == "plain":
+            return self.rich_style
+        return self.get_component_rich_style(f"lines--{tone}")
+
+    def mark_of(self, index: int) -> Style | None:
+        """The style laid under line ``index``, if it is marked."""
+        return None
+
+    def mark_style(self) -> Style:
+        """The background of a marked line; tones keep their colours on it."""
+        style = self.get_component_rich_style("lines--marked")
+        return Style(bgcolor=style.bgcolor, bold=True if style.bold else None)
+
+    def render_line(self, y: int) -> Strip:
+        """Paint one line of the visible part."""
+        width = self.size.width
+        index = y + self.scroll_offset.y
+        base = self.rich_style
+        if not 0 <= index < len(self._lines):
+            return Strip.blank(width, base)
+        mark = self.mark_of(index)
+        segments = []
+        for text, tone in self._lines[index]:
+            style = self.tone_style(tone)
+            segments.append(Segment(displayable(text, 4 * max(width, 1)), style + mark if mark else style))
+        return Strip(segments).adjust_cell_length(width, base + mark if mark else base)
