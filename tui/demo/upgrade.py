@@ -88,7 +88,8 @@ def _bearer(headers: Headers) -> str | None:
             encoded = name.removeprefix(TOKEN_PREFIX)
             try:
                 padding = "=" * (-len(encoded) % 4)
-                return base64.urlsafe_b64decode(encoded + padding).decode()
+                # Despite its name: phoenix.js encodes with btoa, and Phoenix decodes the standard alphabet.
+                return base64.b64decode(encoded + padding, validate=True).decode()
             except (binascii.Error, UnicodeDecodeError):
                 return None
     return None
