@@ -60,7 +60,7 @@ class Sender(Ledger, Protocol):
     def send(self, join_ref: str | None, ref: str, topic: str, event: str, payload: Any) -> None: ...
     def await_reply(self, ref: str, awaiting: Awaiting, *, is_join: bool = False) -> None: ...
     def forget_reply(self, ref: str) -> None: ...
-    def fail_pushes(self, channel: Channel, words: str) -> None: ...
+    def fail_pushes(self, channel: Channel, error: ChannelsError) -> None: ...
     def spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None: ...
     def wake(self) -> None: ...
     def register(self, channel: Channel) -> None: ...
@@ -79,7 +79,7 @@ class Push(Answer[Any]):
         ChannelClosed: the channel was left or closed first.
     """
 
-    __slots__ = ("_ref", "_timer", "channel", "event", "payload")
+    __slots__ = ("_ref", "_timer", "channel", "deadline", "event", "payload")
 
     def __init__(self, channel: Channel, event: str, payload: Any, timeout: float) -> None:
         super().__init__()
@@ -87,6 +87,8 @@ class Push(Answer[Any]):
         self._ref: str | None = None
         self.event = event
         self.payload = payload
+        # The timer stands still while the machine sleeps, this does not.
+        self.deadline = channel.socket.now() + timeout
         self._timer = asyncio.get_running_loop().call_later(timeout, self._time_out, timeout)
 
     @property
@@ -154,16 +156,20 @@ class _JoinReply:
 
 
 class _LeaveReply:
-    """Awaits the reply to one leave; whatever it says, the channel is left."""
+    """Awaits the reply to one leave; whatever it says, the channel is left.
 
-    def __init__(self, channel: Channel) -> None:
+    It may come when the channel was joined again already, and then says nothing of that join.
+    """
+
+    def __init__(self, channel: Channel, join_ref: str | None) -> None:
         self._channel = channel
+        self._join_ref = join_ref
 
     def replied(self, message: Message) -> None:
-        self._channel.left()
+        self._channel.leave_replied(self._join_ref)
 
     def connection_lost(self, words: str) -> None:
-        self._channel.left()
+        self._channel.leave_replied(self._join_ref)
 
 
 class Channel:
@@ -294,7 +300,7 @@ class Channel:
         limit = self.socket.options.push_timeout if timeout is None else timeout
         self._leave_timer = asyncio.get_running_loop().call_later(limit, self.left)
         ref = self._send_leave()
-        self.socket.await_reply(ref, _LeaveReply(self))
+        self.socket.await_reply(ref, _LeaveReply(self, self._join_ref))
         return answer
 
     def push(self, event: str, payload: Any = None, *, timeout: float | None = None) -> Push:
@@ -318,10 +324,11 @@ class Channel:
             push = Push(self, event, payload, limit)
             try:
                 self._send(push)
-            except (TypeError, ValueError, NotConnectedError) as error:
+            except NotConnectedError:
                 push.end(ChannelClosed("not sent"))
-                if isinstance(error, NotConnectedError):
-                    return self._hold(event, payload, limit)
+                return self._hold(event, payload, limit)
+            except BaseException:
+                push.end(ChannelClosed("not sent"))
                 raise
             return push
         return self._hold(event, payload, limit)
@@ -357,6 +364,9 @@ class Channel:
         """Send what is buffered, in order, as long as it can be sent."""
         while self._buffer and self.can_push:
             push = self._buffer.popleft()
+            if push.deadline <= self.socket.now():
+                push.end(ReplyTimeout(f"{push.what}: not sent in its time"))
+                continue
             try:
                 self._send(push)
             except ValueError as error:
@@ -383,11 +393,15 @@ class Channel:
             self.socket.spawn(self._ask_and_join(join_ref), f"join of {self.topic}")
 
     async def _ask_and_join(self, join_ref: str) -> None:
+        place = f"join parameters of {self.topic}"
         try:
-            params = await values.payload(self.params, f"join parameters of {self.topic}")
-        except OpenError as error:
+            async with asyncio.timeout(self._join_timeout):
+                params = await values.payload(self.params, place)
+        except (OpenError, TimeoutError) as error:
             if self._join_ref == join_ref and self.state == "joining":
-                self._join_failed(str(error), error)
+                late = f"{place}: not given within {self._join_timeout:g} s"
+                reason = error if isinstance(error, OpenError) else ReplyTimeout(late)
+                self._join_failed(str(reason), reason)
             return
         if self._join_ref == join_ref and self.state == "joining" and self.socket.is_open:
             self._send_join(join_ref, params)
@@ -398,7 +412,7 @@ class Channel:
             self.socket.send(join_ref, join_ref, self.topic, "phx_join", {} if params is None else params)
         except NotConnectedError:
             return  # the socket is about to tell everyone, and joins again when it is back
-        except TypeError:
+        except (TypeError, ValueError, RecursionError):
             error = ChannelsError(f"join of {self.topic}: its parameters are nothing that JSON can say")
             self._join_failed(str(error), error)
             return
@@ -444,6 +458,9 @@ class Channel:
         self._failures += 1
         self.state = "errored"
         self.reason = words
+        # No join stands: what the server says of this one from now on, the phx_close that answers
+        # our leave of a join that timed out too, is not about the next.
+        self._join_ref = None
         self._join_sent_at = None
         self._rejoin_at = now + self._back_off.delay(self._failures)
         self.socket.wake()
@@ -466,6 +483,11 @@ class Channel:
             self.socket.send(self._join_ref, ref, self.topic, "phx_leave", {})
         return ref
 
+    def leave_replied(self, join_ref: str | None) -> None:
+        """The server answered a leave, or cannot any more."""
+        if self.state == "leaving" and join_ref == self._join_ref:
+            self.left()
+
     def left(self) -> None:
         """The leave was answered, or does not matter any more."""
         if self.state != "closed":
@@ -485,6 +507,7 @@ class Channel:
             self._leave_timer = None
         closed = ChannelClosed(f"{self.topic}: {words}")
         self._end_pushes(closed)
+        self.socket.fail_pushes(self, closed)
         answers, self._answers = self._answers, []
         for answer in answers:
             answer.fail(closed)
@@ -561,9 +584,15 @@ class Channel:
     def _crashed(self, message: Message) -> None:
         payload = message.payload_or_none()
         words = "the channel crashed on the server"
-        self.socket.fail_pushes(self, words)
+        error = NotConnectedError(f"{self.topic}: {words}; pushes under way may or may not have arrived")
+        self.socket.fail_pushes(self, error)
         self._errored(words, payload)
 
     def stop(self) -> asyncio.Task[None] | None:
-        """End the handlers' task; returns what to await."""
+        """End whoever waits for a push or a join, and the handlers' task; returns what to await."""
+        closed = ChannelClosed(f"{self.topic}: the socket was closed")
+        self._end_pushes(closed)
+        answers, self._answers = self._answers, []
+        for answer in answers:
+            answer.fail(closed)
         return self._handlers.stop()

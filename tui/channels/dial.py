@@ -133,7 +133,8 @@ async def connect_tcp(addresses: Sequence[Address]) -> socket.socket:
 
 
 async def _connect_one(family: int, address: Any) -> socket.socket:
-    connection = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol named, asyncio turns Nagle's algorithm off; else it delays pushes by 40 ms.
+    connection = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         connection.setblocking(False)
         await asyncio.get_running_loop().sock_connect(connection, address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Any, Literal
 
@@ -108,7 +109,7 @@ class RoundTrips:
         if not self._times:
             return None
         ranked = sorted(self._times)
-        return ranked[min(len(ranked) - 1, int(part * len(ranked)))]
+        return ranked[max(0, math.ceil(part * len(ranked)) - 1)]
 
 
 class StateChange(msgspec.Struct, frozen=True, kw_only=True):

@@ -156,6 +156,11 @@ class Lifecycle:
     # What is asked
 
     @property
+    def commanded(self) -> bool:
+        """Something was asked for and is not carried out yet."""
+        return bool(self._commands)
+
+    @property
     def is_open(self) -> bool:
         """There is an open connection, connected or not yet."""
         return self.phase in (Phase.GREETING, Phase.UP)
@@ -271,6 +276,9 @@ class Lifecycle:
         if late:
             # Whatever was outstanding may be answered in what the system holds for us: ask anew.
             self._send_heartbeat(now)
+            if not self.stable:
+                # Time in which nobody looked proves nothing: count from when this must be answered.
+                self._connected_at = self.heartbeat.deadline(allowance)
         verdict = self.heartbeat.judge(now, heard and not late, allowance)
         if verdict == "dead":
             limit = max(self._options.heartbeat_timeout, allowance if self.heartbeat.answered else 0)

@@ -108,7 +108,7 @@ class Options:
     ca_file: str | None = None
     """A PEM file of certificate authorities to trust instead of the system's."""
 
-    proxy: Text = "environment"
+    proxy: Text = field(default="environment", repr=False)
     """``"environment"`` (HTTPS_PROXY and its like), ``"none"``, or a proxy's URL."""
 
     auth_token: Text | None = field(default=None, repr=False)

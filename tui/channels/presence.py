@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -85,20 +86,46 @@ class Presence:
         self._pending.clear()
 
     def _state_received(self, message: Message) -> None:
-        self.entries = sync_state(self.entries, message.payload, self._on_join, self._on_leave)
+        later = _Later()
+        join, leave = later.put_off(self._on_join), later.put_off(self._on_leave)
+        self.entries = sync_state(self.entries, message.payload, join, leave)
         self._synced = True
         while self._pending:
-            self.entries = sync_diff(self.entries, self._pending.popleft(), self._on_join, self._on_leave)
-        if self._on_sync is not None:
-            self._on_sync()
+            self.entries = sync_diff(self.entries, self._pending.popleft(), join, leave)
+        later.call(self._on_sync)
 
     def _diff_received(self, message: Message) -> None:
         if not self._synced:
             self._pending.append(message.payload)
             return
-        self.entries = sync_diff(self.entries, message.payload, self._on_join, self._on_leave)
-        if self._on_sync is not None:
-            self._on_sync()
+        later = _Later()
+        join, leave = later.put_off(self._on_join), later.put_off(self._on_leave)
+        self.entries = sync_diff(self.entries, message.payload, join, leave)
+        later.call(self._on_sync)
+
+
+class _Later:
+    """Callbacks put off until the presences are in step: they see them so, and none can prevent it."""
+
+    def __init__(self) -> None:
+        self._calls: list[Callable[[], object]] = []
+
+    def put_off(self, callback: Callable[..., object] | None) -> Callable[..., object] | None:
+        """What notes a call of ``callback`` instead of making it."""
+        if callback is None:
+            return None
+        return lambda *arguments: self._calls.append(functools.partial(callback, *arguments))
+
+    def call(self, last: Callable[[], object] | None) -> None:
+        """Make the calls in their order, then ``last``; all of them, even if one raises."""
+        errors: list[Exception] = []
+        for call in (*self._calls, *([last] if last is not None else [])):
+            try:
+                call()
+            except Exception as error:  # noqa: BLE001 (raised below, once all were called)
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
 
 def sync_state(
@@ -116,8 +143,8 @@ def sync_state(
             joins[key] = entry
             continue
         new_refs, current_refs = _refs(entry), _refs(current)
-        joined = [meta for meta in entry["metas"] if meta["phx_ref"] not in current_refs]
-        left = [meta for meta in current["metas"] if meta["phx_ref"] not in new_refs]
+        joined = [meta for meta in entry["metas"] if meta.get("phx_ref") not in current_refs]
+        left = [meta for meta in current["metas"] if meta.get("phx_ref") not in new_refs]
         if joined:
             joins[key] = {**entry, "metas": joined}
         if left:
@@ -141,7 +168,7 @@ def sync_diff(
         after[key] = {**joined, "metas": list(joined["metas"])}
         if before is not None:
             refs = _refs(joined)
-            kept = [meta for meta in before["metas"] if meta["phx_ref"] not in refs]
+            kept = [meta for meta in before["metas"] if meta.get("phx_ref") not in refs]
             after[key]["metas"] = kept + after[key]["metas"]
         if on_join is not None:
             on_join(key, before, joined)
@@ -150,7 +177,7 @@ def sync_diff(
         if current is None:
             continue
         refs = _refs(gone)
-        current["metas"] = [meta for meta in current["metas"] if meta["phx_ref"] not in refs]
+        current["metas"] = [meta for meta in current["metas"] if meta.get("phx_ref") not in refs]
         if on_leave is not None:
             on_leave(key, current, copy.deepcopy(gone))
         if not current["metas"]:
@@ -159,4 +186,4 @@ def sync_diff(
 
 
 def _refs(entry: Mapping[str, Any]) -> set[Any]:
-    return {meta["phx_ref"] for meta in entry["metas"]}
+    return {meta.get("phx_ref") for meta in entry["metas"]}

@@ -76,8 +76,11 @@ def _answer(error: exceptions.InvalidStatus, url: str, now: float) -> OpenError:
     if code == 404:
         return OpenError(f"{words}: no socket at this path")
     if 300 <= code < 400:
-        target = urljoin(url, response.headers.get("Location", ""))
-        return OpenError(f"{words}: redirect to {host_and_port(target)} not followed")
+        try:
+            target = host_and_port(urljoin(url, response.headers.get("Location", "")))
+        except ValueError:
+            target = "what is no address"
+        return OpenError(f"{words}: redirect to {target} not followed")
     if code in (429, 503):
         wait = retry_after(response.headers.get("Retry-After"), now)
         if wait is not None:

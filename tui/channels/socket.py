@@ -139,7 +139,9 @@ class Socket:
             NotConnectedError: (awaited) the breaker opened, all attempts are used up, or
                 disconnect was called; the message says which and why.
         """
-        answer = self._wait_connected()
+        answer: Answer[None] = Answer()
+        self._connect_answers = [other for other in self._connect_answers if not other.done]
+        self._connect_answers.append(answer)
         self._command("connect")
         return answer
 
@@ -156,8 +158,13 @@ class Socket:
         Await it to wait until nothing of the connection is left: 2 s at the most, whatever the
         server, the network or a name look-up does.
         """
+        # At once, so that a connect asked for after this one is not told of it.
+        self._settle_connects(NotConnectedError("disconnected"))
         answer: Answer[None] = Answer()
         self._disconnect_answers.append(answer)
+        # A parameter's function that does not let itself be cancelled holds nobody up.
+        limit = asyncio.get_running_loop().call_later(_CLOSING_LIMIT, answer.succeed, None)
+        answer.then(limit.cancel)
         self._command("disconnect")
         return answer
 
@@ -310,6 +317,10 @@ class Socket:
                 due = channel.step(now)
                 if due is not None and (deadline is None or due < deadline):
                     deadline = due
+        # Only here has every command been obeyed: these answers are of the connection asked for.
+        if self.is_connected:
+            self._settle_connects(None)
+        self._settle_disconnects()
         return deadline
 
     async def _wait(self, deadline: float | None) -> bool:
@@ -344,6 +355,8 @@ class Socket:
         if closing is not None:
             self._closing.add(closing)
             closing.add_done_callback(self._closed)
+        for task in self._tasks:
+            task.cancel()  # each asks for a join's parameters, and there is nothing left to join
         self._unanswered_joins.clear()
         self._heartbeats_out.clear()
         self._fail_replies(words)
@@ -370,10 +383,8 @@ class Socket:
 
     def state_changed(self, change: StateChange) -> None:
         """Tell whoever listens, and whoever awaits this state."""
-        if change.new_state == "connected":
-            self._settle_connects(None)
-        elif change.new_state in ("failed", "disconnected"):
-            self._settle_connects(NotConnectedError(change.error or "disconnected"))
+        if change.new_state == "failed":
+            self._settle_connects(NotConnectedError(change.error or "failed"))
         for handler in self._state_handlers:
             self._call(handler, change)
 
@@ -387,15 +398,6 @@ class Socket:
             handler(*arguments)
         except Exception as error:  # noqa: BLE001 (counted and logged)
             self.handler_raised("socket", getattr(handler, "__name__", "handler"), error)
-
-    def _wait_connected(self) -> Answer[None]:
-        answer: Answer[None] = Answer()
-        if self.is_connected and self._connection is not None:
-            answer.succeed(None)
-        else:
-            self._connect_answers = [other for other in self._connect_answers if not other.done]
-            self._connect_answers.append(answer)
-        return answer
 
     def _settle_connects(self, error: ChannelsError | None) -> None:
         answers, self._connect_answers = self._connect_answers, []
@@ -412,7 +414,7 @@ class Socket:
         self._settle_disconnects()
 
     def _settle_disconnects(self) -> None:
-        if self._closing or self._lifecycle.phase is not Phase.IDLE:
+        if self._closing or self._lifecycle.commanded:
             return
         answers, self._disconnect_answers = self._disconnect_answers, []
         for answer in answers:
@@ -434,7 +436,10 @@ class Socket:
             subprotocols: list[str] = []
             if options.auth_token is not None:
                 token = await values.text(options.auth_token, "auth_token")
-                encoded = base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+                # Standard base64, in spite of the prefix: it is what Phoenix decodes.
+                encoded = base64.b64encode(token.encode()).decode().rstrip("=")
+                if "/" in encoded:
+                    raise OpenError("auth_token has characters that no subprotocol can carry: use params")
                 subprotocols = ["phoenix", f"base64url.bearer.phx.{encoded}"]
             request = LinkRequest(
                 url=_with_params(self._endpoint, params, options.protocol_version),
@@ -491,10 +496,12 @@ class Socket:
 
     def _reply_received(self, message: Message) -> None:
         ref = message.ref
-        if message.topic == HEARTBEAT_TOPIC:
+        if message.topic == HEARTBEAT_TOPIC and ref not in self._replies:
             now = self.now()
             extra = self._heartbeats_out.pop(ref, None) if isinstance(ref, str) else None
             round_trip = self._lifecycle.heartbeat_replied(ref) if extra is None else now - extra
+            if extra is not None:
+                self._lifecycle.last_heartbeat = self._clock.time()
             if round_trip is not None:
                 self._round_trips.add(round_trip)
                 self.wake()
@@ -568,11 +575,11 @@ class Socket:
         """Nobody awaits the reply to ``ref`` any more."""
         self._replies.pop(ref, None)
 
-    def fail_pushes(self, channel: Channel, words: str) -> None:
+    def fail_pushes(self, channel: Channel, error: ChannelsError) -> None:
         """End the pushes of one channel that are under way."""
         for awaiting in list(self._replies.values()):
             if isinstance(awaiting, Push) and awaiting.channel is channel:
-                awaiting.connection_lost(words)
+                awaiting.end(error)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         """Run a task of a channel's, which ends with the socket."""

@@ -57,12 +57,15 @@ def is_plain(value: Any) -> bool:
 async def _ask(value: Any, place: str) -> Any:
     if not callable(value):
         return value
+    # Raised outside the handlers: what the function raised must not hang on the error either.
     try:
         given = value()
         if inspect.isawaitable(given):
             given = await given
     except Unavailable as error:
-        raise OpenError(f"{place}: {error}") from None
+        words = f"{place}: {error}"
     except Exception as error:  # noqa: BLE001 (the user's own function; its words may hold a secret)
-        raise OpenError(f"{place}: its function raised {type(error).__name__}") from None
-    return given
+        words = f"{place}: its function raised {type(error).__name__}"
+    else:
+        return given
+    raise OpenError(words)

@@ -154,7 +154,8 @@ class TextDecoder:
     def __init__(self, version: int) -> None:
         self._version = version
         self._headers: dict[bytes, _Header] = {}
-        self._last = b"\0"
+        # A header like any other, so that what begins so is nothing but that.
+        self._last = b'[null,null,"","",'
         self._last_header: _Header = (None, None, "", "")
 
     def decode(self, data: bytes) -> Message:
