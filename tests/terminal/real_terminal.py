@@ -95,7 +95,7 @@ class RealTerminal:
         """Wait until the program wrote ``text``."""
         self.wait_for(lambda: text.encode() in self.output, seconds)
 
-    def exit_code(self, seconds: float = 5.0) -> int:
+    def exit_code(self, seconds: float = 10.0) -> int:
         """Wait for the program's end and return its code; negative for a signal that killed it."""
         deadline = time.monotonic() + seconds
         while True:

