@@ -207,10 +207,10 @@ async def test_parameters_asked_for_a_connection_that_is_gone_are_not_awaited_an
 
     socket = world.socket()
     await socket.connect()
-    socket.channel("a:1", never).join(timeout=0.5)
+    socket.channel("a:1", never).join()
     await world.pass_time(1)
     await socket.disconnect()
-    await world.assert_nothing_left()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @virtual
@@ -355,7 +355,7 @@ async def test_a_socket_that_opens_late_joins_late(world: World) -> None:
 
 @virtual
 async def test_a_crash_is_told_and_the_channel_joined_again_with_a_new_join_ref(world: World) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     crashes = collect(channel, "phx_error")
     in_flight = channel.push("crash", {})
     with pytest.raises(NotConnectedError, match="crashed"):
@@ -385,7 +385,7 @@ async def test_a_crash_fails_the_pushes_of_its_own_channel_alone(world: World) -
 
 @virtual
 async def test_a_channel_that_crashes_again_and_again_backs_off(world: World) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     channel.on("phx_join", lambda message: world.server.crash("a:1"))
     world.server.crash("a:1")
     await world.pass_time(40)
@@ -394,7 +394,7 @@ async def test_a_channel_that_crashes_again_and_again_backs_off(world: World) ->
 
 @virtual
 async def test_the_count_starts_anew_only_after_stable_after_joined(world: World) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     delays = []
     for held in (4.8, 4.8, 5.3):
         world.server.crash("a:1")
@@ -411,8 +411,25 @@ async def test_the_count_starts_anew_only_after_stable_after_joined(world: World
 
 
 @virtual
-async def test_phx_error_while_leaving_or_closed_leads_to_no_rejoin(world: World) -> None:
+async def test_a_loss_after_stable_after_joined_starts_the_count_anew_too(world: World) -> None:
     socket, channel = await joined(world)
+    for _ in range(3):
+        world.server.crash("a:1")
+        await world.settle()
+        await world.until(lambda: channel.state == "joined")
+    await world.pass_time(5.1)
+    world.server.join_answers["a:1"] = ("error", {})
+    await socket.reconnect()
+    await world.settle()
+    refused = world.now
+    del world.server.join_answers["a:1"]
+    await world.until(lambda: channel.state == "joined")
+    assert world.now - refused == near(1)
+
+
+@virtual
+async def test_phx_error_while_leaving_or_closed_leads_to_no_rejoin(world: World) -> None:
+    _, channel = await joined(world)
     world.server.unanswered.add("phx_leave")
     channel.leave(timeout=1.0)
     world.server.crash("a:1")
@@ -425,7 +442,7 @@ async def test_phx_error_while_leaving_or_closed_leads_to_no_rejoin(world: World
 
 @virtual
 async def test_no_redundant_joins_are_sent_while_a_channel_backs_off(world: World) -> None:
-    socket, channel = await joined(world, reconnect_base_delay=10.0)
+    _, _ = await joined(world, reconnect_base_delay=10.0)
     world.server.crash("a:1")
     await world.settle()
     join_ref = world.server.frames("phx_join")[-1].join_ref
@@ -439,7 +456,7 @@ async def test_no_redundant_joins_are_sent_while_a_channel_backs_off(world: Worl
 
 @virtual
 async def test_an_unmatched_topic_on_a_push_leads_to_a_rejoin(world: World) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     world.server.forget("a:1")
     pushes = [channel.push("x"), channel.push("y")]
     for push in pushes:
@@ -455,7 +472,7 @@ async def test_an_unmatched_topic_on_a_push_leads_to_a_rejoin(world: World) -> N
 @virtual
 async def test_an_applications_own_unmatched_topic_is_no_sign(world: World) -> None:
     """Phoenix's own comes with a null join_ref, that of a handler with the channel's."""
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     with pytest.raises(ReplyError):
         await channel.push("refuse", {"reason": "unmatched topic"})
     assert channel.state == "joined"
@@ -494,7 +511,7 @@ async def test_phx_close_closes_without_rejoin_and_removes_the_channel(world: Wo
 async def test_what_is_said_of_an_old_join_ref_does_not_touch_the_new_join(
     world: World, event: str, ref: str | None
 ) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     old = world.server.frames("phx_join")[0].join_ref
     world.server.crash("a:1")
     await world.pass_time(1.1)
@@ -566,7 +583,7 @@ async def test_the_replaced_channel_can_be_left_without_harm(world: World) -> No
 
 @virtual
 async def test_a_second_answer_to_a_join_says_nothing(world: World) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     ref = world.server.frames("phx_join")[0].ref
     refused = {"status": "error", "response": {"reason": "twice"}}
     world.server.link.deliver(ref, ref, "a:1", "phx_reply", refused)
@@ -599,7 +616,7 @@ async def test_leave_sends_the_join_ref_and_closes_when_answered(world: World) -
 
 @virtual
 async def test_leave_ends_by_its_timeout_when_the_server_says_nothing(world: World) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     world.server.unanswered.add("phx_leave")
     begun = world.now
     await channel.leave(timeout=3.0)
@@ -609,7 +626,7 @@ async def test_leave_ends_by_its_timeout_when_the_server_says_nothing(world: Wor
 
 @virtual
 async def test_two_leaves_send_one_and_both_are_answered(world: World) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     await asyncio.gather(asyncio.wait_for(channel.leave(), 1), asyncio.wait_for(channel.leave(), 1))
     await channel.leave()
     assert len(world.server.frames("phx_leave")) == 1
@@ -682,7 +699,7 @@ async def test_a_connection_lost_while_leaving_has_left(world: World) -> None:
 @pytest.mark.parametrize("answered", [True, False], ids=["leave answered", "leave never answered"])
 async def test_leave_and_join_at_once_end_joined(world: World, answered: bool) -> None:
     """Both orders were seen of real servers: the leave's reply first, or its phx_close alone, last."""
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     if not answered:
         world.server.unanswered.add("phx_leave")
     leaving = channel.leave()
@@ -714,7 +731,7 @@ async def test_a_leave_reply_that_never_came_does_not_close_the_next_join_when_t
 
 @virtual
 async def test_a_push_carries_topic_event_payload_ref_and_join_ref(world: World) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     assert await channel.push("echo", {"n": 1}) == {"n": 1}
     assert await channel.push("echo") == {}
     one, two = world.server.frames("echo")
@@ -725,7 +742,7 @@ async def test_a_push_carries_topic_event_payload_ref_and_join_ref(world: World)
 
 @virtual
 async def test_a_status_other_than_ok_is_raised_with_its_response(world: World) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     with pytest.raises(ReplyError, match="push of refuse on a:1: error: no") as raised:
         await channel.push("refuse", {"reason": "no"})
     assert (raised.value.status, raised.value.response) == ("error", {"reason": "no"})
@@ -756,7 +773,7 @@ async def test_pushes_before_the_join_are_kept_and_sent_after_it_in_order(world:
 
 @virtual
 async def test_a_push_never_overtakes_buffered_ones(world: World) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     world.server.link.make_writable(False)
     first = channel.push("n", 1)
     assert channel.buffered == 1
@@ -816,7 +833,7 @@ async def test_a_push_that_timed_out_in_the_buffer_is_never_sent(world: World) -
 
 @virtual
 async def test_a_push_whose_time_ran_out_while_the_machine_slept_is_never_sent(world: World) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     world.server.stop()
     await world.settle()
     push = channel.push("n", "an hour ago")
@@ -830,7 +847,7 @@ async def test_a_push_whose_time_ran_out_while_the_machine_slept_is_never_sent(w
 
 @virtual
 async def test_the_default_and_an_explicit_timeout_of_a_push(world: World) -> None:
-    socket, channel = await joined(world, push_timeout=4.0)
+    _, channel = await joined(world, push_timeout=4.0)
     world.server.unanswered.add("slow")
     for timeout, expected in ((None, 4.0), (1.5, 1.5)):
         begun = world.now
@@ -841,7 +858,7 @@ async def test_the_default_and_an_explicit_timeout_of_a_push(world: World) -> No
 
 @virtual
 async def test_no_timeout_after_an_answer_and_no_answer_after_a_timeout(world: World) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     answered = channel.push("n", 1, timeout=1.0)
     await world.pass_time(5)
     assert await answered == 1
@@ -857,7 +874,7 @@ async def test_no_timeout_after_an_answer_and_no_answer_after_a_timeout(world: W
 
 @virtual
 async def test_a_second_answer_to_one_ref_says_nothing(world: World) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     push = channel.push("n", 1)
     await world.settle()
     ref = world.server.frames("n")[0].ref
@@ -881,7 +898,7 @@ async def test_push_before_join_and_after_leave_raises(world: World) -> None:
 
 @virtual
 async def test_in_flight_pushes_fail_at_once_when_the_connection_goes(world: World) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     world.server.unanswered.add("slow")
     push = channel.push("slow")
     await world.settle()
@@ -897,7 +914,7 @@ async def test_in_flight_pushes_fail_at_once_when_the_connection_goes(world: Wor
 
 @virtual
 async def test_a_push_in_the_instant_of_a_loss_is_kept_for_the_next_connection(world: World) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     world.server.drop()
     push = channel.push("n", 1)
     assert channel.buffered == 1
@@ -1025,7 +1042,7 @@ async def test_a_cancelled_push_that_was_not_sent_is_never_sent(world: World) ->
 
 @virtual
 async def test_a_cancelled_push_that_was_sent_changes_nothing_else(world: World) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     world.server.unanswered.add("slow")
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):
@@ -1097,7 +1114,7 @@ async def test_disconnect_errors_the_channels_and_connect_joins_them_again(world
 
 @virtual
 async def test_a_handler_may_leave_push_and_subscribe_while_it_is_called(world: World) -> None:
-    socket, channel = await joined(world)
+    _, channel = await joined(world)
     seen: list[str] = []
 
     def on_tick(message: object) -> None:
@@ -1119,7 +1136,7 @@ async def test_a_handler_may_leave_push_and_subscribe_while_it_is_called(world: 
 
 @virtual
 async def test_version_one_joins_pushes_hears_and_leaves(world: World) -> None:
-    socket, channel = await joined(world, protocol_version=1)
+    _, channel = await joined(world, protocol_version=1)
     assert world.server.query()["vsn"] == "1.0.0"
     seen = collect(channel, "tick")
     assert await channel.push("n", {"n": 1}) == {"n": 1}
@@ -1132,7 +1149,7 @@ async def test_version_one_joins_pushes_hears_and_leaves(world: World) -> None:
 
 @virtual
 async def test_version_one_matches_phx_close_and_phx_error_by_their_ref(world: World) -> None:
-    socket, channel = await joined(world, protocol_version=1)
+    _, channel = await joined(world, protocol_version=1)
     old = world.server.frames("phx_join")[0].ref
     world.server.crash("a:1")
     await world.settle()
@@ -1150,7 +1167,7 @@ async def test_version_one_matches_phx_close_and_phx_error_by_their_ref(world: W
 
 @virtual
 async def test_version_one_rejoins_after_an_unmatched_topic(world: World) -> None:
-    socket, channel = await joined(world, protocol_version=1)
+    _, channel = await joined(world, protocol_version=1)
     world.server.forget("a:1")
     with pytest.raises(ReplyError):
         await channel.push("x")

@@ -136,7 +136,7 @@ def test_the_endpoint_is_made_as_by_phoenix_js(given: str, expected: str) -> Non
     "given", ["", "hub:4000", "/socket", "//hub/socket", "ftp://hub/x", "ws://", "ws://h:x/s", "ws://h/s#x"]
 )
 def test_what_is_no_endpoint_is_told_without_the_url(given: str) -> None:
-    with pytest.raises(ValueError, match="^url ") as raised:
+    with pytest.raises(ValueError, match=r"^url ") as raised:
         endpoint(given)
     if len(given) > 6:
         assert given not in str(raised.value)

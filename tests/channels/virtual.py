@@ -14,6 +14,7 @@ import json
 import logging
 import random
 from asyncio import base_events
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,11 +38,11 @@ _WAKE_UP = 1e-6  # no system wakes anyone early; a little late is what a real on
 _SPIN = 200_000  # turns of the loop in which no time passes: somebody waits by running in a circle
 
 
-class Deadlock(AssertionError):
+class DeadlockError(AssertionError):
     """Somebody waits, no timer is set and nothing can happen."""
 
 
-class Spinning(AssertionError):
+class SpinningError(AssertionError):
     """The loop turns and turns and time stands still."""
 
 
@@ -64,14 +65,14 @@ class VirtualLoop(base_events.BaseEventLoop):
         if timeout != 0 and self._arrived():
             return []
         if timeout is None:
-            raise Deadlock("everybody waits for something that cannot happen")
+            raise DeadlockError("everybody waits for something that cannot happen")
         if timeout > 0:
             self.now = max(self.now, self._scheduled[0].when()) + _WAKE_UP
             self._turns = 0
         else:
             self._turns += 1
             if self._turns > _SPIN:
-                raise Spinning("the loop turns without end and no time passes")
+                raise SpinningError("the loop turns without end and no time passes")
         return []
 
     def _arrived(self) -> bool:
@@ -139,7 +140,8 @@ class MemoryLink:
         """Topics joined on the server, with their join_ref."""
         self._owner: LinkOwner | None = owner
         self._timers: set[asyncio.TimerHandle] = set()
-        self._free_at = 0.0  # a connection is one process: what comes waits for what runs
+        self._waiting: deque[Frame] = deque()
+        self._busy = False  # a connection is one process: what comes waits for a join that runs
 
     # The client's end
 
@@ -237,18 +239,24 @@ class MemoryLink:
         return Frame(self.server.now(), self.number, *frame)
 
     def _received(self, frame: Frame) -> None:
-        server = self.server
-        if server.frozen:
-            return
-        wait = self._free_at - server.loop.time()
-        if wait > 0:
-            self.later(wait, lambda: self._received(frame))
-            return
-        if frame.event == "phx_join" and (takes := server.join_takes(frame.topic)) > 0:
-            self._free_at = server.loop.time() + takes
-            self.later(takes, lambda: self._handle(frame))
-            return
+        if not self.server.frozen:
+            self._waiting.append(frame)
+            self._work()
+
+    def _work(self) -> None:
+        while self._waiting and not self._busy:
+            frame = self._waiting.popleft()
+            takes = self.server.join_takes(frame.topic) if frame.event == "phx_join" else 0.0
+            if takes > 0:
+                self._busy = True
+                self.later(takes, functools.partial(self._join_done, frame))
+            else:
+                self._handle(frame)
+
+    def _join_done(self, frame: Frame) -> None:
+        self._busy = False
         self._handle(frame)
+        self._work()
 
     def _handle(self, frame: Frame) -> None:
         server = self.server

@@ -13,7 +13,8 @@ class Answer(Awaitable[T], Generic[T]):
     """What ``join``, ``push``, ``leave``, ``connect`` and ``disconnect`` return.
 
     What it stands for goes on whether it is awaited or not, and a failure that nobody awaits is
-    no error. To stop waiting stops nothing else.
+    no error. To stop waiting stops nothing else. Await it in one place: whoever cancels one wait
+    for it cancels them all.
     """
 
     __slots__ = ("_error", "_future", "_value")
