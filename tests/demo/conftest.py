@@ -49,5 +49,5 @@ async def nothing_left() -> AsyncIterator[None]:
     descriptors = process.num_fds()
     yield
     async with asyncio.timeout(LIMIT):
-        while len(asyncio.all_tasks()) > 1 or process.num_fds() > descriptors:  # noqa: ASYNC110
+        while len(asyncio.all_tasks()) > 1 or process.num_fds() > descriptors:
             await asyncio.sleep(0.01)

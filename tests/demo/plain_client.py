@@ -64,5 +64,5 @@ class Client:
 async def eventually(condition: Callable[[], bool]) -> None:
     """Waits until ``condition`` holds. Raises: TimeoutError."""
     async with asyncio.timeout(LIMIT):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.005)
