@@ -8,7 +8,7 @@ import time
 import pytest
 from real import FrameServer, RawServer, eventually, until_gone
 
-from tui.channels import NotConnectedError
+from tui.channels import NotConnectedError, Options, Socket
 from tui.demo.hub import Hub
 
 TOPICS = ("echo:1", "echo:2")
@@ -87,6 +87,24 @@ async def test_accepted_and_closed_at_once_is_no_storm(hub, client, code):
     assert "connected" not in one.states
     hub.faults.accept_and_close(code, times=1)
     await one.works(hub)
+
+
+async def test_ten_seconds_of_closing_at_once_cost_seven_attempts_on_the_live_preset(hub):
+    hub.faults.accept_and_close(1011)
+    async with Socket(hub.url, Options.preset("live")) as socket:
+        channel = socket.channel("events:all")
+        channel.join(timeout=30)
+        began = time.monotonic()
+        await eventually(lambda: time.monotonic() - began >= 10, limit=12)
+        # Five failures with at least 0.25 + 0.5 + 1 + 1.5 s between them, then a probe every 3 s.
+        assert 3 <= hub.connects <= 7
+        assert socket.get_health_metrics().circuit_breaker_trips >= 1
+        assert socket.get_health_metrics().successful_connects == 0
+        await hub.faults.clear()
+        cleared = time.monotonic()
+        await eventually(lambda: channel.state == "joined")
+        took = time.monotonic() - cleared
+        print(f"  closed at once for 10 s: {hub.connects} connects, joined {took:.2f} s after")
 
 
 async def test_closed_after_the_first_answer_is_no_storm_either(client):

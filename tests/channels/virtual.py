@@ -140,6 +140,9 @@ class MemoryLink:
         """Topics joined on the server, with their join_ref."""
         self._owner: LinkOwner | None = owner
         self._timers: set[asyncio.TimerHandle] = set()
+        # Timers of one instant fire in any order; frames of one connection do not.
+        self._to_server: deque[Frame] = deque()
+        self._to_client: deque[tuple[Any, ...]] = deque()
         self._waiting: deque[Frame] = deque()
         self._busy = False  # a connection is one process: what comes waits for a join that runs
 
@@ -150,7 +153,8 @@ class MemoryLink:
             raise NotConnectedError("not connected")
         frame = self._understand(data, text)
         self.server.sent.append(frame)
-        self.later(LATENCY, lambda: self._received(frame))
+        self._to_server.append(frame)
+        self.later(LATENCY, lambda: self._received(self._to_server.popleft()))
 
     async def shut(self, code: int = 1000) -> None:
         self._owner = None
@@ -178,7 +182,13 @@ class MemoryLink:
     def deliver(self, *frame: Any) -> None:
         """One frame to the client, after its way through the network."""
         if not self.server.frozen:
-            self.later(LATENCY, lambda: self.arrive(*frame))
+            self._to_client.append(frame)
+            self.later(LATENCY, lambda: self.arrive(*self._to_client.popleft()))
+
+    def end_channel(self, join_ref: str, topic: str, event: str, payload: Any) -> None:
+        """Say that a channel ended; in version 1 nothing says which of a topic's joins is meant."""
+        named = join_ref if self.version == 2 else None
+        self.deliver(named, named, topic, event, payload)
 
     def arrive(self, join_ref: Any, ref: Any, topic: str, event: str, payload: Any) -> None:
         """One frame reaches the client now."""
@@ -288,7 +298,7 @@ class MemoryLink:
         old, self.channels[topic] = self.channels.get(topic), str(join_ref)
         self._reply(frame.join_ref, frame, "ok", response)
         if old is not None:
-            self.deliver(old, old, topic, "phx_close", {})
+            self.end_channel(old, topic, "phx_close", {})
 
     def _leave(self, frame: Frame) -> None:
         current = self.channels.get(frame.topic)
@@ -297,7 +307,7 @@ class MemoryLink:
         elif self.version == 1 or frame.join_ref == current:
             del self.channels[frame.topic]
             self._reply(current, frame, "ok", {})
-            self.deliver(current, current, frame.topic, "phx_close", {})
+            self.end_channel(current, frame.topic, "phx_close", {})
 
     def _push(self, frame: Frame) -> None:
         current = self.channels.get(frame.topic)
@@ -432,19 +442,13 @@ class Server:
         for link in self.live_links:
             join_ref = link.channels.pop(topic, None)
             if join_ref is not None:
-                link.deliver(
-                    join_ref if link.version == 2 else None,
-                    join_ref,
-                    topic,
-                    "phx_error",
-                    payload or {"reason": "channel_crash"},
-                )
+                link.end_channel(join_ref, topic, "phx_error", payload or {"reason": "channel_crash"})
 
     def close_channel(self, topic: str) -> None:
         """The channel's process ends as it should."""
         for link in self.live_links:
             join_ref = link.channels.pop(topic)
-            link.deliver(join_ref if link.version == 2 else None, join_ref, topic, "phx_close", {})
+            link.end_channel(join_ref, topic, "phx_close", {})
 
     def forget(self, topic: str) -> None:
         """The channel is gone and nobody is told."""

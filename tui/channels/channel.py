@@ -205,6 +205,7 @@ class Channel:
         self._join_timeout = socket.options.join_timeout
         self._joined_at = 0.0
         self._rejoin_at: float | None = None
+        self._closes_due = 0
         self._answers: list[Answer[Any]] = []
         self._leave_answers: list[Answer[None]] = []
         self._leave_timer: asyncio.TimerHandle | None = None
@@ -272,6 +273,8 @@ class Channel:
         )
         answer.then(timer.cancel)
         if self.state == "leaving":
+            if self._join_sent_at is None:
+                self._expect_close()
             self.left()
         self._answers.append(answer)
         self._failures = 0
@@ -420,14 +423,19 @@ class Channel:
         self.socket.await_reply(join_ref, _JoinReply(self, join_ref), is_join=True)
 
     def join_replied(self, join_ref: str, message: Message) -> None:
-        """The server answered a join; an answer to an earlier join says nothing."""
-        if join_ref != self._join_ref or self.state != "joining":
-            return
+        """The server answered a join; an answer to an earlier one only says that its end will follow."""
+        current = join_ref == self._join_ref and self.state == "joining"
         try:
             reply = decode_reply(message)
         except DecodeError as error:
             self.socket.payload_undecodable(self.topic, "phx_reply", error)
+            if not current:
+                return
             self._join_failed("the answer to the join does not decode", ChannelsError(str(error)))
+            return
+        if not current:
+            if reply.status == "ok":
+                self._expect_close()
             return
         if reply.status != "ok":
             refused = ReplyError(f"join of {self.topic}", reply.status, reply.response)
@@ -443,6 +451,12 @@ class Channel:
             answer.succeed(reply.response)
         self.flush()
         self._tell("phx_join", reply.response)
+
+    def _expect_close(self) -> None:
+        # Version 1 has no join_ref, and its phx_close no ref: the one that ends an earlier join, which
+        # was left, may come after the next one's reply and can only be told by counting.
+        if self.socket.options.protocol_version == 1 and self.socket.is_open:
+            self._closes_due += 1
 
     def _join_failed(self, words: str, error: ChannelsError, response: Any = None) -> None:
         answers, self._answers = self._answers, []
@@ -493,8 +507,10 @@ class Channel:
         if self.state != "closed":
             self._close("left", {"reason": "left"})
 
-    def replaced(self) -> None:
+    def replaced_by(self, other: Channel) -> None:
         """Another channel joins this topic; the server shuts this one down by itself."""
+        if self.state == "joined":
+            other._expect_close()
         self._close("replaced by another channel on the same topic", {"reason": "replaced"})
 
     def _close(self, words: str, payload: Any) -> None:
@@ -526,6 +542,7 @@ class Channel:
     def connection_lost(self, words: str) -> None:
         """The connection went; the channel waits for the next one."""
         self._rejoin_at = None
+        self._closes_due = 0
         if self.state == "leaving":
             self.left()
         elif self.state in ("joined", "joining", "errored"):
@@ -556,8 +573,6 @@ class Channel:
         # Left before it is tried again, or a late success would meet the next try.
         self._send_leave()
         words = f"join of {self.topic}: no answer within {self._join_timeout:g} s"
-        if self._join_ref is not None:
-            self.socket.forget_reply(self._join_ref)
         self._join_failed(words, ReplyTimeout(words))
         return self._rejoin_at
 
@@ -568,8 +583,7 @@ class Channel:
             return
         event = message.event
         if event in _LIFECYCLE:
-            # Version 1 has no join_ref; its phx_close carries it as the ref.
-            if message.ref is not None and message.ref != self._join_ref:
+            if join_ref is None and not self._is_about_this_join(message):
                 return
             if event == "phx_close":
                 was_leaving = self.state == "leaving"
@@ -580,6 +594,16 @@ class Channel:
         self.received += 1
         self.last_message = message
         self._handlers.dispatch(message)
+
+    def _is_about_this_join(self, message: Message) -> bool:
+        """Whether an ending without a join_ref, as version 1 has them, ends the join that stands."""
+        if message.ref is not None:
+            return message.ref == self._join_ref
+        if message.event == "phx_close" and self._closes_due:
+            self._closes_due -= 1
+            return False
+        # A join is answered before anything else is said of it.
+        return self.state in ("joined", "leaving")
 
     def _crashed(self, message: Message) -> None:
         payload = message.payload_or_none()

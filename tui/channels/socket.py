@@ -591,7 +591,7 @@ class Socket:
         """From now on ``channel`` has its topic; another one that had it is closed."""
         other = self._channels.get(channel.topic)
         if other is not None and other is not channel:
-            other.replaced()
+            other.replaced_by(channel)
         self._channels[channel.topic] = channel
 
     def unregister(self, channel: Channel) -> None:
