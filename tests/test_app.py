@@ -431,7 +431,7 @@ def test_no_key_does_two_things_and_every_action_exists() -> None:
     assert sum(action.hint for action in ACTIONS) <= 5
     assert bindings("everywhere", "connection", "dashboard")
     # Keys that later parts are to have.
-    assert not set(keys) & {"space", "s", "x", "u", "X", "a", "exclamation_mark", "i", "d", "f"}
+    assert not set(keys) & {"space", "s", "x", "u", "X", "a", "exclamation_mark", "i", "f"}
 
 
 async def test_every_action_is_carried_out_by_someone() -> None:

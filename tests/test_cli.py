@@ -30,7 +30,9 @@ Run = Callable[..., Result]
 def environ(tmp_path: Path) -> dict[str, str]:
     """An environment of a new user whose home is the test's folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OVERLAY_", "XDG_"))}
-    return {**kept, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    # The folders of a test may be deeper than a Unix socket's path may be long.
+    socket = f"/tmp/overlay-supervisor-test-{os.getpid()}.sock"
+    return {**kept, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "OVERLAY_SUPERVISOR_SOCKET": socket}
 
 
 @pytest.fixture

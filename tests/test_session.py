@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -45,7 +46,13 @@ class Running:
 
 @contextmanager
 def program(state: Path, *arguments: str, read: bool = True) -> Iterator[Running]:
-    environment = {**os.environ, "XDG_CONFIG_HOME": str(state), "XDG_STATE_HOME": str(state / "state")}
+    environment = {
+        **os.environ,
+        "XDG_CONFIG_HOME": str(state),
+        "XDG_STATE_HOME": str(state / "state"),
+        # The folders of a test may be deeper than a Unix socket's path may be long.
+        "OVERLAY_SUPERVISOR_SOCKET": f"/tmp/overlay-supervisor-test-{os.getpid()}.sock",
+    }
     process = subprocess.Popen(
         [*COMMAND, *arguments],
         stdout=subprocess.PIPE,
@@ -78,7 +85,7 @@ async def ends(running: Running, limit: float = 10.0) -> int:
     return running.process.returncode
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_a_headless_run_with_status_0_and_a_clean_close(
     tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -178,3 +185,62 @@ def _saw_everything(running: Running) -> bool:
 async def test_a_demo_of_a_given_length_ends_by_itself_with_status_0(tmp_path: Path) -> None:
     with program(tmp_path, "demo", "--headless", "--duration", "1") as running:
         assert await ends(running, limit=15) == 0
+
+
+def ctl(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "XDG_STATE_HOME": str(state / "state"),
+        "OVERLAY_SUPERVISOR_SOCKET": f"/tmp/overlay-supervisor-test-{os.getpid()}.sock",
+    }
+    return subprocess.run(
+        [*COMMAND, *arguments], env=environ_of(environment), capture_output=True, text=True, timeout=30
+    )
+
+
+def environ_of(environment: dict[str, str]) -> dict[str, str]:
+    return {**environment, "PYTHONPATH": str(Path(__file__).parent.parent)}
+
+
+async def test_settings_are_read_anew_at_a_hang_up_or_by_command(tmp_path: Path) -> None:
+    async with Hub() as hub:
+        config = tmp_path / "config.toml"
+        text = f'[connections.stage]\nurl = "{hub.url}"\ntopics = ["stream:overlays"]\n'
+        config.write_text(text)
+        with program(tmp_path, "run", "--headless", "--config", str(config)) as running:
+            await eventually(lambda: hub.joins["stream:overlays"] == 1, "joined")
+
+            config.write_text(text + f'[connections.chat]\nurl = "{hub.url}"\ntopics = ["events:chat"]\n')
+            running.process.send_signal(signal.SIGHUP)
+            await eventually(lambda: hub.joins["events:chat"] == 1, "the new connection joined")
+
+            config.write_text(text + "[connections.chat]\nurll = 1\n")
+            refused = await asyncio.to_thread(ctl, tmp_path, "ctl", "reload")
+            assert refused.returncode == 1
+            assert "nothing was changed" in refused.stderr + refused.stdout
+            assert "urll" in refused.stderr + refused.stdout
+
+            config.write_text(text)
+            done = await asyncio.to_thread(ctl, tmp_path, "ctl", "reload")
+            assert done.returncode == 0, done.stderr
+            assert "removed chat" in done.stdout
+            status = await asyncio.to_thread(ctl, tmp_path, "ctl", "status")
+            assert "stage" in status.stdout
+            assert "chat" not in status.stdout
+            assert hub.joins["stream:overlays"] == 1, "the other connection was touched"
+
+            second = await asyncio.to_thread(ctl, tmp_path, "run", hub.url, "--headless")
+            assert second.returncode == 1
+            assert f"process {running.process.pid}" in second.stderr
+            assert "attach" in second.stderr
+
+            checked = await asyncio.to_thread(ctl, tmp_path, "check", "--running", "--config", str(config))
+            assert (checked.returncode, checked.stdout) == (0, "OK stage: connected, 1/1 topics joined\n")
+
+            running.process.send_signal(signal.SIGTERM)
+            assert await ends(running) == 0
+        journal = await asyncio.to_thread(ctl, tmp_path, "journal", "--since", "1h")
+        assert "settings reloaded: added chat" in journal.stdout
+        assert journal.stdout.splitlines()[-1].endswith("stopped")
+        gone = await asyncio.to_thread(ctl, tmp_path, "ctl", "status")
+        assert gone.returncode == 3

@@ -83,9 +83,11 @@ class OverlaySupervisorApp(UnattendedApp):
         engine_worker: Callable[[], None] | None = None,
         *,
         theme: str | None = None,
+        attached: bool = False,
     ) -> None:
         """Show ``engine``. ``engine_worker`` runs its loop, or waits for its end, and is watched.
 
+        ``attached`` says that the engine lives elsewhere and goes on without this face.
         ``theme`` is one of :data:`THEMES`; ``NO_COLOR`` beats it.
         """
         super().__init__()
@@ -97,6 +99,7 @@ class OverlaySupervisorApp(UnattendedApp):
             self.unregister_theme(name)
         self.theme = "ansi-dark" if self.without_colour else theme or "dark"
         self.engine = engine
+        self.attached = attached
         self.snapshot: Snapshot = engine.snapshot()
         self.log_lines: deque[LogLine] = deque(maxlen=LOG_LINES)
         self.log_missed = 0
@@ -250,6 +253,9 @@ class OverlaySupervisorApp(UnattendedApp):
 
     def action_ask_quit(self) -> None:
         """Say what would stop; quit at the second press."""
+        if self.attached:
+            self.exit(return_code=0)
+            return
         screen = self.screen
         if not isinstance(screen, SupervisorScreen):
             return
@@ -260,6 +266,13 @@ class OverlaySupervisorApp(UnattendedApp):
             ("q", "ctrl+c"),
             lambda: self.exit(return_code=0),
         )
+
+    def action_detach(self) -> None:
+        """Leave an engine that lives elsewhere to itself."""
+        if self.attached:
+            self.exit(return_code=0)
+        else:
+            self.tell("✗ nothing to detach from: this screen's own process runs the connections", "busy")
 
     def action_suspend_process(self) -> None:
         """Say what suspending would do, and do nothing."""

@@ -11,6 +11,7 @@ from tui import __version__
 
 if TYPE_CHECKING:
     from tui.config import Settings, SettingsError
+    from tui.session import Place
 
 OK = 0
 FAILED = 1
@@ -20,7 +21,7 @@ USAGE = 2
 CHECK_UNUSABLE = 3
 """The status of ``check`` for a mistake in its usage or the settings, as monitoring plugins have it."""
 
-_COMMANDS = ("run", "config", "demo", "selftest", "check", "journal")
+_COMMANDS = ("run", "attach", "ctl", "config", "demo", "selftest", "check", "journal")
 _MAX_SECONDS = 86_400.0
 
 _EPILOG = """\
@@ -36,6 +37,10 @@ of check: 0 ok, 1 warning, 2 critical, 3 usage or settings
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return the exit status. Usage mistakes exit with status 2 by themselves."""
     arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] == ["ctl"]:
+        from tui import ctl
+
+        return ctl.main(arguments[1:], prog="overlay-supervisor ctl")
     parser = _parser()
     if not arguments or (arguments[0].startswith("-") and not _names_a_command(arguments)):
         arguments = ["run", *arguments]
@@ -89,7 +94,19 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    _add_run(commands, [config, headless, log, state])
+    socket = argparse.ArgumentParser(add_help=False)
+    socket.add_argument(
+        "--socket",
+        metavar="PATH",
+        help="control socket, else $OVERLAY_SUPERVISOR_SOCKET, else one in the state folder",
+    )
+    _add_run(commands, [config, headless, log, state, socket])
+    attach = commands.add_parser(
+        "attach", parents=[state, socket], allow_abbrev=False, help="a screen on an engine that runs already"
+    )
+    attach.set_defaults(command=_attach)
+    # Parsed by tui.ctl, the same as overlayctl; here for the help alone.
+    commands.add_parser("ctl", add_help=False, help="ask or command a running engine: ctl --help")
     _add_config(commands, config, state)
     demo = commands.add_parser(
         "demo",
@@ -108,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     selftest.add_argument("--topic", help="a topic to join there")
     selftest.add_argument("--json", action="store_true", help="the result as JSON")
     selftest.set_defaults(command=_selftest)
-    _add_check(commands, [config, state])
+    _add_check(commands, [config, state, socket])
     journal = commands.add_parser(
         "journal", parents=[state], allow_abbrev=False, help="what happened, last night for instance"
     )
@@ -219,27 +236,56 @@ def _say_nothing_to_run(settings: Settings) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     from tui.config import CommandLine, SettingsError, load_settings
-    from tui.places import state_folder
 
     if args.url is None and (args.topics or args.preset):
         args.fail("--topic and --preset go with a URL; for settings they stand in the file")
     given = CommandLine(url=args.url, topics=tuple(args.topics), preset=args.preset, debug=args.debug)
+
+    def read_settings() -> Settings:
+        return load_settings(config=args.config, command_line=given)
+
     try:
-        settings = load_settings(config=args.config, command_line=given)
+        settings = read_settings()
     except SettingsError as error:
         return _say_mistakes(error)
     if not settings.connections:
         return _say_nothing_to_run(settings)
     if not args.headless and not _has_terminal():
         return _say_no_terminal()
-    from tui.session import run_face, run_headless
+    from tui.session import Unstartable, run_face, run_headless
+
+    try:
+        if args.headless:
+            return run_headless(read_settings, _place(args), args.report_interval)
+        return run_face(read_settings, _place(args))
+    except Unstartable as error:
+        _say(f"overlay-supervisor: {error}")
+        return FAILED
+
+
+def _place(args: argparse.Namespace) -> Place:
+    from tui.control.protocol import ControlError, socket_path
+    from tui.places import state_folder
+    from tui.session import Place, Unstartable
 
     folder = state_folder(_state(args), os.environ)
-    if args.headless:
-        return run_headless(
-            settings, state_folder=folder, report_interval=args.report_interval, log_level=args.log_level
-        )
-    return run_face(settings, state_folder=folder, debug=settings.debug, log_level=args.log_level)
+    try:
+        socket = socket_path(args.socket, folder, os.environ)
+    except ControlError as error:
+        raise Unstartable(str(error)) from None
+    return Place(folder, socket, getattr(args, "log_level", "info"))
+
+
+def _attach(args: argparse.Namespace) -> int:
+    if not _has_terminal():
+        return _say_no_terminal("overlay-supervisor ctl status asks without a screen")
+    from tui.session import Unstartable, run_attached
+
+    try:
+        return run_attached(_place(args))
+    except Unstartable as error:
+        _say(f"overlay-supervisor: {error}")
+        return FAILED
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -282,8 +328,30 @@ def _check(args: argparse.Namespace) -> int:
     if not settings.connections:
         _say_nothing_to_run(settings)
         return CHECK_UNUSABLE
+    if args.running:
+        return _check_running(args)
     findings = asyncio.run(check.once(settings.connections.values(), args.timeout))
     return check.report(findings)
+
+
+def _check_running(args: argparse.Namespace) -> int:
+    from tui import check
+    from tui.control.remote import RemoteEngine
+    from tui.session import Unstartable
+
+    try:
+        engine = RemoteEngine(_place(args).socket)
+    except Unstartable as error:
+        _say(f"overlay-supervisor: {error}")
+        return CHECK_UNUSABLE
+    engine.start(wait=args.timeout)
+    try:
+        snapshot = engine.snapshot()
+    finally:
+        engine.close()
+    if snapshot.waiting is not None:
+        return check.report([check.Finding("engine", check.CRITICAL, snapshot.waiting)])
+    return check.report(check.running(snapshot.connections))
 
 
 def _journal(args: argparse.Namespace) -> int:
@@ -299,8 +367,8 @@ def _has_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
-def _say_no_terminal() -> int:
-    _say("overlay-supervisor: standard input and error are no terminal; --headless prints JSON lines instead")
+def _say_no_terminal(instead: str = "--headless prints JSON lines instead") -> int:
+    _say(f"overlay-supervisor: standard input and error are no terminal; {instead}")
     return USAGE
 
 

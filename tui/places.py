@@ -10,6 +10,7 @@ from typing import NamedTuple
 PROGRAM = "overlay-supervisor"
 CONFIG_VARIABLE = "OVERLAY_SUPERVISOR_CONFIG"
 STATE_VARIABLE = "OVERLAY_SUPERVISOR_STATE"
+SOCKET_VARIABLE = "OVERLAY_SUPERVISOR_SOCKET"
 
 
 class SettingsFile(NamedTuple):

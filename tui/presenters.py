@@ -42,13 +42,16 @@ SILENT_AFTER = 5.0
 
 def known(snapshot: Snapshot, now: float) -> bool:
     """Whether a snapshot tells the present: the engine runs and has not fallen silent."""
-    return snapshot.stopped is None and now - snapshot.taken_at <= SILENT_AFTER
+    if snapshot.stopped is not None or snapshot.waiting is not None:
+        return False
+    return now - snapshot.taken_at <= SILENT_AFTER
 
 
 def urgent(snapshot: Snapshot) -> tuple[object, ...]:
     """What must be seen as soon as it changes; figures that merely tick are not in it."""
     return (
         snapshot.stopped,
+        snapshot.waiting,
         snapshot.notice,
         snapshot.debug,
         *(
@@ -157,8 +160,12 @@ def status_bar(snapshot: Snapshot, now: float) -> StatusBarValue:
     up = sum(connection.metrics.connection_state == "connected" for connection in connections)
     tally = f"{up}/{len(connections)} up"
     if not known(snapshot, now):
-        silence = f"✗ engine silent since {time_of_day(snapshot.taken_at, now)}"
-        words = silence if snapshot.stopped is None else f"✗ engine stopped: {snapshot.stopped}"
+        if snapshot.waiting is not None:
+            words = f"{UNKNOWN_SYMBOL} waiting for the engine: {snapshot.waiting}"
+        elif snapshot.stopped is not None:
+            words = f"✗ engine stopped: {snapshot.stopped}"
+        else:
+            words = f"✗ engine silent since {time_of_day(snapshot.taken_at, now)}"
         return StatusBarValue("bad", words, tally=f"was {tally}" if connections else "")
     if not connections:
         return StatusBarValue("unknown", f"{UNKNOWN_SYMBOL} no connections")
@@ -356,7 +363,7 @@ def metrics_json(connection: ConnectionSnapshot) -> str:
 def terminal_title(snapshot: Snapshot, now: float) -> str:
     """The terminal's title; changes with the state only."""
     if not known(snapshot, now):
-        return "sup engine stopped!"
+        return "sup waits for the engine" if snapshot.waiting is not None else "sup engine stopped!"
     up = sum(connection.metrics.connection_state == "connected" for connection in snapshot.connections)
     down = len(snapshot.connections) - up
     return f"sup {up}/{len(snapshot.connections)} up" + (f" {down}!" if down else "")

@@ -16,11 +16,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from tui.engine.connection import ConnectionSettings
-from tui.engine.reports import JsonLines
-from tui.engine.supervisor import STOP_LIMIT, Extras, Supervisor
+from tui.control.feed import StateFeed
+from tui.control.lock import StateLock, StateLockedError
+from tui.control.protocol import SOCKET_NAME, ControlError
+from tui.control.server import ControlServer
+from tui.engine.api import CommandResult
+from tui.engine.reports import JsonLines, Reporters
+from tui.engine.supervisor import STOP_LIMIT, Supervisor
 from tui.store.journal import Journal
 from tui.store.log_file import LogFile, LogLevel, open_log
 from tui.store.writer import DescriptorSink, Writer
@@ -36,29 +40,96 @@ _FLUSH_LIMIT = 0.5
 _END_MARGIN = 0.3  # for the engine's own clean-up after its limit
 
 
-def run_headless(
-    settings: Settings,
-    *,
-    state_folder: Path,
-    report_interval: float,
-    log_level: LogLevel,
-) -> int:
-    """Run without a face until a signal; prints JSON lines. Returns the exit status."""
-    with _log(state_folder, log_level) as log_file, _journal(state_folder) as journal:
-        return _headless(
+class Place(NamedTuple):
+    """Where a run keeps its things and is reached."""
+
+    state_folder: Path
+    socket: Path
+    log_level: LogLevel
+
+
+class Unstartable(Exception):  # noqa: N818 (what the run is)
+    """The run cannot begin; the message is for a person."""
+
+
+def run_headless(read_settings: Callable[[], Settings], place: Place, report_interval: float) -> int:
+    """Run without a face until SIGTERM or SIGINT; prints JSON lines. Returns the exit status.
+
+    SIGHUP, as ``ctl reload``, reads the settings anew.
+
+    Args:
+        read_settings: reads the settings in force, at the start and at each reload.
+
+    Raises:
+        Unstartable: another engine runs in the state folder, or the control socket cannot be opened.
+        SettingsError: the settings cannot be used.
+    """
+    settings = read_settings()
+    with (
+        _lock(place.state_folder),
+        _log(place.state_folder, place.log_level) as log_file,
+        _journal(place.state_folder) as journal,
+        _output() as output,
+    ):
+        feed = StateFeed()
+        supervisor = Supervisor(
             tuple(settings.connections.values()),
-            log_file,
-            journal=journal,
-            report_interval=report_interval,
             debug=settings.debug,
+            reporter=Reporters(JsonLines(output.write), feed),
+            report_interval=report_interval,
+            journal=journal,
         )
+        reload = _Reloader(supervisor, read_settings)
+        with _reached(supervisor, feed, place, log_file, reload):
+            return _headless(supervisor, (output, journal, log_file), hang_up=reload.in_background)
 
 
-def run_face(settings: Settings, *, state_folder: Path, debug: bool, log_level: LogLevel) -> int:
-    """Run with a face until it is quit or ended by a signal. Returns the exit status."""
-    with _log(state_folder, log_level) as log_file, _journal(state_folder) as journal:
-        supervisor = Supervisor(tuple(settings.connections.values()), debug=debug, journal=journal)
-        return _with_face(supervisor, log_file)
+def run_face(read_settings: Callable[[], Settings], place: Place) -> int:
+    """Run with a face until it is quit or ended by a signal. Returns the exit status.
+
+    Raises:
+        Unstartable, SettingsError: as of :func:`run_headless`.
+    """
+    settings = read_settings()
+    with (
+        _lock(place.state_folder),
+        _log(place.state_folder, place.log_level) as log_file,
+        _journal(place.state_folder) as journal,
+    ):
+        feed = StateFeed()
+        supervisor = Supervisor(
+            tuple(settings.connections.values()), debug=settings.debug, reporter=feed, journal=journal
+        )
+        reload = _Reloader(supervisor, read_settings)
+        with _reached(supervisor, feed, place, log_file, reload):
+            return _with_face(supervisor, log_file, (journal, log_file))
+
+
+def run_attached(place: Place) -> int:
+    """Open a face on a running engine until it is detached or ended by a signal. Returns the exit status.
+
+    Raises:
+        Unstartable: no engine answers.
+    """
+    from tui.app import OverlaySupervisorApp
+    from tui.control.client import ControlClient
+    from tui.control.remote import RemoteEngine
+
+    try:
+        with ControlClient(place.socket):
+            pass
+    except ControlError as error:
+        raise Unstartable(str(error)) from None
+    engine = RemoteEngine(place.socket)
+    engine.start(wait=2.0)
+    try:
+        app = OverlaySupervisorApp(engine, attached=True)
+        asyncio.run(app.run_async())
+        if app.crash is not None:
+            print(f"overlay-supervisor: the screen crashed: {type(app.crash).__name__}", file=sys.stderr)
+        return app.return_code or 0
+    finally:
+        engine.close()
 
 
 def run_demo(*, headless: bool, duration: float | None, log_level: LogLevel, report_interval: float) -> int:
@@ -70,22 +141,87 @@ def run_demo(*, headless: bool, duration: float | None, log_level: LogLevel, rep
     from tui.demo_host import DemoHost
 
     folder = Path(tempfile.mkdtemp(prefix="overlay-supervisor-demo-"))
+    place = Place(folder, folder / SOCKET_NAME, log_level)
     try:
-        with _log(folder, log_level) as log_file, DemoHost() as host:
-            if headless:
-                return _headless(
-                    host.connections(),
-                    log_file,
-                    report_interval=report_interval,
-                    extras=host,
-                    duration=duration,
-                    began=host.supervise,
-                )
-            supervisor = Supervisor(host.connections(), extras=host)
+        with _log(folder, log_level) as log_file, DemoHost() as host, _output() as output:
+            feed = StateFeed()
+            reporter = Reporters(JsonLines(output.write), feed) if headless else feed
+            supervisor = Supervisor(
+                host.connections(), extras=host, reporter=reporter, report_interval=report_interval
+            )
             host.supervise(supervisor)
-            return _with_face(supervisor, log_file, duration=duration)
+            with _reached(supervisor, feed, place, log_file, None):
+                if headless:
+                    return _headless(supervisor, (output, log_file), duration=duration)
+                return _with_face(supervisor, log_file, (log_file,), duration=duration)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Reloader:
+    """Reads the settings anew and has the engine take them, one reload at a time."""
+
+    def __init__(self, supervisor: Supervisor, read_settings: Callable[[], Settings]) -> None:
+        self._supervisor = supervisor
+        self._read_settings = read_settings
+        self._turn = threading.Lock()
+
+    def __call__(self) -> CommandResult:
+        """Reload; settings that cannot be used change nothing, and the answer says why."""
+        from tui.config import SettingsError
+
+        with self._turn:
+            try:
+                settings = self._read_settings()
+            except SettingsError as error:
+                message = f"nothing was changed: {'; '.join(error.lines)}"
+                log.error("reload: %s", message)
+                return CommandResult(ok=False, message=message)
+            if not settings.connections:
+                return CommandResult(ok=False, message="nothing was changed: the settings hold no connection")
+            return asyncio.run(self._supervisor.apply(tuple(settings.connections.values())))
+
+    def in_background(self) -> None:
+        """Reload without waiting for it."""
+        threading.Thread(target=self, name="reload", daemon=True).start()
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    try:
+        with StateLock(folder):
+            yield
+    except StateLockedError as error:
+        raise Unstartable(str(error)) from None
+    except PermissionError as error:
+        raise Unstartable(f"{folder}: {error.strerror}; name another with --state") from None
+
+
+@contextlib.contextmanager
+def _reached(
+    supervisor: Supervisor,
+    feed: StateFeed,
+    place: Place,
+    log_file: LogFile,
+    reload: Callable[[], CommandResult] | None,
+) -> Iterator[None]:
+    """The control socket, for as long as the engine runs."""
+    server = ControlServer(
+        supervisor,
+        place.socket,
+        state_folder=place.state_folder,
+        log_path=log_file.path,
+        feed=feed,
+        reload=reload,
+    )
+    try:
+        server.start()
+    except ControlError as error:
+        raise Unstartable(str(error)) from None
+    try:
+        yield
+    finally:
+        server.close(_FLUSH_LIMIT)
 
 
 @contextlib.contextmanager
@@ -106,17 +242,9 @@ def _journal(folder: Path) -> Iterator[Journal]:
         journal.close(_FLUSH_LIMIT)
 
 
-def _headless(
-    connections: Sequence[ConnectionSettings],
-    log_file: LogFile,
-    *,
-    journal: Journal | None = None,
-    report_interval: float,
-    debug: bool = False,
-    extras: Extras | None = None,
-    duration: float | None = None,
-    began: Callable[[Supervisor], None] | None = None,
-) -> int:
+@contextlib.contextmanager
+def _output() -> Iterator[Writer]:
+    """Standard output, written by a thread."""
     writer = Writer(
         DescriptorSink(sys.stdout.fileno()),
         tell_dropped=lambda count: f'{{"type":"dropped","lines":{count}}}',
@@ -124,33 +252,38 @@ def _headless(
         on_broken=lambda: log.warning("nobody reads standard output any more; going on without"),
         name="output writer",
     )
-    supervisor = Supervisor(
-        connections,
-        debug=debug,
-        extras=extras,
-        reporter=JsonLines(writer.write),
-        report_interval=report_interval,
-        journal=journal,
-    )
-    if began is not None:
-        began(supervisor)
+    try:
+        yield writer
+    finally:
+        writer.close(_FLUSH_LIMIT)
 
+
+class _Closing(Protocol):
+    def close(self, timeout: float) -> bool: ...
+
+
+def _headless(
+    supervisor: Supervisor,
+    closing: Sequence[_Closing],
+    *,
+    duration: float | None = None,
+    hang_up: Callable[[], None] | None = None,
+) -> int:
     def end(number: int, frame: FrameType | None) -> None:
         log.info("ended by %s", signal.Signals(number).name)
         supervisor.stop()
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, end)
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGHUP, end if hang_up is None else lambda number, frame: hang_up())
     thread = threading.Thread(target=_run_logged, args=(supervisor,), name="engine", daemon=True)
     thread.start()
     ended = supervisor.ended.wait(duration)
     failed = ended and not supervisor.stop_asked
     supervisor.stop()
-    in_time = supervisor.ended.wait(STOP_LIMIT + _END_MARGIN)
-    writer.close(_FLUSH_LIMIT)
     status = 1 if failed else 0
-    if not in_time:
-        _leave(log_file, status)
+    if not supervisor.ended.wait(STOP_LIMIT + _END_MARGIN):
+        _leave(closing, status)
     return status
 
 
@@ -160,9 +293,15 @@ def _run_logged(supervisor: Supervisor) -> None:
         supervisor.run()
 
 
-def _with_face(supervisor: Supervisor, log_file: LogFile, *, duration: float | None = None) -> int:
+def _with_face(
+    supervisor: Supervisor,
+    log_file: LogFile,
+    closing: Sequence[_Closing],
+    *,
+    duration: float | None = None,
+) -> int:
     engine = _EngineThread(supervisor)
-    return asyncio.run(_faces(engine, log_file, duration))
+    return asyncio.run(_faces(engine, log_file, closing, duration))
 
 
 class _EngineThread:
@@ -185,7 +324,9 @@ class _EngineThread:
         return self._begun.locked()
 
 
-async def _faces(engine: _EngineThread, log_file: LogFile, duration: float | None) -> int:
+async def _faces(
+    engine: _EngineThread, log_file: LogFile, closing: Sequence[_Closing], duration: float | None
+) -> int:
     from tui.app import OverlaySupervisorApp
     from tui.terminal import SavedTerminal
 
@@ -216,7 +357,7 @@ async def _faces(engine: _EngineThread, log_file: LogFile, duration: float | Non
             break
     supervisor.stop()
     if engine.begun and not supervisor.ended.wait(STOP_LIMIT + _END_MARGIN):
-        _leave(log_file, status)
+        _leave(closing, status)
     return status
 
 
@@ -224,7 +365,8 @@ async def _without_face(engine: _EngineThread, log_file: LogFile) -> int:
     """The connections go on without a screen until a signal comes; returns the exit status."""
     print(
         "overlay-supervisor: the screen crashed three times within a minute; the connections go on "
-        f"without it.\nWhat happened is in {log_file.path}; stop with ^C, or: kill {os.getpid()}",
+        f"without it.\nA new screen: overlay-supervisor attach. What happened is in {log_file.path}; "
+        f"stop with ^C, or: kill {os.getpid()}",
         file=sys.stderr,
     )
     if not engine.begun:
@@ -243,10 +385,11 @@ async def _without_face(engine: _EngineThread, log_file: LogFile) -> int:
     return asked.result() if asked.done() else 1
 
 
-def _leave(log_file: LogFile, status: int) -> None:
+def _leave(closing: Sequence[_Closing], status: int) -> None:
     """End the process though a thread is stuck: the interpreter would wait for it for ever."""
     log.warning("a thread did not end in time; leaving without it")
-    log_file.close(_FLUSH_LIMIT)
+    for each in closing:
+        each.close(_FLUSH_LIMIT)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()

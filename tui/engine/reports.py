@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -10,6 +11,35 @@ from tui.channels import StateChange
 from tui.engine.snapshot import ConnectionSnapshot, Snapshot
 
 _encode = msgspec.json.Encoder().encode
+
+
+class Reporter(Protocol):
+    """Who is told of every state change and, now and then, of all metrics. Never blocks."""
+
+    def state_changed(self, name: str, change: StateChange) -> None:
+        """A state changed, exactly as it happened."""
+        ...
+
+    def report(self, snapshot: Snapshot) -> None:
+        """The report interval has passed."""
+        ...
+
+
+class Reporters:
+    """Passes everything on to several reporters, in order."""
+
+    def __init__(self, *reporters: Reporter) -> None:
+        self._reporters = reporters
+
+    def state_changed(self, name: str, change: StateChange) -> None:
+        """Pass the change on."""
+        for reporter in self._reporters:
+            reporter.state_changed(name, change)
+
+    def report(self, snapshot: Snapshot) -> None:
+        """Pass the report on."""
+        for reporter in self._reporters:
+            reporter.report(snapshot)
 
 
 class JsonLines:

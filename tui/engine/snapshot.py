@@ -90,6 +90,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One line that must stay on the screen, such as that faults are staged."""
     stopped: str | None = None
     """Why the engine stopped, in words; None while it runs."""
+    waiting: str | None = None
+    """Why no engine answers a face that is attached to one; the rest is what the last one said."""
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):

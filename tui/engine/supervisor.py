@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import logging
 import random
 import threading
@@ -15,6 +14,7 @@ from tui.channels.clock import Clock, SystemClock
 from tui.channels.connection import Opener, open_link
 from tui.engine.changes import ChangeLog, Severity
 from tui.engine.connection import ConnectionSettings, SupervisedConnection
+from tui.engine.reports import Reporter
 from tui.engine.snapshot import CommandResult, ExtraCommand, LogPage, Snapshot
 from tui.store.journal import ALIVE_EVERY, STARTED, STOPPED, Entry, Journal
 
@@ -43,18 +43,6 @@ class Extras(Protocol):
 
     def notice(self) -> str | None:
         """One line that must stay on the screen. Called from the engine's thread; never blocks."""
-        ...
-
-
-class Reporter(Protocol):
-    """Who is told of every state change and, now and then, of all metrics. Never blocks."""
-
-    def state_changed(self, name: str, change: StateChange) -> None:
-        """A state changed, exactly as it happened."""
-        ...
-
-    def report(self, snapshot: Snapshot) -> None:
-        """The report interval has passed."""
         ...
 
 
@@ -371,8 +359,10 @@ class Supervisor:
             else:
                 try:
                     return await asyncio.wrap_future(future)
-                except concurrent.futures.CancelledError:
-                    if not self.ended.is_set() and not self._stop_asked.is_set():
+                except asyncio.CancelledError:
+                    # The engine's end cancels what it was asked; whoever cancels us is obeyed.
+                    task = asyncio.current_task()
+                    if not self._stop_asked.is_set() or (task is not None and task.cancelling()):
                         raise
                     return CommandResult(ok=False, message="the engine stopped")
         outer.close()

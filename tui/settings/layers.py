@@ -14,7 +14,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
-from tui.places import CONFIG_VARIABLE, STATE_VARIABLE
+from tui.places import CONFIG_VARIABLE, SOCKET_VARIABLE, STATE_VARIABLE
 
 KeyPath = tuple[str | int, ...]
 Tree = dict[str, Any]
@@ -241,7 +241,7 @@ class EnvironmentLayer(Layer):
         names = sorted(name for name in environ if name.startswith(PREFIX))
         # Short names first, so that the more exact of two variables wins.
         for name in sorted(names, key=lambda name: name.count(NESTING)):
-            if name not in (CONFIG_VARIABLE, STATE_VARIABLE) and environ[name]:
+            if name not in (CONFIG_VARIABLE, SOCKET_VARIABLE, STATE_VARIABLE) and environ[name]:
                 self._add(name, environ[name])
 
     def where(self, path: KeyPath) -> str:
@@ -304,7 +304,7 @@ class EnvironmentLayer(Layer):
 
     def _nearest(self, path: KeyPath) -> str:
         top, *below = path
-        known = [CONFIG_VARIABLE, STATE_VARIABLE, f"{PREFIX}DEBUG"]
+        known = [CONFIG_VARIABLE, SOCKET_VARIABLE, STATE_VARIABLE, f"{PREFIX}DEBUG"]
         name = below[0] if top == "connections" and len(below) > 1 else "NAME"
         known += [f"{PREFIX}CONNECTIONS__{name}__{key}".upper() for key in self._table_keys["connections"]]
         known += [f"{PREFIX}DEFAULTS__{key}".upper() for key in self._table_keys["defaults"]]

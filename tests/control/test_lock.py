@@ -1,0 +1,67 @@
+"""One engine a state folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tui.control.lock import StateLock, StateLockedError
+
+HOLD = """
+import sys
+from pathlib import Path
+from tui.control.lock import StateLock
+with StateLock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_second_engine_is_told_who_holds_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    with pytest.raises(StateLockedError) as raised:
+        StateLock(folder).acquire()
+    assert raised.value.pid == process.pid
+    assert str(process.pid) in str(raised.value)
+    assert "overlay-supervisor attach" in str(raised.value)
+    process.kill()
+    process.communicate()
+    with StateLock(folder):
+        pass  # the kernel gave the lock of the dead back
+
+
+def test_the_lock_is_private_and_names_us_while_it_is_held(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "state"
+    lock = StateLock(folder)
+    with lock:
+        assert lock.path.read_text() == f"{os.getpid()}\n"
+        assert stat.S_IMODE(lock.path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        with pytest.raises(StateLockedError, match=str(os.getpid())):
+            StateLock(folder).acquire()
+    assert lock.path.read_text() == ""
+    with lock:
+        pass
+    lock.release()
+
+
+def test_another_folder_is_another_engine(tmp_path: Path) -> None:
+    with StateLock(tmp_path / "one"), StateLock(tmp_path / "two"):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        StateLock(tmp_path / "file" / "state").acquire()

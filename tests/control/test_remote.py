@@ -1,0 +1,211 @@
+"""An engine in another process, as a face sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from tests.control.conftest import serving, wait_until
+from tests.control.test_server import Faults
+from tests.engine.conftest import connection, eventually
+from tui.control.publication import without_time
+from tui.control.remote import RemoteEngine
+from tui.demo.hub import Hub
+from tui.engine.api import CommandResult, Engine, ExtraCommand, LogLine
+
+
+@contextmanager
+def remote(path: Path) -> Iterator[RemoteEngine]:
+    engine = RemoteEngine(path)
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.close()
+        assert not engine._thread.is_alive()
+
+
+def state_in(engine: Engine, name: str) -> str:
+    states = {each.name: each.metrics.connection_state for each in engine.snapshot().connections}
+    return states.get(name, "absent")
+
+
+def lines_of(engine: Engine) -> list[LogLine]:
+    return list(engine.log(0, 1000).lines)
+
+
+async def test_it_is_the_engine(hub: Hub, folder: Path) -> None:
+    faults = Faults()
+    stage = connection("stage", hub.url, "stream:overlays")
+    with serving(folder, stage, extras=faults) as run, remote(run.path) as face:
+        engine: Engine = face
+        await eventually(lambda: engine.snapshot().waiting is None, "reached")
+        await eventually(lambda: state_in(face, "stage") == "connected", "connected")
+        await eventually(
+            lambda: without_time(face.snapshot()) == without_time(run.engine.snapshot()), "the same snapshot"
+        )
+        await eventually(lambda: engine.snapshot().connections[0].channels[0].joins, "joined")
+        pushed = await engine.push("stage", "stream:overlays", "ping", {"a": 1})
+        assert pushed.ok
+        assert "pong" in pushed.message
+        assert (await engine.disconnect("stage")).ok
+        await eventually(lambda: state_in(face, "stage") == "disconnected", "disconnected")
+        assert (await engine.connect(None)).ok
+        await eventually(lambda: state_in(face, "stage") == "connected", "connected")
+        assert (await engine.reconnect("nope")) == CommandResult(
+            ok=False, message="no connection nope; there are: stage"
+        )
+        assert (await engine.set_debug(True)).ok
+        await eventually(lambda: engine.snapshot().debug, "debug")
+        assert engine.extra_commands() == (ExtraCommand(id="drop", label="drop", help="Drop all."),)
+        assert (await engine.run_extra("drop")).ok
+        assert faults.ran == ["drop"]
+        assert not (await face.reload()).ok
+        await eventually(
+            lambda: [line.text for line in lines_of(face)] == [line.text for line in lines_of(run.engine)],
+            "the same log",
+        )
+        too_long = await engine.push("stage", "stream:overlays", "ping", "x" * 70_000)
+        assert too_long.message.startswith("it is too long")
+        unsayable = await engine.push("stage", "stream:overlays", "ping", object())
+        assert unsayable.message.startswith("it cannot be said in JSON")
+
+
+async def test_commands_run_side_by_side(hub: Hub, folder: Path) -> None:
+    with serving(folder, connection("stage", hub.url)) as run, remote(run.path) as face:
+        await eventually(lambda: state_in(face, "stage") == "connected", "connected")
+        results = await asyncio.gather(*(face.reconnect("stage") for _ in range(50)))
+        assert all(result.ok for result in results)
+
+
+def test_an_unchanged_engine_is_known_to_live(folder: Path) -> None:
+    with serving(folder) as run, remote(run.path) as face:
+        wait_until(lambda: face.snapshot().waiting is None, "reached")
+        first = face.snapshot()
+        wait_until(lambda: face.snapshot().taken_at > first.taken_at + 1, "a sign of life", limit=5)
+        assert face.snapshot().sequence > first.sequence
+        assert time.time() - face.snapshot().taken_at < 2
+
+
+async def test_it_survives_the_engines_restart(hub: Hub, folder: Path) -> None:
+    with remote(folder / "control.sock") as face:
+        words = face.snapshot().waiting
+        assert words is not None
+        assert words == "not yet reached"
+        assert await face.connect() == CommandResult(ok=False, message="the engine is away")
+        with serving(folder, connection("stage", hub.url)) as run:
+            await eventually(lambda: state_in(face, "stage") == "connected", "connected")
+            assert face.info is not None
+            assert face.info.started_at == run.engine.snapshot().started_at
+            run.engine._changes.add(time.time(), None, "a line of the first")
+            await eventually(lambda: any("of the first" in line.text for line in lines_of(face)), "its log")
+        await eventually(lambda: face.snapshot().waiting is not None, "away")
+        words = f"no engine is running in {folder}"
+        await eventually(lambda: face.snapshot().waiting == words, "the reason")
+        assert state_in(face, "stage") == "connected"  # as it was last known
+        assert face.extra_commands() == ()
+        assert not (await face.push("stage", "t", "e", {})).ok
+        cursor = face.log(0, 1000).next_cursor
+        with serving(folder, connection("events", hub.url)) as run:
+            await eventually(lambda: state_in(face, "events") == "connected", "the next engine")
+            run.engine._changes.add(time.time(), None, "a line of the second")
+            await eventually(
+                lambda: any("of the second" in line.text for line in face.log(cursor, 1000).lines), "its log"
+            )
+        lines = lines_of(face)
+        texts = [line.text for line in lines]
+        assert [line.cursor for line in lines] == list(range(1, len(lines) + 1))
+        assert texts.index("a line of the first") < texts.index("a line of the second")
+        assert any(text.startswith("waiting for the engine") for text in texts)
+        assert any(text.startswith("another engine runs") for text in texts)
+
+
+async def test_a_command_under_way_is_answered_when_the_engine_goes(folder: Path) -> None:
+    class Stuck(Faults):
+        async def run(self, command: str) -> CommandResult:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+    with remote(folder / "control.sock") as face:
+        with serving(folder, extras=Stuck()) as run:
+            await eventually(lambda: face.snapshot().waiting is None, "reached")
+            asking = asyncio.create_task(face.run_extra("stuck"))
+            await asyncio.sleep(0.2)
+            assert not asking.done()
+            await asyncio.to_thread(run.server.close, 5)
+            result = await asyncio.wait_for(asking, 5)
+        assert result == CommandResult(ok=False, message="the engine went away before it answered")
+
+
+async def test_commands_may_come_from_any_loop(folder: Path) -> None:
+    results: list[CommandResult] = []
+
+    def elsewhere(face: RemoteEngine) -> None:
+        results.append(asyncio.run(face.set_debug(True)))
+
+    with serving(folder) as run, remote(run.path) as face:
+        await eventually(lambda: face.snapshot().waiting is None, "reached")
+        threads = [threading.Thread(target=elsewhere, args=(face,)) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            await asyncio.to_thread(thread.join, 5)
+        assert [result.ok for result in results] == [True] * 5
+
+
+def test_another_protocol_is_told(folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / "control.sock"))
+        listening.listen()
+
+        def answer() -> None:
+            refusal = {
+                "v": 1,
+                "type": "refusal",
+                "id": None,
+                "code": "version",
+                "message": "speaks version 2",
+            }
+            while True:
+                try:
+                    accepted, _ = listening.accept()
+                except OSError:
+                    return
+                with accepted:
+                    accepted.recv(1000)
+                    accepted.sendall(msgspec.json.encode(refusal) + b"\n")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        with remote(folder / "control.sock") as face:
+            wait_until(lambda: face.snapshot().waiting == "speaks version 2", "the reason")
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+def test_a_face_may_leave_before_it_came(folder: Path) -> None:
+    engine = RemoteEngine(folder / "control.sock")
+    engine.close()
+    assert engine.start(wait=0.2) is False
+    engine.close()
+    engine.close()
+
+
+def test_lines_that_were_missed_are_counted(folder: Path) -> None:
+    with serving(folder) as run, remote(run.path) as face:
+        run.engine._changes.add(1.0, None, "first")
+        wait_until(lambda: len(lines_of(face)) == 1, "the first line")
+        cursor = face.log().next_cursor
+        for number in range(3000):  # more than the engine holds, and more than we do
+            run.engine._changes.add(2.0, None, f"line {number}")
+        wait_until(lambda: lines_of(face)[-1].text == "line 2999", "the last line")
+        page = face.log(cursor, 2000)
+        assert page.missed + len(page.lines) == 3000
+        assert len(page.lines) <= 1000

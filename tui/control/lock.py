@@ -1,0 +1,98 @@
+"""One engine a state folder: a lock that the kernel gives back when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+LOCK_NAME = "engine.lock"
+
+
+class StateLockedError(Exception):
+    """Another engine runs in the folder; the message is for a person.
+
+    Attributes:
+        pid: the holder's process id; None when it could not be read.
+    """
+
+    def __init__(self, folder: Path, pid: int | None) -> None:
+        self.pid = pid
+        holder = f"process {pid}" if pid is not None else "another process"
+        super().__init__(
+            f"an engine runs in {folder} already: {holder}\n"
+            "see it with: overlay-supervisor attach; for another engine beside it: --state FOLDER"
+        )
+
+
+class StateLock:
+    """Holds the lock of a state folder from :meth:`acquire` to :meth:`release`; a context manager.
+
+    The file stays behind, empty: were it deleted, two engines could each lock a file of that name.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / LOCK_NAME
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock at once or not at all. Creates the folder (0700) and the file (0600).
+
+        Raises:
+            StateLockedError: another process, or another lock of this one, holds it.
+            OSError: the folder or the file cannot be used.
+        """
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        while self._descriptor is None:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not self._is_in_place(descriptor):
+                    os.close(descriptor)
+                    continue
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            except BlockingIOError as error:
+                pid = _pid(descriptor)
+                os.close(descriptor)
+                raise StateLockedError(self.folder, pid) from error
+            except OSError:
+                os.close(descriptor)
+                raise
+            self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give the lock back. Any number of times."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            try:
+                os.ftruncate(descriptor, 0)
+            finally:
+                os.close(descriptor)
+
+    def _is_in_place(self, descriptor: int) -> bool:
+        """Whether the file that was locked is still the one of that name."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def _pid(descriptor: int) -> int | None:
+    text = os.pread(descriptor, 32, 0).strip()
+    return int(text) if text.isdigit() else None

@@ -1,0 +1,79 @@
+"""The engine's snapshot as it goes to faces: encoded once for all, and only when it says something new."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from tui.control.protocol import Update, encode_answer, raw
+from tui.engine.api import Engine, Snapshot
+
+
+class Edition(NamedTuple):
+    """A snapshot that says something new."""
+
+    number: int
+    """Grows by one when anything but the time has changed."""
+    taken_at: float
+    """When the engine last published, in epoch seconds."""
+    line: bytes
+    """The :class:`tui.control.protocol.Update`."""
+
+
+class Publication:
+    """The latest edition. Only one thread may read it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._snapshot: Snapshot | None = None
+        self._essence: Snapshot | None = None
+        self._edition = Edition(0, 0.0, b"")
+
+    def read(self) -> Edition:
+        """The edition that stands now."""
+        snapshot = self._engine.snapshot()
+        if snapshot is not self._snapshot:
+            self._snapshot = snapshot
+            essence = without_time(snapshot)
+            if essence != self._essence:
+                self._essence = essence
+                line = encode_answer(Update(kind="snapshot", value=raw(snapshot)))
+                self._edition = Edition(self._edition.number + 1, snapshot.taken_at, line)
+            else:
+                self._edition = self._edition._replace(taken_at=snapshot.taken_at)
+        return self._edition
+
+
+def without_time(snapshot: Snapshot) -> Snapshot:
+    """A snapshot without what changes though nothing happens."""
+    return msgspec.structs.replace(
+        snapshot,
+        sequence=0,
+        taken_at=0.0,
+        connections=tuple(
+            msgspec.structs.replace(
+                connection, details=msgspec.structs.replace(connection.details, time_in_state=0.0)
+            )
+            for connection in snapshot.connections
+        ),
+    )
+
+
+def at_time(snapshot: Snapshot, sequence: int, taken_at: float) -> Snapshot:
+    """A snapshot of which nothing but the time has changed, as it stands at ``taken_at``."""
+    passed = max(0.0, taken_at - snapshot.taken_at)
+    return msgspec.structs.replace(
+        snapshot,
+        sequence=sequence,
+        taken_at=taken_at,
+        connections=tuple(
+            msgspec.structs.replace(
+                connection,
+                details=msgspec.structs.replace(
+                    connection.details, time_in_state=connection.details.time_in_state + passed
+                ),
+            )
+            for connection in snapshot.connections
+        ),
+    )

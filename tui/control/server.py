@@ -1,0 +1,280 @@
+"""The control socket of a running engine, served by a thread and a loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import os
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from tui import __version__
+from tui.control.conversation import Conversation
+from tui.control.feed import StateFeed
+from tui.control.peer import is_trusted, peer_user
+from tui.control.protocol import (
+    ControlError,
+    EngineInfo,
+    Missed,
+    Refusal,
+    RefusalCode,
+    StateEvent,
+    encode_answer,
+)
+from tui.control.publication import Publication
+from tui.control.socket_file import SocketFile
+from tui.engine.api import CommandResult, Engine
+
+log = logging.getLogger(__name__)
+
+MAX_CLIENTS = 32
+LOOK_SECONDS = 1.0
+"""Between two looks at the socket's file, which whoever cleans up may have deleted."""
+MAX_EVENTS = 10_000
+"""Changes of state that wait for this thread; beyond it the oldest is dropped and counted."""
+
+_START_SECONDS = 5.0
+
+Reload = Callable[[], CommandResult]
+"""Reads the settings anew and says what it did; called in a thread of its own, never twice at once."""
+
+
+class ControlServer:
+    """Serves ``engine`` at ``path`` from :meth:`start` to :meth:`close`.
+
+    The engine's loop never waits for a client or for this thread: snapshots are read as any face
+    reads them, and commands are awaited here.
+
+    Args:
+        engine: safe from any thread, as its interface says.
+        path: of the Unix socket; see :func:`tui.control.protocol.socket_path`.
+        state_folder: told to clients.
+        log_path: the program's log, told to clients.
+        feed: the engine's reporter, for ``watch``; without it ``watch`` is refused.
+        reload: reads the settings anew; without it ``reload`` is answered with "cannot".
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        path: Path,
+        *,
+        state_folder: Path,
+        log_path: Path | None = None,
+        feed: StateFeed | None = None,
+        reload: Reload | None = None,
+    ) -> None:
+        self.engine = engine
+        self.publication = Publication(engine)
+        self.path = path
+        self.info = EngineInfo(
+            pid=os.getpid(),
+            version=__version__,
+            started_at=engine.snapshot().started_at,
+            state_folder=os.fspath(state_folder),
+            log_path=None if log_path is None else os.fspath(log_path),
+        )
+        self._feed = feed
+        self._reload = reload
+        self._file = SocketFile(path)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._started: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+        self._conversations: dict[asyncio.Task[None], Conversation] = {}
+        self._watchers: set[Conversation] = set()
+        self._events: deque[StateEvent] = deque(maxlen=MAX_EVENTS)
+        self._events_missed = 0
+        self._events_lock = threading.Lock()
+        self._trouble: str | None = None
+        self._reloading = asyncio.Lock()
+
+    # Any thread
+
+    def start(self) -> None:
+        """Listen. Once only.
+
+        Raises:
+            ControlError: there can be no socket at the path; the message says why.
+        """
+        self._thread.start()
+        try:
+            self._started.result(_START_SECONDS)
+        except concurrent.futures.TimeoutError:
+            raise ControlError(f"no control socket at {self.path}: not within {_START_SECONDS:g} s") from None
+
+    def close(self, timeout: float = 1.0) -> bool:
+        """Dismiss every client and remove the socket; waits at most ``timeout`` seconds.
+
+        Returns:
+            Whether all was done. If not, the thread is left behind; it holds no interpreter up.
+        """
+        loop, stop = self._loop, self._stop
+        if loop is not None and stop is not None:
+            try:
+                loop.call_soon_threadsafe(stop.set)
+            except RuntimeError:
+                log.debug("the control loop had ended already")
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    @property
+    def clients(self) -> int:
+        """How many are connected."""
+        return len(self._conversations)
+
+    # The control thread
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except Exception as error:
+            if self._started.done():
+                # The connections go on; what is lost is the shell's and other terminals' reach.
+                log.exception("the control socket's thread ended")
+            else:
+                self._started.set_exception(error)
+        finally:
+            self._loop = None
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        server = await self._listen()
+        if self._feed is not None:
+            self._feed.listen(self._changed)
+        self._started.set_result(None)
+        try:
+            while not await self._stopped_within(LOOK_SECONDS):
+                if not self._file.is_ours():
+                    server = await self._listen_anew(server)
+        finally:
+            if self._feed is not None:
+                self._feed.leave(self._changed)
+            server.close()
+            try:
+                self._file.remove()
+            except OSError as error:
+                log.warning("%s could not be removed: %s", self.path, error.strerror or error)
+            if conversations := tuple(self._conversations):
+                for task in conversations:
+                    task.cancel()
+                await asyncio.wait(conversations)
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        assert self._stop is not None
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _listen(self) -> asyncio.Server:
+        listening = self._file.listen()
+        return await asyncio.start_unix_server(self._welcome, sock=listening)
+
+    async def _listen_anew(self, server: asyncio.Server) -> asyncio.Server:
+        """Make the socket again where it was deleted or replaced; those who are connected stay so."""
+        try:
+            anew = await self._listen()
+        except ControlError as error:
+            if str(error) != self._trouble:
+                log.warning("the control socket is gone: %s", error)
+                self._trouble = str(error)
+            return server
+        server.close()
+        self._trouble = None
+        log.warning("the control socket was gone and is there again: %s", self.path)
+        return anew
+
+    def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection: socket.socket = writer.get_extra_info("socket")
+        try:
+            user = peer_user(connection)
+        except OSError as error:
+            log.debug("control: a client went at once: %s", error)
+            writer.transport.abort()
+            return
+        if not is_trusted(user):
+            log.warning("control: a process of user %s was refused", user)
+            self._turn_away(writer, "forbidden", "this engine belongs to another user")
+        elif len(self._conversations) >= MAX_CLIENTS:
+            self._turn_away(writer, "busy", f"{MAX_CLIENTS} clients are connected; there is no room for more")
+        else:
+            conversation = Conversation(self, reader, writer)
+            # A task of our own: the streams' one makes an error of being cancelled at the end.
+            task = asyncio.create_task(conversation.run(), name="control client")
+            self._conversations[task] = conversation
+            task.add_done_callback(self._conversation_ended)
+
+    def _conversation_ended(self, task: asyncio.Task[None]) -> None:
+        self._watchers.discard(self._conversations.pop(task))
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("control: a client's connection failed", exc_info=error)
+
+    def _turn_away(self, writer: asyncio.StreamWriter, code: RefusalCode, words: str) -> None:
+        writer.write(encode_answer(Refusal(id=None, code=code, message=words)))
+        writer.close()
+
+    # What conversations ask
+
+    async def reload(self) -> CommandResult:
+        """Read the settings anew, one after the other, in a thread: a disk may be slow."""
+        if self._reload is None:
+            return CommandResult(ok=False, message="this engine has no settings that it could read anew")
+        async with self._reloading:
+            done: concurrent.futures.Future[CommandResult] = concurrent.futures.Future()
+            # A daemon, unlike the threads of an executor: a stuck disk must not hold the end up.
+            threading.Thread(
+                target=_fulfil, args=(done, self._reload), name="control reload", daemon=True
+            ).start()
+            return await asyncio.wrap_future(done)
+
+    def watch(self, conversation: Conversation) -> bool:
+        """Send it every change from now on; False without a feed."""
+        if self._feed is None:
+            return False
+        self._watchers.add(conversation)
+        return True
+
+    # Changes of state
+
+    def _changed(self, event: StateEvent) -> None:
+        """Called in the engine's thread: it takes a lock that is held for a deque's operation only."""
+        if not self._watchers:
+            return
+        with self._events_lock:
+            first = not self._events
+            if len(self._events) == MAX_EVENTS:
+                self._events_missed += 1
+            self._events.append(event)
+        loop = self._loop
+        if first and loop is not None:
+            try:
+                loop.call_soon_threadsafe(self._tell_watchers)
+            except RuntimeError:
+                log.debug("the control loop had ended already")
+
+    def _tell_watchers(self) -> None:
+        with self._events_lock:
+            events, missed = tuple(self._events), self._events_missed
+            self._events.clear()
+            self._events_missed = 0
+        for watcher in tuple(self._watchers):
+            if missed:
+                watcher.send(Missed(count=missed))
+            for event in events:
+                watcher.send(event)
+
+
+def _fulfil(done: concurrent.futures.Future[CommandResult], reload: Reload) -> None:
+    try:
+        done.set_result(reload())
+    except Exception as error:  # noqa: BLE001 (raised again where the request is answered)
+        done.set_exception(error)

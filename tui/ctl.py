@@ -1,0 +1,416 @@
+"""Shell commands for a running engine: ``overlay-supervisor ctl``, in short ``overlayctl``.
+
+Imports neither the engine nor an event loop: tmux asks for a line every few seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tui.control import protocol
+from tui.control.client import ControlClient, RefusedError
+from tui.control.protocol import (
+    ControlError,
+    EngineInfo,
+    Missed,
+    NoEngineError,
+    Request,
+    Result,
+    StateEvent,
+    socket_path,
+)
+from tui.control.text import cut_to, padded, printable
+from tui.control.view import ConnectionView, SnapshotView, not_the_present, short_line, standing, why
+from tui.formats import NOTHING, duration, round_trip, time_of_day
+from tui.places import SOCKET_VARIABLE, STATE_VARIABLE, state_folder
+
+OK = 0
+FAILED = 1
+USAGE = 2
+NO_ENGINE = 3
+
+_COMMAND_SECONDS = 20.0
+_RELOAD_SECONDS = 60.0
+_LINE_SECONDS = 2.0
+_MAX_TAIL = 100_000
+_COLUMNS = 110
+
+_EPILOG = """\
+exit status: 0 done, 1 the engine said no or what came of it is not known, 2 usage,
+3 no engine was reached, 130 ended by ^C
+"""
+
+
+def main(argv: list[str] | None = None, prog: str = "overlayctl") -> int:
+    """Run one command and return the exit status. Usage mistakes exit with status 2 by themselves."""
+    parser = argparse.ArgumentParser(prog=prog, description="Ask or command a running engine.")
+    add_arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the commands; what it parses is for :func:`run`."""
+    parser.epilog = _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.allow_abbrev = False
+    common = argparse.ArgumentParser(add_help=False)
+    for place in (parser, common):
+        # Before the command or after it, as it comes to mind.
+        place.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="JSON, for scripts")
+        place.add_argument(
+            "--state",
+            metavar="FOLDER",
+            default=argparse.SUPPRESS,
+            help=f"the engine's state folder, else ${STATE_VARIABLE}",
+        )
+        place.add_argument(
+            "--socket",
+            metavar="PATH",
+            default=argparse.SUPPRESS,
+            help=f"the engine's socket, else ${SOCKET_VARIABLE}, else the one in the state folder",
+        )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, action: Callable[[argparse.Namespace], int], words: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, parents=[common], allow_abbrev=False, help=words)
+        command.set_defaults(control=action, fail=command.error)
+        return command
+
+    add("status", _status, "every connection, one line each")
+    for name, action, words in (
+        ("metrics", _metrics, "the nine health metrics of one or all"),
+        ("state", _state, "the connection state of one or all"),
+    ):
+        add(name, action, words).add_argument("name", metavar="NAME", nargs="?")
+    for name, words in (
+        ("connect", "connect now; a connected one stays as it is"),
+        ("reconnect", "replace the connection, or try at once"),
+        ("disconnect", "disconnect until it is connected again"),
+    ):
+        command = add(name, _for_one_or_all, words)
+        command.set_defaults(verb=name)
+        command.add_argument("name", metavar="NAME", nargs="?")
+        command.add_argument("--all", action="store_true", help="every connection")
+    push = add("push", _push, "push on a joined topic and print the reply")
+    push.add_argument("name", metavar="NAME")
+    push.add_argument("topic", metavar="TOPIC")
+    push.add_argument("event", metavar="EVENT")
+    push.add_argument("payload", metavar="JSON", nargs="?", default="{}")
+    add("watch", _watch, "changes of state as they come, until ^C")
+    add("reload", _reload, "read the settings anew")
+    add("line", _line, "one short line, for tmux's status-right")
+    logs = add("logs", _logs, "where the log is, or its last lines; needs no running engine")
+    logs.add_argument("-n", "--lines", metavar="N", type=_count, help="print the last N lines")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out what :func:`add_arguments` parsed and return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # In a locale without our symbols a question mark is better than an error.
+            stream.reconfigure(errors="replace")
+    try:
+        status = int(args.control(args))
+        sys.stdout.flush()
+    except NoEngineError as error:
+        return _fail(NO_ENGINE, str(error))
+    except ControlError as error:
+        return _fail(FAILED, str(error))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has enough. Nothing must be flushed to them at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return status
+
+
+def _fail(status: int, words: str) -> int:
+    for line in words.splitlines() or [""]:
+        print(f"overlayctl: {printable(line, 1000)}", file=sys.stderr)
+    return status
+
+
+def _folder(args: argparse.Namespace) -> Path:
+    return state_folder(getattr(args, "state", None), os.environ)
+
+
+def _client(args: argparse.Namespace, timeout: float = 5.0) -> ControlClient:
+    path = socket_path(getattr(args, "socket", None), _folder(args), os.environ)
+    return ControlClient(path, timeout)
+
+
+def _wants_json(args: argparse.Namespace) -> bool:
+    return bool(getattr(args, "json", False))
+
+
+def _print_json(value: object) -> None:
+    # In ASCII: nothing that came over a network can be obeyed by a terminal.
+    print(json.dumps(value, ensure_ascii=True))
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) <= _MAX_TAIL:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {_MAX_TAIL}")
+    return int(text)
+
+
+# What there is ------------------------------------------------------------------------------------
+
+
+def _status(args: argparse.Namespace) -> int:
+    with _client(args) as client:
+        info = client.value(protocol.GetInfo(id=1), EngineInfo)
+        snapshot = client.value(protocol.GetSnapshot(id=2), SnapshotView)
+        metrics = client.value(protocol.GetMetrics(id=3), dict[str, Any]) if _wants_json(args) else {}
+    now = time.time()
+    if _wants_json(args):
+        _print_json(_status_json(info, snapshot, metrics))
+        return OK
+    running = duration(max(0.0, now - info.started_at))
+    print(
+        f"{short_line(snapshot, now)}   "
+        f"engine {info.pid}, version {printable(info.version)}, running {running}"
+    )
+    if snapshot.notice is not None:
+        print(printable(snapshot.notice))
+    live = not_the_present(snapshot, now) is None
+    width = max((len(connection.name) for connection in snapshot.connections), default=0)
+    for connection in sorted(snapshot.connections, key=lambda each: (standing(each).rank, each.name)):
+        print(_status_line(connection, now, width, live=live))
+    return OK
+
+
+def _status_line(connection: ConnectionView, now: float, width: int, *, live: bool) -> str:
+    stands = standing(connection)
+    symbol, state = (stands.symbol, stands.words) if live else ("?", f"was {stands.words}")
+    time_taken = round_trip(connection.details.round_trip_last) if live and connection.is_up else NOTHING
+    begin = (
+        f"{symbol} {padded(printable(connection.name), width)}  {state:<14}  "
+        f"{f'{connection.joined}/{len(connection.channels)}':>5}  {time_taken:>7}"
+    )
+    reasons = [why(connection, now)]
+    if connection.is_up:
+        reasons += [
+            printable(f"{channel.topic}: {channel.reason or channel.state}")
+            for channel in connection.channels
+            if channel.state != "joined"
+        ]
+    text = "; ".join(reason for reason in reasons if reason)
+    return cut_to(f"{begin}  {text}".rstrip(), _COLUMNS)
+
+
+def _status_json(info: EngineInfo, snapshot: SnapshotView, metrics: dict[str, Any]) -> dict[str, object]:
+    return {
+        "engine": {
+            "pid": info.pid,
+            "version": info.version,
+            "startedAt": info.started_at,
+            "stateFolder": info.state_folder,
+            "logPath": info.log_path,
+            "stopped": snapshot.stopped,
+        },
+        "takenAt": snapshot.taken_at,
+        "connections": [
+            {
+                "name": connection.name,
+                "label": connection.label,
+                "address": connection.address,
+                "state": connection.metrics.connection_state,
+                "reason": connection.details.reason,
+                "refusal": connection.details.refusal,
+                "since": connection.details.since,
+                "nextTry": connection.details.next_try,
+                "roundTrip": connection.details.round_trip_last,
+                "channels": {channel.topic: channel.state for channel in connection.channels},
+                "metrics": metrics.get(connection.name),
+            }
+            for connection in snapshot.connections
+        ],
+    }
+
+
+def _metrics(args: argparse.Namespace) -> int:
+    with _client(args) as client:
+        metrics = client.value(protocol.GetMetrics(id=1, name=args.name), dict[str, dict[str, Any]])
+    if _wants_json(args):
+        _print_json(metrics if args.name is None else metrics[args.name])
+        return OK
+    now = time.time()
+    for number, (name, values) in enumerate(metrics.items()):
+        if args.name is None:
+            print(f"{chr(10) if number else ''}{printable(name)}")
+        for key, value in values.items():
+            print(f"  {key:<22}{_metric(key, value, now)}")
+    return OK
+
+
+def _metric(key: str, value: object, now: float) -> str:
+    if key == "lastHeartbeat":
+        return time_of_day(value / 1000 if isinstance(value, (int, float)) else None, now)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return printable(str(value))
+
+
+def _state(args: argparse.Namespace) -> int:
+    with _client(args) as client:
+        snapshot = client.value(protocol.GetSnapshot(id=1), SnapshotView)
+    states = {each.name: each.metrics.connection_state for each in snapshot.connections}
+    if args.name is not None and args.name not in states:
+        raise RefusedError(f"no connection {args.name}; there are: {', '.join(states) or 'none'}")
+    if (stale := not_the_present(snapshot, time.time())) is not None:
+        # A state that nobody observes any more must not be taken for the present one.
+        raise RefusedError(stale)
+    if _wants_json(args):
+        _print_json(states if args.name is None else states[args.name])
+    elif args.name is not None:
+        print(printable(states[args.name]))
+    else:
+        width = max(map(len, states), default=0)
+        for name, state in states.items():
+            print(f"{padded(printable(name), width)}  {printable(state)}")
+    return OK
+
+
+def _line(args: argparse.Namespace) -> int:
+    status, words = OK, ""
+    try:
+        with _client(args, _LINE_SECONDS) as client:
+            snapshot = client.value(protocol.GetSnapshot(id=1), SnapshotView)
+        words = short_line(snapshot, time.time())
+    except NoEngineError as error:
+        status, words = NO_ENGINE, "○ no engine" if error.absent else "? engine out of reach"
+    except ControlError:
+        status, words = FAILED, "? engine does not answer"
+    if _wants_json(args):
+        _print_json({"line": words})
+    else:
+        print(words)
+    return status
+
+
+# What can be done ---------------------------------------------------------------------------------
+
+
+def _give(args: argparse.Namespace, request: Request, timeout: float = _COMMAND_SECONDS) -> int:
+    with _client(args) as client:
+        return _tell(args, client.command(request, timeout))
+
+
+def _tell(args: argparse.Namespace, result: Result) -> int:
+    if _wants_json(args):
+        _print_json({"ok": result.ok, "message": result.message})
+        return OK if result.ok else FAILED
+    if not result.ok:
+        return _fail(FAILED, result.message)
+    for line in result.message.splitlines():
+        print(printable(line, 1000))
+    return OK
+
+
+def _for_one_or_all(args: argparse.Namespace) -> int:
+    if (args.name is None) != args.all:
+        args.fail("expected a NAME or --all")
+    kinds: dict[str, type[protocol.Connect | protocol.Reconnect | protocol.Disconnect]] = {
+        "connect": protocol.Connect,
+        "reconnect": protocol.Reconnect,
+        "disconnect": protocol.Disconnect,
+    }
+    return _give(args, kinds[args.verb](id=1, name=args.name))
+
+
+def _push(args: argparse.Namespace) -> int:
+    try:
+        payload = msgspec.json.decode(args.payload)
+    except (ValueError, RecursionError) as error:
+        args.fail(f"the payload is not JSON: {error}")
+    return _give(
+        args, protocol.Push(id=1, name=args.name, topic=args.topic, event=args.event, payload=payload)
+    )
+
+
+def _reload(args: argparse.Namespace) -> int:
+    return _give(args, protocol.Reload(id=1), _RELOAD_SECONDS)
+
+
+def _watch(args: argparse.Namespace) -> int:
+    with _client(args) as client:
+        client.command(protocol.Watch(id=1))
+        if sys.stderr.isatty():
+            print("changes of state follow; ^C ends", file=sys.stderr)
+        for event in client.events():
+            if _wants_json(args):
+                _print_json(_event_json(event))
+            else:
+                print(_event_line(event))
+            sys.stdout.flush()
+    return OK
+
+
+def _event_json(event: StateEvent | Missed) -> dict[str, object]:
+    """The same object as in the lines of ``run --headless``."""
+    if isinstance(event, Missed):
+        return {"type": "missed", "count": event.count}
+    return {
+        "type": "state",
+        "connection": event.connection,
+        "oldState": event.old_state,
+        "newState": event.new_state,
+        "error": event.error,
+        "timestamp": round(event.timestamp, 3),
+    }
+
+
+def _event_line(event: StateEvent | Missed) -> str:
+    if isinstance(event, Missed):
+        return f"{event.count} changes are missing here"
+    moment = time_of_day(event.timestamp, time.time())
+    words = f"{event.connection} {event.new_state}, was {event.old_state}"
+    return f"{moment} " + printable(f"{words}: {event.error}" if event.error else words, 1000)
+
+
+# The log ------------------------------------------------------------------------------------------
+
+
+def _logs(args: argparse.Namespace) -> int:
+    from tui.control.log_tail import log_line, tail
+
+    path = _log_path(args)
+    if args.lines is None:
+        _print_json({"path": os.fspath(path)}) if _wants_json(args) else print(path)
+        return OK
+    try:
+        lines = tail(path, args.lines)
+    except OSError as error:
+        return _fail(FAILED, f"{path}: {error.strerror or type(error).__name__}")
+    now = time.time()
+    for line in lines:
+        print(printable(line, 50_000) if _wants_json(args) else log_line(line, now))
+    return OK
+
+
+def _log_path(args: argparse.Namespace) -> Path:
+    from tui.store.log_file import FILE_NAME
+
+    try:
+        with _client(args) as client:
+            info = client.value(protocol.GetInfo(id=1), EngineInfo)
+    except ControlError:
+        # What happened before the engine ended is what the log is for.
+        return _folder(args) / FILE_NAME
+    return Path(info.log_path) if info.log_path is not None else _folder(args) / FILE_NAME
+
+
+if __name__ == "__main__":
+    sys.exit(main())
