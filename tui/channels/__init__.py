@@ -1,6 +1,6 @@
 """A resilient client for Phoenix Channels; knows nothing of the supervisor around it."""
 
-from tui.channels.channel import Channel, Push
+from tui.channels.channel import Channel
 from tui.channels.errors import (
     ChannelClosed,
     ChannelsError,
@@ -12,6 +12,7 @@ from tui.channels.errors import (
 from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics, StateChange
 from tui.channels.options import PRESETS, Options, Unavailable
 from tui.channels.presence import Presence
+from tui.channels.push import Push
 from tui.channels.socket import Socket
 from tui.channels.wire import DecodeError, Message
 

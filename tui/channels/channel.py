@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -25,22 +25,13 @@ from tui.channels.errors import (
 )
 from tui.channels.handlers import Handler, Handlers, Ledger
 from tui.channels.options import Options
+from tui.channels.push import Awaiting, Push
 from tui.channels.wire import DecodeError, Message, decode_reply
 
 ChannelState = Literal["closed", "errored", "joined", "joining", "leaving"]
 
 _encode = msgspec.json.Encoder().encode
 _LIFECYCLE = frozenset(("phx_close", "phx_error"))
-
-
-class Awaiting(Protocol):
-    """Who awaits the reply to one ref."""
-
-    def replied(self, message: Message) -> None:
-        """The reply came."""
-
-    def connection_lost(self, words: str) -> None:
-        """The connection went before the reply."""
 
 
 class Sender(Ledger, Protocol):
@@ -66,79 +57,6 @@ class Sender(Ledger, Protocol):
     def register(self, channel: Channel) -> None: ...
     def unregister(self, channel: Channel) -> None: ...
     def new_back_off(self) -> BackOff: ...
-
-
-class Push(Answer[Any]):
-    """A push under way; await it for the response.
-
-    Raises, where it is awaited:
-        ReplyError: the server answered with another status than ``ok``.
-        ReplyTimeout: no answer in time; if it was still buffered it will never be sent.
-        NotConnectedError: the connection went after it was sent; nobody knows whether it arrived.
-        PushDropped: it was the oldest in a full buffer.
-        ChannelClosed: the channel was left or closed first.
-    """
-
-    __slots__ = ("_ref", "_timer", "channel", "deadline", "event", "payload")
-
-    def __init__(self, channel: Channel, event: str, payload: Any, timeout: float) -> None:
-        super().__init__()
-        self.channel = channel
-        self._ref: str | None = None
-        self.event = event
-        self.payload = payload
-        # The timer stands still while the machine sleeps, this does not.
-        self.deadline = channel.socket.now() + timeout
-        self._timer = asyncio.get_running_loop().call_later(timeout, self._time_out, timeout)
-
-    @property
-    def what(self) -> str:
-        """The push in words, for errors."""
-        return f"push of {self.event} on {self.channel.topic}"
-
-    def sent(self, ref: str) -> None:
-        """It went out under ``ref``."""
-        self._ref = ref
-
-    def replied(self, message: Message) -> None:
-        """The reply came."""
-        self._timer.cancel()
-        try:
-            reply = decode_reply(message)
-        except DecodeError as error:
-            self.fail(ReplyError(self.what, "undecodable", str(error)))
-            return
-        if reply.status == "ok":
-            self.succeed(reply.response)
-            return
-        self.fail(ReplyError(self.what, reply.status, reply.response))
-        # Phoenix says so of a topic that it has not joined: the server lost the channel.
-        if message.join_ref is None and reply.response == {"reason": "unmatched topic"}:
-            self.channel.lost_by_server("unmatched topic")
-
-    def connection_lost(self, words: str) -> None:
-        """The connection went while the reply was awaited."""
-        self.end(NotConnectedError(f"{self.what}: {words}; it may or may not have arrived"))
-
-    def end(self, error: ChannelsError) -> None:
-        """End it with ``error`` and forget it everywhere."""
-        self._timer.cancel()
-        if self._ref is not None:
-            self.channel.socket.forget_reply(self._ref)
-        self.fail(error)
-
-    def _time_out(self, timeout: float) -> None:
-        self.channel.withdraw(self)
-        self.end(ReplyTimeout(f"{self.what}: no answer within {timeout:g} s"))
-
-    def __await__(self) -> Generator[object, None, Any]:
-        try:
-            return (yield from super().__await__())
-        except asyncio.CancelledError:
-            # Nobody wants it any more: if it was not sent yet, it will not be.
-            self.channel.withdraw(self)
-            self.end(ChannelClosed(f"{self.what}: cancelled"))
-            raise
 
 
 class _JoinReply:
@@ -357,6 +275,14 @@ class Channel:
         push.sent(ref)
         push.payload = None
         self.socket.await_reply(ref, push)
+
+    def now(self) -> float:
+        """The socket's clock, for a push's time."""
+        return self.socket.now()
+
+    def forget_reply(self, ref: str) -> None:
+        """Nobody awaits the reply to ``ref`` any more."""
+        self.socket.forget_reply(ref)
 
     def withdraw(self, push: Push) -> None:
         """Take a push out of the buffer, so that it is never sent."""

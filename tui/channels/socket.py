@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import logging
 import random
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from tui.channels import reasons, values
+from tui.channels import reasons
 from tui.channels.answer import Answer
 from tui.channels.backoff import BackOff
-from tui.channels.channel import Awaiting, Channel, Push
+from tui.channels.channel import Channel
 from tui.channels.clock import Clock, SystemClock
-from tui.channels.connection import Link, LinkOwner, LinkRequest, Opener, open_link
+from tui.channels.connection import Link, LinkOwner, Opener, open_link
+from tui.channels.endpoint import endpoint, link_request
 from tui.channels.errors import ChannelsError, NotConnectedError, OpenError
 from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics, RoundTrips, StateChange
 from tui.channels.lifecycle import Lifecycle, Phase, Verb
+from tui.channels.mistakes import Mistakes
 from tui.channels.options import Options
-from tui.channels.throttle import Throttle
+from tui.channels.push import Awaiting, Push
 from tui.channels.wire import (
     HEARTBEAT_TOPIC,
     DecodeError,
@@ -93,14 +93,13 @@ class Socket:
         self._state_handlers: tuple[Callable[[StateChange], object], ...] = ()
         self._message_handlers: tuple[Callable[[Message], object], ...] = ()
         self._stable_handlers: tuple[Callable[[], object], ...] = ()
-        self._log_throttle = Throttle(self._clock)
+        self._mistakes = Mistakes(self.address, self._clock)
         self._decode_text = TextDecoder(self.options.protocol_version).decode
 
         self._round_trips = RoundTrips()
         self._messages_in = self._messages_out = 0
         self._bytes_in = self._bytes_out = 0
         self._dropped_messages = self._dropped_pushes = 0  # of channels that are gone
-        self._undecodable = self._handler_errors = 0
         self._last_close: tuple[int, str] | None = None
 
     # What a user of the socket asks
@@ -265,8 +264,8 @@ class Socket:
             bytes_out=self._bytes_out,
             dropped_messages=self._dropped_messages + sum(channel.dropped_messages for channel in channels),
             dropped_pushes=self._dropped_pushes + sum(channel.dropped_pushes for channel in channels),
-            undecodable=self._undecodable,
-            handler_errors=self._handler_errors,
+            undecodable=self._mistakes.undecodable,
+            handler_errors=self._mistakes.handler_errors,
             last_close_code=code,
             last_close_reason=words,
         )
@@ -428,28 +427,8 @@ class Socket:
         Raises:
             OpenError: in words that are safe to show.
         """
-        options = self.options
         try:
-            params = await values.texts(options.params, "params")
-            headers = await values.texts(options.headers, "headers")
-            proxy = await values.text(options.proxy, "proxy")
-            subprotocols: list[str] = []
-            if options.auth_token is not None:
-                token = await values.text(options.auth_token, "auth_token")
-                # Standard base64, in spite of the prefix: it is what Phoenix decodes.
-                encoded = base64.b64encode(token.encode()).decode().rstrip("=")
-                if "/" in encoded:
-                    raise OpenError("auth_token has characters that no subprotocol can carry: use params")
-                subprotocols = ["phoenix", f"base64url.bearer.phx.{encoded}"]
-            request = LinkRequest(
-                url=_with_params(self._endpoint, params, options.protocol_version),
-                headers=headers,
-                subprotocols=subprotocols,
-                max_message_size=options.max_message_size,
-                ca_file=options.ca_file,
-                proxy=proxy,
-            )
-            return await self._opener(request, connection)
+            return await self._opener(await link_request(self._endpoint, self.options), connection)
         except Exception as error:  # noqa: BLE001 (every failure to open is a reason in words)
             raise reasons.in_words(error, self._endpoint, self._clock.time()) from None
 
@@ -612,30 +591,12 @@ class Socket:
         )
 
     def handler_raised(self, topic: str, event: str, error: BaseException) -> None:
-        """A handler raised: counted, and logged with topic and event, at most once a minute."""
-        self._handler_errors += 1
-        if self._log_throttle.allows("handler"):
-            log.error(
-                "%s: a handler of %s on %s raised (%d so far)",
-                self.address,
-                event,
-                topic,
-                self._handler_errors,
-                exc_info=error,
-            )
+        """As of :class:`Mistakes`."""
+        self._mistakes.handler_raised(topic, event, error)
 
     def payload_undecodable(self, topic: str, event: str, error: DecodeError) -> None:
-        """A frame or a payload does not decode: counted, and logged at most once a minute."""
-        self._undecodable += 1
-        if self._log_throttle.allows("undecodable"):
-            log.warning(
-                "%s: a frame does not decode: %s (topic %s, event %s, %d so far)",
-                self.address,
-                error,
-                topic,
-                event,
-                self._undecodable,
-            )
+        """As of :class:`Mistakes`."""
+        self._mistakes.payload_undecodable(topic, event, error)
 
 
 class _Connection(LinkOwner):
@@ -689,32 +650,3 @@ class _Connection(LinkOwner):
     def link_writable(self) -> None:
         if self._socket is not None:
             self._socket.link_writable()
-
-
-def endpoint(url: str) -> str:
-    """The WebSocket URL of a socket given as to phoenix.js.
-
-    Raises:
-        ValueError: not a ``ws``, ``wss``, ``http`` or ``https`` URL with a host; the message holds
-            nothing of the URL, which may hold a token.
-    """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("url is no URL: expected ws://host:port/socket") from None
-    scheme = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}.get(parts.scheme)
-    if scheme is None or not host:
-        raise ValueError("url must be ws://host:port/path or wss://host:port/path")
-    if parts.fragment:
-        raise ValueError("url must not have a fragment (#)")
-    path = parts.path.rstrip("/")
-    if not path.endswith("/websocket"):
-        path += "/websocket"
-    return urlunsplit((scheme, parts.netloc, path, parts.query, ""))
-
-
-def _with_params(url: str, params: dict[str, str], version: int) -> str:
-    parts = urlsplit(url)
-    query = urlencode({**params, "vsn": f"{version}.0.0"})
-    return urlunsplit(parts._replace(query=f"{parts.query}&{query}" if parts.query else query))

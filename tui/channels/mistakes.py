@@ -1,0 +1,64 @@
+"""What handlers and servers do wrong: all of it counted, little of it logged."""
+
+from __future__ import annotations
+
+import logging
+
+from tui.channels.clock import Clock
+from tui.channels.wire import DecodeError
+
+log = logging.getLogger("tui.channels")
+
+LOG_EVERY = 60.0
+"""Seconds between two log lines of one kind: what happens once may happen ten thousand times a second."""
+
+
+class Mistakes:
+    """Counts the mistakes of one socket; implements :class:`tui.channels.handlers.Ledger`.
+
+    Args:
+        address: ``host:port``, to begin each line with.
+    """
+
+    def __init__(self, address: str, clock: Clock) -> None:
+        self._address = address
+        self._clock = clock
+        self._logged: dict[str, float] = {}
+        self.handler_errors = 0
+        """Handlers that raised."""
+        self.undecodable = 0
+        """Frames or payloads that did not decode."""
+
+    def handler_raised(self, topic: str, event: str, error: BaseException) -> None:
+        """A handler raised: logged with topic, event and traceback."""
+        self.handler_errors += 1
+        if self._may_log("handler"):
+            log.error(
+                "%s: a handler of %s on %s raised (%d so far)",
+                self._address,
+                event,
+                topic,
+                self.handler_errors,
+                exc_info=error,
+            )
+
+    def payload_undecodable(self, topic: str, event: str, error: DecodeError) -> None:
+        """A frame or a payload does not decode: logged with topic and event, and none of its bytes."""
+        self.undecodable += 1
+        if self._may_log("undecodable"):
+            log.warning(
+                "%s: a frame does not decode: %s (topic %s, event %s, %d so far)",
+                self._address,
+                error,
+                topic,
+                event,
+                self.undecodable,
+            )
+
+    def _may_log(self, kind: str) -> bool:
+        now = self._clock.monotonic()
+        last = self._logged.get(kind)
+        if last is not None and now < last + LOG_EVERY:
+            return False
+        self._logged[kind] = now
+        return True

@@ -1,0 +1,106 @@
+"""A push under way, from the call to its reply."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from typing import Any, Protocol
+
+from tui.channels.answer import Answer
+from tui.channels.errors import ChannelClosed, ChannelsError, NotConnectedError, ReplyError, ReplyTimeout
+from tui.channels.wire import DecodeError, Message, decode_reply
+
+
+class Awaiting(Protocol):
+    """Who awaits the reply to one ref."""
+
+    def replied(self, message: Message) -> None:
+        """The reply came."""
+
+    def connection_lost(self, words: str) -> None:
+        """The connection went before the reply."""
+
+
+class Pusher(Protocol):
+    """What a push needs of its channel."""
+
+    @property
+    def topic(self) -> str: ...
+
+    def now(self) -> float: ...
+    def forget_reply(self, ref: str) -> None: ...
+    def withdraw(self, push: Push) -> None: ...
+    def lost_by_server(self, words: str) -> None: ...
+
+
+class Push(Answer[Any]):
+    """A push under way; await it for the response.
+
+    Raises, where it is awaited:
+        ReplyError: the server answered with another status than ``ok``.
+        ReplyTimeout: no answer in time; if it was still buffered it will never be sent.
+        NotConnectedError: the connection went after it was sent; nobody knows whether it arrived.
+        PushDropped: it was the oldest in a full buffer.
+        ChannelClosed: the channel was left or closed first.
+    """
+
+    __slots__ = ("_ref", "_timer", "channel", "deadline", "event", "payload")
+
+    def __init__(self, channel: Pusher, event: str, payload: Any, timeout: float) -> None:
+        super().__init__()
+        self.channel = channel
+        self._ref: str | None = None
+        self.event = event
+        self.payload = payload
+        # The timer stands still while the machine sleeps, this does not.
+        self.deadline = channel.now() + timeout
+        self._timer = asyncio.get_running_loop().call_later(timeout, self._time_out, timeout)
+
+    @property
+    def what(self) -> str:
+        """The push in words, for errors."""
+        return f"push of {self.event} on {self.channel.topic}"
+
+    def sent(self, ref: str) -> None:
+        """It went out under ``ref``."""
+        self._ref = ref
+
+    def replied(self, message: Message) -> None:
+        """The reply came."""
+        self._timer.cancel()
+        try:
+            reply = decode_reply(message)
+        except DecodeError as error:
+            self.fail(ReplyError(self.what, "undecodable", str(error)))
+            return
+        if reply.status == "ok":
+            self.succeed(reply.response)
+            return
+        self.fail(ReplyError(self.what, reply.status, reply.response))
+        # Phoenix says so of a topic that it has not joined: the server lost the channel.
+        if message.join_ref is None and reply.response == {"reason": "unmatched topic"}:
+            self.channel.lost_by_server("unmatched topic")
+
+    def connection_lost(self, words: str) -> None:
+        """The connection went while the reply was awaited."""
+        self.end(NotConnectedError(f"{self.what}: {words}; it may or may not have arrived"))
+
+    def end(self, error: ChannelsError) -> None:
+        """End it with ``error`` and forget it everywhere."""
+        self._timer.cancel()
+        if self._ref is not None:
+            self.channel.forget_reply(self._ref)
+        self.fail(error)
+
+    def _time_out(self, timeout: float) -> None:
+        self.channel.withdraw(self)
+        self.end(ReplyTimeout(f"{self.what}: no answer within {timeout:g} s"))
+
+    def __await__(self) -> Generator[object, None, Any]:
+        try:
+            return (yield from super().__await__())
+        except asyncio.CancelledError:
+            # Nobody wants it any more: if it was not sent yet, it will not be.
+            self.channel.withdraw(self)
+            self.end(ChannelClosed(f"{self.what}: cancelled"))
+            raise
