@@ -2,9 +2,11 @@
 
 The websockets library brings TLS, proxies and the closing handshake. Its receive queue is left
 out: when nobody reads, a full queue also holds up the answers that prove the link alive. So this
-module stands on three methods of the library that are public by name and private by its manual:
-``ClientConnection.process_event``, ``Connection.send_data`` and ``connect.process_redirect``. It is
-the only place that does, the library is pinned to the minor version, and a test fails when they move.
+module stands on methods of the library that are public by name and private by its manual:
+``ClientConnection.process_event`` and ``data_received``, ``Connection.send_data`` and
+``connect.process_redirect``. Whole text messages in one frame are cut from the stream before its parser
+sees them; everything else it parses as ever, in order. This is the only place that knows of such
+things, the library is pinned to the minor version, and tests fail when they move.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ WRITE_LIMIT = 1024 * 1024
 
 READ_SIZE = 64 * 1024
 """Bytes taken from the system at once."""
+
+_WHOLE_TEXT = 0x81  # FIN, no extension, opcode text
 
 NO_CLOSE_FRAME = 1006  # RFC 6455, 7.1.5
 
@@ -111,6 +115,9 @@ class FrameReader(ClientConnection):
         self._fragments: list[bytes] = []
         self._fragments_are_text = False
         self._abort_timer: asyncio.TimerHandle | None = None
+        self._cutting = False
+        self._header = b""  # of a frame, not whole yet
+        self._owed = 0  # bytes of a frame that the library has begun
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """TCP or TLS is open."""
@@ -122,11 +129,71 @@ class FrameReader(ClientConnection):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came: proof of life, even in the middle of a large frame."""
-        if self._owner is not None:
-            self._owner.heard = True
-        super().data_received(data)
+        owner = self._owner
+        if owner is not None:
+            owner.heard = True
+        if self._cutting:
+            self._cut(self._header + data if self._header else data)
+        elif self.response is None:
+            super().data_received(data)
+            # Only where the upgrade's answer ends with what came is the next byte a frame's first.
+            self._cutting = (
+                self.response is not None
+                and data.startswith(b"HTTP/")
+                and data.find(b"\r\n\r\n") == len(data) - 4
+            )
+        else:
+            super().data_received(data)
         if self.protocol.state is not State.OPEN:
             self._ending()
+
+    def _cut(self, data: bytes) -> None:
+        """Hand on what is a whole message in one frame, and to the library all else, frame by frame.
+
+        Its parser costs three times as much a message as everything that is done with it here.
+        """
+        self._header = b""
+        size = len(data)
+        place = min(self._owed, size)
+        if place:
+            self._owed -= place
+            super().data_received(data[:place])
+        limit = self.protocol.max_message_size or size
+        while place < size:
+            owner = self._owner
+            if owner is None or self.protocol.state is not State.OPEN:
+                self._cutting = False
+                super().data_received(data[place:])
+                return
+            # RFC 6455, 5.2. A masked frame has a length above 127 here: the library refuses it.
+            start = place + 2
+            if start > size:
+                break
+            length = data[place + 1]
+            if length == 126:
+                start += 2
+                if start > size:
+                    break
+                length = data[place + 2] << 8 | data[place + 3]
+            elif length == 127:
+                start += 8
+                if start > size:
+                    break
+                length = int.from_bytes(data[place + 2 : start], "big")
+            elif length > 127:
+                self._cutting = False
+                super().data_received(data[place:])
+                return
+            end = start + length
+            if data[place] == _WHOLE_TEXT and end <= size and length <= limit and not self._fragments:
+                owner.frame_received(data[start:end], True)
+            else:
+                super().data_received(data[place:end])
+                self._owed = max(0, end - size)
+            place = end
+        else:
+            return
+        self._header = data[place:]
 
     def process_event(self, event: Event) -> None:
         """The library calls this for the upgrade's answer and for every frame; it must never raise."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from typing import Any, Literal
 
 import msgspec
@@ -93,11 +92,14 @@ class RoundTrips:
     """The round-trip times of the last 100 heartbeats, in seconds."""
 
     def __init__(self, size: int = 100) -> None:
-        self._times: deque[float] = deque(maxlen=size)
+        self._size = size
+        self._times: list[float] = []  # a deque begins with 0.6 KB
 
     def add(self, seconds: float) -> None:
         """Record one round trip."""
         self._times.append(seconds)
+        if len(self._times) > self._size:
+            del self._times[0]
 
     @property
     def last(self) -> float | None:

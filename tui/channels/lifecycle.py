@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import random
-from collections import deque
 from typing import Literal, Protocol
 
 from tui.channels.backoff import BackOff
@@ -69,6 +68,43 @@ class Lifecycle:
         chance: the source of jitter; give each socket its own.
     """
 
+    # More than thirty attributes lose Python's shared keys: 1.2 KB a connection.
+    __slots__ = (
+        "__weakref__",
+        "_back_off",
+        "_chance",
+        "_clock",
+        "_commands",
+        "_connected_at",
+        "_hands",
+        "_hastened_at",
+        "_lost",
+        "_open_deadline",
+        "_open_error",
+        "_opened",
+        "_options",
+        "_retry",
+        "_revival",
+        "_wait_until",
+        "attempts_aborted",
+        "attempts_begun",
+        "breaker",
+        "failed_attempts",
+        "failed_reconnects",
+        "heartbeat",
+        "heartbeat_failures",
+        "last_heartbeat",
+        "phase",
+        "reason",
+        "reconnect_attempts",
+        "refusal",
+        "since",
+        "since_monotonic",
+        "stable",
+        "state",
+        "successful_connects",
+    )
+
     def __init__(self, options: Options, clock: Clock, chance: random.Random, hands: Hands) -> None:
         self._options = options
         self._clock = clock
@@ -97,7 +133,7 @@ class Lifecycle:
         self.heartbeat_failures = 0
         self.last_heartbeat: float | None = None
 
-        self._commands: deque[Verb] = deque()
+        self._commands: list[Verb] = []
         self._retry = False
         self._revival = False
         self._opened = False
@@ -191,7 +227,7 @@ class Lifecycle:
                 machine slept, and nothing that waited meanwhile can be judged by the clock.
         """
         while self._commands:
-            self._obey(self._commands.popleft(), now)
+            self._obey(self._commands.pop(0), now)
         match self.phase:
             case Phase.OPENING:
                 self._watch_opening(now, late)

@@ -188,6 +188,8 @@ class TextDecoder:
         """The first four elements, if they end where they seem to; remembers them as the last ones."""
         if not data.startswith(b"[") or data[-1] != _END_OF_ARRAY:
             return None
+        if data[1:2] == b'"' and data.startswith(b'"', data.find(b'",', 2) + 2):
+            return None  # a ref that is a string: a reply
         # Topic and event are strings, so each ends with a quote and a comma; a ref may be one too.
         end = 0
         for _ in range(2 + (data[1:2] == b'"')):

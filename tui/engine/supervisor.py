@@ -112,8 +112,11 @@ class Supervisor:
             self._note(STOPPED)
         finally:
             self._loop = None
-            self._publish(stopped)
-            self.ended.set()
+            try:
+                self._publish(stopped)
+            finally:
+                # Whatever failed at the very end, nobody must wait for it.
+                self.ended.set()
 
     def _note(self, text: str, severity: Severity = "info") -> None:
         if self._journal is not None:
