@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 
 import pytest
 
@@ -54,8 +55,31 @@ async def test_a_running_engine_is_asked_instead() -> None:
             await eventually(lambda: engine.snapshot().connections[0].channels[0].state == "joined", "joined")
             await engine.disconnect("down")
             await eventually(lambda: state_of(engine, "down") == "disconnected", "disconnected")
-            found = check.running(engine.snapshot().connections)
+            found = check.running(engine.snapshot(), time.time())
             assert [str(each) for each in found] == [
                 "OK up: connected, 1/1 topics joined",
-                "CRITICAL down: disconnected",
+                "WARNING down: disconnected",
             ]
+
+
+async def test_an_engine_that_stopped_or_fell_silent_is_critical_though_its_last_word_was_fine() -> None:
+    async with Hub() as hub:
+        with running(connection("up", hub.url)) as engine:
+            await eventually(lambda: state_of(engine, "up") == "connected", "connected")
+            alive = engine.snapshot()
+        assert check.running(alive, alive.taken_at + 1)[0].status == check.OK
+        assert check.running(alive, alive.taken_at + 60) == [
+            check.Finding("engine", check.CRITICAL, "silent for 60 s")
+        ]
+        stopped = engine.snapshot()
+        assert check.running(stopped, stopped.taken_at) == [
+            check.Finding("engine", check.CRITICAL, "stopped: it was asked to stop")
+        ]
+
+
+async def test_a_single_attempt_that_fails_is_told_by_its_cause() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    found = await check.once([connection("nobody", f"ws://127.0.0.1:{port}/socket")], limit=5)
+    assert found == [check.Finding("nobody", check.CRITICAL, f"refused by 127.0.0.1:{port}")]

@@ -244,3 +244,33 @@ async def test_settings_are_read_anew_at_a_hang_up_or_by_command(tmp_path: Path)
         assert journal.stdout.splitlines()[-1].endswith("stopped")
         gone = await asyncio.to_thread(ctl, tmp_path, "ctl", "status")
         assert gone.returncode == 3
+
+
+def test_an_unusable_state_folder_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    done = ctl(tmp_path, "run", "ws://127.0.0.1:9/socket", "--headless", "--state", str(file / "below"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("overlay-supervisor: state folder ")
+    assert done.stderr.count("\n") == 1
+
+
+async def test_without_a_standard_output_it_runs_all_the_same(tmp_path: Path) -> None:
+    async with Hub() as hub:
+        command = (
+            f"exec {sys.executable} -m tui.cli run {hub.url} -t events:all --headless --state {tmp_path} >&-"
+        )
+        environment = {
+            **os.environ,
+            "OVERLAY_SUPERVISOR_SOCKET": f"/tmp/overlay-supervisor-none-{os.getpid()}",
+        }
+        process = await asyncio.create_subprocess_exec("/bin/sh", "-c", command, env=environment)
+        try:
+            await eventually(lambda: hub.joins["events:all"] == 1, "joined")
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(10):
+                assert await process.wait() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()

@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tui.channels import Channel, ChannelsError, Socket
-from tui.engine.api import ConnectionSnapshot
+from tui.engine.api import ConnectionSnapshot, Snapshot
 from tui.engine.connection import ConnectionSettings
 
 OK, WARNING, CRITICAL, UNUSABLE = 0, 1, 2, 3
 """Exit statuses, as Nagios plugins have them; 3 is for settings or usage."""
 
+_SILENT_AFTER = 5.0  # an engine publishes 4 snapshots a second
 _WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 
 
@@ -52,7 +53,8 @@ async def _check(settings: ConnectionSettings, limit: float) -> Finding:
     except TimeoutError:
         return Finding(settings.name, CRITICAL, _too_late(socket, channels, limit))
     except ChannelsError as error:
-        return Finding(settings.name, CRITICAL, str(error))
+        # There was one attempt by design: that it was the last is no news.
+        return Finding(settings.name, CRITICAL, str(error).removeprefix("gave up: "))
     finally:
         await socket.close()
     joined = f"{len(channels) - len(refusals)}/{len(channels)} topics joined"
@@ -76,9 +78,15 @@ def _too_late(socket: Socket, channels: list[Channel], limit: float) -> str:
     return f"connected, but no answer to the join of {', '.join(waiting)} within {limit:g} s"
 
 
-def running(connections: Iterable[ConnectionSnapshot]) -> list[Finding]:
-    """What a running engine knows of its connections."""
-    return [_finding(connection) for connection in connections]
+def running(snapshot: Snapshot, now: float) -> list[Finding]:
+    """What a running engine knows of its connections, unless it knows nothing any more."""
+    if snapshot.waiting is not None:
+        return [Finding("engine", CRITICAL, snapshot.waiting)]
+    if snapshot.stopped is not None:
+        return [Finding("engine", CRITICAL, f"stopped: {snapshot.stopped}")]
+    if now - snapshot.taken_at > _SILENT_AFTER:
+        return [Finding("engine", CRITICAL, f"silent for {now - snapshot.taken_at:.0f} s")]
+    return [_finding(connection) for connection in snapshot.connections]
 
 
 def _finding(connection: ConnectionSnapshot) -> Finding:
@@ -86,7 +94,8 @@ def _finding(connection: ConnectionSnapshot) -> Finding:
     waiting = [channel for channel in connection.channels if channel.state != "joined"]
     trouble = connection.trouble
     if state != "connected":
-        failed = state in ("failed", "disconnected") or (trouble is not None and trouble.state == "failed")
+        # Disconnected is what somebody asked for: worth a word, not an alarm.
+        failed = state == "failed" or (trouble is not None and trouble.state == "failed")
         reason = trouble.words if trouble is not None else connection.details.reason
         words = f"{state}: {reason}" if reason else state
         return Finding(connection.name, CRITICAL if failed else WARNING, words)

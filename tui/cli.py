@@ -214,7 +214,12 @@ def _seconds(text: str) -> float:
 
 def _say(*lines: str) -> None:
     for line in lines:
-        print(line, file=sys.stderr)
+        # A key of a settings file may hold what a terminal obeys.
+        print("\n".join(map(_printable, line.split("\n"))), file=sys.stderr)
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _say_mistakes(error: SettingsError) -> int:
@@ -320,6 +325,9 @@ def _check(args: argparse.Namespace) -> int:
     from tui import check
     from tui.config import SettingsError, load_settings
 
+    if args.running:
+        # What it was started with is its own affair: no settings are needed to ask it.
+        return _check_running(args)
     try:
         settings = load_settings(config=args.config)
     except SettingsError as error:
@@ -328,13 +336,13 @@ def _check(args: argparse.Namespace) -> int:
     if not settings.connections:
         _say_nothing_to_run(settings)
         return CHECK_UNUSABLE
-    if args.running:
-        return _check_running(args)
     findings = asyncio.run(check.once(settings.connections.values(), args.timeout))
     return check.report(findings)
 
 
 def _check_running(args: argparse.Namespace) -> int:
+    import time
+
     from tui import check
     from tui.control.remote import RemoteEngine
     from tui.session import Unstartable
@@ -349,9 +357,7 @@ def _check_running(args: argparse.Namespace) -> int:
         snapshot = engine.snapshot()
     finally:
         engine.close()
-    if snapshot.waiting is not None:
-        return check.report([check.Finding("engine", check.CRITICAL, snapshot.waiting)])
-    return check.report(check.running(snapshot.connections))
+    return check.report(check.running(snapshot, time.time()))
 
 
 def _journal(args: argparse.Namespace) -> int:

@@ -243,6 +243,10 @@ def _status_json(info: EngineInfo, snapshot: SnapshotView, metrics: dict[str, An
 def _metrics(args: argparse.Namespace) -> int:
     with _client(args) as client:
         metrics = client.value(protocol.GetMetrics(id=1, name=args.name), dict[str, dict[str, Any]])
+        snapshot = client.value(protocol.GetSnapshot(id=2), SnapshotView)
+    if (stale := not_the_present(snapshot, time.time())) is not None:
+        # What nobody observes any more must not be taken for the present.
+        raise RefusedError(stale)
     if _wants_json(args):
         _print_json(metrics if args.name is None else metrics[args.name])
         return OK
@@ -289,6 +293,8 @@ def _line(args: argparse.Namespace) -> int:
         with _client(args, _LINE_SECONDS) as client:
             snapshot = client.value(protocol.GetSnapshot(id=1), SnapshotView)
         words = short_line(snapshot, time.time())
+        if not_the_present(snapshot, time.time()) is not None:
+            status = FAILED
     except NoEngineError as error:
         status, words = NO_ENGINE, "○ no engine" if error.absent else "? engine out of reach"
     except ControlError:

@@ -165,6 +165,7 @@ class _Reloader:
         self._supervisor = supervisor
         self._read_settings = read_settings
         self._turn = threading.Lock()
+        self._waiting = threading.Lock()
 
     def __call__(self) -> CommandResult:
         """Reload; settings that cannot be used change nothing, and the answer says why."""
@@ -178,12 +179,33 @@ class _Reloader:
                 log.error("reload: %s", message)
                 return CommandResult(ok=False, message=message)
             if not settings.connections:
-                return CommandResult(ok=False, message="nothing was changed: the settings hold no connection")
-            return asyncio.run(self._supervisor.apply(tuple(settings.connections.values())))
+                why = (
+                    "there is no settings file"
+                    if settings.file is None
+                    else "the settings hold no connection"
+                )
+                return CommandResult(ok=False, message=f"nothing was changed: {why}")
+            return asyncio.run(self._take(settings))
+
+    async def _take(self, settings: Settings) -> CommandResult:
+        result = await self._supervisor.apply(tuple(settings.connections.values()))
+        if settings.debug == self._supervisor.snapshot().debug:
+            return result
+        shown = await self._supervisor.set_debug(settings.debug)
+        return CommandResult(ok=result.ok, message=f"{result.message}; {shown.message}")
 
     def in_background(self) -> None:
-        """Reload without waiting for it."""
-        threading.Thread(target=self, name="reload", daemon=True).start()
+        """Reload without waiting for it; while one waits for its turn, another is not needed."""
+        if self._waiting.acquire(blocking=False):
+            threading.Thread(target=self._in_turn, name="reload", daemon=True).start()
+
+    def _in_turn(self) -> None:
+        try:
+            with self._turn:
+                self._waiting.release()
+            self()
+        except Exception:
+            log.exception("the settings could not be reloaded")
 
 
 @contextlib.contextmanager
@@ -193,8 +215,8 @@ def _lock(folder: Path) -> Iterator[None]:
             yield
     except StateLockedError as error:
         raise Unstartable(str(error)) from None
-    except PermissionError as error:
-        raise Unstartable(f"{folder}: {error.strerror}; name another with --state") from None
+    except OSError as error:
+        raise Unstartable(f"state folder {folder}: {error.strerror}; name another with --state") from None
 
 
 @contextlib.contextmanager
@@ -217,7 +239,10 @@ def _reached(
     try:
         server.start()
     except ControlError as error:
-        raise Unstartable(str(error)) from None
+        if not isinstance(error.__cause__, OSError):
+            raise Unstartable(str(error)) from None
+        # A full disk, say: the connections matter more than who may ask for them.
+        print(f"overlay-supervisor: {error}; going on without", file=sys.stderr)
     try:
         yield
     finally:
@@ -246,7 +271,7 @@ def _journal(folder: Path) -> Iterator[Journal]:
 def _output() -> Iterator[Writer]:
     """Standard output, written by a thread."""
     writer = Writer(
-        DescriptorSink(sys.stdout.fileno()),
+        DescriptorSink(sys.stdout.fileno() if sys.stdout is not None else os.open(os.devnull, os.O_WRONLY)),
         tell_dropped=lambda count: f'{{"type":"dropped","lines":{count}}}',
         # Whoever read our lines has gone; the connections have not.
         on_broken=lambda: log.warning("nobody reads standard output any more; going on without"),

@@ -318,3 +318,38 @@ async def test_new_settings_touch_only_what_changed(hub: Hub) -> None:
         unchanged = await engine.apply([connection("same", hub.url, "stream:overlays")])
         assert unchanged.message == "settings reloaded: nothing changed"
         await eventually(lambda: len(hub.connections) == 1, "the others are closed")
+
+
+def test_an_engine_that_cannot_publish_any_more_says_why_in_its_last_snapshot() -> None:
+    class Broken:
+        def commands(self) -> list[ExtraCommand]:
+            return []
+
+        async def run(self, command: str) -> CommandResult:
+            return CommandResult(ok=False, message="")
+
+        def notice(self) -> str:
+            raise RuntimeError("no notice")
+
+    engine = Supervisor([], extras=Broken())
+    with pytest.raises(RuntimeError, match="no notice"):
+        engine.run()
+    assert engine.ended.is_set()
+    assert engine.snapshot().stopped == "RuntimeError: no notice"
+
+
+async def test_a_removed_connection_ends_without_the_words_of_a_trouble(hub: Hub) -> None:
+    with running(connection("kept", hub.url), connection("gone", hub.url)) as engine:
+        await eventually(lambda: state_of(engine, "gone") == "connected", "connected")
+        await engine.apply([connection("kept", hub.url)])
+        texts = [(line.connection, line.text) for line in engine.log().lines]
+        assert ("gone", "disconnected") not in texts
+        assert (None, "settings reloaded: removed gone") in texts
+
+
+async def test_a_reply_comes_back_whole_and_as_json(hub: Hub) -> None:
+    with running(connection("stage", hub.url, "stream:overlays")) as engine:
+        await eventually(lambda: state_of(engine, "stage") == "connected", "connected")
+        await eventually(lambda: engine.snapshot().connections[0].channels[0].joins, "joined")
+        result = await engine.push("stage", "stream:overlays", "ping", {})
+        assert json.loads(result.message)["data"]["pong"] is True

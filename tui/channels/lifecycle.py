@@ -376,7 +376,8 @@ class Lifecycle:
         revive = self._options.revive_after
         self._wait_until = None if revive == "never" else now + revive
         count = self.reconnect_attempts
-        self._change("failed", f"gave up after {count} attempt{'' if count == 1 else 's'}: {words}")
+        after = f" after {count} attempt{'' if count == 1 else 's'}" if count else ""
+        self._change("failed", f"gave up{after}: {words}")
 
     def _end(self, words: str, *, graceful: bool) -> None:
         self.stable = False

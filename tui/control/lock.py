@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -53,8 +54,7 @@ class StateLock:
                 if not self._is_in_place(descriptor):
                     os.close(descriptor)
                     continue
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+                self._leave_pid(descriptor)
             except BlockingIOError as error:
                 pid = _pid(descriptor)
                 os.close(descriptor)
@@ -63,6 +63,16 @@ class StateLock:
                 os.close(descriptor)
                 raise
             self._descriptor = descriptor
+
+    @staticmethod
+    def _leave_pid(descriptor: int) -> None:
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            # On a full disk the lock holds all the same; it only cannot say whose it is.
+            if error.errno != errno.ENOSPC:
+                raise
 
     def release(self) -> None:
         """Give the lock back. Any number of times."""

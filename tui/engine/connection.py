@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
 from tui.channels import (
     Channel,
     ChannelsError,
@@ -25,6 +27,7 @@ from tui.engine.snapshot import ChannelSnapshot, CommandResult, ConnectionSnapsh
 
 _RATE_WINDOW = 5.0
 _TEXT_LIMIT = 200
+_REPLY_LIMIT = 64 * 1024
 _TELL_LOSSES_EVERY = 60.0
 
 
@@ -111,6 +114,10 @@ class SupervisedChannel:
         )
 
 
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
 def _head(message: Message) -> str:
     # Cut before it is decoded: the payload may be 16 MiB.
     head = message.raw[: 4 * _TEXT_LIMIT]
@@ -156,6 +163,7 @@ class SupervisedConnection:
         self.name = settings.name
         self.label = settings.label
         self._settings = settings
+        self._retired = False
         self._clock = clock
         self._log = log
         self._changed = changed
@@ -199,6 +207,11 @@ class SupervisedConnection:
         self._join_all()
         return changed
 
+    async def retire(self) -> None:
+        """Close for good; what the end of the connection says is no news any more."""
+        self._retired = True
+        await self.socket.close()
+
     def _new_channel(self, topic: TopicSettings) -> SupervisedChannel:
         return SupervisedChannel(
             self.socket.channel(topic.topic, topic.params), self._clock, self._tell_channel
@@ -216,7 +229,7 @@ class SupervisedConnection:
         self._previous_seconds, self._state_began = now - self._state_began, now
         metrics = self.socket.get_health_metrics()
         line = self._troubles.changed(change, circuit_open=metrics.is_circuit_open)
-        if line is not None:
+        if line is not None and not self._retired:
             severity: Severity = "warning" if change.error else "info"
             if change.new_state == "failed":
                 severity = "error"
@@ -269,7 +282,8 @@ class SupervisedConnection:
             return CommandResult(ok=False, message=f"not connected: {error}")
         except (ChannelsError, TypeError, ValueError) as error:
             return CommandResult(ok=False, message=str(error))
-        return CommandResult(ok=True, message=f"{topic} {event}: {response!r}"[:_TEXT_LIMIT])
+        said = response.hex() if isinstance(response, bytes) else msgspec.json.encode(response).decode()
+        return CommandResult(ok=True, message=_cut(said, _REPLY_LIMIT))
 
     # Publication
 

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
+import msgspec
+
 from tui.channels import StateChange
 from tui.channels.clock import Clock, SystemClock
 from tui.channels.connection import Opener, open_link
@@ -112,11 +114,21 @@ class Supervisor:
             self._note(STOPPED)
         finally:
             self._loop = None
-            try:
-                self._publish(stopped)
-            finally:
-                # Whatever failed at the very end, nobody must wait for it.
-                self.ended.set()
+            self._publish_end(stopped)
+            self.ended.set()
+
+    def _publish_end(self, stopped: str) -> None:
+        try:
+            self._publish(stopped)
+        except Exception:
+            # Perhaps it is publishing that failed: the last snapshot, at least, must say why it is the last.
+            log.exception("the last snapshot could not be made")
+            self._snapshot = msgspec.structs.replace(
+                self._snapshot,
+                sequence=self._snapshot.sequence + 1,
+                taken_at=self._clock.time(),
+                stopped=stopped,
+            )
 
     def _note(self, text: str, severity: Severity = "info") -> None:
         if self._journal is not None:
@@ -142,7 +154,9 @@ class Supervisor:
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         try:
             # A publisher that fails must stop the engine: a screen that stands still lies.
-            done, _ = await asyncio.wait((publisher, reporter, stopping), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                (publisher, reporter, marker, stopping), return_when=asyncio.FIRST_COMPLETED
+            )
             for task in done:
                 task.result()
         finally:
@@ -293,6 +307,7 @@ class Supervisor:
         closing = [self._connections[name] for name in self._connections if name not in wanted]
         done["removed"] = [connection.name for connection in closing]
         supervised: dict[str, SupervisedConnection] = {}
+        new: list[SupervisedConnection] = []
         for name, settings in wanted.items():
             connection = self._connections.get(name)
             if connection is not None and connection.reaches_as(settings):
@@ -304,11 +319,12 @@ class Supervisor:
             if connection is not None:
                 closing.append(connection)
             supervised[name] = self._supervise(settings)
-            supervised[name].start()
+            new.append(supervised[name])
         self._connections = supervised
         self._settings = tuple(connections)
-        for connection in closing:
-            await connection.socket.close()
+        for connection in new:
+            connection.start()
+        await asyncio.gather(*(connection.retire() for connection in closing))
         words = ", ".join(f"{verb} {' '.join(names)}" for verb, names in done.items() if names)
         message = f"settings reloaded: {words or 'nothing changed'}"
         self._changes.add(self._clock.time(), None, message, "info", "engine")
@@ -333,12 +349,21 @@ class Supervisor:
         async def run() -> CommandResult:
             if name is not None:
                 connection = self._connections.get(name)
-                return self._unknown(name) if connection is None else command(connection)
+                if connection is None:
+                    return self._unknown(name)
+                self._note_command(connection, participle)
+                return command(connection)
             for connection in self._connections.values():
+                self._note_command(connection, participle)
                 command(connection)
             return CommandResult(ok=True, message=f"all {len(self._connections)}: {participle}")
 
         return await self._ask(run())
+
+    def _note_command(self, connection: SupervisedConnection, participle: str) -> None:
+        # Without this nobody could tell tomorrow whether a person or a fault ended a connection.
+        text = f"{participle} by command"
+        self._changes.add(self._clock.time(), connection.name, text, quiet=True)
 
     def _unknown(self, name: str) -> CommandResult:
         known = ", ".join(self._connections) or "none"
