@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -127,7 +128,10 @@ def test_a_face_comes_and_goes_and_the_engine_never_notices(hub: HubThread, fold
 def test_a_face_waits_for_its_engine_and_says_so(hub: HubThread, folder: Path) -> None:
     with pane(folder, "-m tui.cli attach") as early:
         early.wait_for(lambda screen: "no engine is running in" in screen and "ended 1" in screen)
-    with headless(folder, hub.hub.url) as engine, pane(folder, "-m tui.cli attach") as face:
+    with contextlib.ExitStack() as stack:
+        engine = stack.enter_context(headless(folder, hub.hub.url))
+        wait_until(lambda: hub.hub.joins["events:all"] == 1, "the engine is up")
+        face = stack.enter_context(pane(folder, "-m tui.cli attach"))
         face.wait_for(lambda screen: "● Connected" in screen, 15)
         engine.terminate()
         engine.wait(10)
