@@ -191,7 +191,7 @@ async def test_hub_away_line_by_line_and_back() -> None:
         overlays = row_of(app, "✗ stream:overlays")
         assert "7/100" in overlays
         assert "s ago stream_state" in overlays
-        assert "refused by saya:7175; next try" in screen_text(app)
+        assert "; refused by saya:7175" in screen_text(app)
         assert "1012 service restart" in screen_text(app)
         engine.replace(
             "events", **{f: getattr(connection("events"), f) for f in ("metrics", "details", "channels")}

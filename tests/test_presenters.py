@@ -50,14 +50,14 @@ def state(name: str, connection_state: str, **metrics: Any) -> ConnectionSnapsho
     return connection(name, metrics={"connection_state": connection_state, **metrics})
 
 
-def test_the_order_is_worst_first_red_before_yellow() -> None:
+def test_the_order_is_worst_first_and_what_was_asked_for_hides_no_trouble() -> None:
     connections = [
         connection("well"),
         connection("unjoined", channels=(channel(state="errored"),)),
         connection("shaky", heartbeat_failed_since_stable=True),
+        state("disconnected", "disconnected"),
         state("connecting", "connecting"),
         state("reconnecting", "reconnecting"),
-        state("disconnected", "disconnected"),
         state("failed", "failed"),
         state("breaker", "failed", is_circuit_open=True),
     ]
@@ -159,9 +159,16 @@ def test_hub_away_reason_next_try_and_last_close_are_told() -> None:
     away = hub_away()
     value = presenters.indicator(away, snapshot_of(away), NOW)
     assert value.words == "Reconnecting (3)"
-    assert value.detail.startswith("refused by saya:7175; next try ")
+    assert value.detail.startswith("next try ")
+    assert value.detail.endswith("; refused by saya:7175")
     assert value.counts == ("reconnects 2", "failed reconnects 2")
     assert presenters.traffic(away, snapshot_of(away), NOW)[1][1].value == "1012 service restart"
+
+
+def test_channels_that_are_not_joined_make_row_1_no_green() -> None:
+    unjoined = connection("stage", channels=(channel(state="errored"),))
+    bar = presenters.status_bar(snapshot_of(unjoined), NOW)
+    assert (bar.tone, bar.words, bar.detail) == ("busy", "◐ Connected", "1 channel not joined")
 
 
 def test_a_refusal_stays_visible_beside_the_latest_reason() -> None:
@@ -245,7 +252,9 @@ def test_the_details_tell_all(label: str) -> None:
 def test_times_of_day_and_ages() -> None:
     assert formats.time_of_day(None, NOW) == formats.NOTHING
     assert len(formats.time_of_day(NOW, NOW)) == 8
-    assert len(formats.time_of_day(NOW - 3 * 86_400, NOW)) == 12
+    # Ten minutes ago is ten minutes ago, midnight or not.
+    assert formats.time_of_day(NOW - 600, NOW).count(":") == 2
+    assert len(formats.time_of_day(NOW - 3 * 86_400, NOW)) == 8
     assert [formats.duration(s) for s in (0, 119, 120, 7199, 7200, 180_000)] == [
         "0 s",
         "119 s",

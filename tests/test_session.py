@@ -241,7 +241,9 @@ async def test_settings_are_read_anew_at_a_hang_up_or_by_command(tmp_path: Path)
             assert await ends(running) == 0
         journal = await asyncio.to_thread(ctl, tmp_path, "journal", "--since", "1h")
         assert "settings reloaded: added chat" in journal.stdout
-        assert journal.stdout.splitlines()[-1].endswith("stopped")
+        *_, stopped, since_then = journal.stdout.splitlines()
+        assert stopped.endswith("stopped")
+        assert "not running since" in since_then
         gone = await asyncio.to_thread(ctl, tmp_path, "ctl", "status")
         assert gone.returncode == 3
 

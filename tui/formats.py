@@ -9,12 +9,15 @@ NOTHING = "\N{EN DASH}"
 """Stands where a value is not known; never a zero."""
 
 
+_HALF_A_DAY = 12 * 3600
+
+
 def time_of_day(moment: float | None, now: float) -> str:
-    """Return ``21:09:02``; with the date in front when it was not today."""
+    """Return ``21:09:02``, or ``22 21:09`` (day and time) for what is half a day away: 8 columns at most."""
     if moment is None:
         return NOTHING
-    local, today = datetime.fromtimestamp(moment), datetime.fromtimestamp(now)
-    return local.strftime("%H:%M:%S" if local.date() == today.date() else "%d %b %H:%M")
+    near = abs(now - moment) < _HALF_A_DAY
+    return datetime.fromtimestamp(moment).strftime("%H:%M:%S" if near else "%d %H:%M")
 
 
 def age(moment: float, now: float) -> str:

@@ -9,8 +9,13 @@ from pathlib import Path
 
 import msgspec
 
-from tui.store.journal import Entry, Gap, parse_since, read
+from tui.store.journal import FOLDER_NAME, Entry, Gap, parse_since, read
 
+_WHY = {
+    "stopped": "it had been stopped",
+    "killed": "it was killed, or the machine went",
+    "stood still": "it stood still: asleep, held, or its disk did not answer",
+}
 _MARKS = {"info": " ", "warning": "!", "error": "✗"}
 
 
@@ -30,10 +35,15 @@ def main(folder: Path, *, since: str | None, connection: str | None, as_json: bo
         )
         return 2
     try:
-        for each in read(folder, since=begin, connection=connection):
+        if not (folder / FOLDER_NAME).is_dir():
+            print(f"overlay-supervisor: no journal in {folder}", file=sys.stderr)
+            return 1
+        for each in read(folder, since=begin, connection=connection, now=time.time()):
             print(_json(each) if as_json else _words(each))
-    except FileNotFoundError:
-        print("overlay-supervisor: a file of the journal went while it was read", file=sys.stderr)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        print(f"overlay-supervisor: the journal cannot be read: {error.strerror}", file=sys.stderr)
         return 1
     sys.stdout.flush()
     return 0
@@ -47,12 +57,12 @@ def _json(each: Entry | Gap) -> str:
 
 def _words(each: Entry | Gap) -> str:
     if isinstance(each, Gap):
-        why = "it had been stopped" if each.clean else "it was killed, or the machine went"
         minutes, seconds = divmod(round(each.until - each.since), 60)
-        return (
-            f"{_moment(each.since)}   not running for {minutes} min {seconds} s, "
-            f"until {_moment(each.until)}: {why}"
-        )
+        length = f"{minutes} min {seconds} s"
+        if each.lasts:
+            return f"{_moment(each.since)}   not running since, for {length} now"
+        until = f"until {_moment(each.until)}: {_WHY[each.because]}"
+        return f"{_moment(each.since)}   not running for {length}, {until}"
     who = f"{each.connection} " if each.connection else ""
     return f"{_moment(each.timestamp)} {_MARKS[each.severity]} {who}{_plain(each.text)}"
 

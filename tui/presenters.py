@@ -6,6 +6,7 @@ as times of day; an age is shown only where a value is old.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -35,6 +36,9 @@ _CHANNELS: dict[ChannelState, tuple[str, Tone]] = {
 _LOG_TONES: dict[str, Tone] = {"info": "plain", "warning": "busy", "error": "bad"}
 _BAR_TONES: dict[Tone, BarTone] = {"good": "good", "busy": "busy", "bad": "bad"}
 
+
+BUSY_SYMBOL = "◐"
+_SAID_ALREADY = re.compile(r"^circuit breaker open:? ?(after \d+ failures: )?")
 
 SILENT_AFTER = 5.0
 """Seconds after which a snapshot is no longer taken for the present: the engine publishes 4 a second."""
@@ -102,7 +106,8 @@ def steady_indicator(connection: ConnectionSnapshot, snapshot: Snapshot, now: fl
 
 def why(connection: ConnectionSnapshot, now: float) -> str:
     """Why a connection is in its state and what comes next; empty while all is well."""
-    return "; ".join(part for part in (reason(connection), coming(connection, now)) if part)
+    # The end is cut where there is no room: what comes next first, then why.
+    return "; ".join(part for part in (coming(connection, now), reason(connection)) if part)
 
 
 def reason(connection: ConnectionSnapshot) -> str:
@@ -112,8 +117,7 @@ def reason(connection: ConnectionSnapshot) -> str:
         return details.refusal or ""
     latest = details.reason or (trouble.last_reason or trouble.words if trouble else "")
     # The indicator says that already, in front of it.
-    for said in ("circuit breaker open: ", "circuit breaker open "):
-        latest = latest.removeprefix(said)
+    latest = _SAID_ALREADY.sub("", latest)
     return "; ".join(dict.fromkeys(part for part in (details.refusal, latest) if part))
 
 
@@ -127,7 +131,10 @@ def coming(connection: ConnectionSnapshot, now: float) -> str:
 
 
 def severity(connection: ConnectionSnapshot) -> int:
-    """How bad a connection's state is: 0 is the worst. What is red comes before what is yellow."""
+    """How bad a connection's state is: 0 is the worst.
+
+    Disconnected is what a person asked for: it must not hide a trouble that nobody asked for.
+    """
     trouble, metrics = connection.trouble, connection.metrics
     state, circuit_open = metrics.connection_state, metrics.is_circuit_open
     if trouble and state not in ("connected", "disconnected"):
@@ -137,7 +144,7 @@ def severity(connection: ConnectionSnapshot) -> int:
     if state == "connected":
         shaky = metrics.reconnect_attempts > 0 or connection.heartbeat_failed_since_stable
         return 5 if shaky else 6 if _unjoined(connection) else 7
-    return ("failed", "disconnected", "reconnecting", "connecting").index(state) + 1
+    return ("failed", "reconnecting", "connecting", "disconnected").index(state) + 1
 
 
 def in_order(connections: Iterable[ConnectionSnapshot], order: Order) -> list[ConnectionSnapshot]:
@@ -176,12 +183,13 @@ def status_bar(snapshot: Snapshot, now: float) -> StatusBarValue:
         return StatusBarValue(
             "good", words, "1 connection" if up == 1 else f"all {up} connections", tally=tally
         )
-    # On a narrow bar the end is cut: what comes next first, then why.
-    detail = "; ".join(part for part in (coming(worst, now), reason(worst)) if part)
+    detail = why(worst, now)
     if severity(worst) == 6:
         count = _unjoined(worst)
         detail = f"{count} channel{'s' if count > 1 else ''} not joined"
-    elif severity(worst) == 5 and not detail:
+        # Green would say from afar that all is well.
+        return StatusBarValue("busy", f"{BUSY_SYMBOL} {value.words}", worst.name, detail, tally)
+    if severity(worst) == 5 and not detail:
         detail = "  ".join(value.counts) or "not yet stable"
     return StatusBarValue(_BAR_TONES.get(value.tone, "unknown"), words, worst.name, detail, tally)
 
@@ -224,7 +232,7 @@ def _unjoined(connection: ConnectionSnapshot) -> int:
 def title_note(connection: ConnectionSnapshot, now: float) -> str:
     """Where a connection goes and since when it is in its state."""
     label = f"{connection.label}, " if connection.label != connection.name else ""
-    since = connection.details.since
+    since = _since(connection)
     return f"{label}{connection.address}" + (f", since {time_of_day(since, now)}" if since else "")
 
 

@@ -70,7 +70,9 @@ def test_what_happened_last_night_is_found_by_time_and_connection(tmp_path: Path
         "connected after 5 s",
     ]
     asked = list(read(tmp_path, since=NOON - DAY - 60, until=NOON - 60, connection="stage"))
-    assert asked == [entry(NOON - DAY + 5, "reconnecting: 1012 service restart")]
+    assert [each for each in asked if isinstance(each, Entry)] == [
+        entry(NOON - DAY + 5, "reconnecting: 1012 service restart")
+    ]
 
 
 def test_a_time_in_which_it_was_not_running_shows_as_such(tmp_path: Path) -> None:
@@ -84,16 +86,51 @@ def test_a_time_in_which_it_was_not_running_shows_as_such(tmp_path: Path) -> Non
     )
     gaps = [each for each in read(tmp_path) if isinstance(each, Gap)]
     assert gaps == [
-        Gap(since=NOON + 10, until=NOON + 100, clean=True),
+        Gap(since=NOON + 10, until=NOON + 100, because="stopped"),
         # It was killed: known to the precision of its last sign of life.
-        Gap(since=NOON + 160, until=NOON + 1000, clean=False),
+        Gap(since=NOON + 160, until=NOON + 1000, because="killed"),
     ]
     assert not any(isinstance(each, Entry) and each.kind == "alive" for each in read(tmp_path))
 
 
+def test_a_gap_is_found_however_long_ago_it_began_and_whatever_it_was(tmp_path: Path) -> None:
+    keep(
+        tmp_path,
+        engine(NOON - 5 * DAY, STARTED),
+        entry(NOON - 5 * DAY + 60, "", "alive", None),
+        engine(NOON - 3600, STARTED),
+        entry(NOON - 3540, "", "alive", None),
+        # The machine slept: nothing says so but the silence.
+        entry(NOON - 600, "", "alive", None),
+        engine(NOON - 590, STOPPED),
+    )
+    gaps = [each for each in read(tmp_path, since=NOON - 7200, now=NOON) if isinstance(each, Gap)]
+    assert gaps == [
+        Gap(since=NOON - 5 * DAY + 60, until=NOON - 3600, because="killed"),
+        Gap(since=NOON - 3540, until=NOON - 600, because="stood still"),
+        Gap(since=NOON - 590, until=NOON, because="stopped", lasts=True),
+    ]
+
+
+def test_a_file_that_was_deleted_is_made_anew(tmp_path: Path) -> None:
+    sink = DayFiles(tmp_path, now=Clock())
+    sink.write(b"one\n")
+    (tmp_path / "2026-11-22.jsonl").unlink()
+    sink.write(b"two\n")
+    sink.close()
+    assert (tmp_path / "2026-11-22.jsonl").read_bytes() == b"two\n"
+
+
+def test_a_folder_without_a_journal_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert journal_view.main(tmp_path, since=None, connection=None, as_json=False) == 1
+    assert "no journal in" in capsys.readouterr().err
+
+
 def test_a_gap_that_began_before_the_time_asked_for_is_told(tmp_path: Path) -> None:
     keep(tmp_path, engine(NOON, STARTED), engine(NOON + 10, STOPPED), engine(NOON + 3600, STARTED))
-    assert next(read(tmp_path, since=NOON + 1800)) == Gap(since=NOON + 10, until=NOON + 3600, clean=True)
+    assert next(read(tmp_path, since=NOON + 1800)) == Gap(
+        since=NOON + 10, until=NOON + 3600, because="stopped"
+    )
 
 
 def test_files_are_kept_for_so_many_days_and_bytes_and_are_private(tmp_path: Path) -> None:

@@ -47,8 +47,10 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 
     since: float
     until: float
-    clean: bool
-    """It had been stopped; otherwise it was killed, or the machine went."""
+    because: Literal["stopped", "killed", "stood still"]
+    """Stood still: it slept, was held, or its disk did not answer."""
+    lasts: bool = False
+    """It is not over yet."""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -86,7 +88,8 @@ class DayFiles:
             OSError: it is not, or not wholly, written; the next line opens the file anew.
         """
         day = _day(self._now())
-        if self._descriptor is None or day != self._day:
+        if self._descriptor is None or day != self._day or not os.fstat(self._descriptor).st_nlink:
+            # Also when somebody deleted the file: what is written to one without a name is lost.
             self.close()
             self._open(day)
         assert self._descriptor is not None
@@ -165,7 +168,12 @@ def _day(timestamp: float) -> str:
 
 
 def read(
-    folder: Path, *, since: float = 0.0, until: float = float("inf"), connection: str | None = None
+    folder: Path,
+    *,
+    since: float = 0.0,
+    until: float = float("inf"),
+    connection: str | None = None,
+    now: float | None = None,
 ) -> Iterator[Entry | Gap]:
     """The events of a time, oldest first, and the gaps between runs of the program.
 
@@ -173,25 +181,42 @@ def read(
         folder: the state folder.
         since, until: epoch seconds.
         connection: only this one's events, and those of the engine itself.
+        now: the present, up to which a gap that still lasts is told; None to leave that out.
 
     Raises:
         OSError: a file cannot be read.
     """
     last: Entry | None = None
-    for path in sorted((folder / FOLDER_NAME).glob("*.jsonl")):
-        # A day more on either side: a gap may begin before the time that was asked for.
-        if path.stem < _day(max(0.0, since) - 86_400 if since > 86_400 else 0.0):
-            continue
+    paths = sorted((folder / FOLDER_NAME).glob("*.jsonl"))
+    # A gap may have begun long before the time that was asked for: with the last file before it.
+    before = [path for path in paths if path.stem < _day(max(0.0, since))]
+    for path in paths[max(0, len(before) - 1) :]:
         for entry in _entries(path):
             if entry.timestamp > until:
                 return
-            if last is not None and _is_start(entry) and entry.timestamp >= since:
-                stopped = last.kind == "engine" and last.text == STOPPED
-                yield Gap(since=last.timestamp, until=entry.timestamp, clean=stopped)
+            if last is not None and entry.timestamp >= since:
+                gap = _gap(last, entry.timestamp, started=_is_start(entry))
+                if gap is not None:
+                    yield gap
             last = entry
             shown = entry.kind != "alive" and connection in (None, entry.connection)
             if entry.timestamp >= since and (shown or entry.kind in ("engine", "missing")):
                 yield entry
+    if last is not None and now is not None:
+        gap = _gap(last, now, started=False)
+        if gap is not None:
+            yield msgspec.structs.replace(gap, lasts=True)
+
+
+def _gap(last: Entry, until: float, *, started: bool) -> Gap | None:
+    """The time without the program between an entry and what came next, if there was one."""
+    if last.kind == "engine" and last.text == STOPPED:
+        return Gap(since=last.timestamp, until=until, because="stopped")
+    if started:
+        return Gap(since=last.timestamp, until=until, because="killed")
+    if until - last.timestamp > 2.5 * ALIVE_EVERY:
+        return Gap(since=last.timestamp, until=until, because="stood still")
+    return None
 
 
 STARTED = "started"

@@ -60,6 +60,9 @@ class RotatingFile:
         """
         if self._descriptor is not None and self._size and self._size + len(data) > self._max_bytes:
             self._rotate()
+        if self._descriptor is not None and not os.fstat(self._descriptor).st_nlink:
+            # Somebody deleted it: what is written to a file without a name is lost.
+            self.close()
         if self._descriptor is None:
             self.open()
         assert self._descriptor is not None
