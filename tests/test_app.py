@@ -214,6 +214,16 @@ async def test_a_push_while_the_hub_is_away_answers_not_connected() -> None:
         assert engine.asked == [("push", "events", "stream:overlays", "ping", "{}")]
 
 
+async def test_brackets_without_end_and_broken_text_do_not_end_the_face() -> None:
+    engine = ScriptedEngine([connection()])
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        for payload in ("[" * 5000, '"\ud800"'):
+            app.push_line("events", f"stream:overlays ping {payload}")
+            await until_seen(pilot, "✗ not JSON")
+        assert engine.asked == []
+
+
 async def test_a_push_that_is_no_json_is_not_sent() -> None:
     engine = ScriptedEngine([connection()])
     app = OverlaySupervisorApp(engine)

@@ -211,8 +211,11 @@ class OverlaySupervisorApp(UnattendedApp):
             return
         try:
             payload = msgspec.json.decode(text or "{}")
-        except msgspec.DecodeError as error:
-            self.tell(f"✗ not JSON: {error}", "bad")
+        except (ValueError, RecursionError) as error:
+            # Also a lone surrogate, or brackets without end: what is typed must not end the face.
+            self.tell(
+                f"✗ not JSON: {type(error).__name__ if isinstance(error, UnicodeError) else error}", "bad"
+            )
             return
         self.run_command(f"push {event} on {topic}", self.engine.push(name, topic, event, payload))
 
