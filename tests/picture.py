@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from tests.scripted_engine import evening
-from tui.app import OverlaySupervisorApp
+from tui.app import FaceOptions, OverlaySupervisorApp
 from tui.demo_host import DemoHost
 from tui.engine.api import Engine
 from tui.engine.supervisor import Supervisor
@@ -24,7 +24,7 @@ async def draw(
     engine: Engine, size: tuple[int, int] = (80, 24), keys: tuple[str, ...] = (), theme: str = "dark"
 ) -> str:
     """Return, as SVG, what ``engine`` shows after ``keys`` were pressed."""
-    app = OverlaySupervisorApp(engine, theme=theme)
+    app = OverlaySupervisorApp(engine, options=FaceOptions(theme=theme))
     async with app.run_test(size=size) as pilot:
         await pilot.pause(0.3)
         for key in keys:

@@ -10,13 +10,19 @@ import msgspec
 
 from tui.channels.health import ConnectionDetails, HealthMetrics
 from tui.engine.api import (
+    Availability,
     ChannelSnapshot,
     CommandResult,
+    ConnectionHistory,
     ConnectionSnapshot,
     ExtraCommand,
+    FrameContent,
+    FramePage,
     LogLine,
     LogPage,
+    SettingInForce,
     Snapshot,
+    StateEntry,
     Trouble,
 )
 
@@ -34,6 +40,9 @@ class ScriptedEngine:
         self.asked: list[tuple[str, ...]] = []
         self.lines: list[LogLine] = []
         self.missed = 0
+        self.histories: dict[str, ConnectionHistory] = {}
+        self.recorded: list[FrameContent] = []
+        self.frames_refused: str | None = None
         self._sequence = 0
         self._started_at = time.time() - 3600
 
@@ -72,6 +81,27 @@ class ScriptedEngine:
         lines = tuple(self.lines[after : after + limit])
         missed, self.missed = self.missed, 0
         return LogPage(lines=lines, next_cursor=after + len(lines), missed=missed)
+
+    async def history(self, name: str) -> ConnectionHistory | CommandResult:
+        known = any(each.name == name for each in self.connections)
+        return self.histories.get(name) or (
+            history(name) if known else CommandResult(ok=False, message=f"no connection {name}")
+        )
+
+    async def frames(self, name: str, after: int = 0, limit: int = 200) -> FramePage | CommandResult:
+        if self.frames_refused is not None:
+            return CommandResult(ok=False, message=self.frames_refused)
+        held = [each.frame for each in self.recorded if each.frame.cursor > after][-limit:]
+        last = self.recorded[-1].frame.cursor if self.recorded else 0
+        return FramePage(
+            frames=tuple(held), next_cursor=last, missed=last - after - len(held) if after else 0
+        )
+
+    async def frame(self, name: str, cursor: int) -> FrameContent | CommandResult:
+        for each in self.recorded:
+            if each.frame.cursor == cursor:
+                return each
+        return CommandResult(ok=False, message="the frame is no longer held")
 
     async def connect(self, name: str | None = None) -> CommandResult:
         return self._asked("connect", str(name))
@@ -142,8 +172,29 @@ def connection(name: str = "stage", **changes: Any) -> ConnectionSnapshot:
         "metrics": HealthMetrics(**metrics),
         "details": ConnectionDetails(**details),
         "channels": (channel(),),
+        "hour": "8" * 60,
     }
     return ConnectionSnapshot(**values | changes)
+
+
+def history(name: str = "stage", **changes: Any) -> ConnectionHistory:
+    """What an engine keeps of a connection that has been up for an hour, with ``changes``."""
+    values: dict[str, Any] = {
+        "name": name,
+        "last_5_minutes": Availability(share=1.0, observed=300.0),
+        "last_hour": Availability(share=0.998, observed=3600.0),
+        "last_day": Availability(share=0.9995, observed=7200.0),
+        "round_trips": tuple(0.010 + 0.001 * (n % 7) for n in range(100)),
+        "states": (
+            StateEntry(timestamp=time.time() - 7201, state="connecting", before=0.1),
+            StateEntry(timestamp=time.time() - 7200, state="connected", before=0.3),
+        ),
+        "settings": (
+            SettingInForce(key="url", text='"ws://saya:7175/socket"', source="config.toml:4"),
+            SettingInForce(key="auth_token", text="***", source="config.toml:5"),
+        ),
+    }
+    return ConnectionHistory(**values | changes)
 
 
 def channel(topic: str = "stream:overlays", **changes: Any) -> ChannelSnapshot:
@@ -180,6 +231,7 @@ def hub_away(name: str = "stage") -> ConnectionSnapshot:
             "last_close_reason": "service restart",
             "stable": False,
         },
+        hour="8" * 30 + "5" + "8" * 28 + "4",
         trouble=Trouble(
             state="reconnecting",
             circuit_open=False,
@@ -224,6 +276,7 @@ def evening(at: float | None = None) -> ScriptedEngine:
             state="failed", circuit_open=True, words="refused by saya:8890", since=now - 320, tries=9
         ),
         address="saya:8890",
+        hour="8" * 49 + "777" + "8" + "30" + "0" * 5,
         heartbeat_failed_since_stable=True,
         channels=(
             channel(

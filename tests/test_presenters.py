@@ -10,7 +10,7 @@ import pytest
 
 from tests.scripted_engine import ScriptedEngine, channel, connection, evening, hub_away
 from tui import formats, presenters
-from tui.engine.api import ConnectionSnapshot, Snapshot, Trouble
+from tui.engine.api import Availability, ConnectionHistory, ConnectionSnapshot, Snapshot, Trouble
 from tui.screens.layout import Rows, share_rows
 
 NOW = float(int(time.time()))
@@ -101,7 +101,8 @@ def test_a_stopped_engine_is_unmistakable_and_nothing_is_known_any_more() -> Non
     assert (value.tone, value.words, value.tally) == ("bad", "✗ engine stopped: OSError: disk", "was 1/1 up")
     row = presenters.connection_row(snapshot.connections[0], snapshot, NOW)
     assert (row.symbol, row.state, row.tone) == ("?", "was Connected", "dim")
-    assert row.round_trip == row.rate_in == row.joined == formats.NOTHING
+    assert row.round_trip == row.rate_in == formats.NOTHING
+    assert row.joined == ""
     (channel_row,) = presenters.channel_rows(snapshot.connections[0], snapshot, NOW)
     assert (channel_row.symbol, channel_row.state) == ("?", "was joined")
     assert presenters.terminal_title(snapshot, NOW) == "sup engine stopped!"
@@ -211,6 +212,61 @@ def test_the_health_pane_has_the_nine_metrics() -> None:
     assert facts["failed reconnects"] == "9"
 
 
+def facts_of(shown: ConnectionSnapshot, history: ConnectionHistory | None = None) -> dict[str, str]:
+    return {fact.label: fact.value for fact in presenters.facts(shown, history, snapshot_of(shown), NOW)}
+
+
+def test_the_facts_of_the_selected_link_hold_the_nine_metrics() -> None:
+    broken = evening().snapshot().connections[3]
+    facts = facts_of(broken)
+    assert facts["since"].startswith("failed ")
+    assert facts["breaker"].startswith("open, 2 trips, next ")
+    assert facts["heartbeat"].startswith("1 failed, last ok ")
+    assert facts["reconnects"] == "11  failed 9"
+    assert facts["attempts"] == "6  connects 12"
+    assert facts["channels"] == "0/1  buffered 3  dropped 0"
+    assert facts["lost"] == "2 pushes dropped"
+    assert facts["last close"] == "1006 closed without a close frame"
+
+
+def test_heartbeats_alone_change_no_fact() -> None:
+    before = connection(details={"messages_in": 10, "messages_out": 10})
+    after = connection(
+        metrics={"last_heartbeat": NOW},
+        details={
+            "messages_in": 11,
+            "messages_out": 11,
+            "bytes_in": 99_999_999,
+            "heartbeats_sent": 1,
+            "heartbeats_answered": 1,
+            "round_trip_last": 0.5,
+            "since": before.details.since,
+        },
+    )
+    assert facts_of(before) == facts_of(after)
+    row = presenters.connection_row(before, snapshot_of(before), NOW)
+    assert presenters.connection_row(after, snapshot_of(after), NOW) == row
+
+
+def test_an_overdue_heartbeat_is_told_with_its_age() -> None:
+    late = connection(details={"heartbeat_unanswered_since": NOW - 4})
+    assert facts_of(late)["heartbeat"].startswith("4 s overdue, ok ")
+
+
+def test_a_share_says_a_hundred_only_of_what_was_unbroken() -> None:
+    history = ConnectionHistory(
+        name="stage",
+        last_5_minutes=Availability(share=1.0, observed=300),
+        last_hour=Availability(share=0.999999, observed=3600),
+        last_day=Availability(share=None),
+        round_trips=(0.010, 0.020),
+    )
+    facts = facts_of(connection(), history)
+    assert facts["connected"] == f"5m 100% 1h 99.9% 24h {formats.NOTHING}"
+    assert facts["round trip"] == "11ms p95 34ms ▄▇"
+    assert facts_of(connection())["connected"] == formats.NOTHING
+
+
 def test_metrics_are_printed_under_their_old_names() -> None:
     shown = msgspec.json.decode(presenters.metrics_json(connection()))
     assert list(shown) == list(connection().metrics.to_camel())
@@ -290,12 +346,10 @@ def test_amounts() -> None:
 
 @pytest.mark.parametrize("height", range(0, 60))
 @pytest.mark.parametrize("connections", [0, 1, 9, 200])
-@pytest.mark.parametrize("channels", [0, 1, 50])
-def test_rows_are_shared_out_to_the_last(height: int, connections: int, channels: int) -> None:
+@pytest.mark.parametrize("panes", [0, 1, 11, 50])
+def test_rows_are_shared_out_to_the_last(height: int, connections: int, panes: int) -> None:
     for indicator in (0, 2):
-        rows = share_rows(
-            height, connections=connections, channels=channels, indicator=indicator, notice=True
-        )
+        rows = share_rows(height, connections=connections, panes=panes, indicator=indicator, notice=True)
         heights = (
             msgspec.structs.astuple(rows) if isinstance(rows, msgspec.Struct) else tuple(vars(rows).values())
         )
@@ -304,24 +358,19 @@ def test_rows_are_shared_out_to_the_last(height: int, connections: int, channels
 
 
 def test_at_80x24_everything_has_a_place() -> None:
-    rows = share_rows(24, connections=9, channels=4, indicator=2, notice=True)
+    rows = share_rows(24, connections=9, panes=11, indicator=2, notice=True)
     assert rows == Rows(
-        notice=1,
-        list_heading=1,
-        connections=5,
-        title=1,
-        indicator=2,
-        health=3,
-        heartbeat=1,
-        traffic=2,
-        channel_heading=1,
-        channels=3,
-        log_title=1,
-        log=1,
+        notice=1, list_heading=1, connections=7, title=1, indicator=2, panes=7, log_title=1, log=2
     )
 
 
-def test_at_40x10_what_is_wrong_is_still_there() -> None:
-    rows = share_rows(10, connections=9, channels=4, indicator=2, notice=False)
-    assert rows.connections >= 3
+def test_at_60x15_the_failing_links_and_what_is_wrong_are_there() -> None:
+    rows = share_rows(15, connections=9, panes=11, indicator=2, notice=False)
+    assert rows.connections >= 5
     assert rows.indicator == 2
+
+
+def test_at_40x10_what_is_wrong_is_still_there() -> None:
+    rows = share_rows(10, connections=9, panes=11, indicator=2, notice=False)
+    assert rows.connections >= 3
+    assert rows.indicator >= 1

@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 from textual.app import SystemCommand
 from textual.screen import Screen
 from textual.theme import Theme
+from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
 from tui import presenters
 from tui.actions import ACTIONS, bindings
 from tui.engine.api import CommandResult, ConnectionSnapshot, Engine, LogLine, Snapshot
 from tui.formats import time_of_day
+from tui.presenters.status import RINGS_FROM
+from tui.remembered import Remembered
 from tui.screens.base import SupervisorScreen
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.details import DetailsScreen
@@ -34,6 +39,8 @@ POLL_SECONDS = 0.25
 COMMAND_SECONDS = 10.0
 """How long a command may take before its silence is told."""
 LOG_LINES = 500
+REMEMBER_SECONDS = 0.5
+"""After a change of the arrangement: what is typed into the filter is not written letter by letter."""
 
 DARK = Theme(
     name="dark",
@@ -68,6 +75,28 @@ LIGHT = Theme(
 THEMES = ("dark", "light", "ansi-dark", "ansi-light")
 
 
+@dataclass(frozen=True, kw_only=True)
+class FaceOptions:
+    """What a face takes from the settings and from its last run."""
+
+    theme: str | None = None
+    """One of :data:`THEMES`; it beats the remembered one. ``NO_COLOR`` beats both."""
+    bell: bool = False
+    """Ring once when the worst state becomes worse."""
+    refresh: float = 1.0
+    """Seconds between repaints of what merely ticks."""
+    keymap: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The keys of every action that has others than its own; checked already."""
+    folder: Path | None = None
+    """Where pictures and exports go; None for the working directory."""
+    remembered: Remembered = field(default_factory=Remembered)
+    """How the last face was left."""
+    remember: Callable[[Remembered], None] | None = None
+    """Keeps how this one is left; called in a thread, and may raise OSError."""
+    notice: str | None = None
+    """Told once at the start."""
+
+
 class OverlaySupervisorApp(UnattendedApp):
     """The face of one engine. Ends with its return code; the engine is the caller's to stop."""
 
@@ -82,13 +111,14 @@ class OverlaySupervisorApp(UnattendedApp):
         engine: Engine,
         engine_worker: Callable[[], None] | None = None,
         *,
-        theme: str | None = None,
+        options: FaceOptions | None = None,
         attached: bool = False,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Show ``engine``. ``engine_worker`` runs its loop, or waits for its end, and is watched.
 
-        ``attached`` says that the engine lives elsewhere and goes on without this face.
-        ``theme`` is one of :data:`THEMES`; ``NO_COLOR`` beats it.
+        ``attached`` says that the engine lives elsewhere and goes on without this face. ``clock`` gives
+        epoch seconds.
         """
         super().__init__()
         # Nothing moves by itself: an unchanged screen sends nothing.
@@ -97,7 +127,12 @@ class OverlaySupervisorApp(UnattendedApp):
         self.register_theme(LIGHT)
         for name in set(self.available_themes) - set(THEMES):
             self.unregister_theme(name)
-        self.theme = "ansi-dark" if self.without_colour else theme or "dark"
+        self.options = options or FaceOptions()
+        wanted = self.options.theme or self.options.remembered.theme
+        self.theme = "ansi-dark" if self.without_colour else wanted if wanted in THEMES else "dark"
+        self.set_keymap({action: ",".join(keys) for action, keys in self.options.keymap.items()})
+        self.clock = clock
+        self.refresh_seconds = self.options.refresh
         self.engine = engine
         self.attached = attached
         self.snapshot: Snapshot = engine.snapshot()
@@ -107,11 +142,15 @@ class OverlaySupervisorApp(UnattendedApp):
         self._engine_end: str | None = None
         self._log_cursor = 0
         self._urgent: tuple[object, ...] = ()
-        self._shown_second = 0
+        self._shown_tick = 0
+        self._worst: int | None = None
+        self._remembered = self.options.remembered
+        self._remembering = threading.Lock()
+        self._remember_timer: Timer | None = None
 
     def get_default_screen(self) -> DashboardScreen:
         """The dashboard."""
-        return DashboardScreen()
+        return DashboardScreen(self.options.remembered)
 
     def on_mount(self) -> None:
         """Start the engine's worker and the reading of snapshots."""
@@ -122,15 +161,20 @@ class OverlaySupervisorApp(UnattendedApp):
         self.set_interval(POLL_SECONDS, self._look)
         self.call_after_refresh(_spare_the_collector)
         self.show_now()
+        if self.options.notice is not None:
+            self.call_after_refresh(self.tell, self.options.notice, "busy")
 
     # Showing ------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """Show what is urgent at once, and once a second what merely ticks."""
+        """Show what is urgent at once, and once in a while what merely ticks."""
         new_lines = self._read_log()
         urgent = presenters.urgent(self._read())
-        if new_lines or urgent != self._urgent or int(time.time()) != self._shown_second:
+        if new_lines or urgent != self._urgent or self._tick() != self._shown_tick:
             self.show_now()
+
+    def _tick(self) -> int:
+        return int(self.clock() / self.refresh_seconds)
 
     def _read(self) -> Snapshot:
         snapshot = self.engine.snapshot()
@@ -143,13 +187,21 @@ class OverlaySupervisorApp(UnattendedApp):
         self._read_log()
         self.snapshot = snapshot = self._read()
         self._urgent = presenters.urgent(snapshot)
-        self._shown_second = int(time.time())
-        now = float(self._shown_second)
+        self._shown_tick = self._tick()
+        now = float(int(self.clock()))
         self.show_title(presenters.terminal_title(snapshot, now))
+        self._ring(presenters.worst(snapshot, now))
         for screen in self.screen_stack:
             # Below a full screen nothing can be seen; below the palette the dashboard can.
             if isinstance(screen, SupervisorScreen) and screen.is_attached:
                 screen.show(snapshot, now)
+
+    def _ring(self, worst: int) -> None:
+        """Ring when things have become worse than they were, if that was asked for."""
+        before, self._worst = self._worst, worst
+        # Not for what was found at the start, nor for what a person asked for.
+        if self.options.bell and before is not None and worst < before and worst <= RINGS_FROM:
+            self.bell()
 
     def _read_log(self) -> bool:
         page = self.engine.log(after=self._log_cursor, limit=LOG_LINES)
@@ -157,6 +209,41 @@ class OverlaySupervisorApp(UnattendedApp):
         self.log_missed += page.missed
         self.log_lines.extend(page.lines)
         return bool(page.lines or page.missed)
+
+    def remember(self, **changes: str | None) -> None:
+        """Keep how the face is arranged for the next start."""
+        remembered = msgspec.structs.replace(self._remembered, **changes)
+        if remembered == self._remembered:
+            return
+        self._remembered = remembered
+        if self._remember_timer is not None:
+            self._remember_timer.stop()
+        self._remember_timer = self.set_timer(REMEMBER_SECONDS, self._write_remembered)
+
+    @property
+    def remembered(self) -> Remembered:
+        """How the face is arranged now."""
+        return self._remembered
+
+    def _write_remembered(self) -> None:
+        keep = self.options.remember
+        if keep is None:
+            return
+
+        def write() -> None:
+            try:
+                # One after the other, and each the latest there is.
+                with self._remembering:
+                    keep(self._remembered)
+            except OSError as error:
+                log.warning("the arrangement of the screen could not be kept: %s", error)
+
+        self.run_worker(write, name="remember", group="remember", thread=True, exit_on_error=False)
+
+    def watch_theme(self, theme: str) -> None:
+        """Keep the theme that was chosen."""
+        if self.is_running and not self.without_colour:
+            self.remember(theme=theme)
 
     def connection(self, name: str) -> ConnectionSnapshot | None:
         """The connection of that name as it was last read."""
@@ -182,6 +269,20 @@ class OverlaySupervisorApp(UnattendedApp):
             "disconnect": self.engine.disconnect,
         }
         self.run_command(f"{verb} {name or 'all'}", give[verb](name))
+
+    def ask_command(self, verb: str, name: str | None) -> None:
+        """The same, asking once before anything that stops connections which nobody pointed at."""
+        screen = self.screen
+        harmless = verb == "connect" or (verb == "reconnect" and name is not None)
+        if harmless or not isinstance(screen, SupervisorScreen):
+            self.command(verb, name)
+            return
+        count = len(self.snapshot.connections)
+        what = name or ("the one connection" if count == 1 else f"all {count} connections")
+        key = verb[0].upper()
+        screen.ask(
+            f"{verb} {what}? {key} or y: yes, any other key: no", (key,), lambda: self.command(verb, name)
+        )
 
     def run_command(self, words: str, answer: Awaitable[CommandResult]) -> None:
         """Wait for the engine's answer beside everything else, and tell it."""
@@ -222,7 +323,7 @@ class OverlaySupervisorApp(UnattendedApp):
     def show_metrics(self, name: str) -> None:
         """Show ``getMetrics()`` of ``name``."""
         if connection := self.connection(name):
-            read_at = time_of_day(self.snapshot.taken_at, time.time())
+            read_at = time_of_day(self.snapshot.taken_at, self.clock())
             self._open(MetricsScreen(name, read_at, presenters.metrics_json(connection)))
 
     def show_state(self, name: str) -> None:
@@ -302,7 +403,7 @@ class OverlaySupervisorApp(UnattendedApp):
                 yield SystemCommand(
                     f"debug: {verb} {name}",
                     f"{verb.capitalize()} {name} now.",
-                    _bound(self.command, verb, name),
+                    _bound(self.ask_command, verb, name),
                 )
         yield SystemCommand("debug: getMetrics all", "The metrics of all as JSON.", self._show_all_metrics)
         yield SystemCommand("debug: getState all", "The states of all.", self._show_all_states)
@@ -310,7 +411,7 @@ class OverlaySupervisorApp(UnattendedApp):
             yield SystemCommand(
                 f"debug: {verb} all",
                 f"{verb.capitalize()} every connection now.",
-                _bound(self.command, verb, None),
+                _bound(self.ask_command, verb, None),
             )
         for extra in self.engine.extra_commands():
             yield SystemCommand(
@@ -331,7 +432,7 @@ class OverlaySupervisorApp(UnattendedApp):
     def _show_all_metrics(self) -> None:
         metrics = {connection.name: connection.metrics.to_camel() for connection in self.snapshot.connections}
         text = msgspec.json.format(msgspec.json.encode(metrics), indent=2).decode()
-        read_at = time_of_day(self.snapshot.taken_at, time.time())
+        read_at = time_of_day(self.snapshot.taken_at, self.clock())
         self._open(MetricsScreen("all", read_at, text))
 
     def _show_all_states(self) -> None:

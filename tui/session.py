@@ -75,6 +75,7 @@ def run_headless(read_settings: Callable[[], Settings], place: Place, report_int
         supervisor = Supervisor(
             tuple(settings.connections.values()),
             debug=settings.debug,
+            in_force=settings.sources,
             reporter=Reporters(JsonLines(output.write), feed),
             report_interval=report_interval,
             journal=journal,
@@ -98,7 +99,11 @@ def run_face(read_settings: Callable[[], Settings], place: Place) -> int:
     ):
         feed = StateFeed()
         supervisor = Supervisor(
-            tuple(settings.connections.values()), debug=settings.debug, reporter=feed, journal=journal
+            tuple(settings.connections.values()),
+            debug=settings.debug,
+            in_force=settings.sources,
+            reporter=feed,
+            journal=journal,
         )
         reload = _Reloader(supervisor, read_settings)
         with _reached(supervisor, feed, place, log_file, reload):
@@ -188,7 +193,7 @@ class _Reloader:
             return asyncio.run(self._take(settings))
 
     async def _take(self, settings: Settings) -> CommandResult:
-        result = await self._supervisor.apply(tuple(settings.connections.values()))
+        result = await self._supervisor.apply(tuple(settings.connections.values()), settings.sources)
         if settings.debug == self._supervisor.snapshot().debug:
             return result
         shown = await self._supervisor.set_debug(settings.debug)

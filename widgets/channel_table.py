@@ -9,6 +9,8 @@ from widgets.lines import Line, LineView, Span, Tone
 from widgets.untrusted import displayable, fitted
 
 _TOPIC, _STATE, _JOINS, _BUFFERED = 23, 9, 6, 9
+_WIDE = 70
+"""Columns from which there is room for every column of the table."""
 
 
 @dataclass(frozen=True)
@@ -43,29 +45,38 @@ class ChannelTable(LineView, can_focus=True):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        topic = topic_width(self.size.width)
-        self.set_lines([channel_line(row, topic) for row in self._rows])
-
-
-def topic_width(width: int) -> int:
-    """How wide the topics are in a table of ``width`` columns."""
-    return _TOPIC + min(20, max(0, (width - 80) // 3))
+        width = self.size.width
+        self.set_lines([channel_line(row, width) for row in self._rows])
 
 
 def channel_heading(width: int) -> Line:
     """The names of the columns for a table of ``width`` columns."""
-    text = "   " + fitted("CHANNEL", topic_width(width)) + " " + fitted("STATE", _STATE)
-    text += fitted("JOINS", _JOINS, right=True) + fitted("BUFFERED", _BUFFERED, right=True) + "  LAST"
-    return (Span(text, "heading"),)
+    text = fitted(" CHANNELS", 3 + _topic_width(width)) + " "
+    if width >= _WIDE:
+        text += fitted("STATE", _STATE) + fitted("JOINS", _JOINS, right=True)
+        text += fitted("BUFFERED", _BUFFERED, right=True) + "  "
+    return (Span(text + "LAST", "heading"),)
 
 
-def channel_line(row: ChannelRow, topic: int) -> Line:
-    """One channel with its topic in ``topic`` columns."""
-    return (
+def channel_line(row: ChannelRow, width: int) -> Line:
+    """One channel for a table of ``width`` columns; a narrow one says what is not as it should be."""
+    line = [
         Span(f" {row.symbol} ", row.tone),
-        Span(fitted(displayable(row.topic, 200), topic) + " "),
-        Span(fitted(row.state, _STATE), row.tone),
-        Span(fitted(row.joins, _JOINS, right=True)),
-        Span(fitted(row.buffered, _BUFFERED, right=True), row.buffered_tone),
-        Span("  " + displayable(row.last, 400), row.last_tone),
-    )
+        Span(fitted(displayable(row.topic, 200), _topic_width(width)) + " "),
+    ]
+    if width >= _WIDE:
+        line += (
+            Span(fitted(row.state, _STATE), row.tone),
+            Span(fitted(row.joins, _JOINS, right=True)),
+            Span(fitted(row.buffered, _BUFFERED, right=True) + "  ", row.buffered_tone),
+        )
+    else:
+        if row.tone != "good":
+            line.append(Span(f"{row.state} ", row.tone))
+        if row.buffered != "0":
+            line.append(Span(f"{row.buffered} ", row.buffered_tone))
+    return (*line, Span(displayable(row.last, 400), row.last_tone))
+
+
+def _topic_width(width: int) -> int:
+    return _TOPIC + min(20, (width - _WIDE) // 3) if width >= _WIDE else max(8, min(_TOPIC, width // 2))

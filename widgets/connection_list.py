@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rich.style import Style
 from textual import events
 from textual.message import Message
 
+from widgets.hour_strip import cells_for, strip_spans
 from widgets.lines import Line, LineView, Span, Tone
-from widgets.untrusted import displayable, fitted
+from widgets.untrusted import cell_width, displayable, fitted
 
-_NAME, _STATE, _RTT, _IN, _OUT, _JOINED, _SINCE = 15, 21, 7, 6, 6, 7, 12
-_FIXED = 5 + _NAME + _STATE + _RTT + _IN + _JOINED + _SINCE
-"""The columns that are always there; messages out and the reason need a wider screen."""
+_MARK, _NAME, _STATE, _RTT, _IN, _OUT, _RECONNECTS, _SINCE = 3, 16, 21, 6, 6, 7, 10, 12
+_SMALLEST = _MARK + _NAME + _STATE
+"""What is always there: which connection, and its state in words."""
+_WITH_STRIP = _SMALLEST + _RTT + _IN + 2 + cells_for(80) + _RECONNECTS
+_LEAST_WHY = 16
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,12 @@ class ConnectionRow:
     round_trip: str
     rate_in: str
     rate_out: str
-    joined: str
+    joined: str = ""
+    """Beside the state, where channels are to be joined."""
     joined_tone: Tone = "plain"
+    hour: str = ""
+    """The last hour, as :func:`widgets.hour_strip.strip_spans` takes it."""
+    reconnects: str = "0"
     since: str = ""
     why: str = ""
 
@@ -124,31 +132,51 @@ class ConnectionList(LineView, can_focus=True):
 
 def heading_line(width: int) -> Line:
     """The names of the columns for a list of ``width`` columns."""
-    text = "   " + fitted("CONNECTION", _NAME + 1) + fitted("STATE", _STATE)
-    text += fitted("RTT", _RTT, right=True) + fitted("IN/S", _IN, right=True)
-    if width >= _FIXED + _OUT:
-        text += fitted("OUT/S", _OUT, right=True)
-    text += fitted("JOINED", _JOINED, right=True) + " " + fitted("SINCE", _SINCE)
-    if width > _FIXED + _OUT + 12:
-        text += " WHY"
+    text = fitted(" LINKS", _MARK + _name_width(width)) + fitted("STATE", _STATE)
+    if width >= _SMALLEST + _RTT + _IN:
+        text += fitted("RTT", _RTT, right=True) + fitted("IN/S", _IN, right=True)
+    if width >= _WITH_STRIP:
+        if _has_out(width):
+            text += fitted("OUT/S", _OUT, right=True)
+        text += "  " + fitted("LAST HOUR", cells_for(width)) + fitted("RECONNECTS", _RECONNECTS, right=True)
+    if _room_for_why(width) >= 0:
+        text += "  " + fitted("SINCE", _SINCE) + "WHY"
     return (Span(text, "heading"),)
 
 
+@lru_cache(maxsize=1024)
 def row_line(row: ConnectionRow, width: int, selected: bool) -> Line:
     """One row for a list of ``width`` columns; what seldom changes stands on the right."""
-    name = fitted(displayable(row.name, 100), _NAME)
-    rates = fitted(row.round_trip, _RTT, right=True) + fitted(row.rate_in, _IN, right=True)
-    if width >= _FIXED + _OUT:
-        rates += fitted(row.rate_out, _OUT, right=True)
+    name = fitted(displayable(row.name, 100), _name_width(width) - 1)
+    joined = f" {row.joined}" if row.joined else ""
     line: list[Span] = [
         Span("▸" if selected else " "),
         Span(f"{row.symbol} ", row.tone),
         Span(f"{name} ", "strong" if selected else "plain"),
-        Span(fitted(row.state, _STATE), row.tone),
-        Span(rates),
-        Span(fitted(row.joined, _JOINED, right=True), row.joined_tone),
-        Span(" " + fitted(row.since, _SINCE), "dim"),
+        Span(row.state, row.tone),
+        Span(fitted(joined, max(0, _STATE - cell_width(row.state))), row.joined_tone),
     ]
-    if width > _FIXED + _OUT + 12:
-        line.append(Span(" " + displayable(row.why, 300)))
+    if width >= _SMALLEST + _RTT + _IN:
+        rates = fitted(row.round_trip, _RTT, right=True) + fitted(row.rate_in, _IN, right=True)
+        if _has_out(width):
+            rates += fitted(row.rate_out, _OUT, right=True)
+        line.append(Span(rates))
+    if width >= _WITH_STRIP:
+        line += (Span("  "), *strip_spans(row.hour, cells_for(width)))
+        line.append(Span(fitted(row.reconnects, _RECONNECTS, right=True)))
+    if _room_for_why(width) >= 0:
+        line += (Span("  " + fitted(row.since, _SINCE), "dim"), Span(displayable(row.why, 300)))
     return tuple(line)
+
+
+def _name_width(width: int) -> int:
+    return _NAME + (8 if width >= 150 else 0)
+
+
+def _has_out(width: int) -> bool:
+    return width >= _WITH_STRIP + _OUT
+
+
+def _room_for_why(width: int) -> int:
+    taken = _MARK + _name_width(width) + _STATE + _RTT + _IN + _OUT + 2 + cells_for(width) + _RECONNECTS
+    return width - taken - 2 - _SINCE - _LEAST_WHY

@@ -40,6 +40,24 @@ class FactPane(LineView):
         self.set_lines(fact_lines(self._title, self._columns, rows, aligned=self._aligned))
 
 
+class FactList(LineView, can_focus=True):
+    """One fact a row: its label on the left, its value under the others' values."""
+
+    DEFAULT_CSS = "FactList { scrollbar-size-vertical: 0; }"
+
+    def show(self, facts: Sequence[Fact]) -> None:
+        """Show ``facts``."""
+        self.set_lines(
+            [
+                (
+                    Span(fitted(f" {fact.label}", GUTTER + 1), "dim"),
+                    Span(displayable(fact.value, 300), fact.tone),
+                )
+                for fact in facts
+            ]
+        )
+
+
 def fact_lines(
     title: str, columns: Sequence[int], rows: Sequence[Sequence[Fact]], *, aligned: bool = False
 ) -> list[Line]:

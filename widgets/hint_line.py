@@ -27,6 +27,12 @@ class HintLine(LineView):
         super().__init__(id=id)
         self._hints = tuple(hints)
         self._message: Line | None = None
+        self._instead: Line | None = None
+
+    def show_instead(self, text: str | None) -> None:
+        """Show ``text`` where the hints would be; None shows them again."""
+        self._instead = None if text is None else (Span(f" {text}", "busy"),)
+        self._lay_out()
 
     def tell(self, text: str, tone: Tone = "plain") -> None:
         """Show a message in place of the hints."""
@@ -43,7 +49,7 @@ class HintLine(LineView):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        self.set_lines((self._message or hints_line(self._hints, self.size.width),))
+        self.set_lines((self._message or self._instead or hints_line(self._hints, self.size.width),))
 
 
 def hints_line(hints: Sequence[Hint], width: int) -> Line:

@@ -97,7 +97,7 @@ class IndicatorValue:
             case "connecting":
                 return "Connecting..."
             case "reconnecting":
-                return f"Reconnecting ({self.attempts})"
+                return f"Reconnecting ({self.attempts})" if self.attempts else "Reconnecting"
             case "failed":
                 return "Connection Failed"
             case "disconnected":

@@ -11,7 +11,7 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from widgets.untrusted import displayable
+from widgets.untrusted import ELLIPSIS, cell_width, displayable
 
 Tone = Literal["plain", "strong", "dim", "good", "busy", "bad", "heading"]
 """What a text means; the theme gives it a colour, the text itself must say it too."""
@@ -85,7 +85,7 @@ class LineView(ScrollView, can_focus=False, inherit_bindings=False):
             before = old[y] if y < len(old) else ()
             after = new[y] if y < len(new) else ()
             if before != after:
-                self.refresh(Region(0, y - top, self.size.width, 1))
+                self.refresh(Region(0, y - top, _changed_columns(before, after, self.size.width), 1))
 
     def move(self, rows: int) -> None:
         """Move by ``rows``, down when positive."""
@@ -122,4 +122,23 @@ class LineView(ScrollView, can_focus=False, inherit_bindings=False):
         for text, tone in self._lines[index]:
             style = self.tone_style(tone)
             segments.append(Segment(displayable(text, 4 * max(width, 1)), style + mark if mark else style))
-        return Strip(segments).adjust_cell_length(width, base + mark if mark else base)
+        strip = Strip(segments)
+        end = base + mark if mark else base
+        if strip.cell_length > width > 1:
+            # What was cut must not look whole.
+            strip = Strip.join((strip.crop(0, width - 1), Strip([Segment(ELLIPSIS, end)])))
+        return strip.adjust_cell_length(width, end)
+
+
+def _changed_columns(before: Line, after: Line, width: int) -> int:
+    """How many columns from the left must be painted: what follows them is the same as before."""
+    same = 0
+    for old, new in zip(reversed(before), reversed(after), strict=False):
+        if old != new:
+            break
+        same += 1
+    heads = [
+        sum(cell_width(displayable(span.text)) for span in line[: len(line) - same])
+        for line in (before, after)
+    ]
+    return min(width, heads[1]) if heads[0] == heads[1] and heads[1] else width

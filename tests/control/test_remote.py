@@ -18,7 +18,15 @@ from tests.engine.conftest import connection, eventually
 from tui.control.publication import without_time
 from tui.control.remote import RemoteEngine
 from tui.demo.hub import Hub
-from tui.engine.api import CommandResult, Engine, ExtraCommand, LogLine
+from tui.engine.api import (
+    CommandResult,
+    ConnectionHistory,
+    Engine,
+    ExtraCommand,
+    FrameContent,
+    FramePage,
+    LogLine,
+)
 
 
 @contextmanager
@@ -55,6 +63,22 @@ async def test_it_is_the_engine(hub: Hub, folder: Path) -> None:
         pushed = await engine.push("stage", "stream:overlays", "ping", {"a": 1})
         assert pushed.ok
         assert "pong" in pushed.message
+        history = await engine.history("stage")
+        assert isinstance(history, ConnectionHistory)
+        assert history.states[-1].state == "connected"
+        assert isinstance(await engine.frames("stage"), FramePage)
+        assert (await engine.push("stage", "stream:overlays", "ping", {})).ok
+        page = await engine.frames("stage")
+        assert isinstance(page, FramePage)
+        pong = await engine.frame("stage", page.frames[-1].cursor)
+        assert isinstance(pong, FrameContent)
+        for refused in (
+            await engine.history("nope"),
+            await engine.frames("nope"),
+            await engine.frame("stage", 0),
+        ):
+            assert isinstance(refused, CommandResult)
+            assert not refused.ok
         assert (await engine.disconnect("stage")).ok
         await eventually(lambda: state_in(face, "stage") == "disconnected", "disconnected")
         assert (await engine.connect(None)).ok

@@ -98,6 +98,7 @@ def row(name: str) -> ConnectionRow:
         rate_in="1.0",
         rate_out="0",
         joined="1/1",
+        hour="8" * 60,
         since="21:09:02",
     )
 
@@ -106,7 +107,8 @@ def test_the_columns_stand_under_their_names() -> None:
     heading, line = text_of(heading_line(80)), text_of(row_line(row("stage"), 80, False))
     assert heading.index("STATE") == line.index("Connected")
     assert heading.index("RTT") + 3 == line.index("12ms") + 4
-    assert heading.index("SINCE") == line.index("21:09:02")
+    assert heading.index("LAST HOUR") == line.index("▇")
+    assert heading.index("RECONNECTS") + 10 == len(line.rstrip())
     wide = row_line(row("\u202e日本" * 9), 80, True)
     assert cell_width(text_of(wide)) == cell_width(line)
 

@@ -67,6 +67,12 @@ class ConnectionDetails(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts ended by disconnect or reconnect before their first answered heartbeat."""
     failed_attempts: int = 0
     """Attempts that ended before their first answered heartbeat by themselves."""
+    heartbeats_sent: int = 0
+    """Part of ``messages_out``."""
+    heartbeats_answered: int = 0
+    """Part of ``messages_in``."""
+    heartbeat_unanswered_since: float | None = None
+    """When a heartbeat was sent that has been out for more than a second; None while there is none."""
     round_trip_last: float | None = None
     round_trip_p50: float | None = None
     round_trip_p95: float | None = None
@@ -100,6 +106,11 @@ class RoundTrips:
         self._times.append(seconds)
         if len(self._times) > self._size:
             del self._times[0]
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """All of them, oldest first."""
+        return tuple(self._times)
 
     @property
     def last(self) -> float | None:

@@ -36,6 +36,12 @@ class Heartbeat:
             del self._sent[next(iter(self._sent))]
         self._proven = False
 
+    @property
+    def unanswered_since(self) -> float | None:
+        """When the latest heartbeat was sent, as long as it is not answered."""
+        latest = next(reversed(self._sent.values()), None)
+        return latest if latest == self._sent_at else None
+
     def reply(self, ref: object, now: float) -> float | None:
         """The round-trip time in seconds if ``ref`` is of a heartbeat, else None."""
         sent_at = self._sent.pop(ref, None) if isinstance(ref, str) else None

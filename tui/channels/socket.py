@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
+
 from tui.channels import reasons
 from tui.channels.answer import Answer
 from tui.channels.backoff import BackOff
@@ -19,6 +21,7 @@ from tui.channels.connection import Link, LinkOwner, Opener, open_link
 from tui.channels.endpoint import endpoint, link_request
 from tui.channels.errors import ChannelsError, NotConnectedError, OpenError
 from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics, RoundTrips, StateChange
+from tui.channels.inspector import Inspector
 from tui.channels.lifecycle import Lifecycle, Phase, Verb
 from tui.channels.mistakes import Mistakes
 from tui.channels.options import Options
@@ -34,6 +37,9 @@ from tui.channels.wire import (
 )
 
 log = logging.getLogger("tui.channels")
+
+UNANSWERED = 1.0
+"""Seconds after which a heartbeat that is not answered is told."""
 
 LATE = 5.0
 """Seconds: who wakes this much too late was stopped or asleep, and judges nothing by the clock."""
@@ -74,7 +80,9 @@ class Socket:
         "_dropped_messages",
         "_dropped_pushes",
         "_endpoint",
+        "_heartbeats_answered",
         "_heartbeats_out",
+        "_heartbeats_sent",
         "_last_close",
         "_lifecycle",
         "_message_handlers",
@@ -92,6 +100,7 @@ class Socket:
         "_unanswered_joins",
         "_wake",
         "address",
+        "inspector",
         "last_join_answer",
         "options",
     )
@@ -138,6 +147,9 @@ class Socket:
         self._round_trips = RoundTrips()
         self._messages_in = self._messages_out = 0
         self._bytes_in = self._bytes_out = 0
+        self._heartbeats_sent = self._heartbeats_answered = 0
+        self.inspector: Inspector | None = None
+        """Records every frame while there is one."""
         self._dropped_messages = self._dropped_pushes = 0  # of channels that are gone
         self._last_close: tuple[int, str] | None = None
 
@@ -284,6 +296,9 @@ class Socket:
         code, words = self._last_close or (None, None)
         channels = self._channels.values()
         next_try = life.next_try
+        unanswered = life.heartbeat.unanswered_since if life.is_open else None
+        if unanswered is not None:
+            unanswered = None if now - unanswered < UNANSWERED else self._clock.time() - (now - unanswered)
         return ConnectionDetails(
             reason=life.reason,
             refusal=life.refusal,
@@ -294,6 +309,9 @@ class Socket:
             attempts_begun=life.attempts_begun,
             attempts_aborted=life.attempts_aborted,
             failed_attempts=life.failed_attempts,
+            heartbeats_sent=self._heartbeats_sent,
+            heartbeats_answered=self._heartbeats_answered,
+            heartbeat_unanswered_since=None if unanswered is None else round(unanswered),
             round_trip_last=self._round_trips.last,
             round_trip_p50=self._round_trips.percentile(0.5),
             round_trip_p95=self._round_trips.percentile(0.95),
@@ -308,6 +326,11 @@ class Socket:
             last_close_code=code,
             last_close_reason=words,
         )
+
+    @property
+    def round_trips(self) -> tuple[float, ...]:
+        """Seconds, of the last 100 answered heartbeats, oldest first."""
+        return self._round_trips.times
 
     # The loop that owns the connection
 
@@ -412,6 +435,7 @@ class Socket:
         # A connection that is just going is told as lost in a moment, by its own words.
         with contextlib.suppress(NotConnectedError):
             self.send(None, ref, HEARTBEAT_TOPIC, "heartbeat", {})
+            self._heartbeats_sent += 1
         return ref
 
     def connection_opened(self) -> None:
@@ -495,8 +519,11 @@ class Socket:
         """A message came. Never raises: the library would end the connection."""
         self._messages_in += 1
         self._bytes_in += len(data)
+        inspector = self.inspector
         try:
             message = self._decode_text(data) if text else decode_binary(data)
+            if inspector is not None:
+                inspector.add("in", self._clock.time(), message, data)
             if message.event == "phx_reply":
                 self._reply_received(message)
             else:
@@ -504,6 +531,8 @@ class Socket:
                 if channel is not None:
                     channel.message_received(message)
         except DecodeError as error:
+            if inspector is not None:
+                inspector.add("in", self._clock.time(), None, data)
             self.payload_undecodable("?", "?", error)
             return
         except Exception:
@@ -516,6 +545,7 @@ class Socket:
         ref = message.ref
         if message.topic == HEARTBEAT_TOPIC and ref not in self._replies:
             now = self.now()
+            self._heartbeats_answered += 1
             extra = self._heartbeats_out.pop(ref, None) if isinstance(ref, str) else None
             round_trip = self._lifecycle.heartbeat_replied(ref) if extra is None else now - extra
             if extra is not None:
@@ -581,6 +611,10 @@ class Socket:
         connection.link.send(data, text)
         self._messages_out += 1
         self._bytes_out += len(data)
+        if self.inspector is not None:
+            raw = msgspec.json.encode(payload) if text else bytes(payload)
+            message = Message(join_ref, ref, topic, event, raw, not text)
+            self.inspector.add("out", self._clock.time(), message, data)
 
     def await_reply(self, ref: str, awaiting: Awaiting, *, is_join: bool = False) -> None:
         """Have the reply to ``ref`` brought to ``awaiting``."""

@@ -211,6 +211,13 @@ class Conversation:
         result = await command
         self.send(Result(id=request.id, ok=result.ok, message=result.message))
 
+    async def _value(self, request: Request, reading: Awaitable[object]) -> None:
+        value = await reading
+        if isinstance(value, CommandResult):
+            self.send(Result(id=request.id, ok=value.ok, message=value.message))
+        else:
+            self._give(request, value)
+
     async def _carry_out(self, request: Request) -> None:
         engine = self._service.engine
         match request:
@@ -218,6 +225,12 @@ class Conversation:
                 self._give(request, engine.snapshot())
             case protocol.GetLog():
                 self._give(request, engine.log(request.after, request.limit))
+            case protocol.GetHistory():
+                await self._value(request, engine.history(request.name))
+            case protocol.GetFrames():
+                await self._value(request, engine.frames(request.name, request.after, request.limit))
+            case protocol.GetFrame():
+                await self._value(request, engine.frame(request.name, request.cursor))
             case protocol.GetMetrics():
                 self._metrics(request)
             case protocol.GetInfo():

@@ -31,6 +31,9 @@ MAX_ANSWER = 16 * 1024 * 1024
 MAX_LOG_LINES = 1000
 """Lines that one request may ask for."""
 
+MAX_FRAMES = 1000
+"""Frames that one request may ask for."""
+
 SOCKET_NAME = "control.sock"
 
 MAX_PATH = 103 if sys.platform == "darwin" else 107
@@ -100,6 +103,27 @@ class GetLog(_Request, tag="log", frozen=True, kw_only=True):
 
     after: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LOG_LINES)] = 100
+
+
+class GetHistory(_Request, tag="history", frozen=True, kw_only=True):
+    """Answered by a :class:`Value` of :class:`tui.engine.api.ConnectionHistory`, or a :class:`Result`."""
+
+    name: Name
+
+
+class GetFrames(_Request, tag="frames", frozen=True, kw_only=True):
+    """Answered by a :class:`Value` of :class:`tui.engine.api.FramePage`, or a :class:`Result`."""
+
+    name: Name
+    after: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_FRAMES)] = 200
+
+
+class GetFrame(_Request, tag="frame", frozen=True, kw_only=True):
+    """Answered by a :class:`Value` of :class:`tui.engine.api.FrameContent`, or a :class:`Result`."""
+
+    name: Name
+    cursor: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class GetMetrics(_Request, tag="metrics", frozen=True, kw_only=True):
@@ -172,6 +196,9 @@ class Subscribe(_Request, tag="subscribe", frozen=True, kw_only=True):
 Request = (
     GetSnapshot
     | GetLog
+    | GetHistory
+    | GetFrames
+    | GetFrame
     | GetMetrics
     | GetInfo
     | GetExtras

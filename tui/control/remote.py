@@ -9,6 +9,7 @@ import random
 import threading
 import time
 from collections import deque
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -31,7 +32,16 @@ from tui.control.protocol import (
     encode_request,
 )
 from tui.control.publication import at_time
-from tui.engine.api import CommandResult, ExtraCommand, LogLine, LogPage, Snapshot
+from tui.engine.api import (
+    CommandResult,
+    ConnectionHistory,
+    ExtraCommand,
+    FrameContent,
+    FramePage,
+    LogLine,
+    LogPage,
+    Snapshot,
+)
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +123,23 @@ class RemoteEngine:
         """As of :class:`tui.engine.api.Engine`; none while the engine is away."""
         return self._extras
 
+    async def history(self, name: str) -> ConnectionHistory | CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        return await self._read(protocol.GetHistory(id=next(self._numbers), name=name), ConnectionHistory)
+
+    async def frames(self, name: str, after: int = 0, limit: int = 200) -> FramePage | CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        limit = max(1, min(limit, protocol.MAX_FRAMES))
+        number = next(self._numbers)
+        return await self._read(
+            protocol.GetFrames(id=number, name=name, after=max(0, after), limit=limit), FramePage
+        )
+
+    async def frame(self, name: str, cursor: int) -> FrameContent | CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        number = next(self._numbers)
+        return await self._read(protocol.GetFrame(id=number, name=name, cursor=cursor), FrameContent)
+
     async def connect(self, name: str | None = None) -> CommandResult:
         """As of :class:`tui.engine.api.Engine`."""
         return await self._command(protocol.Connect(id=next(self._numbers), name=name))
@@ -145,16 +172,29 @@ class RemoteEngine:
         return await self._command(protocol.Reload(id=next(self._numbers)))
 
     async def _command(self, request: Request) -> CommandResult:
-        loop = self._loop
-        if loop is None or self._writer is None:
-            return CommandResult(ok=False, message=_AWAY)
-        outer = self._exchange(request)
+        answer = await self._on_loop(self._exchange(request))
+        if isinstance(answer, Value):
+            return CommandResult(ok=False, message="the engine answered something else")
+        return answer
+
+    async def _read(self, request: Request, kind: type[T]) -> T | CommandResult:
+        answer = await self._on_loop(self._exchange(request))
+        if isinstance(answer, CommandResult):
+            return answer
         try:
-            future = asyncio.run_coroutine_threadsafe(outer, loop)
-        except RuntimeError:
-            outer.close()
-            return CommandResult(ok=False, message=_AWAY)
-        return await asyncio.wrap_future(future)
+            return _decode(answer.value, kind)
+        except ControlError as error:
+            return CommandResult(ok=False, message=str(error))
+
+    async def _on_loop(self, exchange: Coroutine[Any, Any, Value | CommandResult]) -> Value | CommandResult:
+        loop = self._loop
+        if loop is not None and self._writer is not None:
+            try:
+                return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(exchange, loop))
+            except RuntimeError:
+                log.debug("the loop had ended already")
+        exchange.close()
+        return CommandResult(ok=False, message=_AWAY)
 
     # The thread that follows the engine
 
@@ -284,13 +324,13 @@ class RemoteEngine:
 
     # Requests
 
-    async def _exchange(self, request: Request) -> CommandResult:
+    async def _exchange(self, request: Request) -> Value | CommandResult:
         try:
             answer = await self._ask(request)
         except ControlError as error:
             return CommandResult(ok=False, message=str(error))
         if isinstance(answer, Value):
-            return CommandResult(ok=False, message="the engine answered something else")
+            return answer
         return CommandResult(ok=isinstance(answer, Result) and answer.ok, message=answer.message)
 
     async def _ask(self, request: Request) -> Value | Result | Refusal:

@@ -11,30 +11,44 @@ from typing import Any, Protocol
 
 from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics
 from tui.engine.snapshot import (
+    Availability,
     ChannelSnapshot,
     ChannelState,
     CommandResult,
+    ConnectionHistory,
     ConnectionSnapshot,
     ExtraCommand,
+    Frame,
+    FrameContent,
+    FramePage,
     LogLine,
     LogPage,
+    SettingInForce,
     Snapshot,
+    StateEntry,
     Trouble,
 )
 
 __all__ = [
+    "Availability",
     "ChannelSnapshot",
     "ChannelState",
     "CommandResult",
     "ConnectionDetails",
+    "ConnectionHistory",
     "ConnectionSnapshot",
     "ConnectionState",
     "Engine",
     "ExtraCommand",
+    "Frame",
+    "FrameContent",
+    "FramePage",
     "HealthMetrics",
     "LogLine",
     "LogPage",
+    "SettingInForce",
     "Snapshot",
+    "StateEntry",
     "Trouble",
 ]
 
@@ -48,6 +62,21 @@ class Engine(Protocol):
 
     def log(self, after: int = 0, limit: int = 100) -> LogPage:
         """The lines after the cursor ``after``, at most ``limit`` of them, oldest first."""
+        ...
+
+    async def history(self, name: str) -> ConnectionHistory | CommandResult:
+        """What is kept of ``name``; a result that is not ok says why there is none."""
+        ...
+
+    async def frames(self, name: str, after: int = 0, limit: int = 200) -> FramePage | CommandResult:
+        """The newest frames of ``name`` after the cursor ``after``, at most ``limit`` of them (1 to 1,000).
+
+        To ask is what turns the recording on; it goes off, and forgets, when nobody has asked for 10 s.
+        """
+        ...
+
+    async def frame(self, name: str, cursor: int) -> FrameContent | CommandResult:
+        """One frame that is still held, with its payload."""
         ...
 
     async def connect(self, name: str | None = None) -> CommandResult:

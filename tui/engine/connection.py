@@ -20,14 +20,28 @@ from tui.channels import (
 )
 from tui.channels.clock import Clock
 from tui.channels.connection import Opener, open_link
+from tui.channels.inspector import MAX_FRAMES, InspectedFrame, Inspector
 from tui.channels.wire import Message
 from tui.engine.changes import ChangeLog, Severity
+from tui.engine.history import DAY, HOUR, History
 from tui.engine.incidents import TroubleTracker
-from tui.engine.snapshot import ChannelSnapshot, CommandResult, ConnectionSnapshot
+from tui.engine.snapshot import (
+    ChannelSnapshot,
+    CommandResult,
+    ConnectionHistory,
+    ConnectionSnapshot,
+    Frame,
+    FrameContent,
+    FramePage,
+    SettingInForce,
+)
 
 _RATE_WINDOW = 5.0
 _TEXT_LIMIT = 200
+_PREVIEW_LIMIT = 200
 _REPLY_LIMIT = 64 * 1024
+INSPECTED_FOR = 10.0
+"""Seconds after the last question for its frames until a connection is no longer recorded."""
 _TELL_LOSSES_EVERY = 60.0
 
 
@@ -126,6 +140,23 @@ def _head(message: Message) -> str:
     return head.decode(errors="replace")[:_TEXT_LIMIT]
 
 
+def _frame(found: InspectedFrame) -> Frame:
+    head = found.payload[: 4 * _PREVIEW_LIMIT]
+    preview = head.hex() if found.binary else head.decode(errors="replace")
+    return Frame(
+        cursor=found.cursor,
+        timestamp=found.timestamp,
+        direction=found.direction,
+        topic=found.topic[:_TEXT_LIMIT],
+        event=found.event[:_TEXT_LIMIT],
+        ref=found.ref,
+        join_ref=found.join_ref,
+        size=found.size,
+        binary=found.binary,
+        preview=preview[:_PREVIEW_LIMIT],
+    )
+
+
 class _Losses(NamedTuple):
     dropped_messages: int = 0
     dropped_pushes: int = 0
@@ -147,6 +178,8 @@ class SupervisedConnection:
     Args:
         changed: called with each state change of the socket, exactly as it happened.
         stable: called when the connection has become stable.
+        past: of the connection that this one replaces.
+        in_force: its settings, secrets masked.
     """
 
     def __init__(
@@ -159,6 +192,8 @@ class SupervisedConnection:
         changed: Callable[[str, StateChange], None],
         stable: Callable[[SupervisedConnection], None],
         opener: Opener = open_link,
+        past: History | None = None,
+        in_force: Sequence[SettingInForce] = (),
     ) -> None:
         self.name = settings.name
         self.label = settings.label
@@ -173,6 +208,10 @@ class SupervisedConnection:
         self._previous_seconds: float | None = None
         self._heartbeat_failures_when_stable = 0
         self._samples: deque[tuple[float, int, int]] = deque()
+        self.past = past or History(clock)
+        self._in_force = tuple(in_force)
+        self._inspector = Inspector()
+        self._inspected_at: float | None = None
         self._losses_told = _Losses()
         self._losses_told_at: float | None = None
         self.channels = [self._new_channel(topic) for topic in settings.topics]
@@ -189,8 +228,9 @@ class SupervisedConnection:
         """Whether ``settings`` ask for the very connection that this one is."""
         return (settings.url, settings.options) == (self._settings.url, self._settings.options)
 
-    def adopt(self, settings: ConnectionSettings) -> bool:
+    def adopt(self, settings: ConnectionSettings, in_force: Sequence[SettingInForce] = ()) -> bool:
         """Leave and join topics, and take the label, as ``settings`` say; True when anything changed."""
+        self._in_force = tuple(in_force)
         before, wanted = list(self._settings.topics), list(settings.topics)
         changed = settings.label != self.label or before != wanted
         self.label, self._settings = settings.label, settings
@@ -225,6 +265,7 @@ class SupervisedConnection:
         self._log.add(self._clock.time(), self.name, text, severity, "join", quiet=quiet)
 
     def _state_changed(self, change: StateChange) -> None:
+        self.past.changed(change)
         now = self._clock.monotonic()
         self._previous_seconds, self._state_began = now - self._state_began, now
         metrics = self.socket.get_health_metrics()
@@ -294,7 +335,11 @@ class SupervisedConnection:
         metrics = socket.get_health_metrics()
         details = socket.details()
         self._tell_losses(details)
-        rate_in, rate_out = self._rates(details.messages_in, details.messages_out)
+        self._stop_inspecting()
+        # Heartbeats come though nothing happens: they are no traffic.
+        rate_in, rate_out = self._rates(
+            details.messages_in - details.heartbeats_answered, details.messages_out - details.heartbeats_sent
+        )
         limit = options.max_reconnect_attempts
         return ConnectionSnapshot(
             name=self.name,
@@ -311,7 +356,51 @@ class SupervisedConnection:
             messages_per_second_in=rate_in,
             messages_per_second_out=rate_out,
             channels=tuple(channel.snapshot() for channel in self.channels),
+            hour=self.past.hour(),
         )
+
+    def history(self) -> ConnectionHistory:
+        """What is kept of the connection."""
+        return ConnectionHistory(
+            name=self.name,
+            last_5_minutes=self.past.availability(5),
+            last_hour=self.past.availability(HOUR),
+            last_day=self.past.availability(DAY),
+            round_trips=self.socket.round_trips,
+            states=self.past.states,
+            settings=self._in_force,
+        )
+
+    def frames(self, after: int, limit: int) -> FramePage:
+        """The newest frames after the cursor; the first call begins to record them."""
+        self._inspected_at = self._clock.monotonic()
+        inspector = self.socket.inspector
+        if inspector is None:
+            # The cursor goes on, so that one who comes back is not shown old frames for new ones.
+            inspector = self.socket.inspector = Inspector(self._inspector.cursor)
+            self._inspector = inspector
+        found = inspector.after(after, max(1, min(limit, MAX_FRAMES)))
+        frames = tuple(_frame(each) for each in found)
+        return FramePage(
+            frames=frames,
+            next_cursor=inspector.cursor,
+            missed=max(0, inspector.cursor - max(after, 0) - len(frames)) if after else 0,
+        )
+
+    def frame(self, cursor: int) -> FrameContent | CommandResult:
+        """One frame that is still held."""
+        found = self._inspector.find(cursor)
+        if found is None:
+            return CommandResult(ok=False, message="the frame is no longer held")
+        payload = found.payload.hex() if found.binary else found.payload.decode(errors="replace")
+        return FrameContent(frame=_frame(found), payload=payload, cut=found.cut)
+
+    def _stop_inspecting(self) -> None:
+        if self._inspected_at is None or self._clock.monotonic() < self._inspected_at + INSPECTED_FOR:
+            return
+        self._inspected_at = None
+        self.socket.inspector = None
+        self._inspector = Inspector(self._inspector.cursor)
 
     def _tell_losses(self, details: ConnectionDetails) -> None:
         """Say what was lost since the last time, at most once a minute."""

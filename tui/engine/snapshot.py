@@ -73,6 +73,93 @@ class ConnectionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     messages_per_second_out: float = 0.0
     """Means of the last 5 s."""
     channels: tuple[ChannelSnapshot, ...] = ()
+    hour: str = ""
+    """The last hour, one character a minute of the wall clock, the present minute last, at most 60:
+    ``0`` to ``8`` are the eighths of the minute in which it was connected, rounded down, so that ``8``
+    is unbroken; ``o`` is disconnected as asked for all of it; ``?`` is a minute that nobody observed."""
+
+
+class Availability(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a time a connection was connected; what it spent disconnected as asked is left out."""
+
+    share: float | None = None
+    """From 0 to 1; None when nothing was observed."""
+    observed: float = 0.0
+    """Seconds of that time in which it was observed and meant to be connected."""
+
+
+class StateEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of state."""
+
+    timestamp: float
+    """Epoch seconds."""
+    state: ConnectionState
+    reason: str | None = None
+    """May hold text from the network: not to be trusted."""
+    before: float | None = None
+    """Seconds that the state before this one lasted."""
+
+
+class SettingInForce(msgspec.Struct, frozen=True, kw_only=True):
+    """One setting of a connection; secrets are masked."""
+
+    key: str
+    """Such as ``reconnect_max_delay``."""
+    text: str
+    source: str
+    """The place that it comes from."""
+
+
+class ConnectionHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """What a snapshot would be too small for."""
+
+    name: str
+    last_5_minutes: Availability = Availability()
+    last_hour: Availability = Availability()
+    last_day: Availability = Availability()
+    round_trips: tuple[float, ...] = ()
+    """Seconds, of the last 100 answered heartbeats, oldest first."""
+    states: tuple[StateEntry, ...] = ()
+    """The last 100 changes of state, oldest first."""
+    settings: tuple[SettingInForce, ...] = ()
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """One frame of a connection, as the inspector holds it. All texts are from the network."""
+
+    cursor: int
+    timestamp: float
+    """Epoch seconds, when it was read or handed to the network."""
+    direction: Literal["in", "out"]
+    topic: str
+    event: str
+    ref: str | None = None
+    join_ref: str | None = None
+    size: int = 0
+    """Bytes on the wire."""
+    binary: bool = False
+    preview: str = ""
+    """The beginning of the payload as text, at most 200 characters; of a binary one in hex."""
+
+
+class FramePage(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest frames after a cursor, oldest first."""
+
+    frames: tuple[Frame, ...]
+    next_cursor: int
+    """Pass it as ``after`` to go on."""
+    missed: int = 0
+    """Frames after the cursor that are not in the page: no longer held, or beyond its limit."""
+
+
+class FrameContent(msgspec.Struct, frozen=True, kw_only=True):
+    """One frame with its payload."""
+
+    frame: Frame
+    payload: str
+    """JSON as it came, or hex for a binary one."""
+    cut: bool = False
+    """Only the first 64 KiB were kept."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

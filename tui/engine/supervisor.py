@@ -7,7 +7,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -16,11 +16,23 @@ from tui.channels.clock import Clock, SystemClock
 from tui.channels.connection import Opener, open_link
 from tui.engine.changes import ChangeLog, Severity
 from tui.engine.connection import ConnectionSettings, SupervisedConnection
+from tui.engine.history import History
 from tui.engine.reports import Reporter
-from tui.engine.snapshot import CommandResult, ExtraCommand, LogPage, Snapshot
+from tui.engine.snapshot import (
+    CommandResult,
+    ConnectionHistory,
+    ExtraCommand,
+    FrameContent,
+    FramePage,
+    LogPage,
+    SettingInForce,
+    Snapshot,
+)
 from tui.store.journal import ALIVE_EVERY, STARTED, STOPPED, Entry, Journal
 
 log = logging.getLogger("tui.engine")
+
+T = TypeVar("T")
 
 PUBLISH_EVERY = 0.25
 """Seconds between two snapshots when nothing but the traffic moves."""
@@ -48,12 +60,24 @@ class Extras(Protocol):
         ...
 
 
+class Setting(Protocol):
+    """A setting in force."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+
+
 class Supervisor:
     """Implements :class:`tui.engine.api.Engine`.
 
     :meth:`run` is the engine's thread. Everything else may be called from any thread.
 
     Args:
+        in_force: every setting with its place, for whoever asks; secrets are masked in it already.
         report_interval: seconds between two calls of the reporter's ``report``.
     """
 
@@ -62,6 +86,7 @@ class Supervisor:
         connections: Sequence[ConnectionSettings],
         *,
         debug: bool = False,
+        in_force: Sequence[Setting] = (),
         extras: Extras | None = None,
         reporter: Reporter | None = None,
         report_interval: float = 10.0,
@@ -71,6 +96,7 @@ class Supervisor:
         opener: Opener = open_link,
     ) -> None:
         self._settings = tuple(connections)
+        self._in_force = tuple(in_force)
         self._extras = extras
         self._reporter = reporter
         self._report_interval = report_interval
@@ -164,7 +190,15 @@ class Supervisor:
                 task.cancel()
             await self._close_all()
 
-    def _supervise(self, settings: ConnectionSettings) -> SupervisedConnection:
+    def _in_force_of(self, name: str) -> list[SettingInForce]:
+        prefix = f"connections.{name}."
+        return [
+            SettingInForce(key=setting.key.removeprefix(prefix), text=setting.text, source=setting.source)
+            for setting in self._in_force
+            if setting.key.startswith(prefix)
+        ]
+
+    def _supervise(self, settings: ConnectionSettings, past: History | None = None) -> SupervisedConnection:
         return SupervisedConnection(
             settings,
             self._changes,
@@ -173,6 +207,8 @@ class Supervisor:
             changed=self._state_changed,
             stable=self._connection_stable,
             opener=self._opener,
+            past=past,
+            in_force=self._in_force_of(settings.name),
         )
 
     async def _close_all(self) -> None:
@@ -262,6 +298,18 @@ class Supervisor:
         """As of :class:`tui.engine.api.Engine`."""
         return self._changes.page(after, limit)
 
+    async def history(self, name: str) -> ConnectionHistory | CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        return await self._look(name, SupervisedConnection.history)
+
+    async def frames(self, name: str, after: int = 0, limit: int = 200) -> FramePage | CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        return await self._look(name, lambda connection: connection.frames(after, limit))
+
+    async def frame(self, name: str, cursor: int) -> FrameContent | CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        return await self._look(name, lambda connection: connection.frame(cursor))
+
     async def connect(self, name: str | None = None) -> CommandResult:
         """As of :class:`tui.engine.api.Engine`."""
         return await self._for_each(name, SupervisedConnection.connect, "connecting")
@@ -293,15 +341,20 @@ class Supervisor:
 
         return await self._ask(set_debug())
 
-    async def apply(self, connections: Sequence[ConnectionSettings]) -> CommandResult:
+    async def apply(
+        self, connections: Sequence[ConnectionSettings], in_force: Sequence[Setting] = ()
+    ) -> CommandResult:
         """Supervise these from now on: what is the same goes on untouched, its counters too.
 
         A connection whose URL or options changed is replaced; of one whose topics changed, only
         those are left or joined.
         """
-        return await self._ask(self._apply(connections))
+        return await self._ask(self._apply(connections, in_force))
 
-    async def _apply(self, connections: Sequence[ConnectionSettings]) -> CommandResult:
+    async def _apply(
+        self, connections: Sequence[ConnectionSettings], in_force: Sequence[Setting]
+    ) -> CommandResult:
+        self._in_force = tuple(in_force)
         done: dict[str, list[str]] = {"added": [], "removed": [], "replaced": [], "changed": []}
         wanted = {settings.name: settings for settings in connections}
         closing = [self._connections[name] for name in self._connections if name not in wanted]
@@ -311,14 +364,14 @@ class Supervisor:
         for name, settings in wanted.items():
             connection = self._connections.get(name)
             if connection is not None and connection.reaches_as(settings):
-                if connection.adopt(settings):
+                if connection.adopt(settings, self._in_force_of(name)):
                     done["changed"].append(name)
                 supervised[name] = connection
                 continue
             done["added" if connection is None else "replaced"].append(name)
             if connection is not None:
                 closing.append(connection)
-            supervised[name] = self._supervise(settings)
+            supervised[name] = self._supervise(settings, connection.past if connection else None)
             new.append(supervised[name])
         self._connections = supervised
         self._settings = tuple(connections)
@@ -369,19 +422,39 @@ class Supervisor:
         known = ", ".join(self._connections) or "none"
         return CommandResult(ok=False, message=f"no connection {name}; there are: {known}")
 
+    async def _look(
+        self, name: str, read: Callable[[SupervisedConnection], T | CommandResult]
+    ) -> T | CommandResult:
+        """Read something of one connection, on the engine's loop; nothing is published for it."""
+
+        async def look() -> T | CommandResult:
+            connection = self._connections.get(name)
+            return self._unknown(name) if connection is None else read(connection)
+
+        return await self._on_loop(look())
+
     async def _ask(self, coroutine: Coroutine[Any, Any, CommandResult]) -> CommandResult:
         """Run on the engine's loop, publish what it did, and answer on the caller's."""
 
+        begun = False
+
         async def run() -> CommandResult:
+            nonlocal begun
+            begun = True
             result = await coroutine
             self._soon()
             return result
 
+        result = await self._on_loop(run())
+        if not begun:
+            coroutine.close()
+        return result
+
+    async def _on_loop(self, coroutine: Coroutine[Any, Any, T | CommandResult]) -> T | CommandResult:
         loop = self._loop
-        outer = run()
         if loop is not None:
             try:
-                future = asyncio.run_coroutine_threadsafe(outer, loop)
+                future = asyncio.run_coroutine_threadsafe(coroutine, loop)
             except RuntimeError:
                 log.debug("the engine's loop had ended already")
             else:
@@ -393,6 +466,5 @@ class Supervisor:
                     if not self._stop_asked.is_set() or (task is not None and task.cancelling()):
                         raise
                     return CommandResult(ok=False, message="the engine stopped")
-        outer.close()
         coroutine.close()
         return CommandResult(ok=False, message="the engine is not running")

@@ -14,6 +14,7 @@ from textual.widget import Widget
 from tui import presenters
 from tui.actions import bindings
 from tui.engine.api import ConnectionSnapshot, Snapshot
+from tui.screens.layout import LEAST_HEIGHT, LEAST_WIDTH
 from widgets.hint_line import Hint, HintLine
 from widgets.lines import LineView, Tone
 from widgets.prompt import Prompt
@@ -68,6 +69,13 @@ class SupervisorScreen(Screen[None]):
     def show(self, snapshot: Snapshot, now: float) -> None:
         """Show a snapshot, ``now`` in whole seconds; what did not change is not painted."""
         self._bar.show(presenters.status_bar(snapshot, now))
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Say when there is less room than everything needs."""
+        width, height = event.size
+        small = width < LEAST_WIDTH or height < LEAST_HEIGHT
+        words = f"too small: {width}x{height}; all is seen from {LEAST_WIDTH}x{LEAST_HEIGHT} on"
+        self._hints.show_instead(words if small else None)
 
     # The last row -------------------------------------------------------------------------------
 
@@ -182,11 +190,7 @@ class ConnectionScreen(SupervisorScreen):
     def action_disconnect(self) -> None:
         """Disconnect the selected connection, asking first."""
         if name := self._selected_name():
-            self.ask(
-                f"disconnect {name}? D or y: yes, any other key: no",
-                ("D",),
-                lambda: self.supervisor.command("disconnect", name),
-            )
+            self.supervisor.ask_command("disconnect", name)
 
     def action_connect_all(self) -> None:
         """Connect every connection."""
@@ -194,12 +198,7 @@ class ConnectionScreen(SupervisorScreen):
 
     def action_reconnect_all(self) -> None:
         """Reconnect every connection, asking first."""
-        count = len(self.supervisor.snapshot.connections)
-        self.ask(
-            f"reconnect all {count}? R or y: yes, any other key: no",
-            ("R",),
-            lambda: self.supervisor.command("reconnect", None),
-        )
+        self.supervisor.ask_command("reconnect", None)
 
     def action_metrics(self) -> None:
         """Show the selected connection's metrics."""

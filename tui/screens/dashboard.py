@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from textual import events
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from tui import presenters
 from tui.actions import ACTIONS, bindings
-from tui.engine.api import ConnectionSnapshot, Snapshot
+from tui.engine.api import ConnectionHistory, ConnectionSnapshot, Snapshot
+from tui.remembered import Remembered
 from tui.screens.base import ConnectionScreen
-from tui.screens.layout import HEALTH_COLUMNS, HEARTBEAT_COLUMNS, TRAFFIC_COLUMNS, Rows, share_rows
+from tui.screens.layout import BESIDE_WIDTH, Rows, share_rows
 from widgets.change_log import ChangeLog
 from widgets.channel_table import ChannelTable, channel_heading
 from widgets.connection_list import ConnectionList, heading_line
-from widgets.facts import FactPane
+from widgets.facts import FactList
 from widgets.hint_line import Hint
 from widgets.indicator import ConnectionIndicator
 from widgets.lines import LineView
@@ -29,26 +30,28 @@ class DashboardScreen(ConnectionScreen):
     BINDINGS = bindings("dashboard")
     AUTO_FOCUS = "#connections"
 
-    def __init__(self) -> None:
+    def __init__(self, remembered: Remembered) -> None:
         super().__init__()
         self._notice = NoticeLine(id="notice")
         self._list_heading = HeadingLine(heading_line, id="list-heading")
         self._list = ConnectionList(id="connections")
         self._title = TitleLine(id="selected")
         self._indicator = ConnectionIndicator(id="indicator")
-        self._health = FactPane("HEALTH", HEALTH_COLUMNS, aligned=True, id="health")
-        self._heartbeat = FactPane("HEARTBEAT", HEARTBEAT_COLUMNS, id="heartbeat")
-        self._traffic = FactPane("TRAFFIC", TRAFFIC_COLUMNS, id="traffic")
+        self._facts = FactList(id="facts")
         self._channel_heading = HeadingLine(channel_heading, id="channel-heading")
         self._channels = ChannelTable(id="channels")
+        self._beside = Vertical(self._channel_heading, self._channels, id="beside")
+        self._panes = Horizontal(self._facts, self._beside, id="panes")
         self._log_title = TitleLine(id="log-title")
         self._log = ChangeLog(id="log")
         self._rows: Rows | None = None
         self._shown: list[ConnectionSnapshot] = []
-        self._order: presenters.Order = "worst"
-        self._wanted = ""
-        self._chosen: str | None = None
+        self._order: presenters.Order = "name" if remembered.order == "name" else "worst"
+        self._wanted = remembered.filter or ""
+        self._chosen: str | None = remembered.selection
         """The connection chosen by hand; None follows the worst."""
+        self._history: ConnectionHistory | None = None
+        self._history_of: tuple[object, ...] = ()
 
     def hints(self) -> tuple[Hint, ...]:
         """The few keys that matter most; help comes last and is never cut."""
@@ -62,11 +65,7 @@ class DashboardScreen(ConnectionScreen):
             self._list,
             self._title,
             self._indicator,
-            self._health,
-            self._heartbeat,
-            self._traffic,
-            self._channel_heading,
-            self._channels,
+            self._panes,
             self._log_title,
             self._log,
             id="parts",
@@ -111,12 +110,40 @@ class DashboardScreen(ConnectionScreen):
         if selected is None:
             self._title.show("nothing matches" if snapshot.connections else "no connections")
             return
+        self._ask_history(selected, now)
+        history = self._history if self._history and self._history.name == selected.name else None
         self._title.show(selected.name, presenters.title_note(selected, now))
         self._indicator.show(presenters.indicator(selected, snapshot, now))
-        self._health.show(presenters.health(selected, snapshot, now))
-        self._heartbeat.show(presenters.heartbeat(selected, snapshot, now))
-        self._traffic.show(presenters.traffic(selected, snapshot, now))
+        self._facts.show(presenters.facts(selected, history, snapshot, now))
         self._channels.show(presenters.channel_rows(selected, snapshot, now))
+
+    def _ask_history(self, selected: ConnectionSnapshot, now: float) -> None:
+        """Ask for what is kept of ``selected``: at once when its state changed, else once a minute."""
+        metrics = selected.metrics
+        wanted = (
+            selected.name,
+            metrics.connection_state,
+            metrics.successful_connects,
+            selected.details.round_trip_p50 is None,
+            int(now // 60),
+        )
+        if wanted == self._history_of:
+            return
+        self._history_of = wanted
+        self.run_worker(
+            self._read_history(selected.name),
+            name="history",
+            group="history",
+            exclusive=True,
+            exit_on_error=False,
+        )
+
+    async def _read_history(self, name: str) -> None:
+        answer = await self.supervisor.engine.history(name)
+        # An engine that is away has none to give; row 1 says so.
+        self._history = answer if isinstance(answer, ConnectionHistory) else None
+        if self._history is not None:
+            self.supervisor.show_now()
 
     def _notice_text(self, snapshot: Snapshot) -> str | None:
         parts = [snapshot.notice] if snapshot.notice else []
@@ -127,13 +154,15 @@ class DashboardScreen(ConnectionScreen):
         return "   ".join(parts) or None
 
     def _share_rows(self, snapshot: Snapshot, selected: ConnectionSnapshot | None, now: float) -> None:
-        indicator = 0
+        indicator, panes = 0, 0
         if selected is not None:
             indicator = ConnectionIndicator.rows_of(presenters.indicator(selected, snapshot, now))
+            panes = max(len(self._facts.lines), len(selected.channels) + 1)
+        self._beside.display = self.size.width >= BESIDE_WIDTH
         rows = share_rows(
             self.size.height,
             connections=len(self._shown),
-            channels=len(selected.channels) if selected else 0,
+            panes=panes,
             indicator=indicator,
             details=selected is not None,
             notice=self._notice_text(snapshot) is not None,
@@ -147,11 +176,7 @@ class DashboardScreen(ConnectionScreen):
             (self._list, rows.connections),
             (self._title, rows.title),
             (self._indicator, rows.indicator),
-            (self._health, rows.health),
-            (self._heartbeat, rows.heartbeat),
-            (self._traffic, rows.traffic),
-            (self._channel_heading, rows.channel_heading),
-            (self._channels, rows.channels),
+            (self._panes, rows.panes),
             (self._log_title, rows.log_title),
             (self._log, rows.log),
         ):
@@ -166,7 +191,7 @@ class DashboardScreen(ConnectionScreen):
 
     def on_connection_list_moved(self, event: ConnectionList.Moved) -> None:
         """Keep the connection that was chosen, wherever its row goes."""
-        self._chosen = event.name
+        self._choose(event.name)
         self.supervisor.show_now()
 
     def on_connection_list_opened(self, event: ConnectionList.Opened) -> None:
@@ -176,8 +201,12 @@ class DashboardScreen(ConnectionScreen):
     def _selected_name(self) -> str | None:
         # From the first command on, the selection no longer follows the worst: a second key must
         # not hit another connection than the first.
-        self._chosen = super()._selected_name() or self._chosen
+        self._choose(super()._selected_name() or self._chosen)
         return self._chosen if self.selected else None
+
+    def _choose(self, name: str | None) -> None:
+        self._chosen = name
+        self.supervisor.remember(selection=name)
 
     def action_details(self) -> None:
         """Show everything known of the selected connection."""
@@ -187,6 +216,7 @@ class DashboardScreen(ConnectionScreen):
     def action_order(self) -> None:
         """Order worst first, or by name."""
         self._order = "name" if self._order == "worst" else "worst"
+        self.supervisor.remember(order=self._order)
         self.tell("ordered by name" if self._order == "name" else "ordered worst first")
         self.supervisor.show_now()
 
@@ -199,12 +229,13 @@ class DashboardScreen(ConnectionScreen):
         if self._wanted:
             self._end_filter()
         elif self._chosen:
-            self._chosen = None
+            self._choose(None)
             self.tell("the selection follows the worst connection")
             self.supervisor.show_now()
 
     def _filter(self, text: str) -> None:
         self._wanted = text.strip()
+        self.supervisor.remember(filter=self._wanted)
         self.supervisor.show_now()
 
     def _end_filter(self) -> None:

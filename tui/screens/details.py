@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from textual.widget import Widget
 
 from tui import presenters
-from tui.engine.api import ConnectionSnapshot, Snapshot
+from tui.engine.api import ConnectionHistory, ConnectionSnapshot, Snapshot
 from tui.screens.base import ConnectionScreen
 from tui.screens.layout import HEALTH_COLUMNS, HEARTBEAT_COLUMNS, TRAFFIC_COLUMNS
 from widgets.facts import Fact, fact_lines
@@ -32,14 +32,16 @@ class DetailsScreen(ConnectionScreen):
         self._title = TitleLine(id="selected")
         self._indicator = ConnectionIndicator(id="indicator")
         self._details = LinesPane(id="details")
+        self._history: ConnectionHistory | None = None
+        self._history_of: tuple[object, ...] = ()
 
     def hints(self) -> tuple[Hint, ...]:
         """The keys that work here."""
         return (
             Hint("r", "reconnect"),
-            Hint("m", "metrics"),
+            Hint("i", "inspect"),
             Hint("p", "push"),
-            Hint("j k", "scroll"),
+            Hint("m", "metrics"),
             Hint("esc", "back"),
         )
 
@@ -72,10 +74,26 @@ class DetailsScreen(ConnectionScreen):
         self._indicator.show(value)
         self._indicator.display = rows > 0
         self._indicator.styles.height = max(rows, 1)
-        self._details.set_lines(_lines(connection, snapshot, now))
+        self._ask_history(connection, now)
+        self._details.set_lines(_lines(connection, self._history, snapshot, now))
+
+    def _ask_history(self, connection: ConnectionSnapshot, now: float) -> None:
+        wanted = (connection.metrics, int(now // 60))
+        if wanted != self._history_of:
+            self._history_of = wanted
+            self.run_worker(
+                self._read_history(), name="history", group="history", exclusive=True, exit_on_error=False
+            )
+
+    async def _read_history(self) -> None:
+        answer = await self.supervisor.engine.history(self._connection_name)
+        self._history = answer if isinstance(answer, ConnectionHistory) else None
+        self.supervisor.show_now()
 
 
-def _lines(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) -> list[Line]:
+def _lines(
+    connection: ConnectionSnapshot, history: ConnectionHistory | None, snapshot: Snapshot, now: float
+) -> list[Line]:
     blank: Line = ()
     lines: list[Line] = []
     for title, columns, rows in (
@@ -96,4 +114,11 @@ def _lines(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) -> li
             lines += fact_lines("", (60,), [[Fact("why", channel.reason)]])
         lines += fact_lines("", (60,), [[Fact("last", row.last, row.last_tone)]])
         lines.append(blank)
+    if history is not None:
+        lines += [
+            (Span(" STATES, the newest first", "heading"),),
+            *presenters.state_lines(history, now),
+            blank,
+        ]
+        lines += [(Span(" SETTINGS IN FORCE", "heading"),), *presenters.setting_lines(history.settings)]
     return lines

@@ -9,6 +9,12 @@ HEALTH_COLUMNS = (22, 17, 30)
 HEARTBEAT_COLUMNS = (10, 10, 10, 10, 30)
 TRAFFIC_COLUMNS = (27, 25, 17)
 
+LEAST_WIDTH, LEAST_HEIGHT = 60, 15
+"""Below this size the screen says that it is too small, and shows what fits."""
+
+BESIDE_WIDTH = 76
+"""From this width on there is room for a second pane beside the first."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -19,17 +25,13 @@ class Rows:
     connections: int
     title: int
     indicator: int
-    health: int
-    heartbeat: int
-    traffic: int
-    channel_heading: int
-    channels: int
+    panes: int
     log_title: int
     log: int
 
 
 def share_rows(
-    height: int, *, connections: int, channels: int, indicator: int, notice: bool, details: bool = True
+    height: int, *, connections: int, panes: int, indicator: int, notice: bool, details: bool = True
 ) -> Rows:
     """Share out ``height`` rows, those of row 1 and of the hints included.
 
@@ -46,38 +48,21 @@ def share_rows(
 
     notice_rows = take(1) if notice else 0
     # Enough of the list to see what is wrong; it grows later if rows are left.
-    shown = take(min(max(connections, 1), 3 if height < 20 else 5))
+    shown = take(min(max(connections, 1), 6 if height >= 20 else 5))
     heading = take(1)
     if left < 2:
         shown += take(max(0, connections - shown))
     title = take(1, 2) if details else 0
     indicator_rows = take(indicator) if title else 0
-    heartbeat = take(1) if title else 0
-    health = take(3, 3) if title else 0
-    traffic = take(2, 2) if title else 0
-    channel_heading = take(1, 2) if title and channels else 0
-    channel_rows = take(min(channels, 3)) if channel_heading else 0
+    pane_rows = take(min(panes, 6)) if title else 0
     log_title = take(1, 2)
     log = take(2) if log_title else 0
     # What is left goes to the lists, and the rest of it to the log.
     shown += take(min(max(0, connections - shown), max(left // 2, left - 12)))
-    if channel_heading:
-        channel_rows += take(min(max(0, channels - channel_rows), max(left // 2, left - 8)))
+    if title:
+        pane_rows += take(min(max(0, panes - pane_rows), max(left - left // 4, left - 8)))
     if log_title:
         log += left
     else:
         shown += left
-    return Rows(
-        notice_rows,
-        heading,
-        shown,
-        title,
-        indicator_rows,
-        health,
-        heartbeat,
-        traffic,
-        channel_heading,
-        channel_rows,
-        log_title,
-        log,
-    )
+    return Rows(notice_rows, heading, shown, title, indicator_rows, pane_rows, log_title, log)

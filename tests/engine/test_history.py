@@ -1,0 +1,212 @@
+"""What is kept of a connection's past, on a clock that a test moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.channels.virtual import REPLAYED
+from tests.engine.conftest import FAST, connection, eventually, running, state_of
+from tui.channels import StateChange
+from tui.demo.hub import Hub
+from tui.engine.api import CommandResult, ConnectionHistory, FrameContent, FramePage
+from tui.engine.history import DAY, HOUR, KEPT_STATES, History
+
+MIDNIGHT = 1_800_000_000.0 // 60 * 60
+
+
+class MovedClock:
+    """Both readings, moved by hand."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.wall_offset = 0.0
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    def time(self) -> float:
+        return MIDNIGHT + self.passed + self.wall_offset
+
+
+class Watched:
+    """A history that is looked at as often as the engine looks."""
+
+    def __init__(self, state: Any = "connected") -> None:
+        self.clock = MovedClock()
+        self.history = History(self.clock)
+        self.change(state)
+
+    def change(self, state: Any) -> None:
+        change = StateChange(old_state="connecting", new_state=state, error=None, timestamp=self.clock.time())
+        self.history.changed(change)
+
+    def wait(self, seconds: float) -> None:
+        while seconds > 0:
+            step = min(seconds, 1.0)
+            self.clock.passed += step
+            seconds -= step
+            self.history.hour()
+
+
+def test_an_hour_of_being_connected_is_unbroken() -> None:
+    watched = Watched()
+    watched.wait(3700)
+    assert watched.history.hour() == "8" * 60
+    assert watched.history.availability(HOUR).share == 1.0
+
+
+def test_what_was_not_observed_is_not_claimed() -> None:
+    watched = Watched()
+    watched.wait(90)
+    assert watched.history.hour() == "?" * 58 + "88"
+    day = watched.history.availability(DAY)
+    assert (day.share, day.observed) == (1.0, pytest.approx(90))
+
+
+def test_a_millisecond_away_is_seen_for_an_hour() -> None:
+    watched = Watched()
+    watched.wait(600)
+    watched.change("reconnecting")
+    watched.clock.passed += 0.001
+    watched.change("connected")
+    watched.wait(3000)
+    assert watched.history.hour().count("7") == 1
+    share = watched.history.availability(HOUR).share
+    assert share is not None
+    assert 0.999 < share < 1.0
+
+
+def test_time_asked_to_be_disconnected_counts_for_nothing() -> None:
+    watched = Watched()
+    watched.wait(60)
+    watched.change("disconnected")
+    watched.wait(120)
+    assert watched.history.hour()[-3:] == "8oo" or watched.history.hour()[-4:] == "8oo?"
+    assert watched.history.availability(HOUR).share == 1.0
+    watched.change("reconnecting")
+    watched.wait(60)
+    assert watched.history.availability(HOUR).share == pytest.approx(0.5)
+
+
+def test_a_machine_that_slept_did_not_observe() -> None:
+    watched = Watched()
+    watched.wait(60)
+    watched.clock.passed += 600
+    watched.wait(60)
+    assert watched.history.hour()[-12:].count("?") >= 9
+    assert watched.history.availability(HOUR).observed == pytest.approx(120, abs=1.5)
+
+
+def test_a_wall_clock_that_jumps_breaks_nothing() -> None:
+    watched = Watched()
+    watched.wait(120)
+    watched.clock.wall_offset = -7200
+    watched.wait(120)
+    watched.clock.wall_offset = 7200
+    watched.wait(120)
+    assert len(watched.history.hour()) == 60
+    assert watched.history.availability(DAY).share == 1.0
+
+
+def test_an_unchanged_strip_is_the_same_object() -> None:
+    watched = Watched()
+    watched.wait(70)
+    before = watched.history.hour()
+    watched.clock.passed += 1
+    assert watched.history.hour() is before
+
+
+def test_the_last_hundred_changes_are_kept() -> None:
+    watched = Watched()
+    for _ in range(150):
+        watched.change("reconnecting")
+        watched.wait(2)
+    assert len(watched.history.states) == KEPT_STATES
+    assert watched.history.states[-1].before == pytest.approx(2)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["connected", "reconnecting", "failed"]), st.floats(0, 200)), max_size=20
+    )
+)
+@REPLAYED
+def test_availability_is_what_a_plain_sum_gives(steps: list[tuple[Any, float]]) -> None:
+    watched = Watched("failed")
+    connected = total = 0.0
+    for state, seconds in steps:
+        watched.change(state)
+        watched.wait(seconds)
+        total += seconds
+        connected += seconds if state == "connected" else 0.0
+    found = watched.history.availability(DAY)
+    assert found.observed == pytest.approx(total, abs=1e-3)
+    if total > 0.01:
+        assert found.share == pytest.approx(connected / total, abs=1e-3)
+
+
+# In the engine
+
+
+async def test_the_engine_keeps_a_history_and_a_replaced_connection_goes_on_with_it(hub: Hub) -> None:
+    class Setting:
+        key, text, source = "connections.stage.url", '"ws://x"', "config.toml:3"
+
+    with running(connection("stage", hub.url), in_force=[Setting()]) as engine:
+        await eventually(lambda: state_of(engine, "stage") == "connected", "connected")
+        history = await engine.history("stage")
+        assert isinstance(history, ConnectionHistory)
+        assert [entry.state for entry in history.states] == ["connecting", "connected"]
+        assert len(history.round_trips) >= 1
+        assert [(each.key, each.source) for each in history.settings] == [("url", "config.toml:3")]
+        assert engine.snapshot().connections[0].hour[-1] in "01234567"
+        replaced = connection("stage", hub.url + "/", options=FAST)
+        await engine.apply([replaced])
+        await eventually(lambda: state_of(engine, "stage") == "connected", "connected again")
+        history = await engine.history("stage")
+        assert isinstance(history, ConnectionHistory)
+        assert len(history.states) >= 4
+        unknown = await engine.history("nope")
+        assert isinstance(unknown, CommandResult)
+        assert "there are: stage" in unknown.message
+
+
+async def test_frames_are_recorded_from_the_first_question_on_and_secrets_are_masked(hub: Hub) -> None:
+    settings = connection("stage", hub.url, "stream:overlays")
+    secret = type(settings.topics[0])("room:1", {"token": "hunter2", "seats": [1, {"deep": "hunter2"}]})
+    settings = type(settings)("stage", hub.url, (*settings.topics, secret), FAST)
+    with running(settings) as engine:
+        await eventually(lambda: state_of(engine, "stage") == "connected", "connected")
+        first = await engine.frames("stage")
+        assert isinstance(first, FramePage)
+        assert first.frames == ()
+        await engine.reconnect("stage")
+        cursor, frames = 0, []
+        for _ in range(100):
+            page = await engine.frames("stage", cursor, 1000)
+            assert isinstance(page, FramePage)
+            frames += page.frames
+            cursor = page.next_cursor
+            if any(each.event == "stream_state" for each in frames):
+                break
+            await engine.push("stage", "stream:overlays", "ping", {})
+        events = {(each.direction, each.event) for each in frames}
+        assert {
+            ("out", "heartbeat"),
+            ("in", "phx_reply"),
+            ("out", "phx_join"),
+            ("in", "stream_state"),
+        } <= events
+        joins = [each for each in frames if each.event == "phx_join" and each.topic == "room:1"]
+        assert joins
+        for each in joins:
+            content = await engine.frame("stage", each.cursor)
+            assert isinstance(content, FrameContent)
+            assert "hunter2" not in content.payload + each.preview
+            assert content.payload == '{"token":"***","seats":["***",{"deep":"***"}]}'
+        gone = await engine.frame("stage", 10**9)
+        assert isinstance(gone, CommandResult)

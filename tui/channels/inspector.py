@@ -1,0 +1,116 @@
+"""The last frames of one socket in both directions, while somebody looks."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from tui.channels.wire import DecodeError, Message
+
+MAX_FRAMES = 1000
+MAX_KEPT = 64 * 1024
+"""Bytes kept of one payload."""
+MAX_BYTES = 16 * 1024 * 1024
+"""Of all payloads; beyond it the oldest frames go."""
+
+_MASK = "***"
+_SECRET_EVENTS = ("phx_join", "access_token")
+"""Sent with what the settings keep secret: a join's parameters, a renewed token."""
+
+
+class InspectedFrame(NamedTuple):
+    """One frame; ``payload`` is what was kept of it."""
+
+    cursor: int
+    timestamp: float
+    direction: Literal["in", "out"]
+    topic: str
+    event: str
+    ref: str | None
+    join_ref: str | None
+    size: int
+    binary: bool
+    payload: bytes
+    cut: bool
+
+
+class Inspector:
+    """A ring of frames. Costs nothing where there is none: a socket has one only while it is asked for."""
+
+    def __init__(self, cursor: int = 0) -> None:
+        self.cursor = cursor
+        """Of the latest frame; grows by one with each."""
+        self._frames: deque[InspectedFrame] = deque()
+        self._bytes = 0
+
+    def add(
+        self, direction: Literal["in", "out"], timestamp: float, message: Message | None, data: bytes
+    ) -> None:
+        """Record one frame; ``message`` is None for one that did not decode."""
+        if message is None:
+            topic = event = "?"
+            ref = join_ref = None
+            binary, payload = False, data
+        else:
+            topic, event, binary = message.topic, message.event, message.binary
+            ref, join_ref = _text(message.ref), _text(message.join_ref)
+            payload = message.raw
+            if direction == "out" and event in _SECRET_EVENTS:
+                payload = _masked(message)
+        kept = payload[:MAX_KEPT]
+        self.cursor += 1
+        self._bytes += len(kept)
+        self._frames.append(
+            InspectedFrame(
+                cursor=self.cursor,
+                timestamp=timestamp,
+                direction=direction,
+                topic=topic,
+                event=event,
+                ref=ref,
+                join_ref=join_ref,
+                size=len(data),
+                binary=binary,
+                payload=kept,
+                cut=len(payload) > MAX_KEPT,
+            )
+        )
+        while len(self._frames) > MAX_FRAMES or self._bytes > MAX_BYTES:
+            self._bytes -= len(self._frames.popleft().payload)
+
+    def after(self, cursor: int, limit: int) -> list[InspectedFrame]:
+        """The newest frames after ``cursor``, at most ``limit`` of them, oldest first."""
+        newest: list[InspectedFrame] = []
+        for frame in reversed(self._frames):
+            if frame.cursor <= cursor or len(newest) == limit:
+                break
+            newest.append(frame)
+        return newest[::-1]
+
+    def find(self, cursor: int) -> InspectedFrame | None:
+        """The frame of that cursor, while it is held."""
+        if not self._frames:
+            return None
+        place = cursor - self._frames[0].cursor
+        return self._frames[place] if 0 <= place < len(self._frames) else None
+
+
+def _text(ref: Any) -> str | None:
+    return None if ref is None else str(ref)[:100]
+
+
+def _masked(message: Message) -> bytes:
+    try:
+        return msgspec.json.encode(_mask(message.payload))
+    except (DecodeError, TypeError, ValueError, RecursionError):
+        return _MASK.encode()
+
+
+def _mask(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _mask(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_mask(inner) for inner in value]
+    return _MASK
