@@ -6,15 +6,19 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
 from tests.scripted_engine import BusyEngine, ScriptedEngine, channel, connection, evening, hub_away
-from tui.actions import ACTIONS, bindings
+from tui.actions import ACTIONS
 from tui.app import THEMES, FaceOptions, OverlaySupervisorApp
 from tui.engine.api import CommandResult, ConnectionSnapshot
+from tui.keymap import keymap
+from tui.remembered import Remembered
 from tui.screens.details import DetailsScreen
+from tui.screens.inspector import InspectorScreen
 from tui.screens.text import HelpScreen, MetricsScreen
 
 SIZE = (80, 24)
@@ -217,10 +221,11 @@ async def test_a_push_while_the_hub_is_away_answers_not_connected() -> None:
 async def test_brackets_without_end_and_broken_text_do_not_end_the_face() -> None:
     engine = ScriptedEngine([connection()])
     app = OverlaySupervisorApp(engine)
-    async with app.run_test(size=SIZE) as pilot:
+    async with app.run_test(size=SIZE):
         for payload in ("[" * 5000, '"\ud800"'):
-            app.push_line("events", f"stream:overlays ping {payload}")
-            await until_seen(pilot, "✗ not JSON")
+            mistake = app.push_line("events", f"stream:overlays ping {payload}")
+            assert mistake is not None
+            assert mistake.startswith("not JSON")
         assert engine.asked == []
 
 
@@ -231,8 +236,26 @@ async def test_a_push_that_is_no_json_is_not_sent() -> None:
         await pilot.press("p")
         await pilot.pause()
         await pilot.press("x", "enter")
-        await until_seen(pilot, "✗ not JSON")
+        await until_seen(pilot, "✗ not JSON at column 24, trailing characters: stream:overlays ping {}x")
         assert engine.asked == []
+        # One character was wrong, not all of it.
+        await pilot.press("backspace", "enter")
+        await until(pilot, lambda: engine.asked == [("push", "stage", "stream:overlays", "ping", "{}")])
+
+
+async def test_a_long_reply_is_shown_in_full_on_a_screen_of_its_own() -> None:
+    engine = ScriptedEngine([connection()])
+    engine.answer = CommandResult(ok=True, message='{"queue":[' + ",".join(["1"] * 60) + '],"last":"one"}')
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("p")
+        await until_seen(pilot, "push topic event JSON: ")
+        await pilot.press("enter")
+        await until_seen(pilot, "─ reply ─ push ping on stream:overlays")
+        await pilot.press("G")
+        await until_seen(pilot, '   "last": "one"')
+        await pilot.press("escape")
+        await until_seen(pilot, "LAST HOUR")
 
 
 # Keys
@@ -435,21 +458,20 @@ async def test_help_tells_every_action() -> None:
 
 
 def test_no_key_does_two_things_and_every_action_exists() -> None:
-    keys = [key for action in ACTIONS for key in action.keys]
-    assert len(keys) == len(set(keys))
+    assert keymap({}) == {action.id: action.keys for action in ACTIONS}
     assert len({action.id for action in ACTIONS}) == len(ACTIONS)
     assert sum(action.hint for action in ACTIONS) <= 5
-    assert bindings("everywhere", "connection", "dashboard")
     # Keys that later parts are to have.
-    assert not set(keys) & {"space", "s", "x", "u", "X", "a", "exclamation_mark", "i", "f"}
+    keys = {key for action in ACTIONS for key in action.keys}
+    assert not keys & {"space", "s", "x", "u", "X", "a", "exclamation_mark"}
 
 
 async def test_every_action_is_carried_out_by_someone() -> None:
     app = OverlaySupervisorApp(evening())
     async with app.run_test(size=SIZE):
         for action in ACTIONS:
-            target, _, name = action.function.rpartition(".")
-            owner = app if target == "app" else app.screen
+            target, _, name = action.function.partition("(")[0].rpartition(".")
+            owner = app if target == "app" else InspectorScreen if action.scope == "inspector" else app.screen
             assert callable(getattr(owner, f"action_{name}")), action.id
 
 
@@ -539,3 +561,124 @@ async def test_what_merely_ticks_is_painted_at_most_once_a_second(
         monkeypatch.setattr(app, "_display", lambda screen, renderable: painted.append(renderable))
         await pilot.pause(2.5)
         assert 1 <= len([each for each in painted if each is not None]) <= 4
+
+
+# What a face takes from the settings and from its last run
+
+
+async def test_keys_can_be_changed_and_footer_and_help_follow() -> None:
+    engine = ScriptedEngine([connection()])
+    keys = keymap({"connection.reconnect": ("ctrl+r",), "quit": ("Q",)})
+    app = OverlaySupervisorApp(engine, options=FaceOptions(keymap=keys))
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, " ^r reconnect ")
+        await pilot.press("r")
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: engine.asked == [("reconnect", "stage")])
+        await pilot.press("f1")
+        await until_seen(pilot, "^r        Reconnect the selected connection now.")
+        await pilot.press("escape")
+        await pilot.press("q")
+        await pilot.press("Q")
+        await until_seen(pilot, "quit and stop 1 connection? Q or y: yes")
+        await pilot.press("Q")
+        await until(pilot, lambda: not app.is_running)
+
+
+async def test_the_arrangement_comes_back() -> None:
+    kept: list[Remembered] = []
+    app = OverlaySupervisorApp(evening(), options=FaceOptions(remember=kept.append))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("o", "j")
+        await pilot.press("slash", *"seed", "enter")
+        app.theme = "light"
+        await until(pilot, lambda: bool(kept) and kept[-1].theme == "light")
+    assert kept[-1] == Remembered(theme="light", order="name", filter="seed", selection="events")
+    again = OverlaySupervisorApp(evening(), options=FaceOptions(remembered=kept[-1]))
+    async with again.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, "only 'seed': 2 of 9, esc shows all")
+        assert again.theme == "light"
+        await pilot.press("escape")
+        await until_seen(pilot, "▸◐ events")
+
+
+async def test_a_full_disk_does_not_end_the_face() -> None:
+    def full(remembered: Remembered) -> None:
+        raise OSError(28, "no space left on device")
+
+    app = OverlaySupervisorApp(evening(), options=FaceOptions(remember=full))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("o")
+        await pilot.pause(0.8)
+        await until_seen(pilot, "LAST HOUR")
+
+
+async def test_the_bell_rings_once_for_what_becomes_worse(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = ScriptedEngine([connection("stage"), connection("events")])
+    app = OverlaySupervisorApp(engine, options=FaceOptions(bell=True))
+    rung: list[float] = []
+    monkeypatch.setattr(app, "bell", lambda: rung.append(1))
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, "● Connected")
+        away = hub_away("events")
+        engine.replace("events", metrics=away.metrics, details=away.details, trouble=away.trouble)
+        await until_seen(pilot, "◐ Reconnecting (3)")
+        await pilot.pause(0.6)
+        assert len(rung) == 1
+        engine.stopped = "it broke"
+        await until_seen(pilot, "engine stopped")
+        assert len(rung) == 2
+
+
+async def test_what_ticks_can_be_slowed_down_and_sped_up() -> None:
+    app = OverlaySupervisorApp(evening())
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("minus")
+        await until_seen(pilot, "what merely ticks is repainted every 2 s")
+        await pilot.press(*["plus"] * 9)
+        await until_seen(pilot, "what merely ticks is repainted every 0.25 s")
+
+
+async def test_a_picture_is_written_where_files_go_and_fetches_nothing(tmp_path: Path) -> None:
+    app = OverlaySupervisorApp(evening(), options=FaceOptions(folder=tmp_path / "state"))
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, "LAST HOUR")
+        app.action_picture()
+        app.action_picture()
+        await until(pilot, lambda: len(list((tmp_path / "state").glob("screen-*.svg"))) == 2)
+        picture = next((tmp_path / "state").glob("screen-*.svg"))
+        await until_seen(pilot, "picture: ")
+        text = picture.read_text(encoding="utf-8")
+        assert "phononmaser" in text
+        assert "url(http" not in text
+        assert "@font-face" not in text
+        assert picture.stat().st_mode & 0o777 == 0o600
+
+
+async def test_below_60x15_it_says_that_it_is_too_small() -> None:
+    app = OverlaySupervisorApp(evening())
+    async with app.run_test(size=(60, 15)) as pilot:
+        await until_seen(pilot, "▸✗ phononmaser_in")
+        assert "too small" not in screen_text(app)
+        await pilot.resize_terminal(59, 15)
+        await until_seen(pilot, "too small: 59x15; all is seen from 60x15 on")
+        assert "✗ Circuit Breaker Open" in screen_lines(app)[0]
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: "too small" not in screen_text(app))
+
+
+async def test_themes_are_seen_before_they_are_kept() -> None:
+    app = OverlaySupervisorApp(evening())
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, "LAST HOUR")
+        app.action_choose_theme()
+        await until_seen(pilot, "▸ dark")
+        await pilot.press("j")
+        await until(pilot, lambda: app.theme == "light")
+        await pilot.press("escape")
+        await until(pilot, lambda: app.theme == "dark")
+        app.action_choose_theme()
+        await until_seen(pilot, "▸ dark")
+        await pilot.press("down", "down", "enter")
+        await until(pilot, lambda: app.theme == "ansi-dark")
+        await until_seen(pilot, "LAST HOUR")

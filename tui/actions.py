@@ -1,14 +1,23 @@
-"""The one registry of what a person can do: keys, footer, help and palette are made from it."""
+"""The one registry of what a person can do: keys, footer, help and palette are made from it.
+
+Knows nothing of Textual, so that the keys of the settings can be checked before anything is drawn.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from textual.binding import Binding, BindingType
+Scope = Literal["everywhere", "list", "connection", "dashboard", "inspector"]
+"""Where an action works: on every screen, where there is a list to move in, where a connection is
+selected, on one screen alone."""
 
-Scope = Literal["everywhere", "connection", "dashboard"]
-"""Where an action works: on every screen, on those that show a connection, on the dashboard alone."""
+SCREENS: tuple[frozenset[Scope], ...] = (
+    frozenset(("everywhere", "list", "connection", "dashboard")),
+    frozenset(("everywhere", "list", "connection")),
+    frozenset(("everywhere", "list", "inspector")),
+)
+"""The scopes that meet on a screen: there a key can do one thing only."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +27,6 @@ class Action:
     id: str
     keys: tuple[str, ...]
     """The default keys in Textual's names; the first is the one that is shown."""
-    shown: str
-    """The keys as help writes them."""
     label: str
     """One or two words, for the footer."""
     help: str
@@ -34,25 +41,16 @@ class Action:
 
 
 ACTIONS: tuple[Action, ...] = (
-    Action("move.down", ("j", "down"), "j ↓", "down", "Move down.", "move_down", "connection"),
-    Action("move.up", ("k", "up"), "k ↑", "up", "Move up.", "move_up", "connection"),
-    Action(
-        "move.page_down",
-        ("pagedown",),
-        "page ↓",
-        "page down",
-        "Move down by a page.",
-        "page_down",
-        "connection",
-    ),
-    Action("move.page_up", ("pageup",), "page ↑", "page up", "Move up by a page.", "page_up", "connection"),
-    Action("move.first", ("g", "home"), "g", "first", "Move to the first line.", "move_first", "connection"),
-    Action("move.last", ("G", "end"), "G", "last", "Move to the last line.", "move_last", "connection"),
-    Action("pane.next", ("tab",), "tab", "next pane", "Go to the next pane.", "app.focus_next", "dashboard"),
+    Action("move.down", ("j", "down"), "down", "Move down.", "move_down", "list"),
+    Action("move.up", ("k", "up"), "up", "Move up.", "move_up", "list"),
+    Action("move.page_down", ("pagedown",), "page down", "Move down by a page.", "page_down", "list"),
+    Action("move.page_up", ("pageup",), "page up", "Move up by a page.", "page_up", "list"),
+    Action("move.first", ("g", "home"), "first", "Move to the first line.", "move_first", "list"),
+    Action("move.last", ("G", "end"), "last", "Move to the last line.", "move_last", "list"),
+    Action("pane.next", ("tab",), "next pane", "Go to the next pane.", "app.focus_next", "dashboard"),
     Action(
         "connection.reconnect",
         ("r",),
-        "r",
         "reconnect",
         "Reconnect the selected connection now.",
         "reconnect",
@@ -63,7 +61,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "connection.details",
         ("enter",),
-        "enter",
         "details",
         "Show everything known of the selected connection.",
         "details",
@@ -74,7 +71,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "list.filter",
         ("slash",),
-        "/",
         "filter",
         "Filter by name, label, address, topic or state; esc ends it.",
         "filter",
@@ -85,7 +81,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "palette",
         ("ctrl+p", "colon"),
-        "^p :",
         "palette",
         "Find a command by its name.",
         "app.command_palette",
@@ -95,7 +90,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "help",
         ("question_mark", "f1"),
-        "? F1",
         "help",
         "Show the keys.",
         "app.help",
@@ -106,7 +100,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "list.order",
         ("o",),
-        "o",
         "order",
         "Order the connections worst first, or by name.",
         "order",
@@ -116,7 +109,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "connection.connect",
         ("c",),
-        "c",
         "connect",
         "Connect the selected connection, unless it is.",
         "connect",
@@ -126,7 +118,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "all.connect",
         ("C",),
-        "C",
         "connect all",
         "Connect every connection that is not connected.",
         "connect_all",
@@ -136,7 +127,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "all.reconnect",
         ("R",),
-        "R",
         "reconnect all",
         "Reconnect every connection; asks first.",
         "reconnect_all",
@@ -146,7 +136,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "connection.disconnect",
         ("D",),
-        "D",
         "disconnect",
         "Disconnect the selected connection until asked for; asks first.",
         "disconnect",
@@ -156,7 +145,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "connection.metrics",
         ("m",),
-        "m",
         "metrics",
         "Show getMetrics() of the selected connection.",
         "metrics",
@@ -166,7 +154,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "connection.copy",
         ("y",),
-        "y",
         "copy",
         "Send its metrics to the terminal's clipboard.",
         "copy_metrics",
@@ -176,7 +163,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "connection.push",
         ("p",),
-        "p",
         "push",
         "Push a message on a channel of the selected connection.",
         "push",
@@ -186,7 +172,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "debug",
         ("b",),
-        "b",
         "debug",
         "Show the indicator always, or only when something is wrong.",
         "app.toggle_debug",
@@ -196,20 +181,16 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "theme",
         (),
-        "",
         "theme",
         "Choose dark, light or the terminal's own colours.",
-        "app.change_theme",
+        "app.choose_theme",
         "everywhere",
         "theme",
     ),
-    Action(
-        "back", ("escape",), "esc", "back", "Leave: a question, a filter, a screen.", "back", "connection"
-    ),
+    Action("back", ("escape",), "back", "Leave: a question, a filter, a screen.", "back", "list"),
     Action(
         "quit",
         ("q", "ctrl+c"),
-        "q ^c",
         "quit",
         "Quit; where that stops the connections, at the second press.",
         "app.ask_quit",
@@ -219,7 +200,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "detach",
         ("d",),
-        "d",
         "detach",
         "Leave the engine running, where this screen is attached to one.",
         "app.detach",
@@ -229,19 +209,93 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "suspend",
         ("ctrl+z",),
-        "^z",
         "suspend",
         "Says what suspending would stop, and does nothing.",
         "app.suspend_process",
         "everywhere",
     ),
+    Action(
+        "connection.inspect",
+        ("i",),
+        "inspect",
+        "Show the frames of the selected connection, in and out.",
+        "inspect",
+        "connection",
+        "inspect the frames of the selected connection",
+    ),
+    Action(
+        "inspector.freeze",
+        ("f",),
+        "freeze",
+        "Let the list stand still; it counts what comes.",
+        "freeze",
+        "inspector",
+    ),
+    Action(
+        "inspector.filter",
+        ("slash",),
+        "filter",
+        "Filter: words, topic:..., event:...; esc ends it.",
+        "filter",
+        "inspector",
+    ),
+    Action(
+        "inspector.direction",
+        ("t",),
+        "in or out",
+        "Show both directions, only in, only out.",
+        "direction",
+        "inspector",
+    ),
+    Action(
+        "inspector.open",
+        ("enter",),
+        "payload",
+        "Show the selected frame with its payload.",
+        "open",
+        "inspector",
+    ),
+    Action(
+        "inspector.export",
+        ("w",),
+        "export",
+        "Write the frames that are shown to a file, as JSON lines.",
+        "export",
+        "inspector",
+    ),
+    Action(
+        "inspector.copy",
+        ("y",),
+        "copy",
+        "Send the selected frame's payload to the terminal's clipboard.",
+        "copy",
+        "inspector",
+    ),
+    Action(
+        "screenshot",
+        (),
+        "screenshot",
+        "Write a picture of the screen to a file, as SVG.",
+        "app.picture",
+        "everywhere",
+        "screenshot: write a picture of the screen",
+    ),
+    Action(
+        "refresh.faster",
+        ("plus",),
+        "faster",
+        "Repaint what merely ticks twice as often.",
+        "app.refresh_rate(0.5)",
+        "everywhere",
+        "refresh twice as often",
+    ),
+    Action(
+        "refresh.slower",
+        ("minus",),
+        "slower",
+        "Repaint what merely ticks half as often.",
+        "app.refresh_rate(2)",
+        "everywhere",
+        "refresh half as often",
+    ),
 )
-
-
-def bindings(*scopes: Scope) -> list[BindingType]:
-    """The key bindings of the actions in ``scopes``."""
-    return [
-        Binding(",".join(action.keys), action.function, action.label, id=action.id, show=False)
-        for action in ACTIONS
-        if action.scope in scopes and action.keys
-    ]

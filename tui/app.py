@@ -5,32 +5,40 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import re
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-from textual.app import SystemCommand
+from textual.app import App, SystemCommand
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
 from tui import presenters
-from tui.actions import ACTIONS, bindings
+from tui.actions import ACTIONS
 from tui.engine.api import CommandResult, ConnectionSnapshot, Engine, LogLine, Snapshot
+from tui.exports import write_new
 from tui.formats import time_of_day
+from tui.keymap import Keymap, keymap, shown
+from tui.presenters.frames import pretty
 from tui.presenters.status import RINGS_FROM
+from tui.push_line import PushError, read_push
 from tui.remembered import Remembered
 from tui.screens.base import SupervisorScreen
+from tui.screens.bindings import bindings
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.details import DetailsScreen
-from tui.screens.text import HelpScreen, MetricsScreen
+from tui.screens.inspector import InspectorScreen
+from tui.screens.text import HelpScreen, LinesScreen, MetricsScreen
+from tui.screens.theme import ThemeScreen
 from tui.terminal import UnattendedApp
-from widgets.lines import Tone
+from widgets.lines import Span, Tone
 from widgets.untrusted import displayable
 
 log = logging.getLogger(__name__)
@@ -85,8 +93,8 @@ class FaceOptions:
     """Ring once when the worst state becomes worse."""
     refresh: float = 1.0
     """Seconds between repaints of what merely ticks."""
-    keymap: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The keys of every action that has others than its own; checked already."""
+    keymap: Keymap = field(default_factory=lambda: keymap({}))
+    """The keys of every action."""
     folder: Path | None = None
     """Where pictures and exports go; None for the working directory."""
     remembered: Remembered = field(default_factory=Remembered)
@@ -130,7 +138,8 @@ class OverlaySupervisorApp(UnattendedApp):
         self.options = options or FaceOptions()
         wanted = self.options.theme or self.options.remembered.theme
         self.theme = "ansi-dark" if self.without_colour else wanted if wanted in THEMES else "dark"
-        self.set_keymap({action: ",".join(keys) for action, keys in self.options.keymap.items()})
+        self.keymap = self.options.keymap
+        self.set_keymap({action: ",".join(keys) for action, keys in self.keymap.items() if keys})
         self.clock = clock
         self.refresh_seconds = self.options.refresh
         self.engine = engine
@@ -188,13 +197,18 @@ class OverlaySupervisorApp(UnattendedApp):
         self.snapshot = snapshot = self._read()
         self._urgent = presenters.urgent(snapshot)
         self._shown_tick = self._tick()
-        now = float(int(self.clock()))
+        now = self.now
         self.show_title(presenters.terminal_title(snapshot, now))
         self._ring(presenters.worst(snapshot, now))
         for screen in self.screen_stack:
             # Below a full screen nothing can be seen; below the palette the dashboard can.
             if isinstance(screen, SupervisorScreen) and screen.is_attached:
                 screen.show(snapshot, now)
+
+    @property
+    def now(self) -> float:
+        """Epoch seconds, whole ones: what merely ticks changes no more often."""
+        return float(int(self.clock()))
 
     def _ring(self, worst: int) -> None:
         """Ring when things have become worse than they were, if that was asked for."""
@@ -284,8 +298,13 @@ class OverlaySupervisorApp(UnattendedApp):
             f"{verb} {what}? {key} or y: yes, any other key: no", (key,), lambda: self.command(verb, name)
         )
 
-    def run_command(self, words: str, answer: Awaitable[CommandResult]) -> None:
-        """Wait for the engine's answer beside everything else, and tell it."""
+    def run_command(
+        self,
+        words: str,
+        answer: Awaitable[CommandResult],
+        told: Callable[[str, CommandResult], None] | None = None,
+    ) -> None:
+        """Wait for the engine's answer beside everything else, tell it, and call ``told`` with it."""
 
         async def run() -> None:
             try:
@@ -297,34 +316,42 @@ class OverlaySupervisorApp(UnattendedApp):
             else:
                 self.tell(f"✗ {words}: {result.message}", "bad")
             self.show_now()
+            if told is not None:
+                told(words, result)
             # The engine publishes what a command did within 20 ms.
             self.set_timer(0.04, self.show_now)
 
         self.tell(f"{words} …")
         self.run_worker(run(), name=words, group="commands", exit_on_error=False)
 
-    def push_line(self, name: str, line: str) -> None:
-        """Push what was typed: a topic, an event, and a payload in JSON."""
-        topic, _, rest = line.strip().partition(" ")
-        event, _, text = rest.strip().partition(" ")
-        if not topic or not event:
-            self.tell("✗ a push takes a topic, an event and a payload in JSON", "bad")
-            return
+    def push_line(self, name: str, line: str) -> str | None:
+        """Push what was typed: a topic, an event, and a payload in JSON.
+
+        Returns:
+            What is wrong with it and where, if it was not sent.
+        """
         try:
-            payload = msgspec.json.decode(text or "{}")
-        except (ValueError, RecursionError) as error:
-            # Also a lone surrogate, or brackets without end: what is typed must not end the face.
-            self.tell(
-                f"✗ not JSON: {type(error).__name__ if isinstance(error, UnicodeError) else error}", "bad"
-            )
-            return
-        self.run_command(f"push {event} on {topic}", self.engine.push(name, topic, event, payload))
+            push = read_push(line)
+        except PushError as error:
+            return str(error)
+        words = f"push {push.event} on {push.topic}"
+        self.run_command(
+            words, self.engine.push(name, push.topic, push.event, push.payload), told=self._show_reply
+        )
+        return None
+
+    def _show_reply(self, words: str, result: CommandResult) -> None:
+        """Show a reply that is too long for the last row on a screen of its own."""
+        screen = self.screen
+        if result.ok and len(result.message) > self.size.width - 2 and isinstance(screen, SupervisorScreen):
+            lines = [(Span(f" {line}"),) for line in pretty(result.message)]
+            self.open_screen(LinesScreen("reply", words, lines))
 
     def show_metrics(self, name: str) -> None:
         """Show ``getMetrics()`` of ``name``."""
         if connection := self.connection(name):
             read_at = time_of_day(self.snapshot.taken_at, self.clock())
-            self._open(MetricsScreen(name, read_at, presenters.metrics_json(connection)))
+            self.open_screen(MetricsScreen(name, read_at, presenters.metrics_json(connection)))
 
     def show_state(self, name: str) -> None:
         """Tell ``getState()`` of ``name``."""
@@ -343,12 +370,48 @@ class OverlaySupervisorApp(UnattendedApp):
 
     def show_details(self, name: str) -> None:
         """Show everything known of ``name``."""
-        self._open(DetailsScreen(name))
+        self.open_screen(DetailsScreen(name))
+
+    def inspect(self, name: str) -> None:
+        """Show the frames of ``name``."""
+        self.open_screen(InspectorScreen(name))
+
+    def action_refresh_rate(self, factor: float) -> None:
+        """Repaint what merely ticks more often, or less."""
+        self.refresh_seconds = min(60.0, max(POLL_SECONDS, self.refresh_seconds * factor))
+        self.tell(f"what merely ticks is repainted every {self.refresh_seconds:g} s")
+
+    def action_picture(self) -> None:
+        """Write a picture of the screen to a file."""
+        name = time.strftime("screen-%Y%m%dT%H%M%S.svg", time.localtime(self.clock()))
+        picture = picture_of(self)
+
+        def write() -> str:
+            return str(write_new(self.options.folder, name, picture.encode()))
+
+        self.run_writing("picture", write)
+
+    def run_writing(self, what: str, write: Callable[[], str]) -> None:
+        """Write a file in a thread, and tell where it went."""
+
+        async def run() -> None:
+            try:
+                path = await asyncio.to_thread(write)
+            except OSError as error:
+                self.tell(f"✗ {what}: {error.filename or ''}: {error.strerror}", "bad")
+            else:
+                self.tell(f"{what}: {path}")
+
+        self.run_worker(run(), name=what, group="files", exit_on_error=False)
+
+    def action_choose_theme(self) -> None:
+        """Choose a theme, each seen as the cursor comes to it."""
+        self.push_screen(ThemeScreen(THEMES, self.theme))
 
     def action_help(self) -> None:
         """Show the keys."""
         if not isinstance(self.screen, HelpScreen):
-            self._open(HelpScreen())
+            self.open_screen(HelpScreen(self.keymap))
 
     def action_toggle_debug(self) -> None:
         """Show the indicator though nothing is wrong, or only when something is."""
@@ -365,9 +428,10 @@ class OverlaySupervisorApp(UnattendedApp):
             return
         count = len(self.snapshot.connections)
         what = "1 connection" if count == 1 else f"{count} connections"
+        keys = self.keymap["quit"]
         screen.ask(
-            f"quit and stop {what}? q, ^c or y: yes, any other key: no",
-            ("q", "ctrl+c"),
+            f"quit and stop {what}? {', '.join(shown((key,)) for key in keys)} or y: yes, any other key: no",
+            keys,
             lambda: self.exit(return_code=0),
         )
 
@@ -382,7 +446,8 @@ class OverlaySupervisorApp(UnattendedApp):
         """Say what suspending would do, and do nothing."""
         self.tell("✗ ^z would stop every connection: nothing was done; run it in tmux to leave it", "busy")
 
-    def _open(self, screen: SupervisorScreen) -> None:
+    def open_screen(self, screen: SupervisorScreen) -> None:
+        """Open a screen over the present one."""
         self.push_screen(screen)
         self.call_later(self.show_now)
 
@@ -391,7 +456,9 @@ class OverlaySupervisorApp(UnattendedApp):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The actions, the old console's debug helpers for each connection and all, the engine's extras."""
         for action in ACTIONS:
-            if action.palette is not None:
+            target, _, name = action.function.rpartition(".")
+            there = target == "app" or hasattr(screen, f"action_{name}")
+            if action.palette is not None and there:
                 yield SystemCommand(action.palette, action.help, self._doing(action.function))
         for connection in self.snapshot.connections:
             name = connection.name
@@ -433,7 +500,7 @@ class OverlaySupervisorApp(UnattendedApp):
         metrics = {connection.name: connection.metrics.to_camel() for connection in self.snapshot.connections}
         text = msgspec.json.format(msgspec.json.encode(metrics), indent=2).decode()
         read_at = time_of_day(self.snapshot.taken_at, self.clock())
-        self._open(MetricsScreen("all", read_at, text))
+        self.open_screen(MetricsScreen("all", read_at, text))
 
     def _show_all_states(self) -> None:
         states = (f"{each.name} {each.metrics.connection_state}" for each in self.snapshot.connections)
@@ -452,6 +519,12 @@ class OverlaySupervisorApp(UnattendedApp):
             self.show_now()
         elif event.state is WorkerState.ERROR:
             self.tell(f"✗ {worker.name}: {type(worker.error).__name__}: {worker.error}", "bad")
+
+
+def picture_of(app: App[int]) -> str:
+    """The screen as SVG, without a font that would be fetched from somewhere when it is looked at."""
+    picture = app.export_screenshot(title="overlay-supervisor")
+    return re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
 
 
 def _bound(function: Callable[..., None], *arguments: object) -> Callable[[], None]:

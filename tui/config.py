@@ -28,14 +28,30 @@ from tui.settings.layers import (
     SettingsError,
     Tree,
 )
-from tui.settings.model import CONNECTION_KEYS, DEFAULTS_KEYS, SECRET_OPTIONS, TEXT_KEYS, SettingsTable, Whole
+from tui.settings.model import (
+    CONNECTION_KEYS,
+    DEFAULTS_KEYS,
+    FACE_KEYS,
+    SECRET_OPTIONS,
+    TEXT_KEYS,
+    SettingsTable,
+    Whole,
+)
 from tui.settings.resolver import resolve
 from tui.settings.secret import SecretError
-from tui.settings.values import CommandLine, ConnectionSettings, InForce, Settings, Topic
+from tui.settings.values import (
+    CommandLine,
+    ConnectionSettings,
+    FaceSettings,
+    InForce,
+    Settings,
+    Topic,
+)
 
 __all__ = [
     "CommandLine",
     "ConnectionSettings",
+    "FaceSettings",
     "InForce",
     "SecretError",
     "Settings",
@@ -71,7 +87,7 @@ def load_settings(
         raise SettingsError(f"{place.path}: no such file ({place.named_by})")
     variables = EnvironmentLayer(
         environ,
-        table_keys={"connections": CONNECTION_KEYS, "defaults": DEFAULTS_KEYS},
+        table_keys={"connections": CONNECTION_KEYS, "defaults": DEFAULTS_KEYS, "face": FACE_KEYS},
         text_keys=TEXT_KEYS,
         secret_keys=SECRET_OPTIONS,
     )
@@ -136,6 +152,12 @@ def connection_name(url: str) -> str:
 def _command_line_layer(given: CommandLine) -> CommandLineLayer:
     tree: Tree = {"debug": True} if given.debug else {}
     options: dict[KeyPath, str] = {("debug",): "--debug"}
+    face: Tree = {"theme": given.theme} if given.theme is not None else {}
+    if given.no_mouse:
+        face["mouse"] = False
+    if face:
+        tree["face"] = face
+        options |= {("face", "theme"): "--theme", ("face", "mouse"): "--no-mouse"}
     if given.url is not None:
         path = ("connections", connection_name(given.url))
         table = {"url": given.url, "topics": list(given.topics), "preset": given.preset or "live"}

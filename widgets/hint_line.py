@@ -29,6 +29,11 @@ class HintLine(LineView):
         self._message: Line | None = None
         self._instead: Line | None = None
 
+    def show_hints(self, hints: Sequence[Hint]) -> None:
+        """Show other hints."""
+        self._hints = tuple(hints)
+        self._lay_out()
+
     def show_instead(self, text: str | None) -> None:
         """Show ``text`` where the hints would be; None shows them again."""
         self._instead = None if text is None else (Span(f" {text}", "busy"),)

@@ -12,8 +12,10 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from tui import presenters
-from tui.actions import bindings
+from tui.actions import ACTIONS
 from tui.engine.api import ConnectionSnapshot, Snapshot
+from tui.keymap import shown
+from tui.screens.bindings import bindings
 from tui.screens.layout import LEAST_HEIGHT, LEAST_WIDTH
 from widgets.hint_line import Hint, HintLine
 from widgets.lines import LineView, Tone
@@ -43,7 +45,7 @@ class SupervisorScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._bar = StatusBar(id="bar")
-        self._hints = HintLine(self.hints(), id="hints")
+        self._hints = HintLine((), id="hints")
         self._question: Question | None = None
         self._message_number = 0
 
@@ -54,7 +56,13 @@ class SupervisorScreen(Screen[None]):
 
     def hints(self) -> tuple[Hint, ...]:
         """What the last row says while there is nothing else to say."""
-        return (Hint("esc", "back"),)
+        return self.hints_of(("back",))
+
+    def hints_of(self, actions: Iterable[str]) -> tuple[Hint, ...]:
+        """The keys of these actions; one that has none is left out."""
+        keymap = self.supervisor.keymap
+        labels = {action.id: action.label for action in ACTIONS}
+        return tuple(Hint(shown(keymap[each]), labels[each]) for each in actions if keymap[each])
 
     def body(self) -> Iterable[Widget]:
         """The widgets between row 1 and the last."""
@@ -62,6 +70,7 @@ class SupervisorScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Row 1, the body, the last row."""
+        self._hints.show_hints(self.hints())
         yield self._bar
         yield from self.body()
         yield self._hints
@@ -127,27 +136,15 @@ class SupervisorScreen(Screen[None]):
         self.mount(Prompt(label, value, answered=answered, changed=changed, left=left))
 
 
-class ConnectionScreen(SupervisorScreen):
-    """A screen that shows one connection, which commands then mean."""
+class ListScreen(SupervisorScreen):
+    """A screen with something to move in."""
 
-    BINDINGS = bindings("connection")
-
-    @property
-    def selected(self) -> ConnectionSnapshot | None:
-        """The connection that a command means."""
-        raise NotImplementedError
+    BINDINGS = bindings("list")
 
     @property
     def moved_pane(self) -> LineView:
         """The pane that the movement keys move."""
         raise NotImplementedError
-
-    def _selected_name(self) -> str | None:
-        connection = self.selected
-        if connection is None:
-            self.tell("no connection is selected", "busy")
-            return None
-        return connection.name
 
     def action_move_down(self) -> None:
         """Move down."""
@@ -176,6 +173,24 @@ class ConnectionScreen(SupervisorScreen):
     def action_back(self) -> None:
         """Leave the screen."""
         self.dismiss()
+
+
+class ConnectionScreen(ListScreen):
+    """A screen that shows one connection, which commands then mean."""
+
+    BINDINGS = bindings("connection")
+
+    @property
+    def selected(self) -> ConnectionSnapshot | None:
+        """The connection that a command means."""
+        raise NotImplementedError
+
+    def _selected_name(self) -> str | None:
+        connection = self.selected
+        if connection is None:
+            self.tell("no connection is selected", "busy")
+            return None
+        return connection.name
 
     def action_connect(self) -> None:
         """Connect the selected connection."""
@@ -210,6 +225,11 @@ class ConnectionScreen(SupervisorScreen):
         if name := self._selected_name():
             self.supervisor.copy_metrics(name)
 
+    def action_inspect(self) -> None:
+        """Show the frames of the selected connection."""
+        if name := self._selected_name():
+            self.supervisor.inspect(name)
+
     def action_push(self) -> None:
         """Ask what to push on which topic."""
         connection = self.selected
@@ -217,8 +237,13 @@ class ConnectionScreen(SupervisorScreen):
             self.tell("no connection is selected", "busy")
             return
         topic = connection.channels[0].topic if connection.channels else "topic"
-        self.prompt(
-            "push topic event JSON:",
-            f"{topic} ping {{}}",
-            answered=lambda line: self.supervisor.push_line(connection.name, line),
-        )
+        self._ask_push(connection.name, "push topic event JSON:", f"{topic} ping {{}}")
+
+    def _ask_push(self, name: str, label: str, line: str) -> None:
+        def answered(line: str) -> None:
+            mistake = self.supervisor.push_line(name, line)
+            if mistake is not None:
+                # What was typed is kept: one character is wrong, not all of it.
+                self._ask_push(name, f"✗ {mistake}:", line)
+
+        self.prompt(label, line, answered=answered)

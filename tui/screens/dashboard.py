@@ -9,10 +9,11 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from tui import presenters
-from tui.actions import ACTIONS, bindings
+from tui.actions import ACTIONS
 from tui.engine.api import ConnectionHistory, ConnectionSnapshot, Snapshot
 from tui.remembered import Remembered
 from tui.screens.base import ConnectionScreen
+from tui.screens.bindings import bindings
 from tui.screens.layout import BESIDE_WIDTH, Rows, share_rows
 from widgets.change_log import ChangeLog
 from widgets.channel_table import ChannelTable, channel_heading
@@ -55,7 +56,7 @@ class DashboardScreen(ConnectionScreen):
 
     def hints(self) -> tuple[Hint, ...]:
         """The few keys that matter most; help comes last and is never cut."""
-        return tuple(Hint(action.shown, action.label) for action in ACTIONS if action.hint)
+        return self.hints_of(action.id for action in ACTIONS if action.hint)
 
     def body(self) -> Iterable[Widget]:
         """The parts, top to bottom; their heights are set by what there is to show."""
@@ -189,12 +190,13 @@ class DashboardScreen(ConnectionScreen):
 
     # Doing --------------------------------------------------------------------------------------
 
-    def on_connection_list_moved(self, event: ConnectionList.Moved) -> None:
+    def on_cursor_list_moved(self, event: ConnectionList.Moved) -> None:
         """Keep the connection that was chosen, wherever its row goes."""
-        self._choose(event.name)
-        self.supervisor.show_now()
+        self._choose(str(event.key))
+        self._show_selected(self.selected, self.supervisor.snapshot, self.supervisor.now)
+        self._share_rows(self.supervisor.snapshot, self.selected, self.supervisor.now)
 
-    def on_connection_list_opened(self, event: ConnectionList.Opened) -> None:
+    def on_cursor_list_opened(self, event: ConnectionList.Opened) -> None:
         """Show the details."""
         self.action_details()
 

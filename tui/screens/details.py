@@ -37,12 +37,8 @@ class DetailsScreen(ConnectionScreen):
 
     def hints(self) -> tuple[Hint, ...]:
         """The keys that work here."""
-        return (
-            Hint("r", "reconnect"),
-            Hint("i", "inspect"),
-            Hint("p", "push"),
-            Hint("m", "metrics"),
-            Hint("esc", "back"),
+        return self.hints_of(
+            ("connection.reconnect", "connection.inspect", "connection.push", "connection.metrics", "back")
         )
 
     def body(self) -> Iterable[Widget]:

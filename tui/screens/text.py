@@ -9,23 +9,21 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from tui.actions import ACTIONS, Scope
-from tui.screens.base import SupervisorScreen
+from tui.keymap import Keymap, shown
+from tui.screens.base import ListScreen
 from tui.screens.details import LinesPane
 from widgets.hint_line import Hint
-from widgets.lines import Line, Span
+from widgets.lines import Line, LineView, Span
 from widgets.text_line import TitleLine
 from widgets.untrusted import fitted
 
 
-class LinesScreen(SupervisorScreen):
+class LinesScreen(ListScreen):
     """A title over lines that scroll; any of the usual keys leaves."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,enter", "leave", show=False),
-        Binding("j,down", "scroll(1)", show=False),
-        Binding("k,up", "scroll(-1)", show=False),
-        Binding("pagedown,space", "scroll(15)", show=False),
-        Binding("pageup", "scroll(-15)", show=False),
+        Binding("q,enter", "back", show=False),
+        Binding("space", "page_down", show=False),
     ]
     AUTO_FOCUS = "#lines"
 
@@ -38,7 +36,7 @@ class LinesScreen(SupervisorScreen):
 
     def hints(self) -> tuple[Hint, ...]:
         """The keys that work here."""
-        return (Hint("j k", "scroll"), Hint("esc", "back"))
+        return self.hints_of(("move.down", "move.up", "back"))
 
     def body(self) -> Iterable[Widget]:
         """The title and the lines."""
@@ -49,13 +47,10 @@ class LinesScreen(SupervisorScreen):
         """Show the title."""
         self._title.show(*self._text)
 
-    def action_leave(self) -> None:
-        """Leave the screen."""
-        self.dismiss()
-
-    def action_scroll(self, rows: int) -> None:
-        """Scroll by ``rows``."""
-        self._lines_pane.move(rows)
+    @property
+    def moved_pane(self) -> LineView:
+        """The lines."""
+        return self._lines_pane
 
 
 class MetricsScreen(LinesScreen):
@@ -83,25 +78,27 @@ class MetricsScreen(LinesScreen):
 class HelpScreen(LinesScreen):
     """The keys, made from the actions."""
 
-    def __init__(self) -> None:
-        super().__init__("keys", "what can be done, and by which key", help_lines())
+    def __init__(self, keymap: Keymap) -> None:
+        super().__init__("keys", "what can be done, and by which key", help_lines(keymap))
 
 
 _HEADINGS: tuple[tuple[Scope, str], ...] = (
     ("dashboard", "DASHBOARD"),
     ("connection", "CONNECTIONS"),
+    ("inspector", "INSPECTOR"),
+    ("list", "LISTS"),
     ("everywhere", "EVERYWHERE"),
 )
 
 
-def help_lines() -> list[Line]:
+def help_lines(keymap: Keymap) -> list[Line]:
     """The actions under the places where they work, and what the symbols mean."""
     lines: list[Line] = []
     for scope, heading in _HEADINGS:
         lines.append((Span(f" {heading}", "heading"),))
         for action in ACTIONS:
             if action.scope == scope:
-                lines.append((Span(f"  {fitted(action.shown, 8)}", "strong"), Span(action.help)))
+                lines.append((Span(f"  {fitted(shown(keymap[action.id]), 10)}", "strong"), Span(action.help)))
         lines.append(())
     lines.append((Span(" SYMBOLS", "heading"),))
     for symbol, meaning in (
@@ -111,5 +108,5 @@ def help_lines() -> list[Line]:
         ("○", "disconnected; a channel that is closed"),
         ("?", "not known: nobody observes it any more"),
     ):
-        lines.append((Span(f"  {fitted(symbol, 8)}", "strong"), Span(meaning)))
+        lines.append((Span(f"  {fitted(symbol, 10)}", "strong"), Span(meaning)))
     return lines

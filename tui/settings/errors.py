@@ -12,7 +12,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from tui.settings.layers import KeyPath, Layer, nearest
-from tui.settings.model import CONNECTION_KEYS, DEFAULTS_KEYS, NAME_EXPECTED, TOP_KEYS, expected
+from tui.settings.model import (
+    CONNECTION_KEYS,
+    DEFAULTS_KEYS,
+    FACE_KEYS,
+    NAME_EXPECTED,
+    TOP_KEYS,
+    expected,
+)
 
 
 def layer_of(path: KeyPath, layers: list[Layer]) -> Layer | None:
@@ -46,6 +53,8 @@ def _complaint(kind: str, loc: KeyPath, path: KeyPath, context: Mapping[str, Any
         return str(context["error"])
     if kind == "less_than_equal":
         return f"must be at most {context['le']:g}"
+    if kind == "greater_than_equal":
+        return f"must be at least {context['ge']:g}"
     if len(path) == 2 and path[0] == "connections" and kind == "string_pattern_mismatch":
         return f"not a name for a connection; expected {NAME_EXPECTED}"
     return f"expected {expected(path)}"
@@ -60,5 +69,5 @@ def _unknown(path: KeyPath) -> str:
         return f"unknown key; nearest known: {nearest(key, TOP_KEYS)}"
     if path[0] == "defaults" and key in CONNECTION_KEYS:
         return "unknown key here; it belongs into [connections.NAME]"
-    known = CONNECTION_KEYS if path[0] == "connections" else DEFAULTS_KEYS
+    known = {"connections": CONNECTION_KEYS, "face": FACE_KEYS}.get(str(path[0]), DEFAULTS_KEYS)
     return f"unknown key; nearest known: {nearest(key, known)}"

@@ -260,17 +260,17 @@ class EnvironmentLayer(Layer):
 
     def _add(self, name: str, value: str) -> None:
         path = tuple(name[len(PREFIX) :].lower().split(NESTING))
-        top, *below = path
-        fits = len(below) <= {"connections": 2, "defaults": 1, "debug": 0}.get(top, -1)
-        if top not in ("connections", "defaults", "debug") or (top == "debug" and below):
+        top = path[0]
+        depth = _DEPTHS.get(top, 0)
+        if not depth or (top == "debug" and len(path) > 1):
             self.mistakes.append(f"{name}: unknown variable; nearest known: {self._nearest(path)}")
             return
-        if not fits:
-            variable = PREFIX + NESTING.join(path[: {"connections": 3, "defaults": 2}[top]]).upper()
+        if len(path) > depth:
+            variable = PREFIX + NESTING.join(path[:depth]).upper()
             self.mistakes.append(f"{name}: unknown variable; give the whole of {variable} in JSON")
             return
         key = path[-1]
-        is_key = len(path) == {"connections": 3, "defaults": 2, "debug": 1}[top]
+        is_key = len(path) == depth and top not in _WHOLE_TABLES
         if is_key and top != "debug" and key not in self._table_keys[top]:
             self.mistakes.append(f"{name}: unknown variable; nearest known: {self._nearest(path)}")
             return
@@ -292,7 +292,7 @@ class EnvironmentLayer(Layer):
         self._variables[path] = name
 
     def _parse(self, value: str, key: str | None) -> Any:
-        if key == "debug" and value.lower() in _BOOLEANS:
+        if key in _BOOLEAN_KEYS and value.lower() in _BOOLEANS:
             return _BOOLEANS[value.lower()]
         if key in self._text_keys or (key in self._secret_keys and not value.startswith("{")):
             return value
@@ -307,10 +307,17 @@ class EnvironmentLayer(Layer):
         known = [CONFIG_VARIABLE, SOCKET_VARIABLE, STATE_VARIABLE, f"{PREFIX}DEBUG"]
         name = below[0] if top == "connections" and len(below) > 1 else "NAME"
         known += [f"{PREFIX}CONNECTIONS__{name}__{key}".upper() for key in self._table_keys["connections"]]
-        known += [f"{PREFIX}DEFAULTS__{key}".upper() for key in self._table_keys["defaults"]]
+        for table in ("defaults", "face"):
+            known += [f"{PREFIX}{table}__{key}".upper() for key in self._table_keys[table]]
+        known += [f"{PREFIX}{table}".upper() for table in _WHOLE_TABLES]
         return nearest(PREFIX + NESTING.join(map(str, path)).upper(), known)
 
 
+_DEPTHS = {"connections": 3, "defaults": 2, "face": 2, "debug": 1, "keys": 1}
+"""How many parts the name of a variable may have."""
+_WHOLE_TABLES = ("keys",)
+"""Tables that one variable holds whole, in JSON: their keys are no parts of a variable's name."""
+_BOOLEAN_KEYS = ("debug", "mouse", "bell")
 _BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),

@@ -32,7 +32,7 @@ SECRET_OPTIONS = ("auth_token", "proxy")
 """Options of one text that may be a secret."""
 SECRET_TABLE_OPTIONS = ("params", "headers")
 """Options of named texts, each of which may be a secret."""
-TEXT_KEYS = ("url", "label", "preset", "ca_file")
+TEXT_KEYS = ("url", "label", "preset", "ca_file", "theme", "on_hangup")
 
 # The client takes no upper bound; these keep a slip of the finger from meaning "never" or "all memory".
 _MAX_SECONDS = 31_536_000
@@ -171,6 +171,7 @@ def _parse_secrets(value: object) -> dict[str, Secret]:
 Seconds = Annotated[float, Field(le=_MAX_SECONDS)]
 Count = Annotated[int, Field(le=_MAX_COUNT)]
 Preset = Literal["service", "overlay", "live"]
+Theme = Literal["dark", "light", "ansi-dark", "ansi-light"]
 
 
 def _given(expected: str) -> Any:
@@ -239,6 +240,35 @@ class ConnectionTable(DefaultsTable):
     ] = Field(default=[], description='a list of topics such as ["room:1"]')
 
 
+class FaceTable(Table):
+    """``[face]``: how the screen looks and behaves."""
+
+    theme: Theme | None = _given('"dark", "light", "ansi-dark" or "ansi-light"')
+    mouse: bool = Field(default=True, description="true or false")
+    bell: bool = Field(default=False, description="true or false")
+    on_hangup: Literal["quit", "keep"] = Field(default="quit", description='"quit" or "keep"')
+    refresh: Annotated[float, Field(ge=0.25, le=60)] = Field(
+        default=1.0, description="a number of seconds from 0.25 to 60"
+    )
+
+
+def _parse_keys(value: object) -> dict[str, tuple[str, ...]]:
+    """Keys by the id of their action; TOML writes ``list.order = "o"`` as a table in a table."""
+    if not isinstance(value, dict):
+        raise ValueError("expected a table of keys by action")
+    found: dict[str, tuple[str, ...]] = {}
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            found |= {f"{name}.{below}": keys for below, keys in _parse_keys(inner).items()}
+        elif isinstance(inner, str):
+            found[str(name)] = (inner,)
+        elif isinstance(inner, list) and all(isinstance(each, str) for each in inner):
+            found[str(name)] = tuple(inner)
+        else:
+            raise ValueError(f'{name}: expected a key such as "r", or a list of keys')
+    return found
+
+
 ConnectionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
 
 
@@ -250,11 +280,16 @@ class SettingsTable(BaseSettings):
     connections: dict[ConnectionName, ConnectionTable] = Field(default={}, description="tables by name")
     defaults: DefaultsTable = Field(default=DefaultsTable(), description="a table")
     debug: bool = Field(default=False, description="true or false")
+    face: FaceTable = Field(default=FaceTable(), description="a table")
+    keys: Annotated[dict[str, tuple[str, ...]], PlainValidator(_parse_keys)] = Field(
+        default={}, description="a table of keys by action"
+    )
 
 
 TOP_KEYS = tuple(SettingsTable.model_fields)
 CONNECTION_KEYS = tuple(ConnectionTable.model_fields)
 DEFAULTS_KEYS = tuple(DefaultsTable.model_fields)
+FACE_KEYS = tuple(FaceTable.model_fields)
 
 
 def expected(path: tuple[str | int, ...]) -> str:
@@ -267,4 +302,6 @@ def expected(path: tuple[str | int, ...]) -> str:
         fields, key = ConnectionTable.model_fields, str(path[2])
     elif path[0] == "defaults" and len(path) > 1:
         fields, key = DefaultsTable.model_fields, str(path[1])
+    elif path[0] == "face" and len(path) > 1:
+        fields, key = FaceTable.model_fields, str(path[1])
     return (fields[key].description if key in fields else None) or "something else"

@@ -14,6 +14,7 @@ from tui.channels.options import OPTION_NAMES, PRESETS, Options
 from tui.settings.errors import layer_of
 from tui.settings.layers import KeyPath, Layer, SettingsError, dotted
 from tui.settings.model import (
+    FACE_KEYS,
     SECRET_OPTIONS,
     SECRET_TABLE_OPTIONS,
     ConnectionTable,
@@ -21,7 +22,7 @@ from tui.settings.model import (
     SettingsTable,
 )
 from tui.settings.secret import EnvironmentSecret, FileSecret, LiteralSecret, SecretTable
-from tui.settings.values import ConnectionSettings, InForce, Settings, Topic
+from tui.settings.values import ConnectionSettings, FaceSettings, InForce, Settings, Topic
 
 BUILT_IN: Mapping[str, Any] = MappingProxyType(
     {
@@ -63,8 +64,10 @@ def resolve(table: SettingsTable, layers: list[Layer], file: Path | None) -> Set
     return Settings(
         connections=MappingProxyType(cast("dict[str, ConnectionSettings]", connections)),
         debug=table.debug,
-        sources=(debug, *resolver.in_force),
+        sources=(debug, *resolver.face(table), *resolver.in_force),
         file=file,
+        face=FaceSettings(**{name: getattr(table.face, name) for name in FACE_KEYS}),
+        keys=MappingProxyType(table.keys),
     )
 
 
@@ -81,6 +84,24 @@ class _Resolver:
         """The place of the value at ``path``, or ``default``."""
         layer = layer_of(path, self._layers)
         return layer.where(path) if layer else "default"
+
+    def face(self, table: SettingsTable) -> list[InForce]:
+        """What is in force of ``[face]`` and ``[keys]``."""
+        values = {("face", name): getattr(table.face, name) for name in FACE_KEYS}
+        rows = [
+            InForce(
+                key=dotted(path),
+                text="not set" if value is None else _toml(value),
+                source=self.source(path),
+            )
+            for path, value in values.items()
+        ]
+        for action, keys in table.keys.items():
+            whole: KeyPath = ("keys", action)
+            path = whole if layer_of(whole, self._layers) else ("keys", *action.split("."))
+            text = _toml(keys[0]) if len(keys) == 1 else f"[{', '.join(map(_toml, keys))}]"
+            rows.append(InForce(key=f"keys.{action}", text=text, source=self.source(path)))
+        return rows
 
     def connection(self, name: str, table: ConnectionTable) -> ConnectionSettings | None:
         """The settings of one connection; None after a mistake, which is kept in ``mistakes``."""

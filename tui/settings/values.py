@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tui.channels.options import Options
 
@@ -22,6 +22,8 @@ class CommandLine:
     preset: str | None = None
     """For ``url``; None means ``live``."""
     debug: bool = False
+    theme: str | None = None
+    no_mouse: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +50,21 @@ class ConnectionSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FaceSettings:
+    """How the screen looks and behaves."""
+
+    theme: str | None = None
+    """None for the one of the last run, else ``dark``."""
+    mouse: bool = True
+    bell: bool = False
+    """Ring once when the worst state becomes worse."""
+    on_hangup: Literal["quit", "keep"] = "quit"
+    """What happens when the terminal goes away: everything ends, or the connections are kept."""
+    refresh: float = 1.0
+    """Seconds between repaints of what merely ticks."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class InForce:
     """One value in force and the place that it comes from."""
 
@@ -69,3 +86,10 @@ class Settings:
     """Every value in force, in the order of the example settings."""
     file: Path | None
     """The file that was read; None when there was none."""
+    face: FaceSettings = FaceSettings()
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Keys by the id of the action that they are set for; checked by nobody yet."""
+
+    def source_of(self, key: str) -> str:
+        """The place of a value in force, such as ``keys.quit``."""
+        return next((each.source for each in self.sources if each.key == key), "settings")

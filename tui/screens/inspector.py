@@ -1,0 +1,266 @@
+"""The inspector: what goes over one connection, in both directions, as it goes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import get_args
+
+from textual.widget import Widget
+
+from tui.engine.api import CommandResult, Frame, FramePage, Snapshot
+from tui.exports import write_new
+from tui.presenters import frames as present
+from tui.screens.base import ListScreen
+from tui.screens.bindings import bindings
+from tui.screens.text import LinesScreen
+from widgets.cursor_list import CursorList
+from widgets.frame_list import FrameList, frame_heading
+from widgets.hint_line import Hint
+from widgets.lines import LineView
+from widgets.text_line import HeadingLine, NoticeLine, TitleLine
+
+MOST_HELD = 1000
+"""Frames that the screen holds, the oldest dropped first."""
+MOST_AT_ONCE = 250
+"""Frames of one reading: what a flood brings beyond is counted as not seen."""
+READ_SECONDS = 0.25
+
+_DIRECTIONS = get_args(present.Direction)
+
+
+class InspectorScreen(ListScreen):
+    """Frames of one connection. To look is what has the engine record them."""
+
+    BINDINGS = bindings("inspector")
+    AUTO_FOCUS = "#frames"
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._connection_name = name
+        self._title = TitleLine(id="selected")
+        self._notice = NoticeLine(id="notice")
+        self._heading = HeadingLine(frame_heading, id="list-heading")
+        self._list = FrameList(id="frames")
+        self._held: deque[Frame] = deque(maxlen=MOST_HELD)
+        self._cursor = 0
+        self._missed = 0
+        self._reading = False
+        self._refused: str | None = None
+        self._direction: present.Direction = "both"
+        self._wanted = ""
+        self._chosen: int | None = None
+        """The frame chosen by hand; None follows the newest."""
+        self._frozen: tuple[Frame, ...] | None = None
+        self._frozen_at = 0.0
+        self._new_since = 0
+
+    def hints(self) -> tuple[Hint, ...]:
+        """The keys that matter most here."""
+        return self.hints_of(
+            (
+                "inspector.freeze",
+                "inspector.filter",
+                "inspector.direction",
+                "inspector.open",
+                "inspector.export",
+                "back",
+            )
+        )
+
+    def body(self) -> Iterable[Widget]:
+        """The title, what must be said, the frames."""
+        yield self._title
+        yield self._notice
+        yield self._heading
+        yield self._list
+
+    @property
+    def moved_pane(self) -> LineView:
+        """The frames."""
+        return self._list
+
+    def on_mount(self) -> None:
+        """Begin to read."""
+        self.set_interval(READ_SECONDS, self._look)
+        self._look()
+
+    # Reading ------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        # A screen that is covered asks for nothing, and soon nothing is recorded for it.
+        if self._reading or not self.is_current:
+            return
+        self._reading = True
+        self.run_worker(self._read(), name="frames", group="frames", exit_on_error=False)
+
+    async def _read(self) -> None:
+        try:
+            answer = await self.supervisor.engine.frames(self._connection_name, self._cursor, MOST_AT_ONCE)
+        finally:
+            self._reading = False
+        if isinstance(answer, CommandResult):
+            self._refused = answer.message
+        else:
+            self._refused = None
+            self._take(answer)
+        self._lay_out()
+
+    def _take(self, page: FramePage) -> None:
+        if page.next_cursor < self._cursor:
+            # Another engine, or one that had forgotten: its frames are numbered anew.
+            self._cursor = 0
+            return
+        self._cursor = page.next_cursor
+        self._missed += page.missed
+        self._held.extend(page.frames)
+        if self._frozen is not None:
+            self._new_since += len(page.frames) + page.missed
+
+    # Showing ------------------------------------------------------------------------------------
+
+    def show(self, snapshot: Snapshot, now: float) -> None:
+        """Show row 1; the frames are read by the screen itself."""
+        super().show(snapshot, now)
+        connection = self.supervisor.connection(self._connection_name)
+        self._title.show(self._connection_name, connection.address if connection else "no longer there")
+
+    @property
+    def _shown(self) -> list[Frame]:
+        wanted = present.frame_filter(self._wanted, self._direction)
+        frames: Iterable[Frame] = self._held if self._frozen is None else self._frozen
+        return list(frames) if wanted.is_open else [frame for frame in frames if wanted.passes(frame)]
+
+    def _lay_out(self) -> None:
+        shown = self._shown
+        if self._chosen is not None and not any(frame.cursor == self._chosen for frame in shown):
+            self._chosen = None
+        self._list.show([present.frame_row(frame) for frame in shown], self._chosen)
+        self._notice.show(self._notice_text(len(shown)))
+
+    def _notice_text(self, shown: int) -> str:
+        parts = []
+        if self._refused is not None:
+            parts.append(f"no frames: {self._refused}")
+        if self._frozen is not None:
+            since = time.strftime("%H:%M:%S", time.localtime(self._frozen_at))
+            parts.append(f"FROZEN {since}, {self._new_since:,} new since")
+        if self._wanted or self._direction != "both":
+            words = " ".join(part for part in (self._wanted, _only(self._direction)) if part)
+            parts.append(f"only {words}: {shown:,} of {len(self._held):,}")
+        if self._missed:
+            parts.append(f"{self._missed:,} not seen")
+        if not parts:
+            parts.append(
+                "recorded while you look" if shown else "waiting for frames; recorded while you look"
+            )
+        return "   ".join(parts)
+
+    # Doing --------------------------------------------------------------------------------------
+
+    def on_cursor_list_moved(self, event: CursorList.Moved) -> None:
+        """Stay on the chosen frame; on the newest, follow."""
+        shown = self._shown
+        at_end = bool(shown) and event.key == shown[-1].cursor
+        self._chosen = None if at_end or not isinstance(event.key, int) else event.key
+
+    def on_cursor_list_opened(self, event: CursorList.Opened) -> None:
+        """Show the frame."""
+        self.action_open()
+
+    def action_freeze(self) -> None:
+        """Let the list stand still, or go on."""
+        if self._frozen is None:
+            self._frozen, self._new_since = tuple(self._held), 0
+            self._frozen_at = self.supervisor.clock()
+        else:
+            self._frozen, self._chosen = None, None
+        self._lay_out()
+
+    def action_filter(self) -> None:
+        """Ask for the text to filter by."""
+        self.prompt("/", self._wanted, answered=self._filter, changed=self._filter, left=self._end_filter)
+
+    def _filter(self, text: str) -> None:
+        self._wanted = text.strip()
+        self._lay_out()
+
+    def _end_filter(self) -> None:
+        self._filter("")
+
+    def action_direction(self) -> None:
+        """Show both directions, only in, only out."""
+        self._direction = _DIRECTIONS[(_DIRECTIONS.index(self._direction) + 1) % len(_DIRECTIONS)]
+        self._lay_out()
+
+    def action_back(self) -> None:
+        """End the filter; then leave."""
+        if self._wanted or self._direction != "both":
+            self._direction = "both"
+            self._end_filter()
+        else:
+            self.dismiss()
+
+    def _selected_cursor(self) -> int | None:
+        shown = self._shown
+        if not shown:
+            self.tell("no frame is selected", "busy")
+            return None
+        return shown[-1].cursor if self._chosen is None else self._chosen
+
+    def action_open(self) -> None:
+        """Show the selected frame with its payload."""
+        if (cursor := self._selected_cursor()) is not None:
+            self.run_worker(
+                self._open(cursor), name="frame", group="frame", exclusive=True, exit_on_error=False
+            )
+
+    async def _open(self, cursor: int) -> None:
+        answer = await self.supervisor.engine.frame(self._connection_name, cursor)
+        if isinstance(answer, CommandResult):
+            self.tell(f"✗ {answer.message}", "bad")
+            return
+        lines = present.frame_lines(answer, self.supervisor.now)
+        self.supervisor.open_screen(LinesScreen(self._connection_name, "a frame", lines))
+
+    def action_copy(self) -> None:
+        """Send the selected frame's payload to the terminal's clipboard."""
+        if (cursor := self._selected_cursor()) is not None:
+            self.run_worker(
+                self._copy(cursor), name="copy", group="frame", exclusive=True, exit_on_error=False
+            )
+
+    async def _copy(self, cursor: int) -> None:
+        answer = await self.supervisor.engine.frame(self._connection_name, cursor)
+        if isinstance(answer, CommandResult):
+            self.tell(f"✗ {answer.message}", "bad")
+        else:
+            self.supervisor.copy(answer.payload, "the payload")
+
+    def action_export(self) -> None:
+        """Write the frames that are shown to a file."""
+        self.run_worker(self._export(), name="export", group="export", exclusive=True, exit_on_error=False)
+
+    async def _export(self) -> None:
+        lines, gone = [], 0
+        for frame in self._shown:
+            answer = await self.supervisor.engine.frame(self._connection_name, frame.cursor)
+            if isinstance(answer, CommandResult):
+                gone += 1
+            else:
+                lines.append(present.exported(answer))
+        if not lines:
+            self.tell("✗ nothing to write: no frame that is shown is still held", "busy")
+            return
+        moment = time.strftime("%Y%m%dT%H%M%S", time.localtime(self.supervisor.clock()))
+        name = f"frames-{self._connection_name}-{moment}.jsonl"
+        lost = f", {gone} no longer held" if gone else ""
+        self.supervisor.run_writing(
+            f"{len(lines)} frames{lost}",
+            lambda: str(write_new(self.supervisor.options.folder, name, b"".join(lines))),
+        )
+
+
+def _only(direction: present.Direction) -> str:
+    return {"both": "", "in": "received", "out": "sent"}[direction]

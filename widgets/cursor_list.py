@@ -1,0 +1,105 @@
+"""A list with a cursor that stays on a row, not on a place."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from rich.style import Style
+from textual import events
+from textual.message import Message
+
+from widgets.lines import Line, LineView
+
+
+class CursorList(LineView, can_focus=True):
+    """Rows, each with a key of its own; whoever shows them says on which the cursor is.
+
+    Keys of rows that stay must stay the same. A subclass lays its rows out in :meth:`line_of`.
+    """
+
+    DEFAULT_CSS = """
+    CursorList .lines--marked { background: $primary 18%; }
+    CursorList:focus .lines--marked { background: $primary 32%; }
+    CursorList:ansi .lines--marked { background: ansi_default; text-style: bold; }
+    CursorList:ansi:focus .lines--marked { background: ansi_default; text-style: bold; }
+    """
+
+    class Moved(Message):
+        """The cursor was moved to another row by hand."""
+
+        def __init__(self, key: Hashable) -> None:
+            super().__init__()
+            self.key = key
+
+    class Opened(Message):
+        """A row was clicked twice."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._keys: tuple[Hashable, ...] = ()
+        self._selected: Hashable = None
+        self._places: dict[Hashable, int] = {}
+
+    def line_of(self, index: int, width: int, selected: bool) -> Line:
+        """The row at ``index``, for a list of ``width`` columns."""
+        raise NotImplementedError
+
+    @property
+    def cursor(self) -> int:
+        """The index of the selected row; 0 when there is none."""
+        return self._places.get(self._selected, 0)
+
+    def show_keys(self, keys: Sequence[Hashable], selected: Hashable) -> None:
+        """Show the rows of ``keys`` with the cursor on ``selected``."""
+        moved = selected != self._selected or len(keys) != len(self._keys)
+        self._keys, self._selected = tuple(keys), selected
+        self._places = {key: place for place, key in enumerate(self._keys)}
+        self.lay_out()
+        if moved:
+            self.keep_in_view()
+
+    def move(self, rows: int) -> None:
+        """Move the cursor by ``rows``."""
+        self._choose(self.cursor + rows)
+
+    def move_to_end(self, *, last: bool) -> None:
+        """Move the cursor to the first row, or to the last."""
+        self._choose(len(self._keys) - 1 if last else 0)
+
+    def mark_of(self, index: int) -> Style | None:
+        """The cursor's row is marked; so is its first character, for screens without colour."""
+        return self.mark_style() if index == self.cursor else None
+
+    def on_resize(self) -> None:
+        """Lay the rows out for the new width."""
+        self.lay_out()
+        self.keep_in_view()
+
+    def on_click(self, event: events.Click) -> None:
+        """Select the row under the pointer; open it at the second click."""
+        index = event.y + self.scroll_offset.y
+        if 0 <= index < len(self._keys):
+            self._choose(index)
+            if event.chain == 2:
+                self.post_message(self.Opened())
+
+    def _choose(self, index: int) -> None:
+        if self._keys:
+            index = max(0, min(index, len(self._keys) - 1))
+            self._selected = self._keys[index]
+            self.lay_out()
+            self.keep_in_view()
+            self.post_message(self.Moved(self._selected))
+
+    def keep_in_view(self) -> None:
+        """Scroll so that the cursor is seen."""
+        top, height = self.scroll_offset.y, self.size.height
+        if self.cursor < top:
+            self.scroll_to(y=self.cursor, animate=False)
+        elif height and self.cursor >= top + height:
+            self.scroll_to(y=self.cursor - height + 1, animate=False)
+
+    def lay_out(self) -> None:
+        """Lay the rows out; those that stayed the same are not painted again."""
+        width, cursor = self.size.width, self.cursor
+        self.set_lines([self.line_of(index, width, index == cursor) for index in range(len(self._keys))])
