@@ -546,14 +546,11 @@ def overdue(name: str) -> ConnectionSnapshot:
     return connection(name, details={"heartbeat_unanswered_since": time.time() - 4})
 
 
-@pytest.mark.parametrize(
-    "engine",
-    [ScriptedEngine([overdue("a")]), BusyEngine([overdue("a"), connection("b")])],
-)
+@pytest.mark.parametrize("kind", [ScriptedEngine, BusyEngine])
 async def test_what_merely_ticks_is_painted_at_most_once_a_second(
-    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+    kind: type[ScriptedEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = OverlaySupervisorApp(engine)
+    app = OverlaySupervisorApp(kind([overdue("a"), connection("b")]))
     async with app.run_test(size=SIZE) as pilot:
         await until_seen(pilot, " overdue")
         await pilot.pause(0.6)

@@ -170,6 +170,10 @@ def test_a_mistake_in_a_variable_is_one_line(run: Run) -> None:
         ["run", "ws://hub", "--headless", "--report-interval", "nan"],
         ["run", "ws://hub", "--log-level", "loud"],
         ["demo", "--duration", "-1"],
+        ["demo", "--theme", "green"],
+        ["attach", "--theme", "green"],
+        ["attach", "--headless"],
+        ["run", "ws://hub", "--theme", "green"],
         ["config"],
         ["config", "chek"],
         ["--config", "/no/such/file"],
@@ -265,6 +269,67 @@ def test_path(run: Run, tmp_path: Path) -> None:
     assert done.stderr == "(it is not there yet)\n"
     assert run("config", "path", OVERLAY_SUPERVISOR_CONFIG="/some/file").stdout == "/some/file\n"
     assert run("config", "path", "--config", "/other", OVERLAY_SUPERVISOR_CONFIG="/some").stdout == "/other\n"
+    assert run("--config", "/other", "config", "path", OVERLAY_SUPERVISOR_CONFIG="/some").stdout == "/other\n"
+
+
+def test_the_file_may_be_named_before_any_command_and_the_nearer_one_counts(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[connections.hub]\nurl = "ws://hub"\n')
+    assert run("--config", str(path), "config", "check").stdout == f"{path}: ok, 1 connection(s): hub\n"
+    done = run("--config", "/no/such/file", "config", "check", "--config", str(path))
+    assert done.stdout == f"{path}: ok, 1 connection(s): hub\n"
+    for arguments in (["run"], [], ["check"]):
+        assert "/no/such/file: no such file" in run("--config", "/no/such/file", *arguments).stderr
+
+
+def test_options_before_ctl_are_a_mistake_of_usage(run: Run) -> None:
+    for arguments in (["ctl"], ["ctl", "status"]):
+        done = run("--state", "/tmp", *arguments)
+        assert done.returncode == 2
+        assert done.stderr.endswith("options of ctl stand after it\n")
+
+
+def test_keys_that_cannot_be_used_are_told_before_the_screen_is_opened(run: Run, tmp_path: Path) -> None:
+    path = write_settings(
+        tmp_path,
+        """[connections.hub]
+url = "ws://hub"
+
+[keys]
+connection.push = "r"
+"connection.conect" = "c"
+quit = []
+help = ["f1", "hyper+h"]
+""",
+    )
+    words = "overlay-supervisor: {}:{}: keys.{}: {}"
+    expected = [
+        words.format(path, 6, "connection.conect", "unknown action; nearest known: connection.connect"),
+        words.format(path, 7, "quit", "quitting needs a key"),
+        words.format(path, 8, "help", 'expected a key such as "r", "?", "f5", "ctrl+r" or "shift+tab"'),
+    ]
+    for arguments in (["run"], ["config", "check"]):
+        done = run(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.splitlines() == expected
+    path.write_text(path.read_text().split('"connection.conect"')[0])
+    assert run("config", "check").stderr.splitlines() == [
+        words.format(
+            path,
+            5,
+            "connection.push",
+            '"r" is the key of connection.reconnect too; give connection.reconnect another one',
+        )
+    ]
+    variable = "OVERLAY_SUPERVISOR_KEYS"
+    done = run("config", "check", **{variable: '{"connection.reconnect": "ctrl+r", "nonsense": "n"}'})
+    assert f"environment variable {variable}: keys.nonsense: unknown action" in done.stderr
+    done = run("config", "check", **{variable: '{"connection.reconnect": "ctrl+r"}'})
+    assert done.returncode == 0
+    shown = run("config", "show", **{variable: '{"connection.reconnect": "ctrl+r"}'}).stdout
+    assert f'keys.connection.reconnect = "ctrl+r"  # environment variable {variable}\n' in shown
+    assert f'keys.connection.push = "r"  # {path}:5\n' in shown
+    assert 'face.on_hangup = "quit"  # default\n' in shown
 
 
 def test_a_reader_that_has_enough_is_no_traceback(environ: dict[str, str], tmp_path: Path) -> None:

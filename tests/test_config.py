@@ -12,16 +12,19 @@ import pytest
 
 from tui.config import (
     CommandLine,
+    FaceSettings,
     SecretError,
     Settings,
     SettingsError,
     connection_name,
+    face_settings,
     load_settings,
     unreadable_secrets,
 )
 
 PREFIX = "OVERLAY_SUPERVISOR_"
 SECRET = "s3cr3t-Value"
+CERTIFICATE = Path(__file__).with_name("certificate.pem").read_text()
 
 Load = Callable[..., Settings]
 
@@ -219,6 +222,85 @@ def test_a_connection_is_named_after_its_host(url: str, name: str) -> None:
     assert connection_name(url) == name
 
 
+# The face
+
+
+def test_the_face_has_defaults(load: Load) -> None:
+    settings = load(HUB)
+    assert settings.face == FaceSettings(theme=None, mouse=True, bell=False, on_hangup="quit", refresh=1.0)
+    assert settings.keys == {}
+    assert (shown(settings, "face.theme"), shown(settings, "face.refresh")) == ("not set", "1")
+    assert source(settings, "face.mouse") == "default"
+
+
+def test_the_face_is_set_from_everywhere(load: Load) -> None:
+    text = "[face]\ntheme = 'light'\nbell = true\nmouse = true\nrefresh = 5\non_hangup = 'keep'\n" + HUB
+    environ = {f"{PREFIX}FACE__THEME": "ansi-dark", f"{PREFIX}FACE__REFRESH": "0.5"}
+    settings = load(text, environ, no_mouse=True)
+    assert settings.face == FaceSettings(
+        theme="ansi-dark", mouse=False, bell=True, on_hangup="keep", refresh=0.5
+    )
+    assert source(settings, "face.mouse") == "command line, --no-mouse"
+    assert source(settings, "face.theme") == f"environment variable {PREFIX}FACE__THEME"
+    assert source(settings, "face.bell").endswith("config.toml:3")
+    assert load(text, environ, theme="dark").face.theme == "dark"
+    assert load(text, {f"{PREFIX}FACE__BELL": "off"}).face.bell is False
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[keys]\n'connection.reconnect' = 'ctrl+r'\nquit = ['q', 'ctrl+c']\n",
+        "[keys]\nconnection.reconnect = 'ctrl+r'\nquit = ['q', 'ctrl+c']\n",
+        "[keys.connection]\nreconnect = 'ctrl+r'\n[keys]\nquit = ['q', 'ctrl+c']\n",
+        "keys = { connection = { reconnect = 'ctrl+r' }, quit = ['q', 'ctrl+c'] }\n",
+    ],
+)
+def test_keys_in_every_way_of_writing_toml(load: Load, text: str) -> None:
+    settings = load(text + HUB)
+    assert settings.keys == {"connection.reconnect": ("ctrl+r",), "quit": ("q", "ctrl+c")}
+    assert shown(settings, "keys.connection.reconnect") == '"ctrl+r"'
+    assert shown(settings, "keys.quit") == '["q", "ctrl+c"]'
+    line = next(number for number, line in enumerate(text.splitlines(), 1) if "ctrl+r" in line)
+    assert settings.source_of("keys.connection.reconnect").endswith(f"config.toml:{line}")
+
+
+def test_keys_of_the_environment_stand_above_those_of_the_file_however_both_are_written(load: Load) -> None:
+    text = "[keys]\nconnection.reconnect = 'a'\nconnection.push = 'b'\n" + HUB
+    for keys in ('{"connection.reconnect": "c"}', '{"connection": {"reconnect": "c"}}'):
+        settings = load(text, {f"{PREFIX}KEYS": keys})
+        assert settings.keys == {"connection.reconnect": ("c",), "connection.push": ("b",)}
+        assert settings.source_of("keys.connection.reconnect") == f"environment variable {PREFIX}KEYS"
+        assert settings.source_of("keys.connection.push").endswith("config.toml:3")
+
+
+def test_keys_nested_without_end_are_no_traceback(load: Load, lines: Lines) -> None:
+    deep = ".".join("a" * 2000)
+    assert list(load(f"[keys]\n{deep} = 'x'").keys) == [deep]
+    assert lines(None, {f"{PREFIX}KEYS": '{"a":' * 100_000}) == [f"{PREFIX}KEYS: not valid JSON"]
+
+
+def test_a_face_alone_takes_what_can_be_used_and_says_what_cannot(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    environ = {"HOME": str(tmp_path)}
+    assert face_settings(CommandLine(), environ=environ) == (FaceSettings(), {}, None)
+    path.write_text("[face]\ntheme = 'light'\n[keys]\nquit = 'Q'\n")
+    given = CommandLine(no_mouse=True)
+    assert face_settings(given, config=str(path), environ=environ) == (
+        FaceSettings(theme="light", mouse=False),
+        {"quit": ("Q",)},
+        None,
+    )
+    path.write_text("[face]\ntheme = 'light'\n" + HUB + "pushtimeout = 1\n")
+    face, keys, mistake = face_settings(given, config=str(path), environ=environ)
+    assert (face, keys) == (FaceSettings(mouse=False), {})
+    assert mistake == (
+        f"settings not used: {path}:5: connections.hub.pushtimeout: unknown key; nearest known: push_timeout"
+    )
+    path.unlink()
+    assert "no such file" in str(face_settings(given, config=str(path), environ=environ).mistake)
+
+
 # Where the file is
 
 
@@ -294,6 +376,10 @@ MISTAKES = [
     ),
     (HUB + 'ca_file = "missing.pem"', "config.toml:3: connections.hub.ca_file: no such file"),
     (
+        HUB + 'ca_file = "config.toml"',
+        "config.toml:3: connections.hub.ca_file: not a PEM file of certificates",
+    ),
+    (
         "[connections.Hub]\nurl = 'ws://hub'",
         "config.toml:1: connections.Hub: not a name for a connection; expected lower-case letters, digits "
         "and single underscores, beginning with a letter, such as hub_2",
@@ -340,6 +426,30 @@ MISTAKES = [
         HUB + "headers = { 'X Key' = 'a' }",
         "config.toml:3: connections.hub.headers: a header's name must be letters, digits and signs such as -",
     ),
+    ("theme = 'dark'\n" + HUB, "config.toml:1: theme: unknown key here; it belongs into [face]"),
+    ("[face]\nthemes = 'dark'", "config.toml:2: face.themes: unknown key; nearest known: theme"),
+    (
+        "[face]\n\ntheme = 'solarized'",
+        'config.toml:3: face.theme: expected "dark", "light", "ansi-dark" or "ansi-light"',
+    ),
+    ("[face]\nmouse = 'no'", "config.toml:2: face.mouse: expected true or false"),
+    ("[face]\nbell = 1", "config.toml:2: face.bell: expected true or false"),
+    ("[face]\non_hangup = 'stay'", 'config.toml:2: face.on_hangup: expected "quit" or "keep"'),
+    ("[face]\nrefresh = 0.2", "config.toml:2: face.refresh: must be at least 0.25"),
+    ("[face]\nrefresh = 61", "config.toml:2: face.refresh: must be at most 60"),
+    ("[face]\nrefresh = nan", "config.toml:2: face.refresh: must be at most 60"),
+    ("[face]\nrefresh = '1'", "config.toml:2: face.refresh: expected a number of seconds from 0.25 to 60"),
+    ("face = 5", "config.toml:1: face: expected a table"),
+    ("keys = 'r'", "config.toml:1: keys: expected a table of keys by action"),
+    (
+        "[keys]\nquit = 'Q'\n\nlist.order = 5",
+        'config.toml:4: keys.list.order: expected a key such as "r", or a list of keys',
+    ),
+    (
+        "[keys]\n'list.order' = ['o', 5]",
+        'config.toml:2: keys.list.order: expected a key such as "r", or a list of keys',
+    ),
+    ("[keys]\n'list.order' = 'o'\nlist.order = 'p'", "config.toml:3: keys.list.order: set twice"),
 ]
 
 
@@ -402,6 +512,14 @@ VARIABLES = [
     ("CONNECTIONS__HUB__HEADERS", f'["{SECRET}"]', "expected a table of texts"),
     ("DEBUG", SECRET, "expected true or false"),
     ("DEFAULTS__PUSH_BUFFER", "0", "push_buffer must be 1 or more"),
+    ("FACE__THEM", "dark", "unknown variable; nearest known: OVERLAY_SUPERVISOR_FACE__THEME"),
+    ("FACE__THEME", "green", 'expected "dark", "light", "ansi-dark" or "ansi-light"'),
+    ("FACE__REFRESH", "soon", "expected a number of seconds from 0.25 to 60"),
+    ("FACE", "dark", "expected a table in JSON"),
+    ("KEYS", "q", "expected a table in JSON"),
+    ("KEYS", '{"quit": "q"', "not valid JSON"),
+    ("KEYS", '{"quit": 5}', 'quit: expected a key such as "r", or a list of keys'),
+    ("KEYS__QUIT", "q", "unknown variable; give the whole of OVERLAY_SUPERVISOR_KEYS in JSON"),
 ]
 
 
@@ -669,3 +787,22 @@ params = { key = { file = "key.txt" } }
     changed = load_settings(config=str(file), environ={}).connections["hub"]
     assert changed.options != first.options
     assert changed.topics == first.topics
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "not a PEM file of certificates"),
+        (CERTIFICATE.replace("MII", "???", 1), "not a PEM file of certificates"),
+        (CERTIFICATE[:300], "not a PEM file of certificates"),
+    ],
+    ids=["empty", "garbled", "cut"],
+)
+def test_a_ca_file_is_opened_before_a_connection_needs_it(
+    load: Load, lines: Lines, tmp_path: Path, content: str, words: str
+) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_text(CERTIFICATE)
+    assert load(HUB + 'ca_file = "ca.pem"').connections["hub"].options.ca_file == str(path)
+    path.write_text(content)
+    assert lines(HUB + 'ca_file = "ca.pem"') == [f"config.toml:3: connections.hub.ca_file: {words}"]

@@ -25,14 +25,14 @@ async def test_a_hub_that_goes_and_comes_back_is_seen_line_by_line() -> None:
         with running(stage) as engine:
             app = OverlaySupervisorApp(engine)
             async with app.run_test(size=(80, 24)) as pilot:
-                up = await shows(pilot, "Connected", "1/1 up", "2/2", "stream:overlays", "joined")
+                up = await shows(pilot, "Connected", "1/1 up", "2/2", "● stream:overlays")
                 assert "Circuit" not in up
 
                 hub.faults.refuse()
                 hub.faults.drop_all()
                 await shows(pilot, "Reconnecting", "0/1 up", "0/2", "errored")
                 # The last values stay, with their age.
-                await shows(pilot, "Circuit Breaker Open", "stream_state", " ago ")
+                await shows(pilot, "Circuit Breaker Open", "errored", " s ago")
                 assert "refused by" in screen(pilot)
 
                 # Commands say that there is nobody to take them.

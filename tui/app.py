@@ -420,10 +420,14 @@ class OverlaySupervisorApp(UnattendedApp):
 
     def action_ask_quit(self) -> None:
         """Say what would stop; quit at the second press."""
+        screen = self.screen
+        if isinstance(screen, LinesScreen):
+            # As in any pager: what is read is left, not what runs.
+            screen.dismiss()
+            return
         if self.attached:
             self.exit(return_code=0)
             return
-        screen = self.screen
         if not isinstance(screen, SupervisorScreen):
             return
         count = len(self.snapshot.connections)

@@ -7,10 +7,11 @@ import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from tui import __version__
+from tui import __version__, tty
 
 if TYPE_CHECKING:
-    from tui.config import Settings, SettingsError
+    from tui.config import FaceSettings, Settings, SettingsError
+    from tui.keymap import Keymap
     from tui.session import Place
 
 OK = 0
@@ -80,7 +81,8 @@ def _parser() -> argparse.ArgumentParser:
             help="folder of the log, else $OVERLAY_SUPERVISOR_STATE, else $XDG_STATE_HOME/overlay-supervisor",
         )
     config = argparse.ArgumentParser(add_help=False)
-    config.add_argument("--config", metavar="FILE", help="settings file")
+    for place in (parser, config):
+        place.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help="settings file")
     log = argparse.ArgumentParser(add_help=False)
     log.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     headless = argparse.ArgumentParser(add_help=False)
@@ -93,6 +95,10 @@ def _parser() -> argparse.ArgumentParser:
         help="time between two metrics lines of --headless (10)",
     )
 
+    face = argparse.ArgumentParser(add_help=False)
+    face.add_argument("--theme", choices=("dark", "light", "ansi-dark", "ansi-light"), help="of the screen")
+    face.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal and tmux")
+
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     socket = argparse.ArgumentParser(add_help=False)
     socket.add_argument(
@@ -100,17 +106,25 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="control socket, else $OVERLAY_SUPERVISOR_SOCKET, else one in the state folder",
     )
-    _add_run(commands, [config, headless, log, state, socket])
+    _add_run(commands, [config, headless, log, state, socket, face])
     attach = commands.add_parser(
-        "attach", parents=[state, socket], allow_abbrev=False, help="a screen on an engine that runs already"
+        "attach",
+        parents=[config, state, socket, face],
+        allow_abbrev=False,
+        help="a screen on an engine that runs already",
     )
     attach.set_defaults(command=_attach)
     # Parsed by tui.ctl, the same as overlayctl; here for the help alone.
-    commands.add_parser("ctl", add_help=False, help="ask or command a running engine: ctl --help")
+    ctl = commands.add_parser("ctl", add_help=False, help="ask or command a running engine: ctl --help")
+
+    def misplaced(_: object) -> NoReturn:
+        parser.error("options of ctl stand after it")
+
+    ctl.set_defaults(command=misplaced, fail=misplaced)
     _add_config(commands, config, state)
     demo = commands.add_parser(
         "demo",
-        parents=[headless, log],
+        parents=[config, headless, log, face],
         allow_abbrev=False,
         help="the program on an embedded hub with staged faults",
     )
@@ -244,10 +258,17 @@ def _run(args: argparse.Namespace) -> int:
 
     if args.url is None and (args.topics or args.preset):
         args.fail("--topic and --preset go with a URL; for settings they stand in the file")
-    given = CommandLine(url=args.url, topics=tuple(args.topics), preset=args.preset, debug=args.debug)
+    given = CommandLine(
+        url=args.url,
+        topics=tuple(args.topics),
+        preset=args.preset,
+        debug=args.debug,
+        theme=args.theme,
+        no_mouse=args.no_mouse,
+    )
 
     def read_settings() -> Settings:
-        return load_settings(config=args.config, command_line=given)
+        return load_settings(config=_config(args), command_line=given)
 
     try:
         settings = read_settings()
@@ -255,17 +276,53 @@ def _run(args: argparse.Namespace) -> int:
         return _say_mistakes(error)
     if not settings.connections:
         return _say_nothing_to_run(settings)
-    if not args.headless and not _has_terminal():
-        return _say_no_terminal()
+    try:
+        keys = _keys(settings)
+    except SettingsError as error:
+        return _say_mistakes(error)
+    if not args.headless and (problem := tty.problem(os.environ)):
+        return _say_no_terminal(problem)
     from tui.session import Unstartable, run_face, run_headless
 
     try:
         if args.headless:
             return run_headless(read_settings, _place(args), args.report_interval)
-        return run_face(read_settings, _place(args))
+        return run_face(read_settings, _place(args), keys)
     except Unstartable as error:
         _say(f"overlay-supervisor: {error}")
         return FAILED
+
+
+def _keys(settings: Settings) -> Keymap:
+    """The keys of every action.
+
+    Raises:
+        SettingsError: keys that cannot be used, with their places.
+    """
+    from tui.config import SettingsError
+    from tui.keymap import KeymapError, keymap
+
+    try:
+        return keymap(settings.keys)
+    except KeymapError as error:
+        lines = (
+            f"{settings.source_of(f'keys.{action}')}: keys.{action}: {words}"
+            for action, words in error.mistakes
+        )
+        raise SettingsError(*lines) from None
+
+
+def _face(args: argparse.Namespace) -> tuple[FaceSettings, Keymap, str | None]:
+    """Settings, keys and what is wrong with them, for a face that runs no connections of its own."""
+    from tui.config import CommandLine, face_settings
+    from tui.keymap import KeymapError, keymap
+
+    given = CommandLine(theme=args.theme, no_mouse=args.no_mouse)
+    face, keys, mistake = face_settings(given, config=_config(args))
+    try:
+        return face, keymap(keys), mistake
+    except KeymapError as error:
+        return face, keymap({}), f"keys not used: {error}"
 
 
 def _place(args: argparse.Namespace) -> Place:
@@ -282,27 +339,32 @@ def _place(args: argparse.Namespace) -> Place:
 
 
 def _attach(args: argparse.Namespace) -> int:
-    if not _has_terminal():
-        return _say_no_terminal("overlay-supervisor ctl status asks without a screen")
+    if problem := tty.problem(os.environ):
+        return _say_no_terminal(problem, "overlay-supervisor ctl status asks without a screen")
     from tui.session import Unstartable, run_attached
 
+    face, keys, mistake = _face(args)
     try:
-        return run_attached(_place(args))
+        return run_attached(_place(args), face, keys, mistake)
     except Unstartable as error:
         _say(f"overlay-supervisor: {error}")
         return FAILED
 
 
 def _demo(args: argparse.Namespace) -> int:
-    if not args.headless and not _has_terminal():
-        return _say_no_terminal()
+    if not args.headless and (problem := tty.problem(os.environ)):
+        return _say_no_terminal(problem)
     from tui.session import run_demo
+
+    face, keys, _ = _face(args)
 
     return run_demo(
         headless=args.headless,
         duration=args.duration,
         log_level=args.log_level,
         report_interval=args.report_interval,
+        settings=face,
+        keys=keys,
     )
 
 
@@ -329,7 +391,7 @@ def _check(args: argparse.Namespace) -> int:
         # What it was started with is its own affair: no settings are needed to ask it.
         return _check_running(args)
     try:
-        settings = load_settings(config=args.config)
+        settings = load_settings(config=_config(args))
     except SettingsError as error:
         _say_mistakes(error)
         return CHECK_UNUSABLE
@@ -368,19 +430,19 @@ def _journal(args: argparse.Namespace) -> int:
     return journal_view.main(folder, since=args.since, connection=args.connection, as_json=args.json)
 
 
-def _has_terminal() -> bool:
-    # Keys are read from standard input, the screen is drawn on standard error.
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
-
-
-def _say_no_terminal(instead: str = "--headless prints JSON lines instead") -> int:
-    _say(f"overlay-supervisor: standard input and error are no terminal; {instead}")
+def _say_no_terminal(problem: str, instead: str = "--headless prints JSON lines instead") -> int:
+    _say(f"overlay-supervisor: {problem}; {instead}")
     return USAGE
 
 
 def _state(args: argparse.Namespace) -> str | None:
     state: str | None = getattr(args, "state", None)
     return state
+
+
+def _config(args: argparse.Namespace) -> str | None:
+    config: str | None = getattr(args, "config", None)
+    return config
 
 
 _FIRST_SETTINGS = """\
@@ -411,7 +473,7 @@ def _config_init(args: argparse.Namespace) -> int:
         settings_of(CommandLine(url=url, topics=tuple(args.topics)))
     except SettingsError as error:
         return _say_mistakes(error)
-    path = settings_file(args.config, os.environ).path
+    path = settings_file(_config(args), os.environ).path
     text = _FIRST_SETTINGS.format(
         name=connection_name(url) if args.url else "hub",
         url=json.dumps(url, ensure_ascii=False),
@@ -438,11 +500,15 @@ def _config_check(args: argparse.Namespace) -> int:
     from tui.config import SettingsError, load_settings, unreadable_secrets
 
     try:
-        settings = load_settings(config=args.config)
+        settings = load_settings(config=_config(args))
     except SettingsError as error:
         return _say_mistakes(error)
     if not settings.connections:
         return _say_nothing_to_run(settings)
+    try:
+        _keys(settings)
+    except SettingsError as error:
+        return _say_mistakes(error)
     for line in asyncio.run(unreadable_secrets(settings)):
         _say(f"overlay-supervisor: warning: {line}")
     place = settings.file or "environment"
@@ -454,7 +520,7 @@ def _config_show(args: argparse.Namespace) -> int:
     from tui.config import SettingsError, load_settings
 
     try:
-        settings = load_settings(config=args.config)
+        settings = load_settings(config=_config(args))
     except SettingsError as error:
         return _say_mistakes(error)
     for value in settings.sources:
@@ -468,7 +534,7 @@ def _config_show(args: argparse.Namespace) -> int:
 def _config_path(args: argparse.Namespace) -> int:
     from tui.places import settings_file
 
-    path = settings_file(args.config, os.environ).path
+    path = settings_file(_config(args), os.environ).path
     print(path)
     if not path.exists():
         _say("(it is not there yet)")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -51,6 +51,7 @@ from tui.settings.values import (
 __all__ = [
     "CommandLine",
     "ConnectionSettings",
+    "FaceOnly",
     "FaceSettings",
     "InForce",
     "SecretError",
@@ -58,6 +59,7 @@ __all__ = [
     "SettingsError",
     "Topic",
     "connection_name",
+    "face_settings",
     "load_settings",
     "settings_of",
     "unreadable_secrets",
@@ -104,6 +106,31 @@ def load_settings(
     if variables.mistakes:
         raise SettingsError(*variables.mistakes)
     return resolve(table, layers, place.path if len(layers) > 2 else None)
+
+
+class FaceOnly(NamedTuple):
+    """What a screen that runs no connections of its own takes from the settings."""
+
+    face: FaceSettings
+    keys: Mapping[str, tuple[str, ...]]
+    mistake: str | None
+    """Why the file was left aside, to be told on the screen."""
+
+
+def face_settings(
+    command_line: CommandLine, *, config: str | None = None, environ: Mapping[str, str] | None = None
+) -> FaceOnly:
+    """The settings of the face; those of a file that cannot be used are left aside and told.
+
+    Raises:
+        SettingsError: the command line is wrong.
+    """
+    try:
+        settings = load_settings(config=config, command_line=command_line, environ=environ)
+    except SettingsError as error:
+        settings = settings_of(command_line)
+        return FaceOnly(settings.face, {}, f"settings not used: {error.lines[0]}")
+    return FaceOnly(settings.face, settings.keys, None)
 
 
 def settings_of(command_line: CommandLine) -> Settings:

@@ -16,11 +16,16 @@ _WHY = {
     "killed": "it was killed, or the machine went",
     "stood still": "it stood still: asleep, held, or its disk did not answer",
 }
+_NAMES_TOLD = 20
 _MARKS = {"info": " ", "warning": "!", "error": "✗"}
 
 
 def main(folder: Path, *, since: str | None, connection: str | None, as_json: bool) -> int:
-    """Print the journal in ``folder``; the exit status: 0, or 2 for a time that is none.
+    """Print the journal in ``folder``.
+
+    Returns:
+        The exit status: 0; 1 for a journal that cannot be read or knows nothing of ``connection``;
+        2 for a time that is none.
 
     Raises:
         BrokenPipeError: whoever read the output has enough.
@@ -38,15 +43,32 @@ def main(folder: Path, *, since: str | None, connection: str | None, as_json: bo
         if not (folder / FOLDER_NAME).is_dir():
             print(f"overlay-supervisor: no journal in {folder}", file=sys.stderr)
             return 1
+        found = connection is None
         for each in read(folder, since=begin, connection=connection, now=time.time()):
             print(_json(each) if as_json else _words(each))
+            found = found or (isinstance(each, Entry) and each.connection == connection)
+        sys.stdout.flush()
+        if connection is not None and not found:
+            return _say_nothing_of(connection, folder)
     except BrokenPipeError:
         raise
     except OSError as error:
         print(f"overlay-supervisor: the journal cannot be read: {error.strerror}", file=sys.stderr)
         return 1
-    sys.stdout.flush()
     return 0
+
+
+def _say_nothing_of(connection: str, folder: Path) -> int:
+    """Say whether there was nothing in the time, or never anything at all."""
+    known = {each.connection for each in read(folder) if isinstance(each, Entry) and each.connection}
+    if connection in known:
+        print(f"overlay-supervisor: nothing of {_plain(connection)} in that time", file=sys.stderr)
+        return 0
+    names = sorted(_plain(name) for name in known)
+    more = ", ..." if len(names) > _NAMES_TOLD else ""
+    others = f"; of these there is: {', '.join(names[:_NAMES_TOLD])}{more}" if names else ""
+    print(f"overlay-supervisor: nothing is kept of {_plain(connection)}{others}", file=sys.stderr)
+    return 1
 
 
 def _json(each: Entry | Gap) -> str:

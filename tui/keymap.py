@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import string
+import unicodedata
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
@@ -10,61 +12,55 @@ from tui.actions import ACTIONS, SCREENS, Action
 Keymap = Mapping[str, tuple[str, ...]]
 """The keys of each action by its id, in Textual's names."""
 
-_SIGNS = {
-    " ": "space",
-    "!": "exclamation_mark",
-    '"': "quotation_mark",
-    "#": "number_sign",
-    "$": "dollar_sign",
-    "%": "percent_sign",
-    "&": "ampersand",
-    "'": "apostrophe",
-    "(": "left_parenthesis",
-    ")": "right_parenthesis",
-    "*": "asterisk",
-    "+": "plus",
-    ",": "comma",
-    "-": "minus",
-    ".": "full_stop",
-    "/": "slash",
-    ":": "colon",
-    ";": "semicolon",
-    "<": "less_than_sign",
-    "=": "equals_sign",
-    ">": "greater_than_sign",
-    "?": "question_mark",
-    "@": "at",
-    "[": "left_square_bracket",
-    "\\": "backslash",
-    "]": "right_square_bracket",
-    "^": "circumflex_accent",
-    "_": "underscore",
-    "`": "grave_accent",
-    "{": "left_curly_bracket",
-    "|": "vertical_line",
-    "}": "right_curly_bracket",
-    "~": "tilde",
+_REPLACED = {
+    "commercial_at": "at",
+    "hyphen_minus": "minus",
+    "low_line": "underscore",
+    "plus_sign": "plus",
+    "reverse_solidus": "backslash",
+    "solidus": "slash",
 }
+"""Where Textual does not use Unicode's own name."""
+
+
+def _sign_name(sign: str) -> str | None:
+    """Textual's name of a sign; None for a character that cannot be seen."""
+    if not sign.isprintable():
+        return None
+    name = unicodedata.name(sign, "").lower().replace("-", "_").replace(" ", "_")
+    return _REPLACED.get(name, name) or None
+
+
+_SIGNS = {sign: str(_sign_name(sign)) for sign in (" ", *string.punctuation)}
 """Signs as they are typed, and Textual's names for them."""
 
-_NAMED = {
-    "backspace",
-    "delete",
-    "down",
-    "end",
-    "enter",
-    "escape",
-    "home",
-    "insert",
-    "left",
-    "pagedown",
-    "pageup",
-    "right",
-    "tab",
-    "up",
-    *(f"f{number}" for number in range(1, 13)),
-    *_SIGNS.values(),
+_LETTERS = frozenset(string.ascii_lowercase)
+_DIGITS = frozenset(string.digits)
+_MOVING = frozenset(("up", "down", "left", "right", "home", "end", "pageup", "pagedown", "insert", "delete"))
+_FUNCTION = frozenset(f"f{number}" for number in range(1, 25))
+_POSSIBLE: Mapping[tuple[str, ...], frozenset[str]] = {
+    (): _MOVING | _FUNCTION | {"backspace", "enter", "escape", "tab", *_SIGNS.values()},
+    ("alt",): _LETTERS | _DIGITS,
+    ("alt", "shift"): _LETTERS,
+    ("ctrl",): _LETTERS
+    | _DIGITS
+    | _MOVING
+    | _FUNCTION
+    | {"backslash", "circumflex_accent", "left_square_bracket", "right_square_bracket", "underscore"},
+    ("ctrl", "shift"): _DIGITS | _MOVING,
+    ("shift",): _LETTERS | _MOVING | {"tab"},
 }
+"""The keys that terminals tell apart, by the modifiers that are held."""
+
+_SAME = {
+    "ctrl+h": "backspace",
+    "ctrl+i": "tab",
+    "ctrl+left_square_bracket": "escape",
+    "ctrl+m": "enter",
+}
+"""Keys that terminals have always sent as another one."""
+
+_ALSO = {"esc": "escape", "return": "enter", "pgup": "pageup", "pgdn": "pagedown", "del": "delete"}
 _SHOWN = {
     "down": "↓",
     "up": "↑",
@@ -77,6 +73,8 @@ _SHOWN = {
 }
 _ALWAYS = {"quit": "quitting", "back": "leaving a screen"}
 """Actions that must have a key."""
+_MAX_COMPARED = 100
+"""Characters of an unknown action that are compared with the known ones."""
 
 
 class KeymapError(Exception):
@@ -103,7 +101,7 @@ def keymap(overrides: Keymap, actions: Sequence[Action] = ACTIONS) -> dict[str, 
     keys = {action.id: action.keys for action in actions}
     for action, given in overrides.items():
         if action not in known:
-            like = get_close_matches(action, known, n=1, cutoff=0.0)
+            like = get_close_matches(action[:_MAX_COMPARED], known, n=1, cutoff=0.0)
             mistakes.append((action, f"unknown action; nearest known: {like[0]}"))
             continue
         named = []
@@ -147,21 +145,23 @@ def key_name(text: str) -> str | None:
 
     ``?`` and ``question_mark``, ``^r`` and ``ctrl+r``, ``R`` and ``shift+r`` are the same keys.
     """
-    if text in _SIGNS:
-        return _SIGNS[text]
     if len(text) == 1:
-        return text if text.isprintable() else None
+        return text if text.isalnum() else _sign_name(text)
     if len(text) == 2 and text[0] == "^":
-        text = f"ctrl+{text[1]}"
-    *modifiers, key = text.lower().split("+") if not text.endswith("+") else (text,)
-    key = _SIGNS.get(key, key)
-    if modifiers == ["shift"] and len(key) == 1 and key.isalpha():
+        text = f"ctrl+{text[1].lower()}"
+    *held, key = text.split("+")
+    modifiers = [each.lower() for each in held]
+    if len(key) == 1 and key.isupper() and modifiers == ["alt"]:
+        modifiers.append("shift")
+    key = _SIGNS.get(key, key.lower())
+    key = _ALSO.get(key, key)
+    modifiers.sort()
+    if key not in _POSSIBLE.get(tuple(modifiers), ()):
+        return None
+    if modifiers == ["shift"] and key in _LETTERS:
         return key.upper()
-    if len(set(modifiers)) != len(modifiers) or not set(modifiers) <= {"ctrl", "shift", "alt"}:
-        return None
-    if key not in _NAMED and not (modifiers and len(key) == 1 and key.isalnum()):
-        return None
-    return "+".join((*(each for each in ("alt", "ctrl", "shift") if each in modifiers), key))
+    name = "+".join((*modifiers, key))
+    return _SAME.get(name, name)
 
 
 def shown(keys: tuple[str, ...]) -> str:
@@ -171,7 +171,15 @@ def shown(keys: tuple[str, ...]) -> str:
 
 def _one_shown(key: str) -> str:
     *modifiers, last = key.split("+")
-    text = _SHOWN.get(last, last.upper() if last[0] == "f" and last[1:].isdigit() else last)
+    text = _SHOWN.get(last) or (last.upper() if last in _FUNCTION else _sign_of(last))
     if modifiers == ["ctrl"]:
         return f"^{text}"
     return "+".join((*modifiers, text))
+
+
+def _sign_of(name: str) -> str:
+    """The sign of that name, or the name of a key that has none."""
+    try:
+        return unicodedata.lookup(name.replace("_", " ")) if "_" in name else name
+    except KeyError:
+        return name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,10 @@ FILE_NAME = "face.json"
 MAX_BYTES = 16 * 1024
 """A larger file is not ours."""
 
-_Text = Annotated[str, msgspec.Meta(max_length=256)]
+MAX_TEXT = 256
+"""Characters of each text; longer ones are cut."""
+
+_Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
 
 
 class Remembered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,7 +39,11 @@ def read(folder: Path) -> Remembered:
     """What was kept in ``folder``; nothing when there is no file or it cannot be used, which is logged."""
     path = folder / FILE_NAME
     try:
-        with path.open("rb") as file:
+        # What is no file, a pipe for instance, must not hold up the start.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError("not a regular file")
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise ValueError(f"larger than {MAX_BYTES} bytes")
@@ -54,12 +62,13 @@ def write(folder: Path, remembered: Remembered) -> None:
         OSError: it could not be written.
     """
     cut = {
-        name: value[:256] if isinstance(value, str) else value
+        name: value[:MAX_TEXT].encode(errors="replace").decode() if isinstance(value, str) else value
         for name, value in msgspec.structs.asdict(remembered).items()
     }
     # A name of its own for each process: several faces may be attached to one engine.
     temporary = folder / f".{FILE_NAME}.{os.getpid()}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(msgspec.json.encode(Remembered(**cut)))

@@ -18,22 +18,27 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from tui import remembered
 from tui.control.feed import StateFeed
 from tui.control.lock import StateLock, StateLockedError
 from tui.control.protocol import SOCKET_NAME, ControlError
 from tui.control.server import ControlServer
-from tui.engine.api import CommandResult
+from tui.engine.api import CommandResult, Engine
 from tui.engine.reports import JsonLines, Reporters
 from tui.engine.supervisor import STOP_LIMIT, Supervisor
+from tui.keymap import Keymap
 from tui.store.journal import Journal
 from tui.store.log_file import LogFile, LogLevel, open_log
 from tui.store.writer import DescriptorSink, Writer
 
 if TYPE_CHECKING:
-    from tui.config import Settings
+    from tui.app import OverlaySupervisorApp
+    from tui.config import FaceSettings, Settings
 
 log = logging.getLogger("tui.session")
 
+HUNG_UP = 128 + signal.SIGHUP
+"""The status of a face whose terminal went away."""
 _CRASHES_ALLOWED = 3
 _CRASH_WINDOW = 60.0
 _FLUSH_LIMIT = 0.5
@@ -85,8 +90,10 @@ def run_headless(read_settings: Callable[[], Settings], place: Place, report_int
             return _headless(supervisor, (output, journal, log_file), hang_up=reload.in_background)
 
 
-def run_face(read_settings: Callable[[], Settings], place: Place) -> int:
+def run_face(read_settings: Callable[[], Settings], place: Place, keys: Keymap) -> int:
     """Run with a face until it is quit or ended by a signal. Returns the exit status.
+
+    With ``on_hangup = "keep"`` the connections go on without a face when the terminal goes away.
 
     Raises:
         Unstartable, SettingsError: as of :func:`run_headless`.
@@ -107,16 +114,20 @@ def run_face(read_settings: Callable[[], Settings], place: Place) -> int:
         )
         reload = _Reloader(supervisor, read_settings)
         with _reached(supervisor, feed, place, log_file, reload):
-            return _with_face(supervisor, log_file, (journal, log_file))
+            face = Face(settings.face, keys, place.state_folder)
+            hang_up = reload.in_background if settings.face.on_hangup == "keep" else None
+            return _with_face(supervisor, face, log_file, (journal, log_file), on_hangup=hang_up)
 
 
-def run_attached(place: Place) -> int:
+def run_attached(place: Place, settings: FaceSettings, keys: Keymap, notice: str | None) -> int:
     """Open a face on a running engine until it is detached or ended by a signal. Returns the exit status.
+
+    Args:
+        notice: told on the screen at the start.
 
     Raises:
         Unstartable: no engine answers.
     """
-    from tui.app import OverlaySupervisorApp
     from tui.control.client import ControlClient
     from tui.control.remote import RemoteEngine
 
@@ -128,8 +139,9 @@ def run_attached(place: Place) -> int:
     engine = RemoteEngine(place.socket)
     engine.start(wait=2.0)
     try:
-        app = OverlaySupervisorApp(engine, attached=True)
-        asyncio.run(app.run_async())
+        face = Face(settings, keys, place.state_folder, notice)
+        app = face.open(engine, attached=True)
+        asyncio.run(face.show(app))
         if app.crash is not None:
             print(f"overlay-supervisor: the screen crashed: {type(app.crash).__name__}", file=sys.stderr)
         return app.return_code or 0
@@ -137,7 +149,15 @@ def run_attached(place: Place) -> int:
         engine.close()
 
 
-def run_demo(*, headless: bool, duration: float | None, log_level: LogLevel, report_interval: float) -> int:
+def run_demo(
+    *,
+    headless: bool,
+    duration: float | None,
+    log_level: LogLevel,
+    report_interval: float,
+    settings: FaceSettings,
+    keys: Keymap,
+) -> int:
     """Run on embedded hubs with staged faults, in a state folder of its own. Returns the exit status.
 
     Args:
@@ -158,9 +178,57 @@ def run_demo(*, headless: bool, duration: float | None, log_level: LogLevel, rep
             with _reached(supervisor, feed, place, log_file, None):
                 if headless:
                     return _headless(supervisor, (output, log_file), duration=duration)
-                return _with_face(supervisor, log_file, (log_file,), duration=duration)
+                face = Face(settings, keys, folder)
+                return _with_face(supervisor, face, log_file, (log_file,), duration=duration)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class Face:
+    """Opens faces alike: with the settings' keys and theme, arranged as the last one was left.
+
+    Args:
+        folder: where the arrangement is kept, and where pictures and exports go.
+        notice: told on the first screen.
+    """
+
+    def __init__(self, settings: FaceSettings, keys: Keymap, folder: Path, notice: str | None = None) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._folder = folder
+        self._notice = notice
+
+    def open(
+        self, engine: Engine, work: Callable[[], None] | None = None, *, attached: bool = False
+    ) -> OverlaySupervisorApp:
+        """A new face on ``engine``; the same one every time but for what was arranged meanwhile."""
+        from tui.app import FaceOptions, OverlaySupervisorApp
+
+        notice, self._notice = self._notice, None
+        options = FaceOptions(
+            theme=self._settings.theme,
+            bell=self._settings.bell,
+            refresh=self._settings.refresh,
+            keymap=self._keys,
+            folder=self._folder,
+            remembered=remembered.read(self._folder),
+            remember=self._remember,
+            notice=notice,
+        )
+        return OverlaySupervisorApp(engine, work, options=options, attached=attached)
+
+    async def show(self, app: OverlaySupervisorApp) -> None:
+        """Run a face to its end, and keep how it was left."""
+        before = app.remembered
+        await app.run_async(mouse=self._settings.mouse)
+        if app.remembered != before:
+            try:
+                self._remember(app.remembered)
+            except OSError as error:
+                log.warning("the arrangement of the screen could not be kept: %s", error)
+
+    def _remember(self, arrangement: remembered.Remembered) -> None:
+        remembered.write(self._folder, arrangement)
 
 
 class _Reloader:
@@ -325,13 +393,15 @@ def _run_logged(supervisor: Supervisor) -> None:
 
 def _with_face(
     supervisor: Supervisor,
+    face: Face,
     log_file: LogFile,
     closing: Sequence[_Closing],
     *,
     duration: float | None = None,
+    on_hangup: Callable[[], None] | None = None,
 ) -> int:
     engine = _EngineThread(supervisor)
-    return asyncio.run(_faces(engine, log_file, closing, duration))
+    return asyncio.run(_faces(engine, face, log_file, closing, duration, on_hangup))
 
 
 class _EngineThread:
@@ -355,9 +425,13 @@ class _EngineThread:
 
 
 async def _faces(
-    engine: _EngineThread, log_file: LogFile, closing: Sequence[_Closing], duration: float | None
+    engine: _EngineThread,
+    face: Face,
+    log_file: LogFile,
+    closing: Sequence[_Closing],
+    duration: float | None,
+    on_hangup: Callable[[], None] | None,
 ) -> int:
-    from tui.app import OverlaySupervisorApp
     from tui.terminal import SavedTerminal
 
     supervisor = engine.supervisor
@@ -365,12 +439,12 @@ async def _faces(
     crashes: deque[float] = deque(maxlen=_CRASHES_ALLOWED)
     status = 1
     while True:
-        app = OverlaySupervisorApp(supervisor, engine.work)
+        app = face.open(supervisor, engine.work)
         end = None
         if duration is not None:
             end = asyncio.get_running_loop().call_later(duration, app.exit, None, 0)
         try:
-            await app.run_async()
+            await face.show(app)
             error = app.crash
         except Exception as raised:  # noqa: BLE001 (logged below, and the terminal restored)
             error = raised
@@ -378,12 +452,22 @@ async def _faces(
             end.cancel()
         if error is None:
             status = app.return_code or 0
+            if status == HUNG_UP and on_hangup is not None:
+                log.info("the connections go on without a screen; a new one: overlay-supervisor attach")
+                supervisor.note("the terminal is gone; the connections go on without a screen")
+                status = await _without_face(engine, on_hangup)
             break
         terminal.restore()
         log.error("the screen crashed", exc_info=error)
         crashes.append(time.monotonic())
         if len(crashes) == _CRASHES_ALLOWED and crashes[-1] - crashes[0] < _CRASH_WINDOW:
-            status = await _without_face(engine, log_file)
+            print(
+                "overlay-supervisor: the screen crashed three times within a minute; the connections go on "
+                f"without it.\nA new screen: overlay-supervisor attach. What happened is in {log_file.path}; "
+                f"stop with ^C, or: kill {os.getpid()}",
+                file=sys.stderr,
+            )
+            status = await _without_face(engine)
             break
     supervisor.stop()
     if engine.begun and not supervisor.ended.wait(STOP_LIMIT + _END_MARGIN):
@@ -391,14 +475,12 @@ async def _faces(
     return status
 
 
-async def _without_face(engine: _EngineThread, log_file: LogFile) -> int:
-    """The connections go on without a screen until a signal comes; returns the exit status."""
-    print(
-        "overlay-supervisor: the screen crashed three times within a minute; the connections go on "
-        f"without it.\nA new screen: overlay-supervisor attach. What happened is in {log_file.path}; "
-        f"stop with ^C, or: kill {os.getpid()}",
-        file=sys.stderr,
-    )
+async def _without_face(engine: _EngineThread, on_hangup: Callable[[], None] | None = None) -> int:
+    """The connections go on without a screen until a signal comes; returns the exit status.
+
+    Args:
+        on_hangup: called at SIGHUP, which ends the run otherwise.
+    """
     if not engine.begun:
         threading.Thread(target=engine.work, name="engine", daemon=True).start()
     asked: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -410,6 +492,8 @@ async def _without_face(engine: _EngineThread, log_file: LogFile) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, ask, number)
+    if on_hangup is not None:
+        loop.add_signal_handler(signal.SIGHUP, on_hangup)
     while not engine.supervisor.ended.is_set() and not asked.done():
         await asyncio.wait((asked,), timeout=0.5)
     return asked.result() if asked.done() else 1

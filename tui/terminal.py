@@ -12,7 +12,6 @@ import os
 import queue
 import select
 import signal
-import sys
 import termios
 from typing import Any
 
@@ -20,6 +19,9 @@ from rich.console import RenderableType
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
+
+from tui import tty
+from tui.plain_text import ascii_only
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +38,6 @@ _RESTORE = (
 _KEEP_TITLE, _GIVE_TITLE_BACK = "\x1b[22;2t", "\x1b[23;2t"
 
 
-def has_terminal() -> bool:
-    """Whether there is a terminal to be driven by: Textual reads stdin and paints on stderr."""
-    return all(stream is not None and stream.isatty() for stream in (sys.__stdin__, sys.__stderr__))
-
-
 def terminal_is_lost(descriptor: int) -> bool:
     """Whether nobody will ever type here again: hung up, failed, or closed."""
     poll = select.poll()
@@ -55,7 +52,7 @@ class SavedTerminal:
         """Keep the modes of stdin, if it is a terminal."""
         self._descriptor = 0
         self._modes: list[Any] | None = None
-        if has_terminal():
+        if tty.is_there():
             self._modes = termios.tcgetattr(self._descriptor)
 
     def restore(self) -> None:
@@ -74,6 +71,13 @@ class SavedTerminal:
 class PatientDriver(LinuxDriver):
     """Textual's driver, made never to wait for the terminal and never to stop the process."""
 
+    _utf8 = True
+
+    def start_application_mode(self) -> None:
+        """Find out what the terminal can be sent, then begin."""
+        self._utf8 = tty.is_utf8(os.environ)
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+
     @property
     def waiting_writes(self) -> int:
         """How many writes the terminal has not taken yet."""
@@ -87,6 +91,8 @@ class PatientDriver(LinuxDriver):
         writer = self._writer_thread
         if writer is None or not writer.is_alive():
             return
+        if not self._utf8:
+            data = ascii_only(data)
         try:
             writer._queue.put_nowait(data)
         except queue.Full:

@@ -196,3 +196,18 @@ def test_the_command_prints_words_or_json_and_nothing_a_terminal_obeys(
     assert [each["kind"] for each in objects] == ["engine", "engine", "gap", "engine", "state"]
     assert journal_view.main(tmp_path, since="never", connection=None, as_json=False) == 2
     assert "expected 90s" in capsys.readouterr().err
+
+
+def test_a_connection_that_never_was_is_told_from_a_quiet_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = time.time()
+    keep(tmp_path, engine(now - DAY, STARTED), entry(now - DAY + 1, "connected", connection="events"))
+    keep(tmp_path, entry(now - 60, "connected"))
+    assert journal_view.main(tmp_path, since="1h", connection="stgae", as_json=False) == 1
+    said = capsys.readouterr()
+    assert said.err == "overlay-supervisor: nothing is kept of stgae; of these there is: events, stage\n"
+    assert journal_view.main(tmp_path, since="1h", connection="events", as_json=False) == 0
+    assert capsys.readouterr().err == "overlay-supervisor: nothing of events in that time\n"
+    assert journal_view.main(tmp_path, since="1h", connection="stage", as_json=False) == 0
+    assert capsys.readouterr().err == ""

@@ -15,8 +15,9 @@ import threading
 import time
 from pathlib import Path
 
-from tests.scripted_engine import BusyEngine, ScriptedEngine, connection, evening
+from tests.scripted_engine import BusyEngine, ScriptedEngine, channel, connection, evening
 from tui.app import OverlaySupervisorApp
+from tui.engine.api import Trouble
 from tui.terminal import SavedTerminal
 
 
@@ -36,6 +37,8 @@ async def run(mode: str, ticks: Path | None) -> int:
     """Run the app in ``mode`` and return its code."""
     if mode == "busy":
         app = OverlaySupervisorApp(BusyEngine([connection(f"link_{n}") for n in range(12)]))
+    elif mode == "hostile":
+        app = OverlaySupervisorApp(hostile())
     elif mode == "flood":
         app = FloodApp(evening())
     elif mode == "crash":
@@ -52,6 +55,42 @@ async def run(mode: str, ticks: Path | None) -> int:
     if app.crash is not None:
         print(f"crashed: {app.crash}", file=sys.stderr, flush=True)
     return app.return_code or 0
+
+
+def hostile() -> ScriptedEngine:
+    """Everything that a network could say, in every text that it can reach."""
+    engine = ScriptedEngine(
+        [
+            connection(
+                "stage",
+                details={"last_close_code": 1011, "last_close_reason": text, "reason": text},
+                metrics={"connection_state": "reconnecting", "reconnect_attempts": 1},
+                trouble=Trouble(
+                    state="reconnecting", circuit_open=False, words=text, since=time.time(), last_reason=text
+                ),
+                channels=(
+                    channel(topic=text, state="errored", reason=text, last_event=text, last_text=text),
+                    channel("overlay:" + text[::-1], last_event=text, last_text=text),
+                ),
+                address=text,
+                label=text,
+            )
+            for text in HOSTILE[:1]
+        ]
+    )
+    for text in HOSTILE:
+        engine.write(text, connection=text, severity="error")
+    engine.notice = HOSTILE[0]
+    return engine
+
+
+HOSTILE = (
+    "[/bad][red]x[/] \x1b]52;c;ZXZpbA==\x07\x1b[2J\x1b[999;999H\x1bP+q544e\x1b\\ \x9b31m\x9d0;evil\x9c"
+    "\r\n\t\b\x7f \u202eevil\u2066\u200f\u200b\u200d\ufeff 日本語 👩‍👩‍👧‍👦 e\u0301\u0301\u0301 \U000e0041",
+    "evil " * 200_000,
+    "\x1b[31m" * 1000,
+)
+"""Markup, OSC and CSI sequences, C1 controls, newlines, bidirectional and zero-width controls, a megabyte."""
 
 
 def crash() -> None:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import sys
 import termios
@@ -22,9 +23,15 @@ ROOT = Path(__file__).parents[2]
 
 
 class RealTerminal:
-    """Runs ``python -m tests.terminal.program`` on a pseudo-terminal of 80x24."""
+    """Runs a module of Python, ``tests.terminal.program`` unless named, on a pseudo-terminal of 80x24."""
 
-    def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        module: str = "tests.terminal.program",
+    ) -> None:
+        self._module = module
         self.output = bytearray()
         self._reading = threading.Event()
         self._reading.set()
@@ -50,7 +57,7 @@ class RealTerminal:
             os.dup2(slave, descriptor)
         os.closerange(3, 256)
         os.chdir(ROOT)
-        os.execve(sys.executable, [sys.executable, "-m", "tests.terminal.program", *arguments], values)
+        os.execve(sys.executable, [sys.executable, "-m", self._module, *arguments], values)
 
     def __enter__(self) -> RealTerminal:
         return self
@@ -104,6 +111,11 @@ class RealTerminal:
                 return os.waitstatus_to_exitcode(status)
             assert time.monotonic() < deadline, "the program did not end: " + repr(bytes(self.output[-500:]))
             time.sleep(0.02)
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the terminal another size, as dragging its window does."""
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        os.kill(self.pid, signal.SIGWINCH)
 
     def modes(self) -> list[Any]:
         """The terminal's modes as they are now."""

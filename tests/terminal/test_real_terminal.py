@@ -21,7 +21,7 @@ from tests.terminal.real_terminal import ROOT, RealTerminal
 ALTERNATE_SCREEN_LEFT = b"\x1b[?1049l"
 CURSOR_SHOWN = b"\x1b[?25h"
 MOUSE_OFF = b"\x1b[?1000l"
-READY = "HEARTBEAT"
+READY = "heartbeat"
 
 
 def assert_restored(terminal: RealTerminal) -> None:
@@ -150,7 +150,7 @@ def test_a_process_that_was_stopped_and_continued_reads_each_key_once(tmp_path: 
         time.sleep(0.3)
         seen = len(terminal.output)
         os.kill(terminal.pid, signal.SIGCONT)
-        terminal.wait_for(lambda: b"CONNECTION" in terminal.output[seen:])
+        terminal.wait_for(lambda: b"LAST HOUR" in terminal.output[seen:])
         time.sleep(0.3)
         assert ticks.read_text().split()[-1] == threads
         terminal.type("q")
@@ -180,7 +180,7 @@ def test_without_colour_none_is_sent() -> None:
 
 def test_the_terminal_itself_is_asked_for_its_size() -> None:
     with RealTerminal("still", environment={"COLUMNS": "40", "LINES": "10"}) as terminal:
-        terminal.wait_for_output("OUT/S")
+        terminal.wait_for_output("RECONNECTS")
 
 
 def test_copying_is_one_sequence_to_the_terminal() -> None:
@@ -192,7 +192,7 @@ def test_copying_is_one_sequence_to_the_terminal() -> None:
 
 
 def test_without_a_terminal_it_says_so() -> None:
-    code = "from tui.terminal import has_terminal; print(has_terminal())"
+    code = "import os; from tui.tty import problem; print(problem(os.environ))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -201,4 +201,4 @@ def test_without_a_terminal_it_says_so() -> None:
         text=True,
         check=True,
     )
-    assert done.stdout == "False\n"
+    assert done.stdout == "standard input and error are no terminal\n"

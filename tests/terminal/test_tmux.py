@@ -53,7 +53,7 @@ def tmux(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tmux]:
 
 
 def test_it_is_seen_driven_resized_and_left(tmux: Tmux) -> None:
-    screen = tmux.wait_for(lambda text: "HEARTBEAT" in text)
+    screen = tmux.wait_for(lambda text: "heartbeat" in text)
     assert screen.splitlines()[0].startswith(" ● Connected  all 2 connections")
     assert "▸● dashboard" in screen
     tmux.run("send-keys", "j")
@@ -61,7 +61,7 @@ def test_it_is_seen_driven_resized_and_left(tmux: Tmux) -> None:
     tmux.run("send-keys", "?")
     tmux.wait_for(lambda text: "keys ─ what can be done" in text)
     tmux.run("send-keys", "Escape")
-    tmux.wait_for(lambda text: "HEARTBEAT" in text)
+    tmux.wait_for(lambda text: "heartbeat" in text)
     tmux.run("resize-window", "-x", "40", "-y", "10")
     tmux.wait_for(lambda text: len(text.splitlines()[0]) <= 40 and "2/2 up" in text.splitlines()[0])
     tmux.run("resize-window", "-x", "160", "-y", "40")

@@ -156,6 +156,10 @@ class Supervisor:
                 stopped=stopped,
             )
 
+    def note(self, text: str) -> None:
+        """Keep in the journal what happened to the program around the engine. From any thread."""
+        self._note(text)
+
     def _note(self, text: str, severity: Severity = "info") -> None:
         if self._journal is not None:
             self._journal.add(

@@ -22,7 +22,7 @@ class LinesScreen(ListScreen):
     """A title over lines that scroll; any of the usual keys leaves."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,enter", "back", show=False),
+        Binding("enter", "back", show=False),
         Binding("space", "page_down", show=False),
     ]
     AUTO_FOCUS = "#lines"

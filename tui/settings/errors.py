@@ -66,6 +66,8 @@ def _unknown(path: KeyPath) -> str:
         if key in CONNECTION_KEYS:
             where = "[defaults] or [connections.NAME]" if key in DEFAULTS_KEYS else "[connections.NAME]"
             return f"unknown key here; it belongs into {where}"
+        if key in FACE_KEYS:
+            return "unknown key here; it belongs into [face]"
         return f"unknown key; nearest known: {nearest(key, TOP_KEYS)}"
     if path[0] == "defaults" and key in CONNECTION_KEYS:
         return "unknown key here; it belongs into [connections.NAME]"

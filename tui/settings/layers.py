@@ -79,6 +79,22 @@ def holds(tree: object, path: KeyPath) -> bool:
     return True
 
 
+def flat(table: Tree) -> list[tuple[str, KeyPath, Any]]:
+    """The entries of a table whose keys hold dots: each with its whole key and its place in ``table``.
+
+    TOML reads ``list.order = "o"`` as a table in a table, ``"list.order" = "o"`` as what it looks like.
+    """
+    found: list[tuple[str, KeyPath, Any]] = []
+    waiting: list[tuple[KeyPath, Any]] = [((name,), value) for name, value in reversed(table.items())]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [((*path, name), inner) for name, inner in reversed(value.items())]
+        else:
+            found.append((".".join(map(str, path)), path, value))
+    return found
+
+
 def dotted(path: KeyPath) -> str:
     """``connections.hub.topics[1]``."""
     text = ""
@@ -117,12 +133,28 @@ class FileLayer(Layer):
         self.folder = path.parent
         super().__init__(_parse_toml(text, path))
         self._lines = LineFinder(text)
+        self._written: dict[KeyPath, KeyPath] = {}
+        for top in _DOTTED_TABLES:
+            self._flatten(top)
 
     def where(self, path: KeyPath) -> str:
-        return f"{self._path}:{self._lines.line_of(path)}"
+        return f"{self._path}:{self.order(path)}"
 
     def order(self, path: KeyPath) -> int:
-        return self._lines.line_of(path)
+        return self._lines.line_of(self._written.get(path, path))
+
+    def _flatten(self, top: str) -> None:
+        table = self.tree.get(top)
+        if not isinstance(table, dict):
+            return
+        self.tree[top] = {}
+        for key, below, value in flat(table):
+            path: KeyPath = (top, key)
+            if path in self._written:
+                line = self._lines.line_of((top, *below))
+                raise SettingsError(f"{self._path}:{line}: {dotted(path)}: set twice")
+            self._written[path] = (top, *below)
+            self.tree[top][key] = value
 
 
 def _read_text(path: Path) -> str:
@@ -270,7 +302,7 @@ class EnvironmentLayer(Layer):
             self.mistakes.append(f"{name}: unknown variable; give the whole of {variable} in JSON")
             return
         key = path[-1]
-        is_key = len(path) == depth and top not in _WHOLE_TABLES
+        is_key = len(path) == depth and top not in _DOTTED_TABLES
         if is_key and top != "debug" and key not in self._table_keys[top]:
             self.mistakes.append(f"{name}: unknown variable; nearest known: {self._nearest(path)}")
             return
@@ -282,6 +314,8 @@ class EnvironmentLayer(Layer):
         if not is_key and not isinstance(parsed, dict):
             self.mistakes.append(f"{name}: expected a table in JSON")
             return
+        if top in _DOTTED_TABLES:
+            parsed = {key: inner for key, _, inner in flat(parsed)}
         tree = self.tree
         for part in path[:-1]:
             tree = tree.setdefault(part, {})
@@ -309,14 +343,14 @@ class EnvironmentLayer(Layer):
         known += [f"{PREFIX}CONNECTIONS__{name}__{key}".upper() for key in self._table_keys["connections"]]
         for table in ("defaults", "face"):
             known += [f"{PREFIX}{table}__{key}".upper() for key in self._table_keys[table]]
-        known += [f"{PREFIX}{table}".upper() for table in _WHOLE_TABLES]
+        known += [f"{PREFIX}{table}".upper() for table in _DOTTED_TABLES]
         return nearest(PREFIX + NESTING.join(map(str, path)).upper(), known)
 
 
 _DEPTHS = {"connections": 3, "defaults": 2, "face": 2, "debug": 1, "keys": 1}
 """How many parts the name of a variable may have."""
-_WHOLE_TABLES = ("keys",)
-"""Tables that one variable holds whole, in JSON: their keys are no parts of a variable's name."""
+_DOTTED_TABLES = ("keys",)
+"""Tables whose keys hold dots. One variable holds such a table whole, in JSON."""
 _BOOLEAN_KEYS = ("debug", "mouse", "bell")
 _BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),

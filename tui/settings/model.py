@@ -252,21 +252,12 @@ class FaceTable(Table):
     )
 
 
-def _parse_keys(value: object) -> dict[str, tuple[str, ...]]:
-    """Keys by the id of their action; TOML writes ``list.order = "o"`` as a table in a table."""
-    if not isinstance(value, dict):
-        raise ValueError("expected a table of keys by action")
-    found: dict[str, tuple[str, ...]] = {}
-    for name, inner in value.items():
-        if isinstance(inner, dict):
-            found |= {f"{name}.{below}": keys for below, keys in _parse_keys(inner).items()}
-        elif isinstance(inner, str):
-            found[str(name)] = (inner,)
-        elif isinstance(inner, list) and all(isinstance(each, str) for each in inner):
-            found[str(name)] = tuple(inner)
-        else:
-            raise ValueError(f'{name}: expected a key such as "r", or a list of keys')
-    return found
+def _parse_keys(value: object) -> tuple[str, ...]:
+    """One key, or a list of them; what they are called is for the face to judge."""
+    keys = [value] if isinstance(value, str) else value
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise ValueError('expected a key such as "r", or a list of keys')
+    return tuple(keys)
 
 
 ConnectionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
@@ -281,7 +272,7 @@ class SettingsTable(BaseSettings):
     defaults: DefaultsTable = Field(default=DefaultsTable(), description="a table")
     debug: bool = Field(default=False, description="true or false")
     face: FaceTable = Field(default=FaceTable(), description="a table")
-    keys: Annotated[dict[str, tuple[str, ...]], PlainValidator(_parse_keys)] = Field(
+    keys: dict[str, Annotated[tuple[str, ...], PlainValidator(_parse_keys)]] = Field(
         default={}, description="a table of keys by action"
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,10 +98,8 @@ class _Resolver:
             for path, value in values.items()
         ]
         for action, keys in table.keys.items():
-            whole: KeyPath = ("keys", action)
-            path = whole if layer_of(whole, self._layers) else ("keys", *action.split("."))
             text = _toml(keys[0]) if len(keys) == 1 else f"[{', '.join(map(_toml, keys))}]"
-            rows.append(InForce(key=f"keys.{action}", text=text, source=self.source(path)))
+            rows.append(InForce(key=f"keys.{action}", text=text, source=self.source(("keys", action))))
         return rows
 
     def connection(self, name: str, table: ConnectionTable) -> ConnectionSettings | None:
@@ -156,6 +155,9 @@ class _Resolver:
         if ca_file.path and not os.path.isfile(values["ca_file"]):
             self._mistake(ca_file.path, "no such file")
             return None
+        if ca_file.path and (complaint := _not_certificates(values["ca_file"])):
+            self._mistake(ca_file.path, complaint)
+            return None
         try:
             return Options(**values)
         except ValueError as error:
@@ -191,6 +193,17 @@ class _Resolver:
         """Where a relative path in the value at ``path`` starts: the settings file's folder."""
         layer = layer_of(path, self._layers)
         return (layer.folder if layer else None) or Path.cwd()
+
+
+def _not_certificates(path: str) -> str | None:
+    """What is wrong with a file of certificate authorities, if anything is."""
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        return "not a PEM file of certificates"
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return None
 
 
 def _topic(topic: str, params: SecretTable | None, folder: Path) -> Topic:
