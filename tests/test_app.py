@@ -17,6 +17,7 @@ from tui.app import THEMES, FaceOptions, OverlaySupervisorApp
 from tui.engine.api import CommandResult, ConnectionSnapshot
 from tui.keymap import keymap
 from tui.remembered import Remembered
+from tui.screens.dashboard import DashboardScreen
 from tui.screens.details import DetailsScreen
 from tui.screens.inspector import InspectorScreen
 from tui.screens.text import HelpScreen, MetricsScreen
@@ -479,7 +480,15 @@ async def test_the_palette_has_the_old_helpers_for_one_and_all_and_the_engines_e
     engine = evening()
     app = OverlaySupervisorApp(engine)
     async with app.run_test(size=SIZE) as pilot:
-        titles = {command.title: command.callback for command in app.get_system_commands(app.screen)}
+        assert isinstance(app.screen, DashboardScreen)
+        titles = {command.title: command.run for command in app.palette_commands(app.screen)}
+        assert app.screen.selected is not None
+        selected = app.screen.selected.name
+        assert list(titles)[:5] == [
+            f"debug: {helper} {selected}"
+            for helper in ("getMetrics", "getState", "connect", "reconnect", "disconnect")
+        ]
+        assert "refresh twice as often" in titles
         for helper in ("getMetrics", "getState", "connect", "reconnect", "disconnect"):
             assert f"debug: {helper} stage" in titles
             assert f"debug: {helper} all" in titles

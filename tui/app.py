@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.timer import Timer
@@ -30,11 +30,12 @@ from tui.presenters.frames import pretty
 from tui.presenters.status import RINGS_FROM
 from tui.push_line import PushError, read_push
 from tui.remembered import Remembered
-from tui.screens.base import SupervisorScreen
+from tui.screens.base import ConnectionScreen, SupervisorScreen
 from tui.screens.bindings import bindings
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.details import DetailsScreen
 from tui.screens.inspector import InspectorScreen
+from tui.screens.palette import PaletteCommand, PaletteProvider
 from tui.screens.text import HelpScreen, LinesScreen, MetricsScreen
 from tui.screens.theme import ThemeScreen
 from tui.terminal import UnattendedApp
@@ -112,6 +113,7 @@ class OverlaySupervisorApp(UnattendedApp):
     CSS_PATH = Path(__file__).with_name("app.tcss")
     BINDINGS = bindings("everywhere")
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS = {PaletteProvider}  # noqa: RUF012 (as the base class declares it)
     NOTIFICATION_TIMEOUT = 5
 
     def __init__(
@@ -457,38 +459,46 @@ class OverlaySupervisorApp(UnattendedApp):
 
     # The palette --------------------------------------------------------------------------------
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The actions, the old console's debug helpers for each connection and all, the engine's extras."""
-        for action in ACTIONS:
-            target, _, name = action.function.rpartition(".")
-            there = target == "app" or hasattr(screen, f"action_{name}")
-            if action.palette is not None and there:
-                yield SystemCommand(action.palette, action.help, self._doing(action.function))
-        for connection in self.snapshot.connections:
-            name = connection.name
-            yield SystemCommand(
-                f"debug: getMetrics {name}", "Its nine metrics as JSON.", _bound(self.show_metrics, name)
-            )
-            yield SystemCommand(f"debug: getState {name}", "Its state.", _bound(self.show_state, name))
-            for verb in ("connect", "reconnect", "disconnect"):
-                yield SystemCommand(
-                    f"debug: {verb} {name}",
-                    f"{verb.capitalize()} {name} now.",
-                    _bound(self.ask_command, verb, name),
-                )
-        yield SystemCommand("debug: getMetrics all", "The metrics of all as JSON.", self._show_all_metrics)
-        yield SystemCommand("debug: getState all", "The states of all.", self._show_all_states)
+    def palette_commands(self, screen: Screen[object]) -> Iterable[PaletteCommand]:
+        """The old console's debug helpers for the selected connection and for all; the actions; the
+        helpers for every other connection; the engine's extras."""
+        names = [connection.name for connection in self.snapshot.connections]
+        selected = screen.selected if isinstance(screen, ConnectionScreen) else None
+        if selected is not None:
+            yield from self._debug_helpers(selected.name)
+        yield PaletteCommand("debug: getMetrics all", "The metrics of all as JSON.", self._show_all_metrics)
+        yield PaletteCommand("debug: getState all", "The states of all.", self._show_all_states)
         for verb in ("connect", "reconnect", "disconnect"):
-            yield SystemCommand(
+            yield PaletteCommand(
                 f"debug: {verb} all",
                 f"{verb.capitalize()} every connection now.",
                 _bound(self.ask_command, verb, None),
             )
+        for action in ACTIONS:
+            target, _, name = action.function.partition("(")[0].rpartition(".")
+            there = target == "app" or hasattr(screen, f"action_{name}")
+            if action.palette is not None and there:
+                yield PaletteCommand(action.palette, action.help, self._doing(action.function))
+        for name in names:
+            if selected is None or name != selected.name:
+                yield from self._debug_helpers(name)
         for extra in self.engine.extra_commands():
-            yield SystemCommand(
+            yield PaletteCommand(
                 displayable(extra.label, 80),
                 displayable(extra.help, 200),
                 _bound(self._run_extra, extra.id, extra.label),
+            )
+
+    def _debug_helpers(self, name: str) -> Iterable[PaletteCommand]:
+        yield PaletteCommand(
+            f"debug: getMetrics {name}", "Its nine metrics as JSON.", _bound(self.show_metrics, name)
+        )
+        yield PaletteCommand(f"debug: getState {name}", "Its state.", _bound(self.show_state, name))
+        for verb in ("connect", "reconnect", "disconnect"):
+            yield PaletteCommand(
+                f"debug: {verb} {name}",
+                f"{verb.capitalize()} {name} now.",
+                _bound(self.ask_command, verb, name),
             )
 
     def _doing(self, function: str) -> Callable[[], Awaitable[None]]:
