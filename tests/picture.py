@@ -1,70 +1,126 @@
-"""Draw the dashboard as SVG: ``python -m tests.picture [demo|evening] FILE.svg [WIDTH HEIGHT] [KEYS...]``.
+"""Draw screens as SVG.
 
-``demo`` is the real program on its staged hubs, drawn while a breaker is open (the README's picture);
-``evening`` is a scripted engine with all that can be wrong at once.
+``python -m tests.picture`` draws the README's pictures anew: the real program on the demonstration's own
+hubs, in about ten seconds, while a fault is staged.
+
+``python -m tests.picture FILE.svg [WIDTH HEIGHT] [theme=NAME] [KEYS...]`` draws, for looking at it, a
+scripted evening with all that can be wrong at once, after ``KEYS`` were pressed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
+import logging
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from textual.pilot import Pilot
+
 from tests.scripted_engine import evening
-from tui.app import FaceOptions, OverlaySupervisorApp
+from tui.app import FaceOptions, OverlaySupervisorApp, picture_of
 from tui.demo_host import DemoHost
-from tui.engine.api import Engine
+from tui.engine.api import ConnectionSnapshot, Engine
 from tui.engine.supervisor import Supervisor
+from widgets.frame_list import FrameList
+
+FOLDER = Path(__file__).parent
+SIZE = (100, 30)
+LIMIT = 40.0
+"""Seconds to wait for a moment worth a picture; a round of the demonstration takes about 27."""
+FRAMES = 24
 
 
-async def draw(
-    engine: Engine, size: tuple[int, int] = (80, 24), keys: tuple[str, ...] = (), theme: str = "dark"
-) -> str:
-    """Return, as SVG, what ``engine`` shows after ``keys`` were pressed."""
-    app = OverlaySupervisorApp(engine, options=FaceOptions(theme=theme))
-    async with app.run_test(size=size) as pilot:
-        await pilot.pause(0.3)
-        for key in keys:
-            await pilot.press(key)
-        await pilot.pause(0.6)
-        picture = app.export_screenshot(title="overlay-supervisor")
-        # A picture must not fetch fonts from somewhere when it is looked at.
-        return re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
-
-
-def draw_demo(size: tuple[int, int], keys: tuple[str, ...], theme: str, limit: float = 30.0) -> str:
-    """Return, as SVG, the real demo at the moment when a breaker is open; ``limit`` in seconds."""
+def draw_readme() -> None:
+    """Draw the README's pictures into :data:`FOLDER`."""
     with DemoHost() as host:
         engine = Supervisor(host.connections(), extras=host)
         host.supervise(engine)
         thread = threading.Thread(target=engine.run, daemon=True)
         thread.start()
         try:
-            end = time.monotonic() + limit
-            while not any(each.metrics.is_circuit_open for each in engine.snapshot().connections):
-                if time.monotonic() > end:
-                    raise RuntimeError(f"no breaker opened within {limit:g} s")
-                time.sleep(0.05)
-            return asyncio.run(draw(engine, size, keys, theme))
+            asyncio.run(_draw_demo(engine))
         finally:
             engine.stop()
             thread.join(5)
 
 
+async def _draw_demo(engine: Engine) -> None:
+    app = OverlaySupervisorApp(engine, options=FaceOptions(theme="dark"))
+    async with app.run_test(size=SIZE) as pilot:
+
+        def some_broken(at_least: int) -> bool:
+            connections = engine.snapshot().connections
+            broken = [each for each in connections if each.metrics.is_circuit_open]
+            return len(broken) >= at_least and all(_well(each) for each in connections if each not in broken)
+
+        await _until(pilot, lambda: some_broken(0), "no moment without trouble")
+        app.inspect("stage")
+        await _until(pilot, lambda: _frames(app) >= FRAMES // 2, "no frames")
+        await engine.push("stage", "stream:overlays", "ping", {})
+        await _until(pilot, lambda: _frames(app) >= FRAMES, "too few frames")
+        # Once more read, so that the list has come to its end.
+        await pilot.pause(0.4)
+        _keep(app, "inspector")
+        await pilot.press("escape")
+        await _until(pilot, lambda: some_broken(1), "no breaker opened")
+        # By then the past of the broken one has been read.
+        await pilot.pause(0.5)
+        _keep(app, "dashboard")
+        await pilot.press("enter")
+        await pilot.pause(0.5)
+        _keep(app, "details")
+
+
+def _well(connection: ConnectionSnapshot) -> bool:
+    joined = all(channel.state == "joined" for channel in connection.channels)
+    return connection.metrics.connection_state == "connected" and joined
+
+
+def _frames(app: OverlaySupervisorApp) -> int:
+    lists = app.screen.query(FrameList)
+    return len(lists.first().lines) if lists else 0
+
+
+async def _until(pilot: Pilot[int], condition: Callable[[], bool], otherwise: str) -> None:
+    end = time.monotonic() + LIMIT
+    while not condition():
+        if time.monotonic() > end:
+            raise RuntimeError(f"{otherwise} within {LIMIT:g} s")
+        await pilot.pause(0.05)
+
+
+def _keep(app: OverlaySupervisorApp, name: str) -> None:
+    path = FOLDER / f"{name}.svg"
+    path.write_text(picture_of(app), encoding="utf-8")
+    print(path)
+
+
+async def draw(engine: Engine, size: tuple[int, int], keys: list[str], theme: str) -> str:
+    """Return, as SVG, what ``engine`` shows after ``keys`` were pressed."""
+    app = OverlaySupervisorApp(engine, options=FaceOptions(theme=theme))
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause(0.3)
+        await pilot.press(*keys)
+        await pilot.pause(0.6)
+        return picture_of(app)
+
+
 def main() -> None:
     """Draw what the command line asks for."""
-    what, path, *rest = sys.argv[1:]
-    size = (int(rest[0]), int(rest[1])) if len(rest) > 1 else (80, 24)
-    keys = rest[2:]
-    theme = keys.pop(0).removeprefix("theme=") if keys and keys[0].startswith("theme=") else "dark"
-    if what == "demo":
-        picture = draw_demo(size, tuple(keys), theme)
-    else:
-        picture = asyncio.run(draw(evening(), size, tuple(keys), theme))
-    Path(path).write_text(picture, encoding="utf-8")
+    if len(sys.argv) == 1:
+        # The faults are staged: they belong into the pictures alone.
+        logging.disable(logging.ERROR)
+        draw_readme()
+        return
+    path, *rest = sys.argv[1:]
+    size = (80, 24)
+    if len(rest) > 1 and rest[0].isdigit():
+        size, rest = (int(rest[0]), int(rest[1])), rest[2:]
+    theme = rest.pop(0).removeprefix("theme=") if rest and rest[0].startswith("theme=") else "dark"
+    Path(path).write_text(asyncio.run(draw(evening(), size, rest, theme)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -204,7 +204,9 @@ def test_init_writes_a_private_file_that_works(run: Run, tmp_path: Path) -> None
 
 def test_init_without_a_url_writes_a_file_to_change(run: Run, tmp_path: Path) -> None:
     assert run("config", "init").returncode == 0
-    assert "ws://localhost:4000/socket" in settings_of(tmp_path).read_text()
+    text = settings_of(tmp_path).read_text()
+    assert "ws://localhost:4000/socket" in text
+    assert "[alerts]" in text
 
 
 def test_init_leaves_a_file_as_it_is(run: Run, tmp_path: Path) -> None:
@@ -239,6 +241,21 @@ def test_check_warns_of_secrets_that_are_not_there(run: Run, tmp_path: Path) -> 
     assert done.stderr == (
         "overlay-supervisor: warning: connections.hub.auth_token: environment variable NOT_THERE is not set\n"
     )
+
+
+def test_check_reads_the_rules_of_the_alerts(run: Run, tmp_path: Path) -> None:
+    text = '[connections.hub]\nurl = "ws://hub"\n[alerts]\nrules = "rules.toml"\n'
+    path = write_settings(tmp_path, text)
+    done = run("config", "check")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"overlay-supervisor: {path}:4: alerts.rules: no such file\n"
+    rules = path.with_name("rules.toml")
+    rules.write_text("[[rule]]\ntype = 'cheer'\nbits = 1\n")
+    done = run("config", "check")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"overlay-supervisor: {rules}:3: rule 1: bits: unknown key")
+    rules.write_text("[[rule]]\ntype = 'cheer'\n")
+    assert run("config", "check").stdout == f"{path}: ok, 1 connection(s): hub\n"
 
 
 def test_show_masks_secrets_and_says_where_values_come_from(run: Run, tmp_path: Path) -> None:

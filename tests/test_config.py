@@ -363,7 +363,7 @@ MISTAKES = [
     ),
     (
         HUB + "push_timeout = 1e99",
-        "config.toml:3: connections.hub.push_timeout: must be at most 3.1536e+07",
+        "config.toml:3: connections.hub.push_timeout: must be at most 31536000",
     ),
     (
         "[defaults]\nreconnect_jitter = nan",

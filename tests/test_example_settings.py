@@ -6,25 +6,65 @@ import json
 import re
 import string
 import tomllib
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
 
 from tui.actions import ACTIONS
+from tui.alerts.options import AlertOptions, DeliveryOptions, SourceOptions
 from tui.channels.options import OPTION_NAMES
 from tui.config import FaceSettings, load_settings
 from tui.keymap import key_name, keymap
+from tui.settings.alert_tables import ALERT_KEYS, DELIVERY_KEYS, SOURCE_KEYS
 from tui.settings.model import CONNECTION_KEYS, DEFAULTS_KEYS, FACE_KEYS, SettingsTable
 from tui.settings.resolver import BUILT_IN
+from tui.settings.watch_tables import (
+    ENDPOINT_KEYS,
+    INCIDENTS_KEYS,
+    METRICS_KEYS,
+    REPORTS_KEYS,
+    SERVICES_KEYS,
+    SILENT_KEYS,
+)
+from tui.settings.watch_values import (
+    SEVERITIES,
+    EndpointOptions,
+    IncidentsOptions,
+    MetricsOptions,
+    ReportsOptions,
+    ServicesOptions,
+    SilentTopicOptions,
+)
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 TEXT = EXAMPLE.read_text()
 SETTING = re.compile(r"^#(?=[a-z_.]+ = |\[)", re.MULTILINE)
 NOT_SET_BY_DEFAULT = {"ca_file", "auth_token"}
+EXPLAINED_TOGETHER = {
+    "keys",
+    "alerts.sources.events",
+    "alerts.sources.fields",
+    "alerts.delivery.payload",
+    "alerts.delivery.payload.data",
+    "incidents.severity",
+}
+HUB = '[connections.hub]\nurl = "ws://hub"\n'
+TOPICS = 'topics = ["events:all", "stream:overlays", "stream:queue", "dashboard:main"]\n'
+NEEDED = {
+    "alerts.sources": ("[[alerts.sources]]", 'connection = "hub"', 'topic = "events:all"'),
+    "alerts.delivery": ("[alerts.delivery]", 'connection = "hub"'),
+    "services.reports": ("[[services.reports]]", 'connection = "hub"', 'topic = "dashboard:main"'),
+    "services.endpoints.phononmaser": (
+        "[services.endpoints.phononmaser]",
+        'url = "http://localhost:8890/health"',
+    ),
+    "incidents.silent": ("[[incidents.silent]]", 'connection = "hub"', 'topic = "stream:queue"'),
+}
+"""What a table needs to stand alone."""
 UNCOMMENTED = SETTING.sub("", TEXT)
 # The text above the first table, then each table's name and text.
-TOP, *TABLES = re.split(r"^\[([a-z.]+)\]$", UNCOMMENTED, flags=re.MULTILINE)
+TOP, *TABLES = re.split(r"^\[{1,2}([a-z.]+)\]{1,2}$", UNCOMMENTED, flags=re.MULTILINE)
 SECTIONS = {"": TOP, **dict(zip(TABLES[::2], TABLES[1::2], strict=True))}
 LINES = [
     (table, line)
@@ -32,6 +72,11 @@ LINES = [
     for line in text.splitlines()
     if re.match(r"[a-z_.]+ = ", line)
 ]
+SOURCE = SourceOptions(connection="hub", topic="events:all")
+DELIVERY = DeliveryOptions(connection="hub")
+REPORTS = ReportsOptions(connection="hub", topic="dashboard:main", event="health_report")
+ENDPOINT = EndpointOptions(name="phononmaser", url="http://localhost:8890/health")
+SILENT = SilentTopicOptions(connection="hub", topic="stream:queue")
 SIGNS = {key_name(sign): sign for sign in string.punctuation}
 CERTIFICATE = Path(__file__).with_name("certificate.pem").read_text()
 
@@ -49,6 +94,21 @@ def test_every_option_of_the_client_is_a_setting() -> None:
     assert set(CONNECTION_KEYS) == {*DEFAULTS_KEYS, "url", "topics", "label"}
 
 
+def test_every_option_of_a_nested_table_is_a_setting() -> None:
+    for keys, options in (
+        (ALERT_KEYS, AlertOptions),
+        (SOURCE_KEYS, SourceOptions),
+        (DELIVERY_KEYS, DeliveryOptions),
+        (SERVICES_KEYS, ServicesOptions),
+        (REPORTS_KEYS, ReportsOptions),
+        (("name", *ENDPOINT_KEYS), EndpointOptions),
+        (INCIDENTS_KEYS, IncidentsOptions),
+        (SILENT_KEYS, SilentTopicOptions),
+        (METRICS_KEYS, MetricsOptions),
+    ):
+        assert set(keys) == {each.name for each in fields(options)}
+
+
 def test_every_setting_is_there_once() -> None:
     keys = {
         table: sorted(line.partition(" ")[0] for where, line in LINES if where == table) for table in SECTIONS
@@ -57,13 +117,27 @@ def test_every_setting_is_there_once() -> None:
         "": ["debug"],
         "defaults": sorted(DEFAULTS_KEYS),
         "connections.hub": ["label", "preset", "topics", "url"],
+        "alerts": sorted({*ALERT_KEYS} - {"sources", "delivery"}),
+        "alerts.sources": sorted({*SOURCE_KEYS} - {"events", "fields"}),
+        "alerts.sources.events": sorted(SOURCE.events),
+        "alerts.sources.fields": sorted(SOURCE.fields),
+        "alerts.delivery": sorted({*DELIVERY_KEYS} - {"payload"}),
+        "alerts.delivery.payload": sorted({*DELIVERY.payload} - {"data"}),
+        "alerts.delivery.payload.data": sorted(DELIVERY.payload["data"]),
+        "services": ["most"],
+        "services.reports": sorted(REPORTS_KEYS),
+        "services.endpoints.phononmaser": sorted(ENDPOINT_KEYS),
+        "incidents": sorted({*INCIDENTS_KEYS} - {"silent", "severity"}),
+        "incidents.silent": sorted(SILENT_KEYS),
+        "incidents.severity": sorted(SEVERITIES),
+        "metrics": sorted(METRICS_KEYS),
         "face": sorted(FACE_KEYS),
         "keys": sorted(action.id for action in ACTIONS),
     }
 
 
 def test_every_setting_is_explained_on_the_line_above() -> None:
-    for table in SECTIONS.keys() - {"keys"}:
+    for table in SECTIONS.keys() - EXPLAINED_TOGETHER:
         lines = SECTIONS[table].splitlines()
         for number, line in enumerate(lines):
             if re.match(r"[a-z_]+ = ", line):
@@ -89,26 +163,53 @@ def test_the_defaults_are_the_real_ones() -> None:
     assert all(BUILT_IN[name] is None for name in NOT_SET_BY_DEFAULT)
     assert tree["connections"]["hub"]["label"] == "hub"
     assert FaceSettings().theme is None
-    assert tree["face"] == {**asdict(FaceSettings()), "theme": "dark"}
+    of_incidents = ("toast_from", "bell_from")
+    face = {name: value for name, value in asdict(FaceSettings()).items() if name not in of_incidents}
+    assert tree["face"] == {**face, "theme": "dark"}
+
+
+def _above(table: str, line: str) -> str:
+    """What must stand above a line of a table for the two to be settings."""
+    if not table.startswith(("alerts", "services", "incidents")):
+        itself = {"": "", "connections.hub": "[connections.hub]\n" if line.startswith("url") else HUB}
+        return itself.get(table, f"[{table}]\n")
+    text = HUB + TOPICS
+    for parent, lines in NEEDED.items():
+        if table.startswith(parent):
+            text += "".join(f"{each}\n" for each in lines if each != line)
+    return text if table in NEEDED else f"{text}[{table}]\n"
 
 
 @pytest.mark.parametrize(("table", "line"), LINES)
 def test_each_line_works_when_its_sign_is_removed(table: str, line: str, tmp_path: Path) -> None:
     (tmp_path / "hub_ca.pem").write_text(CERTIFICATE)
     path = tmp_path / "config.toml"
-    hub = "[connections.hub]\nurl = 'ws://hub'\n"
-    headings = {"": "", "connections.hub": "[connections.hub]\n" if line.startswith("url") else hub}
-    path.write_text(headings.get(table, f"[{table}]\n") + line)
-    keymap(load_settings(config=str(path), environ={}).keys)
+    path.write_text(f"{_above(table, line)}{line}")
+    settings = load_settings(config=str(path), environ={})
+    keymap(settings.keys)
+    assert (settings.alerts is not None) == table.startswith("alerts")
     if table == "defaults":
-        path.write_text(hub + line)
+        path.write_text(HUB + line)
         load_settings(config=str(path), environ={})
 
 
 def test_all_lines_together_are_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "hub_ca.pem").write_text(CERTIFICATE)
     path = tmp_path / "config.toml"
-    path.write_text(UNCOMMENTED)
+    path.write_text(UNCOMMENTED.replace("topics = []\n", TOPICS))
     settings = load_settings(config=str(path), environ={})
     assert keymap(settings.keys) == keymap({})
     assert settings.face == FaceSettings(theme="dark")
+    assert settings.alerts == AlertOptions(
+        sources=(SOURCE,),
+        delivery=replace(DELIVERY, clear_topic="stream:queue"),
+        rules=tmp_path / "alerts.toml",
+    )
+    authorities = str(tmp_path / "hub_ca.pem")
+    assert settings.services == ServicesOptions(
+        reports=(REPORTS,), endpoints=(replace(ENDPOINT, ca_file=authorities),)
+    )
+    assert ENDPOINT.ca_file is None
+    assert settings.incidents == IncidentsOptions(silent=(SILENT,))
+    assert settings.metrics == MetricsOptions()
+    assert (AlertOptions().rules, DELIVERY.clear_topic) == (None, None)

@@ -10,7 +10,14 @@ import pytest
 
 from tests.scripted_engine import ScriptedEngine, channel, connection, evening, hub_away
 from tui import formats, presenters
-from tui.engine.api import Availability, ConnectionHistory, ConnectionSnapshot, Snapshot, Trouble
+from tui.engine.api import (
+    Availability,
+    ConnectionHistory,
+    ConnectionSnapshot,
+    Snapshot,
+    StateEntry,
+    Trouble,
+)
 from tui.screens.layout import Rows, share_rows
 
 NOW = float(int(time.time()))
@@ -229,6 +236,31 @@ def test_the_facts_of_the_selected_link_hold_the_nine_metrics() -> None:
     assert facts["last close"] == "1006 closed without a close frame"
 
 
+def test_a_trouble_tells_how_long_all_had_been_well_before_it() -> None:
+    states = (
+        StateEntry(timestamp=NOW - 9000, state="connected", before=0.3),
+        StateEntry(timestamp=NOW - 95, state="reconnecting", before=8905.0),
+        StateEntry(timestamp=NOW - 94, state="connecting", before=1.0),
+        StateEntry(timestamp=NOW - 90, state="failed", before=0.0),
+    )
+    broken = connection(
+        metrics={"connection_state": "failed"},
+        details={"since": NOW - 90},
+        trouble=Trouble(state="failed", circuit_open=True, words="refused", since=NOW - 95),
+        previous_state_seconds=0.0,
+    )
+    since = formats.time_of_day(NOW - 95, NOW)
+    assert facts_of(broken)["since"] == f"failed {since}"
+    told = facts_of(broken, ConnectionHistory(name="stage", states=states))
+    assert told["since"] == f"failed {since}, after 2 h 28 min"
+    assert facts_of(broken, ConnectionHistory(name="stage", states=states[2:]))["since"] == f"failed {since}"
+    assert facts_of(connection(previous_state_seconds=4.0))["since"].endswith(", after 4 s")
+    # The title and the details speak of the same time, the last try of its own.
+    rows = {fact.label: fact.value for row in presenters.state_details(broken, NOW) for fact in row}
+    assert presenters.title_note(broken, NOW).endswith(f"since {since}")
+    assert (rows["since"], rows["last change"]) == (since, formats.time_of_day(NOW - 90, NOW))
+
+
 def test_heartbeats_alone_change_no_fact() -> None:
     before = connection(details={"messages_in": 10, "messages_out": 10})
     after = connection(
@@ -348,8 +380,16 @@ def test_amounts() -> None:
 @pytest.mark.parametrize("connections", [0, 1, 9, 200])
 @pytest.mark.parametrize("panes", [0, 1, 11, 50])
 def test_rows_are_shared_out_to_the_last(height: int, connections: int, panes: int) -> None:
-    for indicator in (0, 2):
-        rows = share_rows(height, connections=connections, panes=panes, indicator=indicator, notice=True)
+    for indicator, channels in ((0, 0), (2, 0), (2, 5)):
+        rows = share_rows(
+            height,
+            connections=connections,
+            panes=panes,
+            indicator=indicator,
+            notice=True,
+            on_air=channels > 0,
+            channels=channels,
+        )
         heights = (
             msgspec.structs.astuple(rows) if isinstance(rows, msgspec.Struct) else tuple(vars(rows).values())
         )
@@ -368,6 +408,25 @@ def test_at_60x15_the_failing_links_and_what_is_wrong_are_there() -> None:
     rows = share_rows(15, connections=9, panes=11, indicator=2, notice=False)
     assert rows.connections >= 5
     assert rows.indicator == 2
+    rows = share_rows(15, connections=9, panes=11, indicator=2, notice=False, on_air=True, channels=5)
+    assert (rows.on_air, rows.indicator, rows.channels) == (1, 2, 0)
+    assert rows.connections >= 5
+
+
+def test_at_120x40_the_alerts_leave_the_channels_a_place_and_the_log_some_lines() -> None:
+    rows = share_rows(40, connections=9, panes=13, indicator=2, notice=True, on_air=True, channels=5)
+    assert (rows.panes, rows.channels) == (13, 5)
+    assert rows.log >= 2
+
+
+def test_no_row_stays_empty_that_something_could_fill() -> None:
+    rows = share_rows(
+        50, connections=15, panes=11, indicator=2, notice=True, on_air=True, channels=3, log=3, more_panes=40
+    )
+    assert (rows.connections, rows.channels, rows.log) == (15, 3, 3)
+    assert rows.panes > 11
+    busy = share_rows(50, connections=15, panes=11, indicator=2, notice=True, channels=3, more_panes=40)
+    assert (busy.panes, busy.log > 8) == (11, True)
 
 
 def test_at_40x10_what_is_wrong_is_still_there() -> None:

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -26,16 +27,25 @@ from tui.engine.api import CommandResult, ConnectionSnapshot, Engine, LogLine, S
 from tui.exports import write_new
 from tui.formats import time_of_day
 from tui.keymap import Keymap, keymap, shown
+from tui.presenters.alert_history import types_of
 from tui.presenters.frames import pretty
+from tui.presenters.incident_news import IncidentNews
+from tui.presenters.incidents import Severity
 from tui.presenters.status import RINGS_FROM
 from tui.push_line import PushError, read_push
 from tui.remembered import Remembered
-from tui.screens.base import ConnectionScreen, SupervisorScreen
+from tui.replay.controls import SPEEDS, Mark, Position, Replay
+from tui.screens.alert_actions import AlertActionsScreen
+from tui.screens.alerts import AlertsScreen
+from tui.screens.base import SupervisorScreen
 from tui.screens.bindings import bindings
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.details import DetailsScreen
+from tui.screens.incidents import IncidentsScreen, TimelineScreen
 from tui.screens.inspector import InspectorScreen
-from tui.screens.palette import PaletteCommand, PaletteProvider
+from tui.screens.lists import ConnectionScreen
+from tui.screens.palette import Palette, PaletteCommand, PaletteProvider
+from tui.screens.service import ServiceScreen
 from tui.screens.text import HelpScreen, LinesScreen, MetricsScreen
 from tui.screens.theme import ThemeScreen
 from tui.terminal import UnattendedApp
@@ -70,8 +80,8 @@ LIGHT = Theme(
     name="light",
     primary="#2563b8",
     secondary="#2f7d86",
-    success="#18793f",
-    warning="#8f6400",
+    success="#0f6130",
+    warning="#755200",
     error="#b3132b",
     accent="#2f7d86",
     foreground="#1c2126",
@@ -92,6 +102,10 @@ class FaceOptions:
     """One of :data:`THEMES`; it beats the remembered one. ``NO_COLOR`` beats both."""
     bell: bool = False
     """Ring once when the worst state becomes worse."""
+    toast_from: Severity | None = "warning"
+    """The least severity of an incident that is told in the last row as it opens; None tells none."""
+    bell_from: Severity | None = None
+    """The same for the bell."""
     refresh: float = 1.0
     """Seconds between repaints of what merely ticks."""
     keymap: Keymap = field(default_factory=lambda: keymap({}))
@@ -123,12 +137,13 @@ class OverlaySupervisorApp(UnattendedApp):
         *,
         options: FaceOptions | None = None,
         attached: bool = False,
+        replay: Replay | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Show ``engine``. ``engine_worker`` runs its loop, or waits for its end, and is watched.
 
-        ``attached`` says that the engine lives elsewhere and goes on without this face. ``clock`` gives
-        epoch seconds.
+        ``attached`` says that the engine lives elsewhere and goes on without this face. ``replay`` is the
+        engine where it shows the past. ``clock`` gives epoch seconds, of a replay those of its moment.
         """
         super().__init__()
         # Nothing moves by itself: an unchanged screen sends nothing.
@@ -146,6 +161,10 @@ class OverlaySupervisorApp(UnattendedApp):
         self.refresh_seconds = self.options.refresh
         self.engine = engine
         self.attached = attached
+        self.replay = replay
+        self.marks: tuple[Mark, ...] = ()
+        """What a replay's time line shows."""
+        self._jumps = 0
         self.snapshot: Snapshot = engine.snapshot()
         self.log_lines: deque[LogLine] = deque(maxlen=LOG_LINES)
         self.log_missed = 0
@@ -154,7 +173,9 @@ class OverlaySupervisorApp(UnattendedApp):
         self._log_cursor = 0
         self._urgent: tuple[object, ...] = ()
         self._shown_tick = 0
+        self._counted_at = 0.0
         self._worst: int | None = None
+        self._news = IncidentNews(self.options.toast_from, self.options.bell_from)
         self._remembered = self.options.remembered
         self._remembering = threading.Lock()
         self._remember_timer: Timer | None = None
@@ -172,6 +193,10 @@ class OverlaySupervisorApp(UnattendedApp):
         self.set_interval(POLL_SECONDS, self._look)
         self.call_after_refresh(_spare_the_collector)
         self.show_now()
+        # What is open already is no news.
+        self._tell_news(self.snapshot)
+        if self.replay is not None:
+            self.run_worker(self._read_marks(self.replay), name="marks", exit_on_error=False)
         if self.options.notice is not None:
             self.call_after_refresh(self.tell, self.options.notice, "busy")
 
@@ -180,9 +205,21 @@ class OverlaySupervisorApp(UnattendedApp):
     def _look(self) -> None:
         """Show what is urgent at once, and once in a while what merely ticks."""
         new_lines = self._read_log()
-        urgent = presenters.urgent(self._read())
+        snapshot = self._read()
+        self._tell_news(snapshot)
+        urgent = presenters.urgent(snapshot)
         if new_lines or urgent != self._urgent or self._tick() != self._shown_tick:
             self.show_now()
+        elif self.now != self._counted_at:
+            self._count_down()
+
+    def _count_down(self) -> None:
+        """Between two repaints: the time that an alert has left, once a second."""
+        self._counted_at = now = self.now
+        snapshot = self._read()
+        screen = self.screen
+        if isinstance(screen, SupervisorScreen) and presenters.counts_down(snapshot, now):
+            screen.count_down(snapshot, now)
 
     def _tick(self) -> int:
         return int(self.clock() / self.refresh_seconds)
@@ -199,8 +236,9 @@ class OverlaySupervisorApp(UnattendedApp):
         self.snapshot = snapshot = self._read()
         self._urgent = presenters.urgent(snapshot)
         self._shown_tick = self._tick()
-        now = self.now
-        self.show_title(presenters.terminal_title(snapshot, now))
+        self._counted_at = now = self.now
+        title = presenters.terminal_title(snapshot, now)
+        self.show_title(title if self.replay is None else "sup replay")
         self._ring(presenters.worst(snapshot, now))
         for screen in self.screen_stack:
             # Below a full screen nothing can be seen; below the palette the dashboard can.
@@ -212,6 +250,11 @@ class OverlaySupervisorApp(UnattendedApp):
         """Epoch seconds, whole ones: what merely ticks changes no more often."""
         return float(int(self.clock()))
 
+    @property
+    def position(self) -> Position | None:
+        """Where a replay stands; None for the present."""
+        return None if self.replay is None else self.replay.position()
+
     def _ring(self, worst: int) -> None:
         """Ring when things have become worse than they were, if that was asked for."""
         before, self._worst = self._worst, worst
@@ -219,7 +262,34 @@ class OverlaySupervisorApp(UnattendedApp):
         if self.options.bell and before is not None and worst < before and worst <= RINGS_FROM:
             self.bell()
 
+    def _tell_news(self, snapshot: Snapshot) -> None:
+        """Say which incidents have opened, if that was asked for."""
+        asking = any(
+            isinstance(screen, SupervisorScreen) and screen.is_asking for screen in self.screen_stack
+        )
+        news = self._news.look(snapshot, self.now, may_tell=not asking)
+        if news is None:
+            return
+        if news.ring:
+            self.bell()
+        if news.text:
+            self.tell(news.text, news.tone)
+
+    async def _read_marks(self, replay: Replay) -> None:
+        position = replay.position()
+        self.marks = await replay.marks(position.begin, position.end)
+        self.show_now()
+
     def _read_log(self) -> bool:
+        if self.replay is not None and (jumps := self.replay.position().jumps) != self._jumps:
+            # What was read was of another moment.
+            self._jumps, self._log_cursor = jumps, 0
+            self.log_lines.clear()
+            self._read_page()
+            return True
+        return self._read_page()
+
+    def _read_page(self) -> bool:
         page = self.engine.log(after=self._log_cursor, limit=LOG_LINES)
         self._log_cursor = page.next_cursor
         self.log_missed += page.missed
@@ -374,6 +444,35 @@ class OverlaySupervisorApp(UnattendedApp):
         """Show everything known of ``name``."""
         self.open_screen(DetailsScreen(name))
 
+    def show_alerts(self) -> None:
+        """Show the alert queue; where it is open below the present screen, go back to it."""
+        if any(isinstance(screen, AlertsScreen) for screen in self.screen_stack):
+            while not isinstance(self.screen, AlertsScreen):
+                self.pop_screen()
+        else:
+            self.open_screen(AlertsScreen())
+
+    def show_service(self, key: str) -> None:
+        """Show everything known of the service of that key."""
+        self.open_screen(ServiceScreen(key))
+
+    def show_timeline(self, id: str) -> None:
+        """Show what happened before and during an incident."""
+        self.open_screen(TimelineScreen(id))
+
+    def action_incidents(self) -> None:
+        """Show the incidents; where they are open below the present screen, go back to them."""
+        if any(isinstance(screen, IncidentsScreen) for screen in self.screen_stack):
+            while not isinstance(self.screen, IncidentsScreen):
+                self.pop_screen()
+        else:
+            self.open_screen(IncidentsScreen())
+
+    def action_command_palette(self) -> None:
+        """Find a command by its name."""
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
+
     def inspect(self, name: str) -> None:
         """Show the frames of ``name``."""
         self.open_screen(InspectorScreen(name))
@@ -427,7 +526,7 @@ class OverlaySupervisorApp(UnattendedApp):
             # As in any pager: what is read is left, not what runs.
             screen.dismiss()
             return
-        if self.attached:
+        if self.attached or self.replay is not None:
             self.exit(return_code=0)
             return
         if not isinstance(screen, SupervisorScreen):
@@ -440,6 +539,44 @@ class OverlaySupervisorApp(UnattendedApp):
             keys,
             lambda: self.exit(return_code=0),
         )
+
+    # A replay ----------------------------------------------------------------------------------
+
+    def action_replay(self, verb: str, amount: float = 0.0) -> None:
+        """Go to another moment of a replay, or let it play."""
+        replay = self.replay
+        if replay is None:
+            self.tell("✗ this is the present: overlay-supervisor replay shows the past", "busy")
+            return
+        position = replay.position()
+        speed = (
+            SPEEDS[(SPEEDS.index(position.speed) + 1) % len(SPEEDS)] if position.playing else position.speed
+        )
+        what: dict[str, Callable[[], Awaitable[CommandResult]]] = {
+            "play": lambda: replay.pause() if position.playing else replay.play(position.speed),
+            "speed": lambda: replay.play(speed),
+            "step": lambda: replay.step(int(amount)),
+            "by": lambda: replay.seek(position.at + amount),
+            "incident": replay.next_incident if amount > 0 else replay.previous_incident,
+        }
+        self.run_command("replay", what[verb]())
+
+    def action_replay_jump(self) -> None:
+        """Ask for a moment of a replay, and go there."""
+        screen, replay = self.screen, self.replay
+        if replay is None or not isinstance(screen, SupervisorScreen):
+            self.action_replay("play")
+            return
+
+        def answered(text: str) -> None:
+            try:
+                at = moment_of(text, replay.now())
+            except ValueError:
+                self.tell("✗ expected a time such as 21:14, 21:14:05, -5m or 2026-11-22T21:14", "bad")
+                return
+            self.run_command("replay", replay.seek(at))
+
+        screen.prompt("go to:", "", answered=answered)
 
     def action_detach(self) -> None:
         """Leave an engine that lives elsewhere to itself."""
@@ -479,6 +616,13 @@ class OverlaySupervisorApp(UnattendedApp):
             there = target == "app" or hasattr(screen, f"action_{name}")
             if action.palette is not None and there:
                 yield PaletteCommand(action.palette, action.help, self._doing(action.function))
+        if isinstance(screen, AlertActionsScreen) and self.snapshot.alerts is not None:
+            for type in types_of(self.snapshot.alerts):
+                yield PaletteCommand(
+                    f"alerts: test {displayable(type, 40)}",
+                    "Make one test alert of this type.",
+                    _bound(screen.test_alert, type),
+                )
         for name in names:
             if selected is None or name != selected.name:
                 yield from self._debug_helpers(name)
@@ -525,19 +669,42 @@ class OverlaySupervisorApp(UnattendedApp):
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Notice the engine's end, and commands that failed in a way nobody foresaw."""
         worker = event.worker
-        if event.state is WorkerState.ERROR:
-            log.error("worker %s failed", worker.name, exc_info=worker.error)
         if worker.name == "engine" and event.state in (WorkerState.ERROR, WorkerState.SUCCESS):
             error = worker.error
             self._engine_end = f"{type(error).__name__}: {error}" if error else "its loop ended"
             self.show_now()
-        elif event.state is WorkerState.ERROR:
+        if event.state is WorkerState.ERROR:
+            self.worker_failed(worker)
+
+    def worker_failed(self, worker: Worker[object]) -> None:
+        """Log and tell a failure that nobody foresaw; row 1 tells that of the engine itself."""
+        log.error("worker %s failed", worker.name, exc_info=worker.error)
+        if worker.name != "engine":
             self.tell(f"✗ {worker.name}: {type(worker.error).__name__}: {worker.error}", "bad")
+
+
+def moment_of(text: str, now: float) -> float:
+    """Epoch seconds of a time of day of the day of ``now``, of ``-5m`` or ``+30s`` from it, or of a date.
+
+    Raises:
+        ValueError: none of these.
+    """
+    text = text.strip()
+    units = {"s": 1, "m": 60, "h": 3600}
+    if match := re.fullmatch(r"([+-])(\d{1,6})([smh])", text):
+        return now + (1 if match[1] == "+" else -1) * int(match[2]) * units[match[3]]
+    if match := re.fullmatch(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", text):
+        day = datetime.fromtimestamp(now)
+        hour, minute, second = (int(part or 0) for part in match.groups())
+        return day.replace(hour=hour, minute=minute, second=second, microsecond=0).timestamp()
+    return datetime.fromisoformat(text).timestamp()
 
 
 def picture_of(app: App[int]) -> str:
     """The screen as SVG, without a font that would be fetched from somewhere when it is looked at."""
     picture = app.export_screenshot(title="overlay-supervisor")
+    # Some viewers, GNOME's among them, take leading spaces away unless told not to.
+    picture = picture.replace("<svg ", '<svg xml:space="preserve" ', 1)
     return re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
 
 

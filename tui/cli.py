@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tui import __version__, tty
@@ -12,7 +14,7 @@ from tui import __version__, tty
 if TYPE_CHECKING:
     from tui.config import FaceSettings, Settings, SettingsError
     from tui.keymap import Keymap
-    from tui.session import Place
+    from tui.resources import Place
 
 OK = 0
 FAILED = 1
@@ -22,7 +24,7 @@ USAGE = 2
 CHECK_UNUSABLE = 3
 """The status of ``check`` for a mistake in its usage or the settings, as monitoring plugins have it."""
 
-_COMMANDS = ("run", "attach", "ctl", "config", "demo", "selftest", "check", "journal")
+_COMMANDS = ("run", "attach", "replay", "ctl", "config", "demo", "selftest", "check", "journal")
 _MAX_SECONDS = 86_400.0
 
 _EPILOG = """\
@@ -114,6 +116,23 @@ def _parser() -> argparse.ArgumentParser:
         help="a screen on an engine that runs already",
     )
     attach.set_defaults(command=_attach)
+    replay = commands.add_parser(
+        "replay",
+        parents=[config, state, face],
+        allow_abbrev=False,
+        help="what was on the screen, last night for instance",
+        description="A screen on a recording or, where there is none, on the journal. Connects nothing.",
+    )
+    replay.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        help="a recording, a folder of them or a state folder (the own one)",
+    )
+    replay.add_argument(
+        "--at", metavar="TIME", help="30m, 2h, 21:14, 2026-11-22T21:14; an hour before the end unless given"
+    )
+    replay.set_defaults(command=_replay)
     # Parsed by tui.ctl, the same as overlayctl; here for the help alone.
     ctl = commands.add_parser("ctl", add_help=False, help="ask or command a running engine: ctl --help")
 
@@ -127,6 +146,12 @@ def _parser() -> argparse.ArgumentParser:
         parents=[config, headless, log, face],
         allow_abbrev=False,
         help="the program on an embedded hub with staged faults",
+    )
+    demo.add_argument(
+        "--state",
+        metavar="FOLDER",
+        default=argparse.SUPPRESS,
+        help="keep its alerts there for the next time; a folder for the demo alone",
     )
     demo.add_argument("--duration", metavar="SECONDS", type=_seconds, help="end by itself after so long")
     demo.set_defaults(command=_demo)
@@ -169,6 +194,11 @@ def _add_run(commands: Commands, parents: list[argparse.ArgumentParser]) -> None
     )
     run.add_argument("--preset", choices=("service", "overlay", "live"), help="for URL (live)")
     run.add_argument("--debug", action="store_true", help="show the indicator even when all is well")
+    run.add_argument(
+        "--record",
+        action="store_true",
+        help="keep what is on the screen and every frame, for replay; at most 1 GB in the state folder",
+    )
     run.set_defaults(command=_run, fail=run.error)
 
 
@@ -282,12 +312,13 @@ def _run(args: argparse.Namespace) -> int:
         return _say_mistakes(error)
     if not args.headless and (problem := tty.problem(os.environ)):
         return _say_no_terminal(problem)
-    from tui.session import Unstartable, run_face, run_headless
+    from tui.resources import Unstartable
+    from tui.session import run_face, run_headless
 
     try:
         if args.headless:
-            return run_headless(read_settings, _place(args), args.report_interval)
-        return run_face(read_settings, _place(args), keys)
+            return run_headless(read_settings, _place(args), args.report_interval, record=args.record)
+        return run_face(read_settings, _place(args), keys, record=args.record)
     except Unstartable as error:
         _say(f"overlay-supervisor: {error}")
         return FAILED
@@ -328,7 +359,7 @@ def _face(args: argparse.Namespace) -> tuple[FaceSettings, Keymap, str | None]:
 def _place(args: argparse.Namespace) -> Place:
     from tui.control.protocol import ControlError, socket_path
     from tui.places import state_folder
-    from tui.session import Place, Unstartable
+    from tui.resources import Place, Unstartable
 
     folder = state_folder(_state(args), os.environ)
     try:
@@ -341,7 +372,8 @@ def _place(args: argparse.Namespace) -> Place:
 def _attach(args: argparse.Namespace) -> int:
     if problem := tty.problem(os.environ):
         return _say_no_terminal(problem, "overlay-supervisor ctl status asks without a screen")
-    from tui.session import Unstartable, run_attached
+    from tui.resources import Unstartable
+    from tui.session import run_attached
 
     face, keys, mistake = _face(args)
     try:
@@ -351,21 +383,50 @@ def _attach(args: argparse.Namespace) -> int:
         return FAILED
 
 
+def _replay(args: argparse.Namespace) -> int:
+    if problem := tty.problem(os.environ):
+        return _say_no_terminal(problem, "overlay-supervisor journal prints what happened without a screen")
+    from tui.places import state_folder
+    from tui.replay.opening import ReplayError
+    from tui.session import run_replay
+    from tui.store.journal import parse_since
+
+    folder = state_folder(_state(args), os.environ)
+    try:
+        at = None if args.at is None else parse_since(args.at, time.time())
+    except ValueError as error:
+        _say(f"overlay-supervisor: --at: {error}")
+        return USAGE
+    face, keys, mistake = _face(args)
+    try:
+        path = Path(args.file).expanduser() if args.file else folder
+        return run_replay(path, at, folder, face, keys, mistake)
+    except ReplayError as error:
+        _say(f"overlay-supervisor: {error}")
+        return FAILED
+
+
 def _demo(args: argparse.Namespace) -> int:
     if not args.headless and (problem := tty.problem(os.environ)):
         return _say_no_terminal(problem)
+    from tui.resources import Unstartable
     from tui.session import run_demo
 
     face, keys, _ = _face(args)
-
-    return run_demo(
-        headless=args.headless,
-        duration=args.duration,
-        log_level=args.log_level,
-        report_interval=args.report_interval,
-        settings=face,
-        keys=keys,
-    )
+    state = _state(args)
+    try:
+        return run_demo(
+            headless=args.headless,
+            duration=args.duration,
+            log_level=args.log_level,
+            report_interval=args.report_interval,
+            settings=face,
+            keys=keys,
+            state_folder=None if state is None else Path(state).expanduser(),
+        )
+    except Unstartable as error:
+        _say(f"overlay-supervisor: {error}")
+        return FAILED
 
 
 def _selftest(args: argparse.Namespace) -> int:
@@ -403,11 +464,9 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _check_running(args: argparse.Namespace) -> int:
-    import time
-
     from tui import check
     from tui.control.remote import RemoteEngine
-    from tui.session import Unstartable
+    from tui.resources import Unstartable
 
     try:
         engine = RemoteEngine(_place(args).socket)
@@ -459,6 +518,8 @@ preset = "live"
 # A token never has to stand here:
 # auth_token = {{ env = "HUB_TOKEN" }}
 # params = {{ token = {{ file = "hub_token.txt" }} }}
+
+# What viewers do can be shown on the overlays, one alert at a time: [alerts] in config.example.toml.
 """
 
 
@@ -497,7 +558,7 @@ def _config_init(args: argparse.Namespace) -> int:
 def _config_check(args: argparse.Namespace) -> int:
     import asyncio
 
-    from tui.config import SettingsError, load_settings, unreadable_secrets
+    from tui.config import SettingsError, check_alert_rules, load_settings, unreadable_secrets
 
     try:
         settings = load_settings(config=_config(args))
@@ -507,6 +568,7 @@ def _config_check(args: argparse.Namespace) -> int:
         return _say_nothing_to_run(settings)
     try:
         _keys(settings)
+        check_alert_rules(settings)
     except SettingsError as error:
         return _say_mistakes(error)
     for line in asyncio.run(unreadable_secrets(settings)):

@@ -9,7 +9,9 @@ table or list that is set in two places is taken whole from the first.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -18,7 +20,9 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from tui.places import settings_file
+from tui.settings.alert_tables import ALERT_KEYS
 from tui.settings.errors import lines_of
+from tui.settings.headings import NESTED
 from tui.settings.layers import (
     CommandLineLayer,
     EnvironmentLayer,
@@ -35,10 +39,10 @@ from tui.settings.model import (
     SECRET_OPTIONS,
     TEXT_KEYS,
     SettingsTable,
-    Whole,
 )
 from tui.settings.resolver import resolve
 from tui.settings.secret import SecretError
+from tui.settings.table import Whole
 from tui.settings.values import (
     CommandLine,
     ConnectionSettings,
@@ -47,6 +51,8 @@ from tui.settings.values import (
     Settings,
     Topic,
 )
+from tui.settings.watch_tables import INCIDENTS_KEYS, METRICS_KEYS, SERVICES_KEYS
+from tui.settings.watch_values import IncidentsOptions, MetricsOptions, ServicesOptions
 
 __all__ = [
     "CommandLine",
@@ -54,15 +60,20 @@ __all__ = [
     "FaceOnly",
     "FaceSettings",
     "InForce",
+    "IncidentsOptions",
+    "MetricsOptions",
     "SecretError",
+    "ServicesOptions",
     "Settings",
     "SettingsError",
     "Topic",
+    "check_alert_rules",
     "connection_name",
     "face_settings",
     "load_settings",
     "settings_of",
     "unreadable_secrets",
+    "warnings_of",
 ]
 
 
@@ -89,7 +100,15 @@ def load_settings(
         raise SettingsError(f"{place.path}: no such file ({place.named_by})")
     variables = EnvironmentLayer(
         environ,
-        table_keys={"connections": CONNECTION_KEYS, "defaults": DEFAULTS_KEYS, "face": FACE_KEYS},
+        table_keys={
+            "connections": CONNECTION_KEYS,
+            "defaults": DEFAULTS_KEYS,
+            "face": FACE_KEYS,
+            "alerts": ALERT_KEYS,
+            "services": SERVICES_KEYS,
+            "incidents": INCIDENTS_KEYS,
+            "metrics": METRICS_KEYS,
+        },
         text_keys=TEXT_KEYS,
         secret_keys=SECRET_OPTIONS,
     )
@@ -148,21 +167,70 @@ def settings_of(command_line: CommandLine) -> Settings:
 
 async def unreadable_secrets(settings: Settings) -> list[str]:
     """One line for each secret that cannot be read now: its key and its place."""
-    lines = []
+    readers: dict[str, object] = {}
     for name, connection in settings.connections.items():
-        options = connection.options
-        readers: dict[str, object] = {"auth_token": options.auth_token, "proxy": options.proxy}
-        readers |= {f"topics[{number}]": entry.params for number, entry in enumerate(connection.topics)}
+        options, base = connection.options, f"connections.{name}"
+        readers |= {f"{base}.auth_token": options.auth_token, f"{base}.proxy": options.proxy}
+        for number, entry in enumerate(connection.topics):
+            readers[f"{base}.topics[{number}]"] = entry.params
         for table in ("params", "headers"):
-            readers |= {f"{table}.{key}": reader for key, reader in getattr(options, table).items()}
-        for key, reader in readers.items():
-            if not callable(reader):
-                continue
-            try:
-                await reader()
-            except SecretError as error:
-                lines.append(f"connections.{name}.{key}: {error}")
+            readers |= {f"{base}.{table}.{key}": reader for key, reader in getattr(options, table).items()}
+    for endpoint in settings.services.endpoints:
+        base = f"services.endpoints.{endpoint.name}.headers"
+        readers |= {f"{base}.{key}": reader for key, reader in endpoint.headers.items()}
+    lines = []
+    for key, reader in readers.items():
+        if not callable(reader):
+            continue
+        try:
+            await reader()
+        except SecretError as error:
+            lines.append(f"{key}: {error}")
     return lines
+
+
+def warnings_of(settings: Settings) -> list[str]:
+    """One line for each setting that can be used and may not do what was meant, with its place.
+
+    Looks into the file system for the incidents' command.
+    """
+    lines = []
+    metrics, command = settings.metrics, settings.incidents.command
+    if metrics.port and not _is_loopback(metrics.host):
+        place = f"{settings.source_of('metrics.host')}: metrics.host"
+        lines.append(f"{place}: anybody who reaches it can read names, addresses and figures of everything")
+    if command and shutil.which(command[0]) is None:
+        place = f"{settings.source_of('incidents.command')}: incidents.command"
+        lines.append(f"{place}: no such program, or none that can be run")
+    return lines
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def check_alert_rules(settings: Settings) -> None:
+    """Read the file of the alerts' rules, if one is set; may block.
+
+    Settings are valid without it: then the built-in rules hold until it can be used.
+
+    Raises:
+        SettingsError: it is not there, or its first mistake with its line.
+    """
+    rules = settings.alerts.rules if settings.alerts else None
+    if rules is None:
+        return
+    from tui.alerts.rules_file import RulesError, load
+
+    if not os.path.lexists(rules):
+        raise SettingsError(f"{settings.source_of('alerts.rules')}: alerts.rules: no such file")
+    try:
+        load(rules)
+    except RulesError as error:
+        raise SettingsError(str(error)) from None
 
 
 def connection_name(url: str) -> str:
@@ -198,6 +266,11 @@ def _command_line_layer(given: CommandLine) -> CommandLineLayer:
 def _leave_to_url(tree: Tree) -> None:
     """Leave in a file's or environment's tree what is meant for a server named on the command line."""
     tree.pop("connections", None)
+    # Alerts come from connections and go to them.
+    tree.pop("alerts", None)
+    for table, keys in (("services", ("reports", "endpoints")), ("incidents", ("silent",))):
+        for key in keys if isinstance(tree.get(table), dict) else ():
+            tree[table].pop(key, None)
     defaults = tree.get("defaults")
     if isinstance(defaults, dict):
         # They are for the servers that the settings name, not for one that was just typed.
@@ -217,8 +290,9 @@ class _LayerSource(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         tree = dict(self._layer.tree)
-        if "defaults" in tree:
-            tree["defaults"] = _whole(tree["defaults"])
+        for name in ("defaults", *NESTED):
+            if name in tree:
+                tree[name] = _whole(tree[name])
         if isinstance(connections := tree.get("connections"), dict):
             tree["connections"] = {
                 name: _whole(table) if isinstance(table, dict) else table

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import sys
 import time
@@ -18,32 +17,38 @@ from typing import Any
 import msgspec
 
 from tui.control import protocol
-from tui.control.client import ControlClient, RefusedError
+from tui.control.alerts_view import AlertsView, what_is_off
+from tui.control.client import RefusedError
 from tui.control.protocol import (
     ControlError,
     EngineInfo,
     Missed,
     NoEngineError,
-    Request,
-    Result,
     StateEvent,
-    socket_path,
+)
+from tui.control.shell import (
+    COLUMNS,
+    FAILED,
+    NO_ENGINE,
+    OK,
+    client,
+    fail,
+    folder,
+    give,
+    print_json,
+    wants_json,
 )
 from tui.control.text import cut_to, padded, printable
 from tui.control.view import ConnectionView, SnapshotView, not_the_present, short_line, standing, why
+from tui.control.watch_view import incidents_line, services_line, summary_json
+from tui.ctl_alerts import add_alerts
+from tui.ctl_watch import add_watch
 from tui.formats import NOTHING, duration, round_trip, time_of_day
-from tui.places import SOCKET_VARIABLE, STATE_VARIABLE, state_folder
+from tui.places import SOCKET_VARIABLE, STATE_VARIABLE
 
-OK = 0
-FAILED = 1
-USAGE = 2
-NO_ENGINE = 3
-
-_COMMAND_SECONDS = 20.0
 _RELOAD_SECONDS = 60.0
 _LINE_SECONDS = 2.0
 _MAX_TAIL = 100_000
-_COLUMNS = 110
 
 _EPILOG = """\
 exit status: 0 done, 1 the engine said no or what came of it is not known, 2 usage,
@@ -91,7 +96,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("metrics", _metrics, "the nine health metrics of one or all"),
         ("state", _state, "the connection state of one or all"),
     ):
-        add(name, action, words).add_argument("name", metavar="NAME", nargs="?")
+        command = add(name, action, words)
+        command.add_argument("name", metavar="NAME", nargs="?")
+        if name == "metrics":
+            command.add_argument("--openmetrics", action="store_true", help="all of them, for Prometheus")
     for name, words in (
         ("connect", "connect now; a connected one stays as it is"),
         ("reconnect", "replace the connection, or try at once"),
@@ -106,6 +114,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     push.add_argument("topic", metavar="TOPIC")
     push.add_argument("event", metavar="EVENT")
     push.add_argument("payload", metavar="JSON", nargs="?", default="{}")
+    add_alerts(commands, common)
+    add_watch(commands, common)
     add("watch", _watch, "changes of state as they come, until ^C")
     add("reload", _reload, "read the settings anew")
     add("line", _line, "one short line, for tmux's status-right")
@@ -123,9 +133,9 @@ def run(args: argparse.Namespace) -> int:
         status = int(args.control(args))
         sys.stdout.flush()
     except NoEngineError as error:
-        return _fail(NO_ENGINE, str(error))
+        return fail(NO_ENGINE, str(error))
     except ControlError as error:
-        return _fail(FAILED, str(error))
+        return fail(FAILED, str(error))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -133,30 +143,6 @@ def run(args: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return status
-
-
-def _fail(status: int, words: str) -> int:
-    for line in words.splitlines() or [""]:
-        print(f"overlayctl: {printable(line, 1000)}", file=sys.stderr)
-    return status
-
-
-def _folder(args: argparse.Namespace) -> Path:
-    return state_folder(getattr(args, "state", None), os.environ)
-
-
-def _client(args: argparse.Namespace, timeout: float = 5.0) -> ControlClient:
-    path = socket_path(getattr(args, "socket", None), _folder(args), os.environ)
-    return ControlClient(path, timeout)
-
-
-def _wants_json(args: argparse.Namespace) -> bool:
-    return bool(getattr(args, "json", False))
-
-
-def _print_json(value: object) -> None:
-    # In ASCII: nothing that came over a network can be obeyed by a terminal.
-    print(json.dumps(value, ensure_ascii=True))
 
 
 def _count(text: str) -> int:
@@ -169,13 +155,13 @@ def _count(text: str) -> int:
 
 
 def _status(args: argparse.Namespace) -> int:
-    with _client(args) as client:
-        info = client.value(protocol.GetInfo(id=1), EngineInfo)
-        snapshot = client.value(protocol.GetSnapshot(id=2), SnapshotView)
-        metrics = client.value(protocol.GetMetrics(id=3), dict[str, Any]) if _wants_json(args) else {}
+    with client(args) as engine:
+        info = engine.value(protocol.GetInfo(id=1), EngineInfo)
+        snapshot = engine.value(protocol.GetSnapshot(id=2), SnapshotView)
+        metrics = engine.value(protocol.GetMetrics(id=3), dict[str, Any]) if wants_json(args) else {}
     now = time.time()
-    if _wants_json(args):
-        _print_json(_status_json(info, snapshot, metrics))
+    if wants_json(args):
+        print_json(_status_json(info, snapshot, metrics))
         return OK
     running = duration(max(0.0, now - info.started_at))
     print(
@@ -185,6 +171,13 @@ def _status(args: argparse.Namespace) -> int:
     if snapshot.notice is not None:
         print(printable(snapshot.notice))
     live = not_the_present(snapshot, now) is None
+    off = what_is_off(snapshot.alerts, now) if live and snapshot.alerts is not None else None
+    if off is not None:
+        print(cut_to(f"alerts: {off}", COLUMNS))
+    if live and (incidents := incidents_line(snapshot.incidents)) is not None:
+        print(cut_to(f"incidents: {incidents}", COLUMNS))
+    if live and (services := services_line(snapshot.services)) is not None:
+        print(cut_to(f"services: {services}", COLUMNS))
     width = max((len(connection.name) for connection in snapshot.connections), default=0)
     for connection in sorted(snapshot.connections, key=lambda each: (standing(each).rank, each.name)):
         print(_status_line(connection, now, width, live=live))
@@ -207,7 +200,7 @@ def _status_line(connection: ConnectionView, now: float, width: int, *, live: bo
             if channel.state != "joined"
         ]
     text = "; ".join(reason for reason in reasons if reason)
-    return cut_to(f"{begin}  {text}".rstrip(), _COLUMNS)
+    return cut_to(f"{begin}  {text}".rstrip(), COLUMNS)
 
 
 def _status_json(info: EngineInfo, snapshot: SnapshotView, metrics: dict[str, Any]) -> dict[str, object]:
@@ -221,6 +214,8 @@ def _status_json(info: EngineInfo, snapshot: SnapshotView, metrics: dict[str, An
             "stopped": snapshot.stopped,
         },
         "takenAt": snapshot.taken_at,
+        "alerts": None if snapshot.alerts is None else _alerts_json(snapshot.alerts),
+        **summary_json(snapshot.incidents, snapshot.services),
         "connections": [
             {
                 "name": connection.name,
@@ -240,15 +235,31 @@ def _status_json(info: EngineInfo, snapshot: SnapshotView, metrics: dict[str, An
     }
 
 
+def _alerts_json(alerts: AlertsView) -> dict[str, object]:
+    return {
+        "mode": alerts.mode,
+        "words": alerts.words,
+        "heldUntil": alerts.held_until,
+        "playing": None if alerts.playing is None else alerts.playing.id,
+        "waiting": len(alerts.waiting),
+        "heldInMemory": alerts.held_in_memory,
+        "store": alerts.store,
+        "rules": alerts.rules,
+        "warning": alerts.warning,
+    }
+
+
 def _metrics(args: argparse.Namespace) -> int:
-    with _client(args) as client:
-        metrics = client.value(protocol.GetMetrics(id=1, name=args.name), dict[str, dict[str, Any]])
-        snapshot = client.value(protocol.GetSnapshot(id=2), SnapshotView)
+    if args.openmetrics:
+        return _openmetrics(args)
+    with client(args) as engine:
+        metrics = engine.value(protocol.GetMetrics(id=1, name=args.name), dict[str, dict[str, Any]])
+        snapshot = engine.value(protocol.GetSnapshot(id=2), SnapshotView)
     if (stale := not_the_present(snapshot, time.time())) is not None:
         # What nobody observes any more must not be taken for the present.
         raise RefusedError(stale)
-    if _wants_json(args):
-        _print_json(metrics if args.name is None else metrics[args.name])
+    if wants_json(args):
+        print_json(metrics if args.name is None else metrics[args.name])
         return OK
     now = time.time()
     for number, (name, values) in enumerate(metrics.items()):
@@ -256,6 +267,26 @@ def _metrics(args: argparse.Namespace) -> int:
             print(f"{chr(10) if number else ''}{printable(name)}")
         for key, value in values.items():
             print(f"  {key:<22}{_metric(key, value, now)}")
+    return OK
+
+
+def _openmetrics(args: argparse.Namespace) -> int:
+    if args.name is not None or wants_json(args):
+        args.fail("--openmetrics prints all there is, and no JSON")
+    try:
+        from tui.openmetrics import exposition, why_not_up
+    except ImportError as error:
+        return fail(FAILED, str(error))
+    from tui.engine.api import Snapshot
+
+    with client(args) as engine:
+        info = engine.value(protocol.GetInfo(id=1), EngineInfo)
+        snapshot = engine.value(protocol.GetSnapshot(id=2), Snapshot)
+    now = time.time()
+    sys.stdout.buffer.write(exposition(snapshot, now, version=info.version))
+    if (stale := why_not_up(snapshot, now)) is not None:
+        # The page says so too: whoever keeps it must not keep an older one that says otherwise.
+        return fail(FAILED, stale)
     return OK
 
 
@@ -268,16 +299,16 @@ def _metric(key: str, value: object, now: float) -> str:
 
 
 def _state(args: argparse.Namespace) -> int:
-    with _client(args) as client:
-        snapshot = client.value(protocol.GetSnapshot(id=1), SnapshotView)
+    with client(args) as engine:
+        snapshot = engine.value(protocol.GetSnapshot(id=1), SnapshotView)
     states = {each.name: each.metrics.connection_state for each in snapshot.connections}
     if args.name is not None and args.name not in states:
         raise RefusedError(f"no connection {args.name}; there are: {', '.join(states) or 'none'}")
     if (stale := not_the_present(snapshot, time.time())) is not None:
         # A state that nobody observes any more must not be taken for the present one.
         raise RefusedError(stale)
-    if _wants_json(args):
-        _print_json(states if args.name is None else states[args.name])
+    if wants_json(args):
+        print_json(states if args.name is None else states[args.name])
     elif args.name is not None:
         print(printable(states[args.name]))
     else:
@@ -290,8 +321,8 @@ def _state(args: argparse.Namespace) -> int:
 def _line(args: argparse.Namespace) -> int:
     status, words = OK, ""
     try:
-        with _client(args, _LINE_SECONDS) as client:
-            snapshot = client.value(protocol.GetSnapshot(id=1), SnapshotView)
+        with client(args, _LINE_SECONDS) as engine:
+            snapshot = engine.value(protocol.GetSnapshot(id=1), SnapshotView)
         words = short_line(snapshot, time.time())
         if not_the_present(snapshot, time.time()) is not None:
             status = FAILED
@@ -299,30 +330,14 @@ def _line(args: argparse.Namespace) -> int:
         status, words = NO_ENGINE, "○ no engine" if error.absent else "? engine out of reach"
     except ControlError:
         status, words = FAILED, "? engine does not answer"
-    if _wants_json(args):
-        _print_json({"line": words})
+    if wants_json(args):
+        print_json({"line": words})
     else:
         print(words)
     return status
 
 
 # What can be done ---------------------------------------------------------------------------------
-
-
-def _give(args: argparse.Namespace, request: Request, timeout: float = _COMMAND_SECONDS) -> int:
-    with _client(args) as client:
-        return _tell(args, client.command(request, timeout))
-
-
-def _tell(args: argparse.Namespace, result: Result) -> int:
-    if _wants_json(args):
-        _print_json({"ok": result.ok, "message": result.message})
-        return OK if result.ok else FAILED
-    if not result.ok:
-        return _fail(FAILED, result.message)
-    for line in result.message.splitlines():
-        print(printable(line, 1000))
-    return OK
 
 
 def _for_one_or_all(args: argparse.Namespace) -> int:
@@ -333,7 +348,7 @@ def _for_one_or_all(args: argparse.Namespace) -> int:
         "reconnect": protocol.Reconnect,
         "disconnect": protocol.Disconnect,
     }
-    return _give(args, kinds[args.verb](id=1, name=args.name))
+    return give(args, kinds[args.verb](id=1, name=args.name))
 
 
 def _push(args: argparse.Namespace) -> int:
@@ -341,23 +356,23 @@ def _push(args: argparse.Namespace) -> int:
         payload = msgspec.json.decode(args.payload)
     except (ValueError, RecursionError) as error:
         args.fail(f"the payload is not JSON: {error}")
-    return _give(
+    return give(
         args, protocol.Push(id=1, name=args.name, topic=args.topic, event=args.event, payload=payload)
     )
 
 
 def _reload(args: argparse.Namespace) -> int:
-    return _give(args, protocol.Reload(id=1), _RELOAD_SECONDS)
+    return give(args, protocol.Reload(id=1), _RELOAD_SECONDS)
 
 
 def _watch(args: argparse.Namespace) -> int:
-    with _client(args) as client:
-        client.command(protocol.Watch(id=1))
+    with client(args) as engine:
+        engine.command(protocol.Watch(id=1))
         if sys.stderr.isatty():
             print("changes of state follow; ^C ends", file=sys.stderr)
-        for event in client.events():
-            if _wants_json(args):
-                _print_json(_event_json(event))
+        for event in engine.events():
+            if wants_json(args):
+                print_json(_event_json(event))
             else:
                 print(_event_line(event))
             sys.stdout.flush()
@@ -394,15 +409,15 @@ def _logs(args: argparse.Namespace) -> int:
 
     path = _log_path(args)
     if args.lines is None:
-        _print_json({"path": os.fspath(path)}) if _wants_json(args) else print(path)
+        print_json({"path": os.fspath(path)}) if wants_json(args) else print(path)
         return OK
     try:
         lines = tail(path, args.lines)
     except OSError as error:
-        return _fail(FAILED, f"{path}: {error.strerror or type(error).__name__}")
+        return fail(FAILED, f"{path}: {error.strerror or type(error).__name__}")
     now = time.time()
     for line in lines:
-        print(printable(line, 50_000) if _wants_json(args) else log_line(line, now))
+        print(printable(line, 50_000) if wants_json(args) else log_line(line, now))
     return OK
 
 
@@ -410,12 +425,12 @@ def _log_path(args: argparse.Namespace) -> Path:
     from tui.store.log_file import FILE_NAME
 
     try:
-        with _client(args) as client:
-            info = client.value(protocol.GetInfo(id=1), EngineInfo)
+        with client(args) as engine:
+            info = engine.value(protocol.GetInfo(id=1), EngineInfo)
     except ControlError:
         # What happened before the engine ended is what the log is for.
-        return _folder(args) / FILE_NAME
-    return Path(info.log_path) if info.log_path is not None else _folder(args) / FILE_NAME
+        return folder(args) / FILE_NAME
+    return Path(info.log_path) if info.log_path is not None else folder(args) / FILE_NAME
 
 
 if __name__ == "__main__":

@@ -8,15 +8,20 @@ import random
 import threading
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tui.alerts.options import AlertOptions, DeliveryOptions, SourceOptions
 from tui.channels import Options
 from tui.demo.scenario import Scenario
 from tui.engine.api import CommandResult, ExtraCommand
 from tui.engine.supervisor import Supervisor
+from tui.settings.watch_values import EndpointOptions, ReportsOptions, ServicesOptions
 
 log = logging.getLogger("tui.demo")
+
+RULES_FILE = "alert_rules.toml"
 
 _START_LIMIT = 10.0
 _STOP_LIMIT = 2.0
@@ -97,6 +102,30 @@ class DemoHost:
             )
             for name, settings in self._scenario.connections().items()
         ]
+
+    def alerts(self, folder: Path) -> AlertOptions:
+        """How its alert queue is set up, with a file of rules in ``folder``: what is there already stays.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        told = self._scenario.alerts()
+        rules = folder / RULES_FILE
+        if not rules.exists():
+            rules.write_text(told["rules"], encoding="utf-8")
+        return AlertOptions(
+            sources=tuple(SourceOptions(**source) for source in told["sources"]),
+            delivery=DeliveryOptions(**told["delivery"]),
+            rules=rules,
+        )
+
+    def services(self) -> ServicesOptions:
+        """What is watched beside the connections."""
+        told = self._scenario.services()
+        return ServicesOptions(
+            reports=tuple(ReportsOptions(**report) for report in told["reports"]),
+            endpoints=tuple(EndpointOptions(**endpoint) for endpoint in told["endpoints"]),
+        )
 
     def supervise(self, supervisor: Supervisor) -> None:
         """From now on a stage may disconnect and connect as a user would."""

@@ -37,6 +37,16 @@ def duration(seconds: float) -> str:
     return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
 
 
+def coarse_age(seconds: float) -> str:
+    """Return an age in 4 columns at most, in steps so coarse that it seldom changes: ten seconds at least."""
+    whole = max(0, int(seconds))
+    if whole < 120:
+        return f"{whole // 10 * 10}s" if whole >= 10 else "<10s"
+    if whole < 7200:
+        return f"{whole // 60}m"
+    return f"{whole // 3600}h" if whole < 172_800 else f"{min(whole // 86_400, 999)}d"
+
+
 def round_trip(seconds: float | None) -> str:
     """Return a round-trip time in three digits."""
     if seconds is None:

@@ -11,11 +11,16 @@ import logging
 import os
 import queue
 import select
+import selectors
 import signal
 import termios
+import threading
+import time
+from codecs import getincrementaldecoder
 from typing import Any
 
 from rich.console import RenderableType
+from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
@@ -27,6 +32,13 @@ log = logging.getLogger(__name__)
 
 MOST_FRAMES_WAITING = 6
 """Frames that may wait for a terminal that does not read; Textual's queue holds 30 writes."""
+
+_CATCH_UP = 0.25
+"""Seconds between two looks at whether a stalled terminal reads again."""
+_TICK = 0.1
+"""Seconds between two looks at what was typed last."""
+_SETTLED = 0.5
+"""Seconds after the last key in which it may turn out to be a lone escape."""
 
 _LOST = select.POLLHUP | select.POLLERR | select.POLLNVAL
 _RESTORE = (
@@ -68,10 +80,64 @@ class SavedTerminal:
             os.write(2, _RESTORE.encode())
 
 
+class _WakingEvent(threading.Event):
+    """Wakes the input thread when it is set."""
+
+    def __init__(self, wake: int) -> None:
+        super().__init__()
+        self._wake: int | None = wake
+
+    def set(self) -> None:
+        super().set()
+        if self._wake is not None:
+            os.write(self._wake, b"!")
+
+    def close(self) -> None:
+        """Wake nobody any more: the descriptor may become somebody else's."""
+        if self._wake is not None:
+            os.close(self._wake)
+            self._wake = None
+
+
 class PatientDriver(LinuxDriver):
     """Textual's driver, made never to wait for the terminal and never to stop the process."""
 
     _utf8 = True
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._wake_reader, wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._waking = _WakingEvent(wake_writer)
+        self.exit_event = self._waking
+
+    def run_input_thread(self) -> None:
+        """Read keys until the end. Sleeps while nothing is typed, where Textual's wakes ten times a second,
+        and ends with the terminal, where Textual's would spin."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")("replace").decode
+        quiet_since = time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            selector.register(self._wake_reader, selectors.EVENT_READ)
+            while not self.exit_event.is_set():
+                # A lone escape is told from the beginning of a sequence by the time that passes after it.
+                settled = time.monotonic() - quiet_since > _SETTLED
+                ready = selector.select(None if settled else _TICK)
+                if any(key.fd == self.fileno for key, _ in ready):
+                    quiet_since = time.monotonic()
+                    try:
+                        data = os.read(self.fileno, 4096)
+                    except OSError as error:
+                        log.info("the terminal cannot be read any more: %s", error)
+                        return
+                    if not data:
+                        return
+                    for event in parser.feed(decode(data)):
+                        self.process_message(event)
+                for event in parser.tick():
+                    self.process_message(event)
+        # Another thread may begin, and must sleep.
+        os.read(self._wake_reader, 4096)
 
     def start_application_mode(self) -> None:
         """Find out what the terminal can be sent, then begin."""
@@ -100,6 +166,8 @@ class PatientDriver(LinuxDriver):
 
     def close(self) -> None:
         """End the writer thread, which a stalled terminal may hold for ever: it is a daemon."""
+        self._waking.close()
+        os.close(self._wake_reader)
         writer = self._writer_thread
         if writer is None:
             return
@@ -166,7 +234,6 @@ class UnattendedApp(App[int]):
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             loop.add_signal_handler(number, self._end_by_signal, number)
         self.set_interval(1.0, self._watch_terminal)
-        self.set_interval(0.25, self._catch_up)
 
     def on_unmount(self) -> None:
         """Give the signals back."""
@@ -207,13 +274,17 @@ class UnattendedApp(App[int]):
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         driver = self._driver
         if isinstance(driver, PatientDriver) and driver.waiting_writes > MOST_FRAMES_WAITING:
-            self._frame_dropped = True
+            if not self._frame_dropped:
+                self._frame_dropped = True
+                self.set_timer(_CATCH_UP, self._catch_up)
             return
         super()._display(screen, renderable)
 
     def _catch_up(self) -> None:
         """Paint everything once a terminal that had stalled reads again."""
         driver = self._driver
-        if self._frame_dropped and isinstance(driver, PatientDriver) and not driver.waiting_writes:
-            self._frame_dropped = False
-            self.screen.refresh()
+        if isinstance(driver, PatientDriver) and driver.waiting_writes:
+            self.set_timer(_CATCH_UP, self._catch_up)
+            return
+        self._frame_dropped = False
+        self.screen.refresh()

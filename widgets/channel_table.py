@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from widgets.lines import Line, LineView, Span, Tone
-from widgets.untrusted import displayable, fitted
+from widgets.untrusted import ELLIPSIS, cell_width, cut_to, displayable, fitted
 
 _TOPIC, _STATE, _JOINS, _BUFFERED = 23, 9, 6, 9
-_WIDE = 70
+_MOST_LINES, _LEAST_FOLDED = 3, 20
+_WIDE = 90
 """Columns from which there is room for every column of the table."""
 
 
@@ -29,11 +30,16 @@ class ChannelRow:
 
 
 class ChannelTable(LineView, can_focus=True):
-    """Rows of channels under a line of column names that stays."""
+    """Rows of channels under a line of names that stays. Long values are folded where there is room."""
+
+    FREE_COLUMNS = 1
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._rows: tuple[ChannelRow, ...] = ()
+        self._tall: dict[str, int] = {}
+        """The most lines that a channel's value has needed: with each message rows must not move."""
+        self._tall_for: tuple[object, ...] = ()
 
     def show(self, rows: Sequence[ChannelRow]) -> None:
         """Show ``rows``."""
@@ -45,8 +51,25 @@ class ChannelTable(LineView, can_focus=True):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        width = self.size.width
-        self.set_lines([channel_line(row, width) for row in self._rows])
+        width = max(0, self.size.width - self.FREE_COLUMNS)
+        spare = min(self.size.height, self.lines_wanted(self.size.width)) - len(self._rows)
+        lines: list[Line] = []
+        for row in self._rows:
+            tall = min(self._tall[row.topic], 1 + max(0, spare))
+            folded = folded_line(row, width, tall)
+            lines += [*folded, *([()] * (tall - len(folded)))]
+            spare -= tall - 1
+        self.set_lines(lines)
+
+    def lines_wanted(self, width: int) -> int:
+        """How many lines the rows could fill in a table of ``width`` columns, three each at most."""
+        key = (width, *(row.topic for row in self._rows))
+        if key != self._tall_for:
+            self._tall, self._tall_for = {}, key
+        for row in self._rows:
+            needed = len(folded_line(row, max(0, width - self.FREE_COLUMNS), _MOST_LINES))
+            self._tall[row.topic] = max(needed, self._tall.get(row.topic, 1))
+        return sum(self._tall.values())
 
 
 def channel_heading(width: int) -> Line:
@@ -78,5 +101,20 @@ def channel_line(row: ChannelRow, width: int) -> Line:
     return (*line, Span(displayable(row.last, 400), row.last_tone))
 
 
+def folded_line(row: ChannelRow, width: int, most: int) -> list[Line]:
+    """One channel in ``most`` lines at most; what does not fit into the last one is cut when painted."""
+    *head, (text, tone) = channel_line(row, width)
+    used = sum(cell_width(span.text) for span in head)
+    room = width - used
+    parts: list[str] = []
+    while room >= _LEAST_FOLDED and len(parts) < most - 1 and cell_width(text) > room:
+        part = cut_to(text, room + 1).removesuffix(ELLIPSIS)
+        parts.append(part)
+        text = text[len(part) :]
+    parts.append(text)
+    first: Line = (*head, Span(parts[0], tone))
+    return [first, *((Span(" " * used), Span(part, tone)) for part in parts[1:])]
+
+
 def _topic_width(width: int) -> int:
-    return _TOPIC + min(20, (width - _WIDE) // 3) if width >= _WIDE else max(8, min(_TOPIC, width // 2))
+    return _TOPIC + min(20, (width - _WIDE) // 3) if width >= _WIDE else max(8, min(_TOPIC, width * 2 // 5))

@@ -1,20 +1,20 @@
-"""The list of connections, one row each, with a cursor."""
+"""Connections in the list of all that is watched, one row each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from widgets.cursor_list import CursorList
 from widgets.hour_strip import cells_for, strip_spans
 from widgets.lines import Line, Span, Tone
 from widgets.untrusted import cell_width, displayable, fitted
 
-_MARK, _NAME, _STATE, _RTT, _IN, _OUT, _RECONNECTS, _SINCE = 3, 16, 21, 6, 6, 7, 10, 12
+_MARK, _NAME, _STATE, _RTT, _IN, _OUT, _RECONNECTS, _SINCE = 3, 16, 21, 5, 6, 7, 10, 12
 _SMALLEST = _MARK + _NAME + _STATE
 """What is always there: which connection, and its state in words."""
 _WITH_STRIP = _SMALLEST + _RTT + _IN + 2 + cells_for(80) + _RECONNECTS
+_LENT = 2
+"""Columns that names give to the strip where it lacks no more than that."""
 _LEAST_WHY = 16
 
 
@@ -39,21 +39,26 @@ class ConnectionRow:
     why: str = ""
 
 
-class ConnectionList(CursorList):
-    """The connections, each under its name."""
+@dataclass(frozen=True)
+class Columns:
+    """Where the columns stand that are the same for all that is watched; 0 for one that is not there."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._rows: tuple[ConnectionRow, ...] = ()
+    name: int
+    """With the symbol before it."""
+    middle: int
+    """From the name to the strip, its gap included; without a strip to the end."""
+    strip: int
+    since: int
+    """From the end of the strip to the column of times."""
 
-    def show(self, rows: Sequence[ConnectionRow], selected: str | None) -> None:
-        """Show ``rows`` with the cursor on ``selected``."""
-        self._rows = tuple(rows)
-        self.show_keys([row.name for row in self._rows], selected)
 
-    def line_of(self, index: int, width: int, selected: bool) -> Line:
-        """One connection."""
-        return row_line(self._rows[index], width, selected)
+def columns_of(width: int) -> Columns:
+    """The columns of a list of ``width`` columns."""
+    name = _MARK + _name_width(width)
+    if not _has_strip(width):
+        return Columns(name, max(0, width - name), 0, 0)
+    middle = _STATE + _RTT + _IN + (_OUT if _has_out(width) else 0) + 2
+    return Columns(name, middle, cells_for(width), _RECONNECTS + 2 if _room_for_why(width) >= 0 else 0)
 
 
 def heading_line(width: int) -> Line:
@@ -61,7 +66,7 @@ def heading_line(width: int) -> Line:
     text = fitted(" LINKS", _MARK + _name_width(width)) + fitted("STATE", _STATE)
     if width >= _SMALLEST + _RTT + _IN:
         text += fitted("RTT", _RTT, right=True) + fitted("IN/S", _IN, right=True)
-    if width >= _WITH_STRIP:
+    if _has_strip(width):
         if _has_out(width):
             text += fitted("OUT/S", _OUT, right=True)
         text += "  " + fitted("LAST HOUR", cells_for(width)) + fitted("RECONNECTS", _RECONNECTS, right=True)
@@ -87,7 +92,7 @@ def row_line(row: ConnectionRow, width: int, selected: bool) -> Line:
         if _has_out(width):
             rates += fitted(row.rate_out, _OUT, right=True)
         line.append(Span(rates))
-    if width >= _WITH_STRIP:
+    if _has_strip(width):
         line += (Span("  "), *strip_spans(row.hour, cells_for(width)))
         line.append(Span(fitted(row.reconnects, _RECONNECTS, right=True)))
     if _room_for_why(width) >= 0:
@@ -96,7 +101,12 @@ def row_line(row: ConnectionRow, width: int, selected: bool) -> Line:
 
 
 def _name_width(width: int) -> int:
-    return _NAME + (8 if width >= 150 else 0)
+    lack = _WITH_STRIP - width
+    return _NAME + (8 if width >= 148 else -lack if 0 < lack <= _LENT else 0)
+
+
+def _has_strip(width: int) -> bool:
+    return width >= _WITH_STRIP - _LENT
 
 
 def _has_out(width: int) -> bool:

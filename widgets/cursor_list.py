@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from typing import ClassVar
 
 from rich.style import Style
 from textual import events
@@ -14,12 +15,18 @@ from widgets.lines import Line, LineView
 class CursorList(LineView, can_focus=True):
     """Rows, each with a key of its own; whoever shows them says on which the cursor is.
 
-    Keys of rows that stay must stay the same. A subclass lays its rows out in :meth:`line_of`.
+    Keys of rows that stay must stay the same. A subclass lays its rows out in :meth:`line_of`, and says in
+    :meth:`is_heading` which of them the cursor passes over.
     """
 
+    FREE_COLUMNS = 1
+    SPARE: ClassVar[int] = 2
+    """Columns that rows are not laid out for: the scrollbar's, and one between it and the last figures."""
+
+    # Muted words on a marked row are as readable as elsewhere: 4.7 to 1 and more in every theme.
     DEFAULT_CSS = """
-    CursorList .lines--marked { background: $primary 18%; }
-    CursorList:focus .lines--marked { background: $primary 32%; }
+    CursorList .lines--marked { background: $primary 12%; }
+    CursorList:focus .lines--marked { background: $primary 20%; }
     CursorList:ansi .lines--marked { background: ansi_default; text-style: bold; }
     CursorList:ansi:focus .lines--marked { background: ansi_default; text-style: bold; }
     """
@@ -43,6 +50,10 @@ class CursorList(LineView, can_focus=True):
     def line_of(self, index: int, width: int, selected: bool) -> Line:
         """The row at ``index``, for a list of ``width`` columns."""
         raise NotImplementedError
+
+    def is_heading(self, index: int) -> bool:
+        """Whether the row at ``index`` stands over others, and the cursor is never on it."""
+        return False
 
     @property
     def cursor(self) -> int:
@@ -78,28 +89,40 @@ class CursorList(LineView, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """Select the row under the pointer; open it at the second click."""
         index = event.y + self.scroll_offset.y
-        if 0 <= index < len(self._keys):
+        if 0 <= index < len(self._keys) and not self.is_heading(index):
             self._choose(index)
             if event.chain == 2:
                 self.post_message(self.Opened())
 
     def _choose(self, index: int) -> None:
         if self._keys:
-            index = max(0, min(index, len(self._keys) - 1))
+            index = self._beside_headings(max(0, min(index, len(self._keys) - 1)))
             self._selected = self._keys[index]
             self.lay_out()
             self.keep_in_view()
             self.post_message(self.Moved(self._selected))
 
+    def _beside_headings(self, index: int) -> int:
+        """The next row in the direction of the movement, else in the other one."""
+        down, up = range(index, len(self._keys)), range(index, -1, -1)
+        for places in (down, up) if index >= self.cursor else (up, down):
+            for place in places:
+                if not self.is_heading(place):
+                    return place
+        return index
+
     def keep_in_view(self) -> None:
-        """Scroll so that the cursor is seen."""
+        """Scroll so that the cursor is seen, with the heading that it stands right under."""
         top, height = self.scroll_offset.y, self.size.height
-        if self.cursor < top:
-            self.scroll_to(y=self.cursor, animate=False)
+        first = self.cursor
+        if first and height > 1 and self.is_heading(first - 1):
+            first -= 1
+        if first < top:
+            self.scroll_to(y=first, animate=False)
         elif height and self.cursor >= top + height:
             self.scroll_to(y=self.cursor - height + 1, animate=False)
 
     def lay_out(self) -> None:
         """Lay the rows out; those that stayed the same are not painted again."""
-        width, cursor = self.size.width, self.cursor
+        width, cursor = max(0, self.size.width - self.SPARE), self.cursor
         self.set_lines([self.line_of(index, width, index == cursor) for index in range(len(self._keys))])

@@ -8,20 +8,22 @@ from widgets.lines import Line, Span, Tone
 
 MINUTES = 60
 
-_FULL, _MOST, _SOME, _NONE, _ASKED, _UNKNOWN = "▇", "▅", "▂", "▁", "○", "?"
+_FULL, _MOST, _SOME, _NONE, _ASKED, _UNKNOWN, _BEFORE = "▇", "▅", "▂", "▁", "○", "?", "·"
 _TONES: dict[str, Tone] = {
-    _FULL: "good",
+    # Most of what is seen on a good day: breaks in it must stand out.
+    _FULL: "calm",
     _MOST: "busy",
     _SOME: "busy",
     _NONE: "bad",
     _ASKED: "dim",
     _UNKNOWN: "dim",
+    _BEFORE: "dim",
 }
 
 
 def cells_for(width: int) -> int:
     """How many bars a list of ``width`` columns has room for: of four, two minutes or one each."""
-    return 60 if width >= 170 else 30 if width >= 120 else 15
+    return 60 if width >= 168 else 30 if width >= 118 else 15
 
 
 @lru_cache(maxsize=1024)
@@ -29,9 +31,11 @@ def strip_spans(hour: str, cells: int) -> Line:
     """``hour`` as ``cells`` bars, the present on the right.
 
     ``hour`` has one character a minute: ``0`` to ``8`` eighths connected (only ``8`` is unbroken), ``o``
-    disconnected as asked, ``?`` not observed; what is missing on the left was not observed either.
+    disconnected as asked, ``?`` not observed. What is missing on the left, and what was not observed before
+    anything was, is taken for the time before it was watched: that is no gap.
     """
-    hour = hour[-MINUTES:].rjust(MINUTES, "?")
+    seen = hour[-MINUTES:].lstrip("?")
+    hour = seen.rjust(MINUTES, _BEFORE)
     each = MINUTES // cells
     spans: list[Span] = []
     for start in range(0, MINUTES, each):
@@ -47,7 +51,7 @@ def strip_spans(hour: str, cells: int) -> Line:
 def _bar(minutes: str) -> str:
     eighths = [int(minute) for minute in minutes if minute.isdigit()]
     if not eighths:
-        return _ASKED if "o" in minutes else _UNKNOWN
+        return _ASKED if "o" in minutes else _UNKNOWN if "?" in minutes else _BEFORE
     if all(eighth == 8 for eighth in eighths):
         return _FULL
     mean = sum(eighths) / len(eighths)

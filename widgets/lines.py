@@ -13,8 +13,9 @@ from textual.strip import Strip
 
 from widgets.untrusted import ELLIPSIS, cell_width, displayable
 
-Tone = Literal["plain", "strong", "dim", "good", "busy", "bad", "heading"]
-"""What a text means; the theme gives it a colour, the text itself must say it too."""
+Tone = Literal["plain", "strong", "dim", "good", "calm", "busy", "bad", "heading", "rule"]
+"""What a text means; the theme gives it a colour, the text itself must say it too. ``calm`` is good where
+there is so much of it that what is not must stand out; ``rule`` is no text but what parts it."""
 
 
 class Span(NamedTuple):
@@ -35,13 +36,17 @@ class LineView(ScrollView, can_focus=False, inherit_bindings=False):
     """
 
     ALLOW_MAXIMIZE = False
+    FREE_COLUMNS: ClassVar[int] = 0
+    """Columns on the right that stay free whether or not a scrollbar is there: its coming moves nothing."""
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "lines--strong",
         "lines--dim",
         "lines--good",
+        "lines--calm",
         "lines--busy",
         "lines--bad",
         "lines--heading",
+        "lines--rule",
         "lines--marked",
     }
     DEFAULT_CSS = """
@@ -51,14 +56,18 @@ class LineView(ScrollView, can_focus=False, inherit_bindings=False):
         overflow-y: auto;
         scrollbar-size-vertical: 1;
         & .lines--strong { text-style: bold; }
-        & .lines--dim { color: $foreground-muted; }
-        & .lines--heading { color: $foreground-muted; }
+        & .lines--dim { color: $foreground 72%; }
+        & .lines--heading { color: $foreground 72%; }
+        & .lines--rule { color: $foreground 30%; }
         & .lines--good { color: $success; }
+        & .lines--calm { color: $success 65%; }
         & .lines--busy { color: $warning; }
         & .lines--bad { color: $error; text-style: bold; }
         & .lines--marked { background: $boost; }
         &:ansi .lines--dim { color: ansi_default; text-style: dim; }
         &:ansi .lines--heading { color: ansi_default; text-style: dim; }
+        &:ansi .lines--rule { color: ansi_default; text-style: dim; }
+        &:ansi .lines--calm { color: ansi_green; text-style: dim; }
         &:ansi .lines--marked { text-style: bold; }
     }
     """
@@ -112,7 +121,8 @@ class LineView(ScrollView, can_focus=False, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """Paint one line of the visible part."""
-        width = self.size.width
+        # Without the scrollbar's column: the ellipsis would be under it.
+        width = self.size.width - self.scrollbar_gutter.width
         index = y + self.scroll_offset.y
         base = self.rich_style
         if not 0 <= index < len(self._lines):
@@ -124,9 +134,10 @@ class LineView(ScrollView, can_focus=False, inherit_bindings=False):
             segments.append(Segment(displayable(text, 4 * max(width, 1)), style + mark if mark else style))
         strip = Strip(segments)
         end = base + mark if mark else base
-        if strip.cell_length > width > 1:
+        room = min(width, self.size.width - self.FREE_COLUMNS)
+        if strip.cell_length > room > 1:
             # What was cut must not look whole.
-            strip = Strip.join((strip.crop(0, width - 1), Strip([Segment(ELLIPSIS, end)])))
+            strip = Strip.join((strip.crop(0, room - 1), Strip([Segment(ELLIPSIS, end)])))
         return strip.adjust_cell_length(width, end)
 
 

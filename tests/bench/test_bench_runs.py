@@ -7,8 +7,13 @@ import json
 import subprocess
 import sys
 
-from tests.bench import crowd, recovery, throughput
+import pytest
+
+from tests.bench import crowd, face, recovery, throughput
 from tests.bench.__main__ import BENCHMARKS
+from tests.bench.face_cases import CASES
+from tests.bench.face_pair import Scale
+from tests.bench.face_screen import Screen
 from tests.bench.figures import Figure, as_markdown, as_text
 from tests.bench.processes import ROOT
 
@@ -40,9 +45,56 @@ async def test_every_benchmark_runs_and_is_shown() -> None:
         assert json.loads(json.dumps(figure.to_json()))["verdict"] in ("holds", "falls short")
 
 
-def test_an_unknown_name_is_told_with_those_there_are() -> None:
+async def test_every_case_of_the_face_runs_and_is_shown() -> None:
+    tiny = Scale(
+        seconds=0.3,
+        windows=1,
+        settle=0.05,
+        presses=4,
+        gap=(0.0, 0.02),
+        starts=1,
+        minutes=0.005,
+        repeats=1,
+        sizes=((80, 24),),
+        presets=("live",),
+        many=12,
+    )
+    # An evening is measured as idle links are, and costs two more starts.
+    found = await asyncio.gather(*(case(tiny) for name, case in CASES.items() if name != "traffic"))
+    figures = {figure.name: figure for some in found for figure in some}
+    table = face.as_markdown(list(figures.values()))
+    for figure in figures.values():
+        assert "never shown" not in figure.verdict
+        assert figure.what in table
+        assert figure.what in as_text(figure)
+    for name in ("flood 80x24 keys", "many 80x24 held", "many 80x24 ends", "engine_delay", "start 80x24"):
+        assert figures[name].value > 0
+    assert 20 < figures["memory"].value < 500
+
+
+def test_a_paint_that_changes_no_cell_is_told_from_one_that_does() -> None:
+    screen = Screen(20, 3)
+    line = "\x1b[2;1H\x1b[1;38;2;1;2;3m▸● link_007\x1b[0m 12 日本\x1b[0m".encode()
+    pieces = [screen.feed(bytes((byte,))) for byte in line]
+    assert set().union(*pieces) == {1}
+    assert screen.text(1).rstrip() == "▸● link_007 12 日本"
+    assert screen.selected == "link_007"
+    assert screen.feed(line) == set()
+    assert screen.feed(line.replace(b"[1;38", b"[38")) == {1}, "another style is a change"
+    assert screen.feed(b"\x1b]2;title\x07\x1b[?25l\x1b[3;1H  ") == set()
+    assert screen.feed(b"\x1b[2J") == {1}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("warp",), "no benchmark warp; there are: throughput200"),
+        (("face", "--only", "warp"), "engine_delay"),
+    ],
+)
+def test_an_unknown_name_is_told_with_those_there_are(words: tuple[str, ...], told: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench", "warp"],
+        [sys.executable, "-m", "tests.bench", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -50,4 +102,4 @@ def test_an_unknown_name_is_told_with_those_there_are() -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert "no benchmark warp; there are: throughput200" in done.stderr
+    assert told in done.stderr

@@ -22,6 +22,7 @@ from tests.engine.conftest import ConnectionSettings, running
 from tui.control.feed import StateFeed
 from tui.control.protocol import SOCKET_NAME
 from tui.control.server import ControlServer
+from tui.ctl import main as ctl_main
 from tui.demo.hub import Hub
 from tui.engine.supervisor import Supervisor
 
@@ -38,8 +39,8 @@ def serving(folder: Path, *connections: ConnectionSettings, **settings: Any) -> 
     """An engine and its control socket in ``folder``, closed at the end."""
     feed = StateFeed()
     path = settings.pop("path", folder / SOCKET_NAME)
-    extras = settings.pop("extras", None)
-    with running(*connections, reporter=feed, extras=extras) as engine:
+    of_engine = {key: settings.pop(key) for key in ("extras", "alerts", "services") if key in settings}
+    with running(*connections, reporter=feed, **of_engine) as engine:
         assert engine.started.wait(5)
         server = ControlServer(
             engine,
@@ -145,3 +146,18 @@ def folder() -> Iterator[Path]:
 async def hub() -> AsyncIterator[Hub]:
     async with Hub() as hub:
         yield hub
+
+
+@pytest.fixture
+def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run one command in this process; the engine has a thread of its own."""
+
+    def one(*arguments: str) -> Ran:
+        try:
+            status = ctl_main(["--state", str(folder), *arguments])
+        except SystemExit as usage:
+            status = int(usage.code or 0)
+        out, err = capsys.readouterr()
+        return Ran(status, out, err)
+
+    return one

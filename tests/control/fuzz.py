@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from tests.control.conftest import RawClient, serving, wait_until
 from tests.engine.conftest import connection, eventually, state_of
+from tui.alerts.options import AlertOptions
 from tui.control.protocol import MAX_REQUEST
 from tui.demo.hub import Hub
 
@@ -40,6 +41,23 @@ SEEDS: tuple[dict[str, object], ...] = (
     },
     {"type": "set_debug", "shown": True},
     {"type": "run_extra", "command": "drop"},
+    *(
+        {"type": "alerts", "command": command}
+        for command in (
+            {"verb": "pause"},
+            {"verb": "resume"},
+            {"verb": "hold", "seconds": 0.01},
+            {"verb": "test", "type": "raid", "count": 3},
+            {"verb": "remove", "id": "01kb3x00010123456789"},
+            {"verb": "move", "id": "01kb3x00010123456789", "position": 1},
+            {"verb": "clear", "type": None},
+            {"verb": "mute", "type": "follow", "seconds": 60.0},
+        )
+    ),
+    {"type": "alert_history", "before": "1.5 a", "limit": 10, "alert_type": "raid", "outcome": "shown"},
+    {"type": "alert", "alert": "01kb3x00010123456789"},
+    {"type": "acknowledge", "incident": "01kb3x00010123456789"},
+    {"type": "timeline", "incident": "01kb3x00010123456789"},
     {"type": "reload"},
     {"type": "watch"},
     {"type": "subscribe", "log_after": 0},
@@ -62,11 +80,14 @@ def mutated(chance: random.Random) -> bytes:
     """One line, whole or broken, with its end or without."""
     request: dict[str, object] = {"v": 1, "id": chance.randrange(1000), **chance.choice(SEEDS)}
     for _ in range(chance.randrange(3)):
-        key = chance.choice((*request, "extra", "v", "type"))
+        place, command = request, request.get("command")
+        if isinstance(command, dict) and chance.random() < 0.5:
+            place = request["command"] = dict(command)
+        key = chance.choice((*place, "extra", "v", "type"))
         if chance.random() < 0.2:
-            request.pop(key, None)
+            place.pop(key, None)
         else:
-            request[key] = chance.choice(_ODD)
+            place[key] = chance.choice(_ODD)
     line = bytearray(json.dumps(request).encode())
     for _ in range(chance.choice((0, 0, 1, 1, 2, 8))):
         place = chance.randrange(len(line) + 1)
@@ -116,7 +137,8 @@ async def fuzz(requests: int, seed: int) -> Outcome:
     """Attack an engine on an embedded hub and see that nothing is left behind."""
     with tempfile.TemporaryDirectory(prefix="ctl-") as name:
         async with Hub() as hub:
-            with serving(Path(name), connection("stage", hub.url, "stream:overlays")) as run:
+            stage = connection("stage", hub.url, "stream:overlays")
+            with serving(Path(name), stage, alerts=AlertOptions()) as run:
                 with RawClient(run.path) as faithful:
                     await asyncio.to_thread(faithful.ask, "info")
                     before = _descriptors()

@@ -223,6 +223,7 @@ def test_nothing_heavy_is_imported_and_it_is_quick(folder: Path) -> None:
     code = (
         "import sys; sys.argv = ['overlayctl', 'line']; from tui.ctl import main; status = main();"
         "heavy = ['asyncio', 'textual', 'pydantic', 'websockets', 'tui.channels', 'tui.engine', 'ssl'];"
+        "heavy.append('csv');"
         "print([each for each in heavy if each in sys.modules], status)"
     )
     with serving(folder):

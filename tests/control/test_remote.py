@@ -13,12 +13,17 @@ from pathlib import Path
 import msgspec
 
 from tests.control.conftest import serving, wait_until
+from tests.control.queue_engine import QueueEngine, alert, ended, serving_queue
 from tests.control.test_server import Faults
 from tests.engine.conftest import connection, eventually
-from tui.control.publication import without_time
+from tests.scripted_engine import ScriptedEngine, evening_incidents, evening_services, evening_timeline
+from tui.control.publication import Publication, without_time
 from tui.control.remote import RemoteEngine
 from tui.demo.hub import Hub
 from tui.engine.api import (
+    AlertCommand,
+    AlertContent,
+    AlertsSnapshot,
     CommandResult,
     ConnectionHistory,
     Engine,
@@ -26,6 +31,8 @@ from tui.engine.api import (
     FrameContent,
     FramePage,
     LogLine,
+    SourceAway,
+    Timeline,
 )
 
 
@@ -100,6 +107,52 @@ async def test_it_is_the_engine(hub: Hub, folder: Path) -> None:
         assert too_long.message.startswith("it is too long")
         unsayable = await engine.push("stage", "stream:overlays", "ping", object())
         assert unsayable.message.startswith("it cannot be said in JSON")
+
+
+async def test_the_alert_queue_is_the_engines(folder: Path) -> None:
+    engine = QueueEngine(AlertsSnapshot(waiting=(alert(1),)), (ended(2), SourceAway(source="s", since=1.0)))
+    engine.contents[alert(1).id] = AlertContent(alert=engine.queue.waiting[0], payload='{"a":1}')
+    with serving_queue(folder, engine) as path, remote(path) as face:
+        await eventually(lambda: face.snapshot().alerts == engine.queue, "the same queue")
+        commands = [
+            AlertCommand(verb="pause"),
+            AlertCommand(verb="move", id="a", position=2),
+            AlertCommand(verb="clear"),
+            AlertCommand(verb="clear", type="sub"),
+            AlertCommand(verb="mute", type="sub", seconds=60.5),
+            AlertCommand(verb="test", type="raid", count=500),
+        ]
+        for command in commands:
+            assert await face.alerts(command) == engine.answer
+        assert engine.commands == commands
+        incomplete = await face.alerts(AlertCommand(verb="remove"))
+        assert incomplete == CommandResult(ok=False, message="`remove` needs `id`")
+        for unbounded in (
+            AlertCommand(verb="test", type="raid", count=501),
+            AlertCommand(verb="hold", seconds=float("nan")),
+            AlertCommand(verb="remove", id="x" * 65),
+        ):
+            assert not (await face.alerts(unbounded)).ok
+        assert engine.commands == commands
+
+        page = await face.alert_history(before="0", limit=5000, type="raid", outcome="shown")
+        assert page == await engine.alert_history()
+        assert engine.pages[0] == {"before": "0", "limit": 1000, "type": "raid", "outcome": "shown"}
+        assert await face.alert(alert(1).id) == engine.contents[alert(1).id]
+        assert await face.alert("nope") == CommandResult(ok=False, message="no alert nope")
+
+
+def test_a_queue_is_sent_anew_only_when_it_says_something_new() -> None:
+    engine = QueueEngine(AlertsSnapshot(waiting=(alert(1), alert(2))))
+    publication = Publication(engine)
+    first = publication.read()
+    # As the engine does it: another object at each publication.
+    engine.queue = msgspec.json.decode(msgspec.json.encode(engine.queue), type=AlertsSnapshot)
+    again = publication.read()
+    assert again.taken_at > first.taken_at
+    assert (again.number, again.line) == (first.number, first.line)
+    engine.queue = msgspec.structs.replace(engine.queue, waiting=engine.queue.waiting[1:])
+    assert publication.read().number == first.number + 1
 
 
 async def test_commands_run_side_by_side(hub: Hub, folder: Path) -> None:
@@ -233,3 +286,23 @@ def test_lines_that_were_missed_are_counted(folder: Path) -> None:
         page = face.log(cursor, 2000)
         assert page.missed + len(page.lines) == 3000
         assert len(page.lines) <= 1000
+
+
+async def test_incidents_are_the_engines(folder: Path) -> None:
+    engine = ScriptedEngine()
+    engine.services = evening_services()
+    engine.incidents = evening_incidents()
+    (first, *_) = engine.incidents.open
+    engine.timelines[first.id] = evening_timeline()
+    with serving_queue(folder, engine) as path, remote(path) as face:
+        await eventually(lambda: face.snapshot().incidents == engine.incidents, "the same incidents")
+        assert face.snapshot().services == engine.services
+        assert await face.timeline(first.id) == Timeline(incident=first, entries=engine.timelines[first.id])
+        assert await face.timeline("nope") == CommandResult(ok=False, message="no incident nope")
+        assert await face.acknowledge(first.id) == engine.answer
+        assert engine.asked == [("acknowledge", first.id)]
+        await eventually(lambda: face.snapshot().incidents.open[0].acknowledged_at, "acknowledged")
+        for unbounded in ("", "x" * 65):
+            assert not (await face.acknowledge(unbounded)).ok
+            assert isinstance(await face.timeline(unbounded), CommandResult)
+        assert len(engine.asked) == 1

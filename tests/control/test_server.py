@@ -185,8 +185,16 @@ def test_two_versions_are_named(folder: Path) -> None:
         b'{"v":1,"id":1,"type":"push","name":"a","topic":"","event":"e","payload":1}',
         b'{"v":1,"id":1,"type":"push","name":"a","topic":"t","event":"e","payload":' + b"[" * 60_000,
         b'{"v":1,"id":1,"type":"connect","name":"' + b"n" * 300 + b'"}',
+        b'{"v":1,"id":1,"type":"alerts"}',
+        b'{"v":1,"id":1,"type":"alerts","command":{"verb":"clear"}}',
+        b'{"v":1,"id":1,"type":"alerts","command":{"verb":"move","id":"a"}}',
+        b'{"v":1,"id":1,"type":"alerts","command":{"verb":"mute","type":null,"seconds":1}}',
+        b'{"v":1,"id":1,"type":"alerts","command":{"verb":"hold","seconds":1e9}}',
+        b'{"v":1,"id":1,"type":"alerts","command":{"verb":"test","type":"raid","count":501}}',
+        b'{"v":1,"id":1,"type":"alert_history","limit":1001}',
+        b'{"v":1,"id":1,"type":"alert","alert":""}',
     ],
-    ids=range(16),
+    ids=range(24),
 )
 def test_what_is_no_request_is_answered_and_survived(folder: Path, line: bytes) -> None:
     with serving(folder) as run, RawClient(run.path) as client:

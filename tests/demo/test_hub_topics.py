@@ -70,7 +70,7 @@ async def test_unknown_events_are_answered_with_an_error(client):
         assert ("message" in response) if topic == "overlay:obs" else (response["error"]["code"])
 
 
-async def test_forced_content_goes_through_the_queue(client):
+async def test_forced_content_is_on_screen_and_in_the_queue(hub, client):
     peer, watcher = await client(), await client()
     await peer.join("stream:overlays")
     await peer.receive()
@@ -84,7 +84,8 @@ async def test_forced_content_goes_through_the_queue(client):
     number = reply["response"]["data"]["id"]
     state = (await watcher.receive())[4]
     assert [item["id"] for item in state["queue"]] == [number]
-    assert state["metrics"]["pending_items"] == 1
+    assert state["active_content"]["data"] == {"viewers": 120}
+    assert hub.show.stream_state()["active_content"]["type"] == "raid"
 
     reply = await watcher.ask("1", "3", "stream:queue", "remove_queue_item", {"id": number})
     assert reply[4]["queue"] == []

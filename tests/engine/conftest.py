@@ -14,6 +14,7 @@ import pytest
 
 from tui.channels import Options
 from tui.demo.hub import Hub
+from tui.engine.desks import DeskOptions
 from tui.engine.supervisor import Supervisor
 
 FAST = Options(
@@ -50,8 +51,9 @@ def connection(name: str, url: str, *topics: str, options: Options = FAST) -> Co
 
 @contextmanager
 def running(*connections: ConnectionSettings, **settings: Any) -> Iterator[Supervisor]:
-    """An engine in its thread, stopped at the end."""
-    supervisor = Supervisor(connections, **settings)
+    """An engine in its thread, stopped at the end; ``alerts`` and the like are those of its desks."""
+    of_desks = {key: settings.pop(key) for key in ("alerts", "services", "incidents") if key in settings}
+    supervisor = Supervisor(connections, desks=DeskOptions(**of_desks), **settings)
     thread = threading.Thread(target=supervisor.run, name="engine", daemon=True)
     thread.start()
     try:

@@ -19,7 +19,7 @@ def text_of(hour: str, cells: int) -> str:
 @pytest.mark.parametrize("cells", [15, 30, 60])
 def test_an_unbroken_hour_is_full(cells: int) -> None:
     assert text_of("8" * 60, cells) == "▇" * cells
-    assert {span.tone for span in strip_spans("8" * 60, cells)} == {"good"}
+    assert {span.tone for span in strip_spans("8" * 60, cells)} == {"calm"}
 
 
 def test_the_shortest_break_is_seen_at_every_width() -> None:
@@ -37,9 +37,14 @@ def test_only_a_time_without_any_connection_is_empty() -> None:
 
 
 def test_what_nobody_observed_is_not_shown_as_anything_else() -> None:
-    assert text_of("", 15) == "?" * 15
-    assert text_of("888", 15) == "?" * 14 + "▇"
+    assert text_of("8" * 20 + "?" * 20 + "8" * 20, 15) == "▇" * 5 + "?" * 5 + "▇" * 5
     assert text_of("?" * 56 + "oooo", 15)[-1] == "○"
+
+
+def test_the_time_before_it_was_watched_is_no_gap() -> None:
+    assert text_of("", 15) == "·" * 15
+    assert text_of("?" * 57 + "888", 15) == text_of("888", 15) == "·" * 14 + "▇"
+    assert text_of("?" * 20 + "8" * 36 + "????", 15) == "·" * 5 + "▇" * 9 + "?"
 
 
 @given(hours, st.sampled_from([80, 100, 120, 169, 170, 250]))

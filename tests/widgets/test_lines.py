@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from textual.app import App, ComposeResult
 
-from widgets.connection_list import ConnectionList, ConnectionRow, heading_line, row_line
+from widgets.connection_list import ConnectionRow, heading_line, row_line
 from widgets.facts import Fact, fact_lines
+from widgets.frame_list import FrameList, FrameRow, frame_line
 from widgets.hint_line import Hint, hints_line
 from widgets.lines import Line, LineView, Span
 from widgets.status_bar import StatusBarValue, bar_text
 from widgets.untrusted import cell_width
+from widgets.watch_list import WatchList
 
 
 class LinesApp(App[None]):
@@ -76,11 +79,11 @@ async def test_hostile_text_is_painted_harmlessly() -> None:
 async def test_the_cursor_stays_on_its_connection_when_rows_move() -> None:
     class ListApp(App[None]):
         def compose(self) -> ComposeResult:
-            yield ConnectionList()
+            yield WatchList()
 
     app = ListApp()
     async with app.run_test(size=(80, 12)):
-        view = app.query_one(ConnectionList)
+        view = app.query_one(WatchList)
         view.show([row("a"), row("b"), row("c")], "b")
         assert view.cursor == 1
         view.show([row("b"), row("a"), row("c")], "b")
@@ -111,6 +114,18 @@ def test_the_columns_stand_under_their_names() -> None:
     assert heading.index("RECONNECTS") + 10 == len(line.rstrip())
     wide = row_line(row("\u202e日本" * 9), 80, True)
     assert cell_width(text_of(wide)) == cell_width(line)
+
+
+@pytest.mark.parametrize("screen", range(60, 201))
+def test_no_figure_is_cut_or_touches_the_scrollbar(screen: int) -> None:
+    width = screen - WatchList.SPARE
+    shown = replace(row("stage"), reconnects="1,234")
+    text, heading = text_of(row_line(shown, width, False)), text_of(heading_line(width))
+    assert cell_width(text) <= width
+    assert cell_width(heading) <= width
+    assert ("1,234" in text) == ("RECONNECTS" in heading) == (screen >= 78)
+    frame = FrameRow(1, "21:09:02.123", False, "t" * 40, "e" * 40, "41", "999 kB", "")
+    assert text_of(frame_line(frame, screen - FrameList.SPARE, False)).rstrip().endswith("999 kB")
 
 
 @pytest.mark.parametrize("width", [1, 2, 10, 40, 80, 200])

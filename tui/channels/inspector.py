@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -37,9 +38,22 @@ class InspectedFrame(NamedTuple):
 
 
 class Inspector:
-    """A ring of frames. Costs nothing where there is none: a socket has one only while it is asked for."""
+    """A ring of frames. Costs nothing where there is none: a socket has one only while it is asked for.
 
-    def __init__(self, cursor: int = 0) -> None:
+    Args:
+        cursor: of the latest frame of the inspector before this one.
+        kept: frames that are held.
+        tell: told of each frame, in the reader; never blocks and never raises.
+    """
+
+    def __init__(
+        self,
+        cursor: int = 0,
+        kept: int = MAX_FRAMES,
+        tell: Callable[[InspectedFrame], object] | None = None,
+    ) -> None:
+        self._kept = kept
+        self._tell = tell
         self.cursor = cursor
         """Of the latest frame; grows by one with each."""
         self._frames: deque[InspectedFrame] = deque()
@@ -62,22 +76,23 @@ class Inspector:
         kept = payload[:MAX_KEPT]
         self.cursor += 1
         self._bytes += len(kept)
-        self._frames.append(
-            InspectedFrame(
-                cursor=self.cursor,
-                timestamp=timestamp,
-                direction=direction,
-                topic=topic,
-                event=event,
-                ref=ref,
-                join_ref=join_ref,
-                size=len(data),
-                binary=binary,
-                payload=kept,
-                cut=len(payload) > MAX_KEPT,
-            )
+        frame = InspectedFrame(
+            cursor=self.cursor,
+            timestamp=timestamp,
+            direction=direction,
+            topic=topic,
+            event=event,
+            ref=ref,
+            join_ref=join_ref,
+            size=len(data),
+            binary=binary,
+            payload=kept,
+            cut=len(payload) > MAX_KEPT,
         )
-        while len(self._frames) > MAX_FRAMES or self._bytes > MAX_BYTES:
+        self._frames.append(frame)
+        if self._tell is not None:
+            self._tell(frame)
+        while len(self._frames) > self._kept or self._bytes > MAX_BYTES:
             self._bytes -= len(self._frames.popleft().payload)
 
     def after(self, cursor: int, limit: int) -> list[InspectedFrame]:

@@ -7,6 +7,8 @@ import logging
 from collections.abc import AsyncIterator, Awaitable
 from typing import Protocol
 
+from msgspec import UNSET
+
 from tui.control import protocol
 from tui.control.protocol import (
     Alive,
@@ -24,7 +26,7 @@ from tui.control.protocol import (
     raw,
 )
 from tui.control.publication import Publication
-from tui.engine.api import CommandResult, Engine, ExtraCommand
+from tui.engine.api import AlertCommand, CommandResult, Engine, ExtraCommand
 
 log = logging.getLogger(__name__)
 
@@ -250,6 +252,22 @@ class Conversation:
                 await self._result(request, engine.set_debug(request.shown))
             case protocol.RunExtra():
                 await self._result(request, engine.run_extra(request.command))
+            case protocol.CommandAlerts():
+                await self._result(request, engine.alerts(_alert_command(request.command)))
+            case protocol.GetAlertHistory():
+                reading = engine.alert_history(
+                    before=request.before,
+                    limit=request.limit,
+                    type=request.alert_type,
+                    outcome=request.outcome,
+                )
+                await self._value(request, reading)
+            case protocol.GetAlert():
+                await self._value(request, engine.alert(request.alert))
+            case protocol.Acknowledge():
+                await self._result(request, engine.acknowledge(request.incident))
+            case protocol.GetTimeline():
+                await self._value(request, engine.timeline(request.incident))
             case protocol.Reload():
                 await self._result(request, self._service.reload())
             case protocol.Watch():
@@ -318,3 +336,14 @@ class Conversation:
                 for line in lines:
                     self.send_line(line)
             await asyncio.sleep(UPDATE_SECONDS)
+
+
+def _alert_command(order: protocol.AlertOrder) -> AlertCommand:
+    return AlertCommand(
+        verb=order.verb,
+        id=order.id,
+        type=None if order.type is UNSET else order.type,
+        seconds=order.seconds,
+        position=order.position,
+        count=order.count,
+    )

@@ -34,6 +34,18 @@ MAX_LOG_LINES = 1000
 MAX_FRAMES = 1000
 """Frames that one request may ask for."""
 
+MAX_ALERTS = 1000
+"""Ended alerts that one request may ask for."""
+
+MAX_TEST_ALERTS = 500
+"""Test alerts that one request may make."""
+
+MAX_POSITION = 10_000
+"""In the alert queue."""
+
+DAY = 86_400.0
+"""Seconds; the longest hold and the longest mute."""
+
 SOCKET_NAME = "control.sock"
 
 MAX_PATH = 103 if sys.platform == "darwin" else 107
@@ -86,6 +98,36 @@ def check_length(path: Path) -> None:
 Identifier = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Topic = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+AlertId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+IncidentId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+AlertVerb = Literal[
+    "pause",
+    "resume",
+    "hold",
+    "skip",
+    "remove",
+    "move",
+    "requeue",
+    "clear",
+    "mute",
+    "panic",
+    "undo",
+    "test",
+]
+
+AlertOutcome = Literal[
+    "shown",
+    "unconfirmed",
+    "skipped",
+    "removed",
+    "expired",
+    "dropped",
+    "muted",
+    "collapsed",
+    "failed",
+    "rejected",
+]
 
 
 class _Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
@@ -179,6 +221,71 @@ class RunExtra(_Request, tag="run_extra", frozen=True, kw_only=True):
     command: Name
 
 
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "hold": ("seconds",),
+    "remove": ("id",),
+    "move": ("id", "position"),
+    "requeue": ("id",),
+    "mute": ("type", "seconds"),
+    "test": ("type",),
+}
+
+
+class AlertOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The fields of :class:`tui.engine.api.AlertCommand`, bounded; each verb must have what it needs."""
+
+    verb: AlertVerb
+    id: AlertId | None = None
+    type: Name | msgspec.UnsetType | None = msgspec.UNSET
+    """None is all types; a ``clear`` must say it, so that nothing is done to all by omission."""
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=DAY)] | None = None
+    position: Annotated[int, msgspec.Meta(ge=1, le=MAX_POSITION)] | None = None
+    count: Annotated[int, msgspec.Meta(ge=1, le=MAX_TEST_ALERTS)] = 1
+
+    def __post_init__(self) -> None:
+        for field in _NEEDED.get(self.verb, ()):
+            if getattr(self, field) in (None, msgspec.UNSET):
+                raise ValueError(f"`{self.verb}` needs `{field}`")
+        if self.verb == "clear" and self.type is msgspec.UNSET:
+            raise ValueError("`clear` needs `type`, null for all")
+
+
+class CommandAlerts(_Request, tag="alerts", frozen=True, kw_only=True):
+    """Do something with the alert queue. Answered by a :class:`Result`."""
+
+    command: AlertOrder
+
+
+class GetAlertHistory(_Request, tag="alert_history", frozen=True, kw_only=True):
+    """Answered by a :class:`Value` of :class:`tui.engine.api.AlertPage`, or a :class:`Result`."""
+
+    before: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    """The ``next_before`` of the page before."""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_ALERTS)] = 100
+    alert_type: Name | None = None
+    """None for every type."""
+    outcome: AlertOutcome | None = None
+    """None for every one."""
+
+
+class GetAlert(_Request, tag="alert", frozen=True, kw_only=True):
+    """Answered by a :class:`Value` of :class:`tui.engine.api.AlertContent`, or a :class:`Result`."""
+
+    alert: AlertId
+
+
+class Acknowledge(_Request, tag="acknowledge", frozen=True, kw_only=True):
+    """A person has seen an open incident. Answered by a :class:`Result`."""
+
+    incident: IncidentId
+
+
+class GetTimeline(_Request, tag="timeline", frozen=True, kw_only=True):
+    """Answered by a :class:`Value` of :class:`tui.engine.api.Timeline`, or a :class:`Result`."""
+
+    incident: IncidentId
+
+
 class Reload(_Request, tag="reload", frozen=True, kw_only=True):
     """Read the settings anew. Answered by a :class:`Result` that says what was done."""
 
@@ -208,6 +315,11 @@ Request = (
     | Push
     | SetDebug
     | RunExtra
+    | CommandAlerts
+    | GetAlertHistory
+    | GetAlert
+    | Acknowledge
+    | GetTimeline
     | Reload
     | Watch
     | Subscribe

@@ -33,6 +33,10 @@ from tui.control.protocol import (
 )
 from tui.control.publication import at_time
 from tui.engine.api import (
+    AlertCommand,
+    AlertContent,
+    AlertOutcome,
+    AlertPage,
     CommandResult,
     ConnectionHistory,
     ExtraCommand,
@@ -41,6 +45,7 @@ from tui.engine.api import (
     LogLine,
     LogPage,
     Snapshot,
+    Timeline,
 )
 
 log = logging.getLogger(__name__)
@@ -166,6 +171,48 @@ class RemoteEngine:
     async def run_extra(self, command: str) -> CommandResult:
         """As of :class:`tui.engine.api.Engine`."""
         return await self._command(protocol.RunExtra(id=next(self._numbers), command=command))
+
+    async def alerts(self, command: AlertCommand) -> CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        try:
+            order = protocol.AlertOrder(
+                verb=command.verb,
+                id=command.id,
+                type=command.type,
+                seconds=command.seconds,
+                position=command.position,
+                count=command.count,
+            )
+        except ValueError as error:
+            return CommandResult(ok=False, message=str(error))
+        return await self._command(protocol.CommandAlerts(id=next(self._numbers), command=order))
+
+    async def alert_history(
+        self,
+        *,
+        before: str | None = None,
+        limit: int = 100,
+        type: str | None = None,
+        outcome: AlertOutcome | None = None,
+    ) -> AlertPage | CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        limit = max(1, min(limit, protocol.MAX_ALERTS))
+        request = protocol.GetAlertHistory(
+            id=next(self._numbers), before=before, limit=limit, alert_type=type, outcome=outcome
+        )
+        return await self._read(request, AlertPage)
+
+    async def alert(self, id: str) -> AlertContent | CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        return await self._read(protocol.GetAlert(id=next(self._numbers), alert=id), AlertContent)
+
+    async def acknowledge(self, id: str) -> CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        return await self._command(protocol.Acknowledge(id=next(self._numbers), incident=id))
+
+    async def timeline(self, id: str) -> Timeline | CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        return await self._read(protocol.GetTimeline(id=next(self._numbers), incident=id), Timeline)
 
     async def reload(self) -> CommandResult:
         """Ask the engine to read its settings anew."""

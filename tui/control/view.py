@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from tui.control.text import cut_to, printable
+from tui.control.alerts_view import AlertsView, off_shortly
+from tui.control.text import columns, cut_to, printable
+from tui.control.watch_view import IncidentsView, ServicesView, incidents_shortly, services_shortly
 from tui.formats import time_of_day
 
 SILENT_AFTER = 5.0
@@ -17,6 +19,9 @@ SILENT_AFTER = 5.0
 
 LINE_COLUMNS = 60
 """The most that :func:`short_line` takes."""
+
+_ASIDE_COLUMNS = 42
+"""The most that it takes for what is no connection."""
 
 
 class MetricsView(msgspec.Struct, frozen=True):
@@ -75,6 +80,9 @@ class SnapshotView(msgspec.Struct, frozen=True):
     connections: tuple[ConnectionView, ...]
     notice: str | None
     stopped: str | None
+    alerts: AlertsView | None = None
+    services: ServicesView = ServicesView()
+    incidents: IncidentsView = IncidentsView()
 
 
 class Standing(NamedTuple):
@@ -126,11 +134,24 @@ def not_the_present(snapshot: SnapshotView, now: float) -> str | None:
 
 
 def short_line(snapshot: SnapshotView, now: float) -> str:
-    """One line of at most :data:`LINE_COLUMNS` columns: the worst there is, and how many are up."""
+    """One line of at most :data:`LINE_COLUMNS` columns: the worst there is, how many are up, the alert
+    queue where something of it is off, the open incidents, and the services that are not well."""
     stale = not_the_present(snapshot, now)
     if stale is not None:
         return cut_to(f"? {stale}", LINE_COLUMNS)
-    connections = snapshot.connections
+    end = ""
+    for aside in (
+        None if snapshot.alerts is None else off_shortly(snapshot.alerts),
+        incidents_shortly(snapshot.incidents),
+        services_shortly(snapshot.services),
+    ):
+        # What a service lacks is an incident too, most often: that goes where there is no room for all.
+        if aside is not None and columns(end) + len(aside) + 2 <= _ASIDE_COLUMNS:
+            end += f", {aside}"
+    return cut_to(_connections_line(snapshot.connections, LINE_COLUMNS - columns(end)) + end, LINE_COLUMNS)
+
+
+def _connections_line(connections: tuple[ConnectionView, ...], width: int) -> str:
     if not connections:
         return "? no connections"
     up = sum(connection.is_up for connection in connections)
@@ -149,5 +170,5 @@ def short_line(snapshot: SnapshotView, now: float) -> str:
             return f"● {tally} up"
         missing = sum(len(connection.channels) - connection.joined for connection in connections)
         begin = f"◐ {missing} channel{'' if missing == 1 else 's'} not joined"
-    room = LINE_COLUMNS - len(begin) - len(tally) - 2
+    room = width - len(begin) - len(tally) - 2
     return f"{begin} {cut_to(printable(' '.join(names)), room)} {tally}"

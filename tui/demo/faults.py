@@ -224,6 +224,22 @@ class Faults:
                 sent += 1
         return sent
 
+    # Viewers
+
+    def gift_bomb(self, total: int = 50) -> None:
+        """A viewer gives ``total`` subscriptions: one event for the gift and one for each of them."""
+        giver = self._hub.happen("gift_subscription", total=total)
+        for _ in range(total):
+            self._hub.happen(
+                "subscription", is_gift=True, cumulative_months=1, gifter_name=giver["user_name"]
+            )
+
+    async def follows(self, count: int = 500, *, rate: float = 50.0) -> None:
+        """Follow bots: ``count`` of them, ``rate`` a second."""
+        for number in range(count):
+            self._hub.happen("follower", user_name=f"bot_{number + 1}")
+            await asyncio.sleep(1 / rate)
+
     # Ending them
 
     async def clear(self) -> None:
@@ -383,6 +399,10 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
                   lambda faults: faults.oversized()),
             Fault("fragmented", "send a fragmented message", "One message in five frames on every channel",
                   lambda faults: faults.fragmented("*")),
+            Fault("gift_bomb", "gift bomb (50 subs)", "One viewer gives 50 subscriptions: 51 events at once",
+                  lambda faults: faults.gift_bomb(50)),
+            Fault("follows", "500 follows", "Follow bots: 500 follows within ten seconds",
+                  lambda faults: faults.follows(500)),
             Fault("clear", "end all faults", "Everything that is still switched on ends",
                   lambda faults: faults.clear()),
         )

@@ -69,6 +69,7 @@ class Hub:
         max_frame: bytes; a larger frame closes the connection with 1009.
         ssl: a server-side context makes ``url`` start with ``wss://``.
         seed: makes the traffic, and the choices of presence refs, the same each time.
+        shows_alerts: puts what viewers do into a queue of its own; off where somebody else shows it.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Hub:
         max_frame: int = 8_000_000,
         ssl: tls.SSLContext | None = None,
         seed: int | None = None,
+        shows_alerts: bool = True,
     ) -> None:
         self.host = host
         self.port = port
@@ -93,6 +95,7 @@ class Hub:
         self.max_frame = max_frame
         self.ssl = ssl
         self.seed = seed
+        self.shows_alerts = shows_alerts
         self.faults = Faults(self)
         self.presence = Presence(self, random.Random(seed))
         self.connects = 0
@@ -316,6 +319,12 @@ class Hub:
             raise ValueError("traffic: expected events a second, 0 or more")
         self._traffic_rate = DEFAULT_RATE if rate is True else float(rate)
         self._apply_traffic()
+
+    def happen(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Lets a viewer do something now, such as ``hub.happen("raid", viewers=120)``; the event told."""
+        happening = self.show.happening(kind, **fields)
+        self._traffic.tell(happening)
+        return happening.payload
 
     def _apply_traffic(self) -> None:
         if self._running and self._traffic_rate > 0:

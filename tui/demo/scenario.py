@@ -9,9 +9,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
 
 from .faults import FAULTS
 from .hub import Hub
+from .overlay import OverlayPage
+from .show import PAGES
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +37,51 @@ OPTIONS: Mapping[str, Any] = {
 """The options of every connection of the demonstration; seconds and counts."""
 
 MAIN, SECOND = "hub", "saya"
+ALERT_PAGE = "takeover"
+"""The overlay page on which alerts are shown."""
+CHAT_WEIGHT = 400
+"""Chat messages beside 42 other events of viewers: an alert about every four seconds."""
+
+ALERT_RULES = """\
+# Rules of the demonstration's alerts. They are read anew whenever this file is saved: try it.
+# Shorter than on a real evening, so that a minute shows several.
+
+[[rule]]
+type = "follow"
+duration = 3
+
+[[rule]]
+type = "sub"
+duration = 4
+
+[[rule]]
+type = "resub"
+duration = 4
+
+[[rule]]
+type = "gift"
+duration = 5
+
+[[rule]]
+type = "cheer"
+duration = 3
+
+[[rule]]
+type = "cheer"
+when = "bits = 420"
+priority = 8
+duration = 4
+title = "{who} cheered exactly 420"
+
+[[rule]]
+type = "redemption"
+duration = 3
+
+[[rule]]
+type = "raid"
+duration = 6
+"""
+"""The alert queue's rules for the demonstration."""
 
 
 class PaletteCommand(NamedTuple):
@@ -57,16 +105,18 @@ class Stage:
 
 def demo_hubs(seed: int | None = None) -> dict[str, Hub]:
     """The demonstration's two hosts by name, not started: one can fail while the other lives."""
+    main = Hub(seed=seed, idle_timeout=20.0, shows_alerts=False)
+    main.show.chat_weight = CHAT_WEIGHT
     return {
-        MAIN: Hub(seed=seed, idle_timeout=20.0),
-        SECOND: Hub(seed=None if seed is None else seed + 1, idle_timeout=20.0),
+        MAIN: main,
+        SECOND: Hub(seed=None if seed is None else seed + 1, idle_timeout=20.0, shows_alerts=False),
     }
 
 
 class Scenario:
     """Runs the stages on the hubs, round after round, and fires faults by name in between.
 
-    ``async with`` starts the hubs with their traffic and the stages, and stops all of it.
+    ``async with`` starts the hubs with their traffic, the overlay pages and the stages, and stops all of it.
 
     Args:
         hubs: by name; :func:`demo_hubs` unless given. "hub" and "saya" must be among them.
@@ -90,6 +140,9 @@ class Scenario:
         self.command = command
         """May be set after the scenario was made, when there is something to command."""
         self.pace = pace
+        url = self._url_of_main
+        self.pages = {name: OverlayPage(url, name, shows_alerts=name == ALERT_PAGE) for name in PAGES}
+        """The overlay pages of the main hub, by name."""
         self._schedule = tuple(SCHEDULE if schedule is None else schedule)
         self._chance = chance
         self._next: Stage | None = self._schedule[0] if self._schedule else None
@@ -114,11 +167,15 @@ class Scenario:
         """Everything that :meth:`trigger` knows: the stages first, then single faults of the main hub."""
         stages = [PaletteCommand(stage.id, stage.label, stage.help) for stage in self._schedule]
         taken = {stage.id for stage in stages}
-        return stages + [
-            PaletteCommand(fault.id, fault.label, fault.help)
-            for fault in FAULTS.values()
-            if fault.id not in taken
-        ]
+        return (
+            stages
+            + [
+                PaletteCommand(fault.id, fault.label, fault.help)
+                for fault in FAULTS.values()
+                if fault.id not in taken
+            ]
+            + [_TOGGLE]
+        )
 
     def connections(self) -> dict[str, dict[str, Any]]:
         """The connections to supervise: name -> url, topics, label, options. Known once started."""
@@ -134,6 +191,35 @@ class Scenario:
             name: {"url": url, "topics": topics, "label": label, "options": dict(OPTIONS)}
             for name, (url, topics, label) in found.items()
         }
+
+    def alerts(self) -> dict[str, Any]:
+        """What the alert queue is told: where viewer events come from, where alerts go, by which rules."""
+        return {
+            "sources": [{"connection": "events", "topic": "events:all"}],
+            "delivery": {"connection": "stage", "overlays": (ALERT_PAGE,)},
+            "rules": ALERT_RULES,
+        }
+
+    def services(self) -> dict[str, Any]:
+        """What is watched beside the connections: what the hub tells of others, and its own health."""
+        main = urlsplit(self._url_of_main())
+        return {
+            "reports": [
+                {
+                    "connection": "dashboard",
+                    "topic": "dashboard:main",
+                    "event": "telemetry_update",
+                    "kind": "hub",
+                    "stale_after": 8.0,
+                }
+            ],
+            "endpoints": [
+                {"name": "hub", "url": f"http://{main.netloc}/health", "interval": 2.0, "timeout": 1.0}
+            ],
+        }
+
+    def _url_of_main(self) -> str:
+        return self.hubs[MAIN].url
 
     # What happens
 
@@ -155,6 +241,9 @@ class Scenario:
         if stage is not None:
             self._spawn(self._play(stage), name)
             return
+        if name == _TOGGLE.id:
+            self._spawn(self._toggle_page(), name)
+            return
         fault = FAULTS.get(name)
         if fault is None:
             known = ", ".join(command.id for command in self.commands())
@@ -173,6 +262,8 @@ class Scenario:
             for hub in self.hubs.values():
                 await hub.start()
                 hub.traffic = True
+            for page in self.pages.values():
+                page.open()
         except BaseException:
             await self.stop()
             raise
@@ -195,7 +286,15 @@ class Scenario:
         if tasks:
             # A command that is under way elsewhere does not hold up the end.
             await asyncio.wait(tasks, timeout=1.0)
+        await asyncio.gather(*(page.close() for page in self.pages.values()))
         await asyncio.gather(*(hub.stop() for hub in self.hubs.values()))
+
+    async def _toggle_page(self) -> None:
+        page = self.pages[ALERT_PAGE]
+        if page.is_open:
+            await page.close()
+        else:
+            page.open()
 
     async def _play(self, stage: Stage) -> None:
         self._now = stage
@@ -215,6 +314,11 @@ class Scenario:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("%s of the demonstration failed", task.get_name(), exc_info=error)
+
+
+_TOGGLE = PaletteCommand(
+    "overlay_page", "overlay page closes / opens", "Alerts that nobody sees end unconfirmed, until it opens"
+)
 
 
 async def _finish(work: Awaitable[None]) -> None:
@@ -272,6 +376,17 @@ async def _noise(scenario: Scenario) -> None:
     faults.flood("events:*", 2_000, 200)
 
 
+async def _page_closed(scenario: Scenario) -> None:
+    page = scenario.pages[ALERT_PAGE]
+    await page.close()
+    scenario.hubs[MAIN].happen("cheer", bits=100)
+    try:
+        # Longer than an alert plays: one, at least, is seen by nobody.
+        await scenario.wait(6.0)
+    finally:
+        page.open()
+
+
 HANG_UP = "hang_up"
 
 SCHEDULE: tuple[Stage, ...] = (
@@ -283,6 +398,8 @@ SCHEDULE: tuple[Stage, ...] = (
           1.5, _hang_up),
     Stage("channels_crash", "channels crash", "The stream's channels crash and are joined again",
           2.0, _channels_crash),
+    Stage("page_closed", "overlay page closed", "The takeover page is closed for 6 s: alerts end unconfirmed",
+          2.0, _page_closed),
     Stage("hub_freezes", "hub freezes", "TCP stays up and nothing is answered for 3.5 s",
           2.0, _freeze),
     Stage("saya_unavailable", "saya answers 503", "The second host closes with 1012 and answers 503 twice",
@@ -290,4 +407,4 @@ SCHEDULE: tuple[Stage, ...] = (
     Stage("noise", "garbage and a flood", "Frames that cannot be decoded, then 2,000 in one burst",
           2.0, _noise),
 )  # fmt: skip
-"""One round, about 27 s: all five states of a connection and several recoveries."""
+"""One round, about 35 s: all five states of a connection, several recoveries, and alerts that nobody sees."""

@@ -6,6 +6,7 @@ import datetime
 import random
 import time
 from collections import deque
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,6 +14,9 @@ import msgspec
 SERVER_VERSION = "1.8.12-demo"
 MAX_QUEUE = 50
 MAX_RECENT = 20
+MAX_PAGES = 20
+PAGES = ("omnibar", "takeover", "ironmon")
+"""The overlay pages that there are."""
 
 GAMES = (
     ("490100", "Lost Ark"),
@@ -34,6 +38,9 @@ SAID = (
     "we are one badge away", "that is not what I expected", "welcome in everyone",
 )  # fmt: skip
 REWARDS = ("hydrate", "pick the next song", "pixel confetti", "ask the oracle")
+
+CHAT_WEIGHT = 60
+"""Chat messages on an ordinary evening beside 42 of everything else that viewers do."""
 
 
 class Happening(NamedTuple):
@@ -62,18 +69,23 @@ class Show:
         self.active: dict[str, Any] | None = None
         self.stack: list[dict[str, Any]] = []
         self.ticker = ["emote_stats", "recent_follows", "stream_goals"]
+        self.chat_weight = CHAT_WEIGHT
+        """As :data:`CHAT_WEIGHT`; more makes the other events rarer."""
         self.queue: list[dict[str, Any]] = []
         self.processed = 0
         self.last_processed: str | None = None
         self.transcripts: deque[dict[str, Any]] = deque(maxlen=MAX_RECENT)
         self._number = 0
         self._owed: deque[Happening] = deque()
+        self._forced_until: float | None = None
+        self._pages_seen: dict[str, str] = {}
         self._started = time.monotonic()
 
     # What the topics push
 
     def stream_state(self) -> dict[str, Any]:
         """``stream_state`` of ``stream:overlays``."""
+        self._end_forced()
         return {
             "current_show": self.current,
             "active_content": self.active,
@@ -85,6 +97,7 @@ class Show:
 
     def queue_state(self) -> dict[str, Any]:
         """``queue_state`` of ``stream:queue``."""
+        self._end_forced()
         for position, item in enumerate(self.queue):
             item["position"] = position
         active = next((item for item in self.queue if item["status"] == "active"), None)
@@ -107,17 +120,32 @@ class Show:
         number, name = self.game
         return {"show": self.current, "game": {"id": number, "name": name}, "changed_at": timestamp()}
 
-    def telemetry(self, connections: int, topics: dict[str, int], totals: dict[str, int]) -> dict[str, Any]:
-        """``telemetry_update`` of ``dashboard:*``, from the hub's own counts."""
+    def page_seen(self, name: str) -> None:
+        """An overlay page is there, or was until now; the last 20 of them are kept."""
+        self._pages_seen.pop(name, None)
+        self._pages_seen[name] = timestamp()
+        while len(self._pages_seen) > MAX_PAGES:
+            del self._pages_seen[next(iter(self._pages_seen))]
+
+    def telemetry(
+        self, connections: int, topics: dict[str, int], totals: dict[str, int], pages: Collection[str]
+    ) -> dict[str, Any]:
+        """``telemetry_update`` of ``dashboard:*``, from the hub's own counts.
+
+        Args:
+            pages: the overlay pages that have joined now, by name.
+        """
+        for name in pages:
+            self.page_seen(name)
         overlays = [
             {
                 "name": name,
-                "connected": topics.get("stream:overlays", 0) > index,
-                "lastSeen": timestamp(),
-                "channelState": "joined" if topics.get("stream:overlays", 0) > index else "closed",
+                "connected": name in pages,
+                "lastSeen": self._pages_seen.get(name),
+                "channelState": "joined" if name in pages else "closed",
                 "environment": "production",
             }
-            for index, name in enumerate(("omnibar", "takeover", "ironmon"))
+            for name in (*PAGES, *(seen for seen in self._pages_seen if seen not in PAGES))
         ]
         uptime = round(time.monotonic() - self._started, 1)
         return {
@@ -133,8 +161,8 @@ class Show:
             "services": {
                 "obs": {"connected": True, "status": "healthy", "metadata": {"fps": 60.0}},
                 "twitch": {"connected": True, "status": "healthy", "metadata": {"subscriptions": 9}},
-                "phononmaser": {"connected": topics.get("transcription:live", 0) > 0, "status": "healthy"},
-                "seed": {"connected": False, "status": "down", "error": "no heartbeat for 94 s"},
+                "phononmaser": {"connected": True, "status": "healthy", "metadata": {"queue": 0}},
+                "seed": {"connected": True, "status": "healthy", "metadata": {"buffers": 3}},
             },
             "performance": {"memory_mb": 182.4, "cpu_percent": 3.1, "run_queue": 0},
             "system": {
@@ -149,51 +177,53 @@ class Show:
 
     # What changes it
 
-    def force_content(self, kind: str, data: Any, duration: int, priority: int = 50) -> dict[str, Any]:
+    def force_content(self, kind: str, data: Any, duration: int) -> dict[str, Any]:
+        """Puts content on screen at once, in the place of what is there, for ``duration`` milliseconds."""
+        self._end_active()
+        item = self._item(kind, data, duration, priority=100)
+        self.queue.insert(0, item)
+        self._begin_first()
+        self._forced_until = time.monotonic() + duration / 1000
+        return item
+
+    def clear_forced(self) -> bool:
+        """Takes off what was forced; False when there is nothing of it."""
+        found = self._forced_until is not None
+        if found:
+            self._end_active()
+        return found
+
+    def queue_content(self, kind: str, data: Any, duration: int, priority: int = 50) -> dict[str, Any]:
         """Puts content into the queue (at most 50 items; the oldest waiting one makes room)."""
         if len(self.queue) >= MAX_QUEUE:
             del self.queue[1]
-        self._number += 1
-        item = {
-            "id": f"content-{self._number}",
-            "type": "alert",
-            "priority": priority,
-            "content_type": kind,
-            "data": data,
-            "duration": duration,
-            "started_at": None,
-            "status": "pending",
-            "position": len(self.queue),
-        }
+        item = self._item(kind, data, duration, priority)
         self.queue.append(item)
         self._changed()
         return item
 
     def remove(self, number: str) -> bool:
         """Takes an item out of the queue; False when it is not there."""
-        kept = [item for item in self.queue if item["id"] != number]
-        found = len(kept) < len(self.queue)
-        self.queue = kept
-        if found:
+        item = next((item for item in self.queue if item["id"] == number), None)
+        if item is None:
+            return False
+        if item["status"] == "active":
+            self._end_active()
+        else:
+            self.queue.remove(item)
             self._changed()
-        return found
+        return True
 
     def advance(self) -> dict[str, Any] | None:
-        """Ends the item on screen and begins the next; returns the new one."""
-        if self.queue and self.queue[0]["status"] == "active":
-            self.queue.pop(0)
-            self.processed += 1
-            self.last_processed = timestamp()
-        nothing_left = not self.queue
-        if nothing_left:
-            self.active, self.stack = None, []
-        else:
-            self.queue[0].update(status="active", started_at=timestamp())
-            item = self.queue[0]
-            self.active = {"type": item["content_type"], "data": item["data"], "priority": item["priority"]}
-            self.stack = [self.active]
-        self._changed()
-        return None if nothing_left else self.queue[0]
+        """Ends the item on screen and begins the next; returns the new one. Forced content has its time."""
+        self._end_forced()
+        if self._forced_until is not None:
+            return None
+        self._end_active()
+        if not self.queue:
+            return None
+        self._begin_first()
+        return self.queue[0]
 
     def change_show(self) -> dict[str, Any]:
         """Goes on to another show and game."""
@@ -208,7 +238,7 @@ class Show:
             return self._owed.popleft()
         kinds = ("chat_message", "follower", "subscription", "cheer", "redemption", "raid",
                  "gift_subscription", "channel_update")  # fmt: skip
-        (kind,) = self.chance.choices(kinds, weights=(60, 10, 8, 8, 8, 2, 2, 2))
+        (kind,) = self.chance.choices(kinds, weights=(self.chat_weight, 10, 8, 8, 8, 2, 2, 2))
         happening = self.happening(kind)
         if kind == "gift_subscription":
             for _ in range(happening.payload["total"]):
@@ -264,6 +294,42 @@ class Show:
                 return {"title": "late night tinkering", "category_name": chance.choice(GAMES)[1]}
             case _:
                 return {}
+
+    def _item(self, kind: str, data: Any, duration: int, priority: int) -> dict[str, Any]:
+        self._number += 1
+        return {
+            "id": f"content-{self._number}",
+            "type": "alert",
+            "priority": priority,
+            "content_type": kind,
+            "data": data,
+            "duration": duration,
+            "started_at": None,
+            "status": "pending",
+            "position": len(self.queue),
+        }
+
+    def _begin_first(self) -> None:
+        item = self.queue[0]
+        item.update(status="active", started_at=timestamp())
+        self.active = {"type": item["content_type"], "data": item["data"], "priority": item["priority"]}
+        self.stack = [self.active]
+        self._changed()
+
+    def _end_active(self) -> None:
+        if self.active is None:
+            return
+        if self.queue and self.queue[0]["status"] == "active":
+            self.queue.pop(0)
+            self.processed += 1
+            self.last_processed = timestamp()
+        self.active, self.stack = None, []
+        self._forced_until = None
+        self._changed()
+
+    def _end_forced(self) -> None:
+        if self._forced_until is not None and time.monotonic() >= self._forced_until:
+            self._end_active()
 
     def _changed(self) -> None:
         self.version += 1

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from .hub import Hub
 
 
+MAX_PAGE_NAME = 40
+
+
 class Echo(Channel):
     """Answers what it is sent: the event says how."""
 
@@ -65,10 +68,27 @@ class Enveloped(Channel):
 
 
 class Overlays(Enveloped):
-    """``stream:overlays``: what viewers see."""
+    """``stream:overlays``: what viewers see. Whoever joins with ``{"overlay": NAME}`` is a page."""
+
+    page: str | None = None
+    """The page's name; None for anyone else, who watches or controls."""
+
+    async def join(self, params: Any) -> Any:
+        name = params.get("overlay") if isinstance(params, dict) else None
+        if isinstance(name, str) and 0 < len(name) <= MAX_PAGE_NAME:
+            self.page = name
+        return await super().join(params)
 
     async def after_join(self) -> None:
+        self._seen()
         self.push("stream_state", self.hub.show.stream_state())
+
+    def terminate(self) -> None:
+        self._seen()
+
+    def _seen(self) -> None:
+        if self.page is not None:
+            self.hub.show.page_seen(self.page)
 
     async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
         fields = payload if isinstance(payload, dict) else {}
@@ -93,16 +113,33 @@ class Overlays(Enveloped):
                 return self.success({"operation": "takeover"})
             case "takeover_clear":
                 await self.broadcast("takeover_clear", {"timestamp": timestamp()})
+                if self.hub.show.clear_forced():
+                    await self._tell_state()
                 return self.success({"operation": "takeover_clear"})
+            case "alert_shown":
+                return await self._shown(fields.get("id"))
         return await super().handle_in(event, payload)
+
+    async def _shown(self, number: Any) -> Reply:
+        if self.page is None:
+            return self.failure("not_an_overlay", 'join with {"overlay": NAME} to say what is shown')
+        if not isinstance(number, str):
+            return self.failure("validation_failed", "id is required", field="id")
+        shown = {"id": number, "overlay": self.page, "timestamp": timestamp()}
+        await self.broadcast_from("alert_shown", shown)
+        return self.success({"operation": "alert_shown"})
 
     async def _force(self, kind: str, data: Any, duration: Any) -> Reply:
         show = self.hub.show
         item = show.force_content(kind, data, duration if isinstance(duration, int) else 5_000)
         await self.broadcast("content_update", {"type": kind, "data": data, "timestamp": timestamp()})
+        await self._tell_state()
+        return self.success({"operation": "content_forced", "id": item["id"], "type": kind})
+
+    async def _tell_state(self) -> None:
+        show = self.hub.show
         await self.broadcast("stream_state", show.stream_state())
         await self.hub.broadcast("stream:queue", "queue_state", show.queue_state())
-        return self.success({"operation": "content_forced", "id": item["id"], "type": kind})
 
 
 class Queue(Enveloped):
@@ -122,6 +159,7 @@ class Queue(Enveloped):
             if not isinstance(number, str) or not show.remove(number):
                 return self.failure("not_found", "no such queue item", id=number)
             await self.broadcast("queue_state", show.queue_state())
+            await self.hub.broadcast("stream:overlays", "stream_state", show.stream_state())
             return self.success({"operation": "item_removed", "id": number})
         return await super().handle_in(event, payload)
 
@@ -191,7 +229,12 @@ def telemetry(hub: Hub) -> dict[str, Any]:
     totals = Counter(connects=hub.connects, disconnects=hub.connects - live)
     totals["joins"] = sum(hub.joins.values())
     totals["leaves"] = totals["joins"] - sum(by_topic.values())
-    return hub.show.telemetry(live, by_topic, dict(totals))
+    pages = {
+        channel.page
+        for channel in hub.channels("stream:overlays")
+        if isinstance(channel, Overlays) and channel.page is not None
+    }
+    return hub.show.telemetry(live, by_topic, dict(totals), pages)
 
 
 TOPICS: tuple[tuple[str, type[Channel]], ...] = (

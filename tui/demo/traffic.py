@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from .show import timestamp
+from .show import Happening, timestamp
 from .topics import telemetry
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Traffic:
         )
         match kind:
             case "viewer":
-                self._viewer()
+                self.tell(show.next_happening())
             case "speech":
                 self._send("transcription:live", "new_transcription", show.transcription())
             case "content":
@@ -63,14 +63,14 @@ class Traffic:
                 self._send("stream:overlays", "show_changed", show.change_show())
                 self._state()
 
-    def _viewer(self) -> None:
+    def tell(self, happening: Happening) -> None:
+        """Tells everyone what a viewer did."""
         show = self._hub.show
-        happening = show.next_happening()
         group = "events:chat" if happening.type == "chat_message" else "events:twitch"
         for topic in ("events:all", group):
             self._send(topic, happening.type, happening.payload)
-        if happening.type in ALERTS:
-            show.force_content(happening.type, happening.payload, duration=5_000)
+        if self._hub.shows_alerts and happening.type in ALERTS:
+            show.queue_content(happening.type, happening.payload, duration=5_000)
             update = {"type": happening.type, "data": happening.payload, "timestamp": timestamp()}
             self._send("stream:overlays", "content_update", update)
             self._state()

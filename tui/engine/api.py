@@ -10,6 +10,19 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics
+from tui.engine.alert_values import (
+    AlertCommand,
+    AlertContent,
+    AlertOutcome,
+    AlertPage,
+    AlertsSnapshot,
+    AlertSummary,
+    AlertVerb,
+    OverlayPage,
+    SourceAway,
+)
+from tui.engine.incident_values import IncidentSnapshot, IncidentsSnapshot, Timeline, TimelineEntry
+from tui.engine.service_values import ServiceSnapshot, ServicesSnapshot, ServiceState, Sight
 from tui.engine.snapshot import (
     Availability,
     ChannelSnapshot,
@@ -30,6 +43,13 @@ from tui.engine.snapshot import (
 )
 
 __all__ = [
+    "AlertCommand",
+    "AlertContent",
+    "AlertOutcome",
+    "AlertPage",
+    "AlertSummary",
+    "AlertVerb",
+    "AlertsSnapshot",
     "Availability",
     "ChannelSnapshot",
     "ChannelState",
@@ -44,11 +64,21 @@ __all__ = [
     "FrameContent",
     "FramePage",
     "HealthMetrics",
+    "IncidentSnapshot",
+    "IncidentsSnapshot",
     "LogLine",
     "LogPage",
+    "OverlayPage",
+    "ServiceSnapshot",
+    "ServiceState",
+    "ServicesSnapshot",
     "SettingInForce",
+    "Sight",
     "Snapshot",
+    "SourceAway",
     "StateEntry",
+    "Timeline",
+    "TimelineEntry",
     "Trouble",
 ]
 
@@ -97,6 +127,33 @@ class Engine(Protocol):
 
     async def set_debug(self, shown: bool) -> CommandResult:
         """Show the indicator even when all is well, or only when something is wrong."""
+        ...
+
+    async def acknowledge(self, id: str) -> CommandResult:
+        """Acknowledge an open incident: seen by a person, who is not to be told again."""
+        ...
+
+    async def timeline(self, id: str) -> Timeline | CommandResult:
+        """What happened before and during an incident."""
+        ...
+
+    async def alerts(self, command: AlertCommand) -> CommandResult:
+        """Do something with the alert queue; the result says what was done, or why nothing was."""
+        ...
+
+    async def alert_history(
+        self,
+        *,
+        before: str | None = None,
+        limit: int = 100,
+        type: str | None = None,
+        outcome: AlertOutcome | None = None,
+    ) -> AlertPage | CommandResult:
+        """Ended alerts from the store, at most ``limit`` (1 to 1,000), the newest first."""
+        ...
+
+    async def alert(self, id: str) -> AlertContent | CommandResult:
+        """One alert, whether it waits, plays or has ended."""
         ...
 
     def extra_commands(self) -> tuple[ExtraCommand, ...]:

@@ -64,6 +64,11 @@ class ChangeLog:
             )
         log.log(_LEVELS[severity], "%s", text, extra={"connection": connection})
 
+    def keep_alert(self, timestamp: float, text: str) -> None:
+        """Keep in the journal alone what became of an alert: there may be hundreds a second."""
+        if self._keep is not None:
+            self._keep(Entry(timestamp=timestamp, kind="alert", text=text[:_TEXT_LIMIT]))
+
     def page(self, after: int, limit: int) -> LogPage:
         """The lines after the cursor ``after``, at most ``limit`` of them, oldest first."""
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -180,6 +181,7 @@ class SupervisedConnection:
         stable: called when the connection has become stable.
         past: of the connection that this one replaces.
         in_force: its settings, secrets masked.
+        record: told of every frame, by the connection's name; never blocks.
     """
 
     def __init__(
@@ -194,6 +196,7 @@ class SupervisedConnection:
         opener: Opener = open_link,
         past: History | None = None,
         in_force: Sequence[SettingInForce] = (),
+        record: Callable[[str, InspectedFrame], object] | None = None,
     ) -> None:
         self.name = settings.name
         self.label = settings.label
@@ -210,7 +213,9 @@ class SupervisedConnection:
         self._samples: deque[tuple[float, int, int]] = deque()
         self.past = past or History(clock)
         self._in_force = tuple(in_force)
-        self._inspector = Inspector()
+        self._asked = False
+        self._record = None if record is None else partial(record, self.name)
+        self._inspector = self._unasked_inspector(0)
         self._inspected_at: float | None = None
         self._losses_told = _Losses()
         self._losses_told_at: float | None = None
@@ -375,10 +380,11 @@ class SupervisedConnection:
         """The newest frames after the cursor; the first call begins to record them."""
         self._inspected_at = self._clock.monotonic()
         inspector = self.socket.inspector
-        if inspector is None:
+        if inspector is None or not self._asked:
             # The cursor goes on, so that one who comes back is not shown old frames for new ones.
-            inspector = self.socket.inspector = Inspector(self._inspector.cursor)
+            inspector = self.socket.inspector = Inspector(self._inspector.cursor, tell=self._record)
             self._inspector = inspector
+            self._asked = True
         found = inspector.after(after, max(1, min(limit, MAX_FRAMES)))
         frames = tuple(_frame(each) for each in found)
         return FramePage(
@@ -399,8 +405,14 @@ class SupervisedConnection:
         if self._inspected_at is None or self._clock.monotonic() < self._inspected_at + INSPECTED_FOR:
             return
         self._inspected_at = None
-        self.socket.inspector = None
-        self._inspector = Inspector(self._inspector.cursor)
+        self._inspector = self._unasked_inspector(self._inspector.cursor)
+
+    def _unasked_inspector(self, cursor: int) -> Inspector:
+        """One that holds nothing; the socket has it only where frames are recorded."""
+        self._asked = False
+        inspector = Inspector(cursor, kept=0, tell=self._record)
+        self.socket.inspector = None if self._record is None else inspector
+        return inspector
 
     def _tell_losses(self, details: ConnectionDetails) -> None:
         """Say what was lost since the last time, at most once a minute."""

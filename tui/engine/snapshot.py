@@ -7,6 +7,9 @@ from typing import Literal
 import msgspec
 
 from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics
+from tui.engine.alert_values import AlertsSnapshot
+from tui.engine.incident_values import IncidentsSnapshot
+from tui.engine.service_values import ServicesSnapshot
 
 ChannelState = Literal["closed", "errored", "joined", "joining", "leaving"]
 
@@ -177,6 +180,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One line that must stay on the screen, such as that faults are staged."""
     stopped: str | None = None
     """Why the engine stopped, in words; None while it runs."""
+    alerts: AlertsSnapshot | None = None
+    """None when no alert queue is set up."""
+    services: ServicesSnapshot = ServicesSnapshot()
+    incidents: IncidentsSnapshot = IncidentsSnapshot()
     waiting: str | None = None
     """Why no engine answers a face that is attached to one; the rest is what the last one said."""
 

@@ -14,9 +14,13 @@ import msgspec
 from tui.channels import StateChange
 from tui.channels.clock import Clock, SystemClock
 from tui.channels.connection import Opener, open_link
+from tui.channels.inspector import InspectedFrame
+from tui.engine.alert_values import AlertCommand, AlertContent, AlertOutcome, AlertPage
 from tui.engine.changes import ChangeLog, Severity
 from tui.engine.connection import ConnectionSettings, SupervisedConnection
+from tui.engine.desks import DeskOptions, Desks
 from tui.engine.history import History
+from tui.engine.incident_values import Timeline
 from tui.engine.reports import Reporter
 from tui.engine.snapshot import (
     CommandResult,
@@ -28,6 +32,7 @@ from tui.engine.snapshot import (
     SettingInForce,
     Snapshot,
 )
+from tui.store.alert_store import AlertStore
 from tui.store.journal import ALIVE_EVERY, STARTED, STOPPED, Entry, Journal
 
 log = logging.getLogger("tui.engine")
@@ -40,8 +45,13 @@ PUBLISH_EVERY = 0.25
 PUBLISH_SOON = 0.02
 """Seconds from a change of state or a command to its snapshot; all changes of that time in one."""
 
+PUBLISH_ALERTS = 0.1
+"""Seconds in which all changes of the alert queue make one publication; those by command are told at once."""
+
 STOP_LIMIT = 1.5
 """Seconds that the end waits for connections to close."""
+
+_NO_QUEUE = CommandResult(ok=False, message="no alert queue is set up")
 
 
 class Extras(Protocol):
@@ -79,6 +89,9 @@ class Supervisor:
     Args:
         in_force: every setting with its place, for whoever asks; secrets are masked in it already.
         report_interval: seconds between two calls of the reporter's ``report``.
+        desks: what runs beside the connections.
+        alert_store: where its alerts are kept, started already; whoever made it closes it.
+        record: told of every frame of every connection, by its name, in the engine's thread; never blocks.
     """
 
     def __init__(
@@ -91,6 +104,9 @@ class Supervisor:
         reporter: Reporter | None = None,
         report_interval: float = 10.0,
         journal: Journal | None = None,
+        desks: DeskOptions | None = None,
+        alert_store: AlertStore | None = None,
+        record: Callable[[str, InspectedFrame], object] | None = None,
         clock: Clock | None = None,
         chance: random.Random | None = None,
         opener: Opener = open_link,
@@ -105,12 +121,26 @@ class Supervisor:
         self._opener = opener
         self._debug = debug
         self._journal = journal
+        self._record = record
         self._changes = ChangeLog(keep=None if journal is None else journal.add)
         self._connections: dict[str, SupervisedConnection] = {}
+        self._desk_options = desks or DeskOptions()
+        self._desks = Desks(
+            self._desk_options,
+            lambda: self._connections,
+            self._changes,
+            self._clock,
+            random.Random(self._chance.random()),
+            alert_store=alert_store,
+            read_journal=None if journal is None else journal.entries,
+            soon=self._soon,
+            soon_for_alerts=self._soon_for_alerts,
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._stop_asked = threading.Event()
         self._publish_soon: asyncio.Event | None = None
+        self._alerts_due: asyncio.TimerHandle | None = None
         self._snapshot = Snapshot(
             sequence=0, taken_at=self._clock.time(), started_at=self._clock.time(), debug=debug
         )
@@ -174,6 +204,7 @@ class Supervisor:
             return
         for settings in self._settings:
             self._connections[settings.name] = self._supervise(settings)
+        self._desks.start()
         for connection in self._connections.values():
             connection.start()
         self._publish()
@@ -192,6 +223,7 @@ class Supervisor:
         finally:
             for task in (publisher, reporter, marker, stopping):
                 task.cancel()
+            self._desks.stop()
             await self._close_all()
 
     def _in_force_of(self, name: str) -> list[SettingInForce]:
@@ -213,6 +245,7 @@ class Supervisor:
             opener=self._opener,
             past=past,
             in_force=self._in_force_of(settings.name),
+            record=self._record,
         )
 
     async def _close_all(self) -> None:
@@ -238,6 +271,15 @@ class Supervisor:
     def _soon(self) -> None:
         if self._publish_soon is not None:
             self._publish_soon.set()
+
+    def _soon_for_alerts(self) -> None:
+        # Hundreds of events a second make ten publications of them.
+        if self._alerts_due is None and self._loop is not None:
+            self._alerts_due = self._loop.call_later(PUBLISH_ALERTS, self._alerts_changed)
+
+    def _alerts_changed(self) -> None:
+        self._alerts_due = None
+        self._soon()
 
     async def _publish_forever(self) -> None:
         assert self._publish_soon is not None
@@ -267,15 +309,20 @@ class Supervisor:
 
     def _publish(self, stopped: str | None = None) -> None:
         last = self._snapshot
-        self._snapshot = Snapshot(
+        self._desks.look()
+        alerts = self._desks.alerts
+        snapshot = Snapshot(
             sequence=last.sequence + 1,
             taken_at=self._clock.time(),
             started_at=last.started_at,
             connections=tuple(connection.snapshot() for connection in self._connections.values()),
             debug=self._debug,
             notice=self._extras.notice() if self._extras is not None else None,
+            alerts=None if alerts is None else alerts.snapshot(),
+            services=self._desks.services.snapshot(),
             stopped=stopped,
         )
+        self._snapshot = self._desks.judge(snapshot)
 
     # Any thread
 
@@ -346,17 +393,23 @@ class Supervisor:
         return await self._ask(set_debug())
 
     async def apply(
-        self, connections: Sequence[ConnectionSettings], in_force: Sequence[Setting] = ()
+        self,
+        connections: Sequence[ConnectionSettings],
+        in_force: Sequence[Setting] = (),
+        desks: DeskOptions | None = None,
     ) -> CommandResult:
         """Supervise these from now on: what is the same goes on untouched, its counters too.
 
         A connection whose URL or options changed is replaced; of one whose topics changed, only
         those are left or joined.
         """
-        return await self._ask(self._apply(connections, in_force))
+        return await self._ask(self._apply(connections, in_force, desks))
 
     async def _apply(
-        self, connections: Sequence[ConnectionSettings], in_force: Sequence[Setting]
+        self,
+        connections: Sequence[ConnectionSettings],
+        in_force: Sequence[Setting],
+        desks: DeskOptions | None,
     ) -> CommandResult:
         self._in_force = tuple(in_force)
         done: dict[str, list[str]] = {"added": [], "removed": [], "replaced": [], "changed": []}
@@ -379,13 +432,51 @@ class Supervisor:
             new.append(supervised[name])
         self._connections = supervised
         self._settings = tuple(connections)
+        self._desk_options = desks or self._desk_options
+        later = self._desks.configure(self._desk_options)
         for connection in new:
             connection.start()
         await asyncio.gather(*(connection.retire() for connection in closing))
         words = ", ".join(f"{verb} {' '.join(names)}" for verb, names in done.items() if names)
-        message = f"settings reloaded: {words or 'nothing changed'}"
+        message = f"settings reloaded: {words or 'nothing changed'}{later}"
         self._changes.add(self._clock.time(), None, message, "info", "engine")
         return CommandResult(ok=True, message=message)
+
+    async def acknowledge(self, id: str) -> CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+
+        async def acknowledge() -> CommandResult:
+            return self._desks.incidents.acknowledge(id)
+
+        return await self._ask(acknowledge())
+
+    async def timeline(self, id: str) -> Timeline | CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        return await self._on_loop(self._desks.incidents.timeline(id))
+
+    async def alerts(self, command: AlertCommand) -> CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        desk = self._desks.alerts
+        return _NO_QUEUE if desk is None else await self._ask(desk.command(command))
+
+    async def alert_history(
+        self,
+        *,
+        before: str | None = None,
+        limit: int = 100,
+        type: str | None = None,
+        outcome: AlertOutcome | None = None,
+    ) -> AlertPage | CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        desk = self._desks.alerts
+        if desk is None:
+            return _NO_QUEUE
+        return await self._on_loop(desk.history(before, limit, type, outcome))
+
+    async def alert(self, id: str) -> AlertContent | CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        desk = self._desks.alerts
+        return _NO_QUEUE if desk is None else await self._on_loop(desk.alert(id))
 
     def extra_commands(self) -> tuple[ExtraCommand, ...]:
         """As of :class:`tui.engine.api.Engine`."""

@@ -4,6 +4,7 @@
 as times of day; an age is shown only where a value is old.
 """
 
+from tui.presenters.alerts import alerts_stand, counts_down, on_air, pane_note, pane_rows
 from tui.presenters.dashboard import channel_rows, connection_row, facts, log_entries, title_note
 from tui.presenters.details import (
     channel_counts,
@@ -15,12 +16,32 @@ from tui.presenters.details import (
     state_lines,
     traffic,
 )
+from tui.presenters.incidents import incidents_note
+from tui.presenters.list_filter import matches, service_matches
+from tui.presenters.replay import (
+    FROM_JOURNAL,
+    known_facts,
+    known_queue,
+    known_row,
+    nothing_recorded,
+    time_line,
+)
+from tui.presenters.services import (
+    NOT_OURS,
+    figure_list,
+    service_facts,
+    service_figures,
+    service_lines,
+    service_note,
+    service_rows,
+    services_in_order,
+    worth_a_look,
+)
 from tui.presenters.status import (
     Order,
     in_order,
     indicator,
     known,
-    matches,
     reason,
     severity,
     status_bar,
@@ -30,28 +51,50 @@ from tui.presenters.status import (
 )
 
 __all__ = [
+    "FROM_JOURNAL",
+    "NOT_OURS",
     "Order",
+    "alerts_stand",
     "channel_counts",
     "channel_rows",
     "connection_row",
+    "counts_down",
     "facts",
+    "figure_list",
     "health",
     "heartbeat",
     "in_order",
+    "incidents_note",
     "indicator",
     "known",
+    "known_facts",
+    "known_queue",
+    "known_row",
     "log_entries",
     "matches",
     "metrics_json",
+    "nothing_recorded",
+    "on_air",
+    "pane_note",
+    "pane_rows",
     "reason",
+    "service_facts",
+    "service_figures",
+    "service_lines",
+    "service_matches",
+    "service_note",
+    "service_rows",
+    "services_in_order",
     "setting_lines",
     "severity",
     "state_details",
     "state_lines",
     "status_bar",
     "terminal_title",
+    "time_line",
     "title_note",
     "traffic",
     "urgent",
     "worst",
+    "worth_a_look",
 ]

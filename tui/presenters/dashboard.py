@@ -16,7 +16,7 @@ from tui.engine.api import (
 )
 from tui.formats import NOTHING, age, duration, rate, round_trip, time_of_day
 from tui.presenters.details import last_close
-from tui.presenters.status import known, state_since, steady_indicator
+from tui.presenters.status import in_trouble, known, state_since, steady_indicator
 from widgets.change_log import LogEntry
 from widgets.channel_table import ChannelRow
 from widgets.connection_list import ConnectionRow
@@ -62,9 +62,10 @@ def connection_row(connection: ConnectionSnapshot, snapshot: Snapshot, now: floa
 
 def title_note(connection: ConnectionSnapshot, now: float) -> str:
     """Where a connection goes and since when it is in its state."""
-    label = f"{connection.label}, " if connection.label != connection.name else ""
+    label = connection.label if connection.label != connection.name else ""
     since = state_since(connection)
-    return f"{label}{connection.address}" + (f", since {time_of_day(since, now)}" if since else "")
+    parts = (label, connection.address, f"since {time_of_day(since, now)}" if since else "")
+    return ", ".join(part for part in parts if part)
 
 
 def facts(
@@ -78,7 +79,7 @@ def facts(
     observed = known(snapshot, now)
     live = observed and metrics.connection_state == "connected"
     rows = (
-        Fact("since", _since_words(connection, now)),
+        Fact("since", _since_words(connection, history, now)),
         _breaker(connection, now),
         _heartbeat(connection, live, now),
         Fact("round trip", _round_trips(connection, history), "plain" if live else "dim"),
@@ -93,12 +94,24 @@ def facts(
     return rows if observed else tuple(fact._replace(tone="dim") for fact in rows)
 
 
-def _since_words(connection: ConnectionSnapshot, now: float) -> str:
+def _since_words(connection: ConnectionSnapshot, history: ConnectionHistory | None, now: float) -> str:
     since = time_of_day(state_since(connection), now)
+    words = f"{connection.metrics.connection_state} {since}"
+    if in_trouble(connection):
+        # The state before is a try that failed: what is asked for is how long it had been well.
+        well = _connected_before(history)
+        return words if well is None else f"{words}, after {duration(well)}"
     before = connection.previous_state_seconds
-    return f"{connection.metrics.connection_state} {since}" + (
-        "" if before is None else f", after {duration(before)}"
-    )
+    return words if before is None else f"{words}, after {duration(before)}"
+
+
+def _connected_before(history: ConnectionHistory | None) -> float | None:
+    """How long it had been connected when it last was; None when that is not known."""
+    states = history.states if history is not None else ()
+    for before, entry in zip(reversed(states[:-1]), reversed(states), strict=False):
+        if before.state == "connected" and entry.state != "connected":
+            return entry.before
+    return None
 
 
 def _breaker(connection: ConnectionSnapshot, now: float) -> Fact:

@@ -13,7 +13,7 @@ from tui.engine.api import (
     StateEntry,
 )
 from tui.formats import NOTHING, age, duration, rate, round_trip, size, time_of_day
-from tui.presenters.status import known
+from tui.presenters.status import in_trouble, known, state_since
 from widgets.facts import Fact
 from widgets.lines import Line, Span, Tone
 
@@ -111,7 +111,7 @@ def state_details(connection: ConnectionSnapshot, now: float) -> tuple[tuple[Fac
     before = connection.previous_state_seconds
     rows = [
         (
-            Fact("since", f"{time_of_day(details.since or None, now)}"),
+            Fact("since", time_of_day(state_since(connection), now)),
             Fact("stable", "yes" if details.stable else "no"),
         ),
         (
@@ -133,6 +133,9 @@ def state_details(connection: ConnectionSnapshot, now: float) -> tuple[tuple[Fac
         (Fact("reason", details.reason or NOTHING),),
         (Fact("refusal", details.refusal or NOTHING),),
     ]
+    if in_trouble(connection) and details.since and details.since != state_since(connection):
+        # A try or a probe, which row 1 and the list do not call a new state.
+        rows.insert(1, (Fact("last change", time_of_day(details.since, now)),))
     if trouble is not None:
         words = f"{trouble.words}, since {time_of_day(trouble.since, now)}, {trouble.tries:,} tries"
         if trouble.last_reason and trouble.last_reason != trouble.words:

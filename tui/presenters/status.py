@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
-from tui.engine.api import ConnectionSnapshot, Snapshot
+from tui.engine.api import AlertsSnapshot, ConnectionSnapshot, IncidentsSnapshot, ServicesSnapshot, Snapshot
 from tui.formats import time_of_day
+from tui.presenters import service_state
 from widgets.indicator import UNKNOWN_SYMBOL, IndicatorValue
 from widgets.lines import Tone
 from widgets.status_bar import BarTone, StatusBarValue
@@ -37,6 +38,9 @@ def urgent(snapshot: Snapshot) -> tuple[object, ...]:
         snapshot.waiting,
         snapshot.notice,
         snapshot.debug,
+        _urgent_of_alerts(snapshot.alerts),
+        _urgent_of_services(snapshot.services),
+        _urgent_of_incidents(snapshot.incidents),
         *(
             (
                 each.name,
@@ -50,6 +54,35 @@ def urgent(snapshot: Snapshot) -> tuple[object, ...]:
             )
             for each in snapshot.connections
         ),
+    )
+
+
+def _urgent_of_alerts(alerts: AlertsSnapshot | None) -> tuple[object, ...] | None:
+    if alerts is None:
+        return None
+    return (
+        alerts.mode,
+        alerts.held_until,
+        *((each.id, each.phase, each.confirmed) for each in (alerts.playing, *alerts.beside) if each),
+        tuple(each.id for each in alerts.waiting),
+        # A number that grows follows the words.
+        alerts.store and alerts.store.partition(";")[0],
+        alerts.rules,
+        alerts.warning,
+        tuple(each.source for each in alerts.away),
+        tuple(alerts.mutes),
+    )
+
+
+def _urgent_of_services(services: ServicesSnapshot) -> tuple[object, ...]:
+    return tuple((each.key, each.state, each.words, each.freshness) for each in services.services)
+
+
+def _urgent_of_incidents(incidents: IncidentsSnapshot) -> tuple[object, ...]:
+    return (
+        incidents.left_out > 0,
+        incidents.command,
+        tuple((each.id, each.acknowledged_at is not None) for each in incidents.open),
     )
 
 
@@ -146,16 +179,8 @@ def in_order(connections: Iterable[ConnectionSnapshot], order: Order) -> list[Co
     return sorted(by_name, key=severity) if order == "worst" else by_name
 
 
-def matches(connection: ConnectionSnapshot, wanted: str, snapshot: Snapshot) -> bool:
-    """Whether a connection's name, label, address, topics or state hold ``wanted``."""
-    state = steady_indicator(connection, snapshot, 0).words
-    texts = (connection.name, connection.label, connection.address, state)
-    topics = (channel.topic for channel in connection.channels)
-    return any(wanted.casefold() in text.casefold() for text in (*texts, *topics))
-
-
 def status_bar(snapshot: Snapshot, now: float) -> StatusBarValue:
-    """Row 1: the worst connection's indicator, and how many are up."""
+    """Row 1: the worst connection's indicator, and how many are up; then what is wrong with services."""
     connections = snapshot.connections
     up = sum(connection.metrics.connection_state == "connected" for connection in connections)
     tally = f"{up}/{len(connections)} up"
@@ -167,6 +192,12 @@ def status_bar(snapshot: Snapshot, now: float) -> StatusBarValue:
         else:
             words = f"✗ engine silent since {time_of_day(snapshot.taken_at, now)}"
         return StatusBarValue("bad", words, tally=f"was {tally}" if connections else "")
+    if not connections or worst(snapshot, now) == BEST:
+        trouble = service_state.trouble(snapshot.services.services)
+        if trouble is not None:
+            return StatusBarValue(
+                trouble.tone, trouble.words, detail=trouble.detail, tally=tally if connections else ""
+            )
     if not connections:
         return StatusBarValue("unknown", f"{UNKNOWN_SYMBOL} no connections")
     first = in_order(connections, "worst")[0]
@@ -187,10 +218,16 @@ def status_bar(snapshot: Snapshot, now: float) -> StatusBarValue:
     return StatusBarValue(_BAR_TONES.get(value.tone, "unknown"), words, first.name, detail, tally)
 
 
+def in_trouble(connection: ConnectionSnapshot) -> bool:
+    """Whether a trouble lasts that a probe or a try does not end."""
+    state = connection.metrics.connection_state
+    return connection.trouble is not None and state not in ("connected", "disconnected")
+
+
 def state_since(connection: ConnectionSnapshot) -> float | None:
+    """Since when it is as row 1 and the list say; of a trouble since it began."""
     trouble = connection.trouble
-    in_trouble = trouble and connection.metrics.connection_state not in ("connected", "disconnected")
-    since = trouble.since if trouble and in_trouble else connection.details.since
+    since = trouble.since if trouble and in_trouble(connection) else connection.details.since
     return since or None
 
 

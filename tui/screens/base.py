@@ -10,17 +10,19 @@ from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.worker import Worker, WorkerState
 
 from tui import presenters
 from tui.actions import ACTIONS
-from tui.engine.api import ConnectionSnapshot, Snapshot
+from tui.engine.api import Snapshot
 from tui.keymap import shown
 from tui.screens.bindings import bindings
 from tui.screens.layout import LEAST_HEIGHT, LEAST_WIDTH
 from widgets.hint_line import Hint, HintLine
-from widgets.lines import LineView, Tone
+from widgets.lines import Tone
 from widgets.prompt import Prompt
 from widgets.status_bar import StatusBar
+from widgets.time_line import TimeLine
 
 if TYPE_CHECKING:
     from tui.app import OverlaySupervisorApp
@@ -46,8 +48,11 @@ class SupervisorScreen(Screen[None]):
         super().__init__()
         self._bar = StatusBar(id="bar")
         self._hints = HintLine((), id="hints")
+        self._time_line = TimeLine(id="time-line")
         self._question: Question | None = None
         self._message_number = 0
+        self._alerts_stand: bool | None = None
+        """Whether the queue waits for a person; None without one."""
 
     @property
     def supervisor(self) -> OverlaySupervisorApp:
@@ -62,6 +67,10 @@ class SupervisorScreen(Screen[None]):
         """The keys of these actions; one that has none is left out."""
         keymap = self.supervisor.keymap
         labels = {action.id: action.label for action in ACTIONS}
+        if self._alerts_stand:
+            labels["alerts.pause"] = "resume"
+        if self.supervisor.replay is not None:
+            labels["alerts.pause"] = "play"
         return tuple(Hint(shown(keymap[each]), labels[each]) for each in actions if keymap[each])
 
     def body(self) -> Iterable[Widget]:
@@ -70,14 +79,33 @@ class SupervisorScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Row 1, the body, the last row."""
+        self._alerts_stand = presenters.alerts_stand(self.supervisor.snapshot)
         self._hints.show_hints(self.hints())
         yield self._bar
         yield from self.body()
+        if self.supervisor.replay is not None:
+            yield self._time_line
         yield self._hints
 
     def show(self, snapshot: Snapshot, now: float) -> None:
         """Show a snapshot, ``now`` in whole seconds; what did not change is not painted."""
-        self._bar.show(presenters.status_bar(snapshot, now))
+        replay = self.supervisor.replay
+        if replay is None:
+            self._bar.show(presenters.status_bar(snapshot, now))
+        else:
+            self._time_line.show(presenters.time_line(replay.position(), self.supervisor.marks))
+            missing = snapshot.waiting
+            self._bar.show(
+                presenters.status_bar(snapshot, now)
+                if missing is None
+                else presenters.nothing_recorded(missing)
+            )
+        if (stand := presenters.alerts_stand(snapshot)) != self._alerts_stand:
+            self._alerts_stand = stand
+            self._hints.show_hints(self.hints())
+
+    def count_down(self, snapshot: Snapshot, now: float) -> None:
+        """Show the time that is left of an alert, and nothing else; called once a second while one plays."""
 
     def on_resize(self, event: events.Resize) -> None:
         """Say when there is less room than everything needs."""
@@ -85,6 +113,12 @@ class SupervisorScreen(Screen[None]):
         small = width < LEAST_WIDTH or height < LEAST_HEIGHT
         words = f"too small: {width}x{height}; all is seen from {LEAST_WIDTH}x{LEAST_HEIGHT} on"
         self._hints.show_instead(words if small else None)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Have it told when something that the screen read or wrote failed in a way nobody foresaw."""
+        # The app hears of its own workers only.
+        if event.state is WorkerState.ERROR:
+            self.supervisor.worker_failed(event.worker)
 
     # The last row -------------------------------------------------------------------------------
 
@@ -121,6 +155,11 @@ class SupervisorScreen(Screen[None]):
         if event.key in question.keys or event.character in question.keys:
             question.proceed()
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether the last row waits for an answer, which nothing else may take the place of."""
+        return self._question is not None or bool(self.query(Prompt))
+
     def prompt(
         self,
         label: str,
@@ -134,116 +173,3 @@ class SupervisorScreen(Screen[None]):
         for open_prompt in self.query(Prompt):
             open_prompt.remove()
         self.mount(Prompt(label, value, answered=answered, changed=changed, left=left))
-
-
-class ListScreen(SupervisorScreen):
-    """A screen with something to move in."""
-
-    BINDINGS = bindings("list")
-
-    @property
-    def moved_pane(self) -> LineView:
-        """The pane that the movement keys move."""
-        raise NotImplementedError
-
-    def action_move_down(self) -> None:
-        """Move down."""
-        self.moved_pane.move(1)
-
-    def action_move_up(self) -> None:
-        """Move up."""
-        self.moved_pane.move(-1)
-
-    def action_page_down(self) -> None:
-        """Move down by what is seen."""
-        self.moved_pane.move(max(1, self.moved_pane.size.height - 1))
-
-    def action_page_up(self) -> None:
-        """Move up by what is seen."""
-        self.moved_pane.move(-max(1, self.moved_pane.size.height - 1))
-
-    def action_move_first(self) -> None:
-        """Move to the first line."""
-        self.moved_pane.move_to_end(last=False)
-
-    def action_move_last(self) -> None:
-        """Move to the last line."""
-        self.moved_pane.move_to_end(last=True)
-
-    def action_back(self) -> None:
-        """Leave the screen."""
-        self.dismiss()
-
-
-class ConnectionScreen(ListScreen):
-    """A screen that shows one connection, which commands then mean."""
-
-    BINDINGS = bindings("connection")
-
-    @property
-    def selected(self) -> ConnectionSnapshot | None:
-        """The connection that a command means."""
-        raise NotImplementedError
-
-    def _selected_name(self) -> str | None:
-        connection = self.selected
-        if connection is None:
-            self.tell("no connection is selected", "busy")
-            return None
-        return connection.name
-
-    def action_connect(self) -> None:
-        """Connect the selected connection."""
-        if name := self._selected_name():
-            self.supervisor.command("connect", name)
-
-    def action_reconnect(self) -> None:
-        """Reconnect the selected connection."""
-        if name := self._selected_name():
-            self.supervisor.command("reconnect", name)
-
-    def action_disconnect(self) -> None:
-        """Disconnect the selected connection, asking first."""
-        if name := self._selected_name():
-            self.supervisor.ask_command("disconnect", name)
-
-    def action_connect_all(self) -> None:
-        """Connect every connection."""
-        self.supervisor.command("connect", None)
-
-    def action_reconnect_all(self) -> None:
-        """Reconnect every connection, asking first."""
-        self.supervisor.ask_command("reconnect", None)
-
-    def action_metrics(self) -> None:
-        """Show the selected connection's metrics."""
-        if name := self._selected_name():
-            self.supervisor.show_metrics(name)
-
-    def action_copy_metrics(self) -> None:
-        """Send the selected connection's metrics to the terminal's clipboard."""
-        if name := self._selected_name():
-            self.supervisor.copy_metrics(name)
-
-    def action_inspect(self) -> None:
-        """Show the frames of the selected connection."""
-        if name := self._selected_name():
-            self.supervisor.inspect(name)
-
-    def action_push(self) -> None:
-        """Ask what to push on which topic."""
-        connection = self.selected
-        if connection is None:
-            self.tell("no connection is selected", "busy")
-            return
-        topic = connection.channels[0].topic if connection.channels else "topic"
-        self._ask_push(connection.name, "push topic event JSON:", f"{topic} ping {{}}")
-
-    def _ask_push(self, name: str, label: str, line: str) -> None:
-        def answered(line: str) -> None:
-            mistake = self.supervisor.push_line(name, line)
-            if mistake is not None:
-                # What was typed is kept: one character is wrong, not all of it.
-                self._ask_push(name, f"✗ {mistake}:", line)
-
-        self.prompt(label, line, answered=answered)

@@ -8,8 +8,9 @@ from textual.widget import Widget
 
 from tui import presenters
 from tui.engine.api import ConnectionHistory, ConnectionSnapshot, Snapshot
-from tui.screens.base import ConnectionScreen
+from tui.replay.controls import Position
 from tui.screens.layout import HEALTH_COLUMNS, HEARTBEAT_COLUMNS, TRAFFIC_COLUMNS
+from tui.screens.lists import ConnectionScreen
 from widgets.facts import Fact, fact_lines
 from widgets.hint_line import Hint
 from widgets.indicator import ConnectionIndicator
@@ -71,7 +72,8 @@ class DetailsScreen(ConnectionScreen):
         self._indicator.display = rows > 0
         self._indicator.styles.height = max(rows, 1)
         self._ask_history(connection, now)
-        self._details.set_lines(_lines(connection, self._history, snapshot, now))
+        position = self.supervisor.position
+        self._details.set_lines(_lines(connection, self._history, snapshot, now, position))
 
     def _ask_history(self, connection: ConnectionSnapshot, now: float) -> None:
         wanted = (connection.metrics, int(now // 60))
@@ -88,7 +90,11 @@ class DetailsScreen(ConnectionScreen):
 
 
 def _lines(
-    connection: ConnectionSnapshot, history: ConnectionHistory | None, snapshot: Snapshot, now: float
+    connection: ConnectionSnapshot,
+    history: ConnectionHistory | None,
+    snapshot: Snapshot,
+    now: float,
+    position: Position | None,
 ) -> list[Line]:
     blank: Line = ()
     lines: list[Line] = []
@@ -98,14 +104,17 @@ def _lines(
         ("HEARTBEAT", HEARTBEAT_COLUMNS, presenters.heartbeat(connection, snapshot, now)),
         ("TRAFFIC", TRAFFIC_COLUMNS, presenters.traffic(connection, snapshot, now)),
     ):
-        lines += [*fact_lines(title, columns, rows, aligned=title in ("HEALTH", "STATE")), blank]
+        known = [presenters.known_facts(row, position) for row in rows]
+        lines += [*fact_lines(title, columns, known, aligned=title in ("HEALTH", "STATE")), blank]
     for channel, row in zip(
         connection.channels, presenters.channel_rows(connection, snapshot, now), strict=True
     ):
         lines.append(
             (Span(f" {row.symbol} ", row.tone), Span(f"{row.topic} ", "strong"), Span(row.state, row.tone))
         )
-        lines += fact_lines("", (20, 20, 20), [presenters.channel_counts(channel)])
+        lines += fact_lines(
+            "", (20, 20, 20), [presenters.known_facts(presenters.channel_counts(channel), position)]
+        )
         if channel.reason:
             lines += fact_lines("", (60,), [[Fact("why", channel.reason)]])
         lines += fact_lines("", (60,), [[Fact("last", row.last, row.last_tone)]])

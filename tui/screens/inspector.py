@@ -12,8 +12,8 @@ from textual.widget import Widget
 from tui.engine.api import CommandResult, Frame, FramePage, Snapshot
 from tui.exports import write_new
 from tui.presenters import frames as present
-from tui.screens.base import ListScreen
 from tui.screens.bindings import bindings
+from tui.screens.lists import ListScreen
 from tui.screens.text import LinesScreen
 from widgets.cursor_list import CursorList
 from widgets.frame_list import FrameList, frame_heading
@@ -41,7 +41,7 @@ class InspectorScreen(ListScreen):
         self._connection_name = name
         self._title = TitleLine(id="selected")
         self._notice = NoticeLine(id="notice")
-        self._heading = HeadingLine(frame_heading, id="list-heading")
+        self._heading = HeadingLine(frame_heading, spare=FrameList.SPARE, id="list-heading")
         self._list = FrameList(id="frames")
         self._held: deque[Frame] = deque(maxlen=MOST_HELD)
         self._cursor = 0
@@ -137,9 +137,14 @@ class InspectorScreen(ListScreen):
         if self._chosen is not None and not any(frame.cursor == self._chosen for frame in shown):
             self._chosen = None
         self._list.show([present.frame_row(frame) for frame in shown], self._chosen)
-        self._notice.show(self._notice_text(len(shown)))
+        troubles = self._notice_text(len(shown))
+        quiet = "recorded while you look" if shown else "waiting for frames; recorded while you look"
+        if self.supervisor.replay is not None:
+            quiet = "as recorded" if shown else "no frame of then is on record"
+        self._notice.show(troubles or quiet, "busy" if troubles else "dim")
 
     def _notice_text(self, shown: int) -> str:
+        """What must be known of the list; empty while it is all there is."""
         parts = []
         if self._refused is not None:
             parts.append(f"no frames: {self._refused}")
@@ -151,10 +156,6 @@ class InspectorScreen(ListScreen):
             parts.append(f"only {words}: {shown:,} of {len(self._held):,}")
         if self._missed:
             parts.append(f"{self._missed:,} not seen")
-        if not parts:
-            parts.append(
-                "recorded while you look" if shown else "waiting for frames; recorded while you look"
-            )
         return "   ".join(parts)
 
     # Doing --------------------------------------------------------------------------------------

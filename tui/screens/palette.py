@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple, Protocol, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.app import ComposeResult
+from textual.command import (
+    CommandInput,
+    CommandList,
+    CommandPalette,
+    DiscoveryHit,
+    Hit,
+    Hits,
+    Provider,
+    SearchIcon,
+)
+from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
+from textual.style import Style
+from textual.widgets import LoadingIndicator
 
 
 class PaletteCommand(NamedTuple):
@@ -42,3 +55,31 @@ class PaletteProvider(Provider):
         for command in self._commands():
             if (score := matcher.match(command.title)) > 0:
                 yield Hit(score, matcher.highlight(command.title), command.run, help=command.help)
+
+
+class _Commands(CommandList):
+    """The commands. Textual leaves reverse video out of the styles of options."""
+
+    def get_visual_style(self, *component_classes: str, partial: bool = False) -> Style:
+        style = super().get_visual_style(*component_classes, partial=partial)
+        if any(self.get_component_styles(name).text_style.reverse for name in component_classes):
+            style += Style(reverse=True)
+        return style
+
+
+class Palette(CommandPalette):
+    """Textual's palette, with a sign before its line that every terminal draws in as many columns."""
+
+    def compose(self) -> ComposeResult:
+        """The line to type into, the commands."""
+        with Vertical(id="--container"):
+            with Horizontal(id="--input"):
+                yield SearchIcon()
+                yield CommandInput(placeholder="Search for commands…", select_on_focus=False)
+            with Vertical(id="--results"):
+                yield _Commands()
+                yield LoadingIndicator()
+
+    def on_mount(self) -> None:
+        """Take the emoji away."""
+        self.query_one(SearchIcon).icon = ">"

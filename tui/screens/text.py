@@ -8,10 +8,10 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from tui.actions import ACTIONS, Scope
+from tui.actions import ACTIONS, Action
 from tui.keymap import Keymap, shown
-from tui.screens.base import ListScreen
 from tui.screens.details import LinesPane
+from tui.screens.lists import ListScreen
 from widgets.hint_line import Hint
 from widgets.lines import Line, LineView, Span
 from widgets.text_line import TitleLine
@@ -23,7 +23,6 @@ class LinesScreen(ListScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "back", show=False),
-        Binding("space", "page_down", show=False),
     ]
     AUTO_FOCUS = "#lines"
 
@@ -82,22 +81,34 @@ class HelpScreen(LinesScreen):
         super().__init__("keys", "what can be done, and by which key", help_lines(keymap))
 
 
-_HEADINGS: tuple[tuple[Scope, str], ...] = (
+_HEADINGS = (
     ("dashboard", "DASHBOARD"),
     ("connection", "CONNECTIONS"),
+    ("queue", "ALERTS, FROM EVERYWHERE"),
+    ("alerts", "ALERTS, ON THEIR OWN SCREEN"),
+    ("incidents", "INCIDENTS"),
     ("inspector", "INSPECTOR"),
+    ("replay", "REPLAY"),
     ("list", "LISTS"),
     ("everywhere", "EVERYWHERE"),
 )
 
 
+def _place(action: Action) -> str:
+    """Under which heading an action stands."""
+    if action.scope == "everywhere" and action.id.startswith("replay."):
+        return "replay"
+    of_the_queue = action.scope == "everywhere" and action.id.startswith("alerts.")
+    return "queue" if of_the_queue else action.scope
+
+
 def help_lines(keymap: Keymap) -> list[Line]:
     """The actions under the places where they work, and what the symbols mean."""
     lines: list[Line] = []
-    for scope, heading in _HEADINGS:
+    for place, heading in _HEADINGS:
         lines.append((Span(f" {heading}", "heading"),))
         for action in ACTIONS:
-            if action.scope == scope:
+            if _place(action) == place:
                 lines.append((Span(f"  {fitted(shown(keymap[action.id]), 10)}", "strong"), Span(action.help)))
         lines.append(())
     lines.append((Span(" SYMBOLS", "heading"),))
@@ -106,7 +117,9 @@ def help_lines(keymap: Keymap) -> list[Line]:
         ("◐", "connecting or reconnecting; joining"),
         ("✗", "failed, the breaker open; a channel that was refused or crashed"),
         ("○", "disconnected; a channel that is closed"),
-        ("?", "not known: nobody observes it any more"),
+        ("?", "not known: nobody observes it any more; in LAST HOUR a gap that nobody observed"),
+        ("▇ ▅ ▂ ▁", "LAST HOUR: well without a break, most of it, some of it, none of it"),
+        ("·", "LAST HOUR: before it was watched"),
     ):
         lines.append((Span(f"  {fitted(symbol, 10)}", "strong"), Span(meaning)))
     return lines

@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tui.settings.layers import KeyPath, Layer, nearest
+from tui.settings.headings import NESTED, homes_of, keys_of
+from tui.settings.layers import KeyPath, Layer, dotted, nearest
 from tui.settings.model import (
     CONNECTION_KEYS,
     DEFAULTS_KEYS,
@@ -21,10 +22,15 @@ from tui.settings.model import (
     expected,
 )
 
+_WHOLE_AT = {"connections": 3, "defaults": 2, **dict.fromkeys(NESTED, 2)}
+"""How many parts a path has whose value one layer replaces as a whole."""
+
 
 def layer_of(path: KeyPath, layers: list[Layer]) -> Layer | None:
     """The layer whose value at ``path`` is in force; None where no layer sets it."""
-    return next((layer for layer in layers if layer.holds(path)), None)
+    whole = path[: _WHOLE_AT.get(str(path[0]), len(path))]
+    layer = next((layer for layer in layers if layer.holds(whole)), None)
+    return layer if layer is not None and layer.holds(path) else None
 
 
 def lines_of(error: ValidationError, layers: list[Layer]) -> list[str]:
@@ -52,9 +58,9 @@ def _complaint(kind: str, loc: KeyPath, path: KeyPath, context: Mapping[str, Any
         # Every ValueError under the model is one of our own, and those hold no value.
         return str(context["error"])
     if kind == "less_than_equal":
-        return f"must be at most {context['le']:g}"
+        return f"must be at most {context['le']:.12g}"
     if kind == "greater_than_equal":
-        return f"must be at least {context['ge']:g}"
+        return f"must be at least {context['ge']:.12g}"
     if len(path) == 2 and path[0] == "connections" and kind == "string_pattern_mismatch":
         return f"not a name for a connection; expected {NAME_EXPECTED}"
     return f"expected {expected(path)}"
@@ -68,8 +74,20 @@ def _unknown(path: KeyPath) -> str:
             return f"unknown key here; it belongs into {where}"
         if key in FACE_KEYS:
             return "unknown key here; it belongs into [face]"
+        if top := next((top for top in NESTED if key in keys_of((top,))), None):
+            return f"unknown key here; it belongs into [{top}]"
         return f"unknown key; nearest known: {nearest(key, TOP_KEYS)}"
     if path[0] == "defaults" and key in CONNECTION_KEYS:
         return "unknown key here; it belongs into [connections.NAME]"
+    if path[0] in NESTED:
+        return _unknown_in_nested(path)
     known = {"connections": CONNECTION_KEYS, "face": FACE_KEYS}.get(str(path[0]), DEFAULTS_KEYS)
     return f"unknown key; nearest known: {nearest(key, known)}"
+
+
+def _unknown_in_nested(path: KeyPath) -> str:
+    top, key = f"[{path[0]}]", str(path[-1])
+    # A key under the wrong heading; "event" in a source of alerts is "events" that lacks a letter, though.
+    if homes := [home for home in homes_of(key, str(path[0])) if top in (home, f"[{dotted(path[:-1])}]")]:
+        return f"unknown key here; it belongs into {' or '.join(homes)}"
+    return f"unknown key; nearest known: {nearest(key, tuple(keys_of(path[:-1])))}"

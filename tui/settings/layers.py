@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from tui.places import CONFIG_VARIABLE, SOCKET_VARIABLE, STATE_VARIABLE
-
-KeyPath = tuple[str | int, ...]
-Tree = dict[str, Any]
+from tui.toml_lines import KeyPath as KeyPath
+from tui.toml_lines import LineFinder, holds
+from tui.toml_lines import Tree as Tree
 
 PREFIX = "OVERLAY_SUPERVISOR_"
 NESTING = "__"
@@ -66,17 +66,6 @@ class Layer:
     def describe(self, path: KeyPath) -> str:
         """The beginning of an error about ``path``: its place and, where that does not tell, its key."""
         return f"{self.where(path)}: {dotted(path)}"
-
-
-def holds(tree: object, path: KeyPath) -> bool:
-    """Whether ``tree`` has something at ``path``."""
-    for part in path:
-        in_table = isinstance(tree, dict) and part in tree
-        in_list = isinstance(tree, list) and isinstance(part, int) and part < len(tree)
-        if not (in_table or in_list):
-            return False
-        tree = tree[part]  # type: ignore[index]  # it is one of the two
-    return True
 
 
 def flat(table: Tree) -> list[tuple[str, KeyPath, Any]]:
@@ -198,54 +187,6 @@ def _parse_toml(text: str, path: Path) -> Tree:
         raise SettingsError(f"{path}:{line}: not valid TOML: {words}{column}") from None
 
 
-class LineFinder:
-    """Finds the line on which a key of a valid TOML text is set, whatever way it is written.
-
-    Asks the TOML parser about beginnings of the text instead of parsing TOML a second time. Each
-    beginning is parsed once.
-    """
-
-    def __init__(self, text: str) -> None:
-        self._lines = text.split("\n")
-        self._beginnings: dict[int, Tree | None] = {}
-
-    def line_of(self, path: KeyPath) -> int:
-        """The line, from 1, on which the statement begins that first sets ``path`` or, failing that,
-        the longest part of it that is set.
-        """
-        while path and not holds(self._beginning(len(self._lines)), path):
-            path = path[:-1]
-        if not path:
-            return 1
-        # The first `absent` lines lack the path, the first `present` lines hold it. Only whole
-        # statements parse, so the two end at a statement's borders.
-        absent, present = 0, len(self._lines)
-        while (middle := self._whole_between(absent, present)) is not None:
-            if holds(self._beginning(middle), path):
-                present = middle
-            else:
-                absent = middle
-        for number in range(absent, present):
-            if self._lines[number].strip() and not self._lines[number].lstrip().startswith("#"):
-                return number + 1
-        return present
-
-    def _whole_between(self, absent: int, present: int) -> int | None:
-        """The number of lines strictly between the two, as near to the middle as can be, that parse."""
-        middle = (absent + present) // 2
-        ends = sorted(range(absent + 1, present), key=lambda number: abs(number - middle))
-        return next((end for end in ends if self._beginning(end) is not None), None)
-
-    def _beginning(self, end: int) -> Tree | None:
-        """What the first ``end`` lines set; None where they end inside a value of several lines."""
-        if end not in self._beginnings:
-            try:
-                self._beginnings[end] = tomllib.loads("\n".join(self._lines[:end]))
-            except ValueError:
-                self._beginnings[end] = None
-        return self._beginnings[end]
-
-
 class EnvironmentLayer(Layer):
     """The variables that begin with ``OVERLAY_SUPERVISOR_``. An empty variable counts as not set.
 
@@ -341,13 +282,17 @@ class EnvironmentLayer(Layer):
         known = [CONFIG_VARIABLE, SOCKET_VARIABLE, STATE_VARIABLE, f"{PREFIX}DEBUG"]
         name = below[0] if top == "connections" and len(below) > 1 else "NAME"
         known += [f"{PREFIX}CONNECTIONS__{name}__{key}".upper() for key in self._table_keys["connections"]]
-        for table in ("defaults", "face"):
+        for table in (each for each in self._table_keys if each != "connections"):
             known += [f"{PREFIX}{table}__{key}".upper() for key in self._table_keys[table]]
         known += [f"{PREFIX}{table}".upper() for table in _DOTTED_TABLES]
         return nearest(PREFIX + NESTING.join(map(str, path)).upper(), known)
 
 
-_DEPTHS = {"connections": 3, "defaults": 2, "face": 2, "debug": 1, "keys": 1}
+_DEPTHS = {
+    "connections": 3,
+    **dict.fromkeys(("defaults", "face", "alerts", "services", "incidents", "metrics"), 2),
+    **dict.fromkeys(("debug", "keys"), 1),
+}
 """How many parts the name of a variable may have."""
 _DOTTED_TABLES = ("keys",)
 """Tables whose keys hold dots. One variable holds such a table whole, in JSON."""

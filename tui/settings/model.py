@@ -6,44 +6,39 @@ tables; here are only types. A key that was not given is None.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainValidator,
     StringConstraints,
-    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tui.settings.alert_tables import AlertsTable
+from tui.settings.headings import NESTED, heading_of, keys_of
 from tui.settings.layers import nearest
-from tui.settings.secret import Secret, SecretTable, is_reference, parse_secret, parse_table
+from tui.settings.secret import Secret, SecretTable, parse_headers, parse_secret, parse_secrets, parse_table
+from tui.settings.table import Table, check_topic, given
+from tui.settings.watch_tables import IncidentsTable, MetricsTable, ServicesTable
 
 NAME_EXPECTED = "lower-case letters, digits and single underscores, beginning with a letter, such as hub_2"
 SECRET_OPTIONS = ("auth_token", "proxy")
 """Options of one text that may be a secret."""
 SECRET_TABLE_OPTIONS = ("params", "headers")
 """Options of named texts, each of which may be a secret."""
-TEXT_KEYS = ("url", "label", "preset", "ca_file", "theme", "on_hangup")
+TEXT_KEYS = (
+    *("url", "label", "preset", "ca_file", "theme", "on_hangup", "rules", "on_uncertain"),
+    *("bell_from", "toast_from", "command_from", "host"),
+)
 
 # The client takes no upper bound; these keep a slip of the finger from meaning "never" or "all memory".
 _MAX_SECONDS = 31_536_000
 _MAX_COUNT = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A table that one place of settings replaces as a whole: never merged key by key with another."""
-
-    value: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +89,7 @@ def _check_label(label: str) -> str:
 
 def _parse_topic(value: object) -> TopicTable:
     if isinstance(value, str):
-        return TopicTable(_check_topic(value))
+        return TopicTable(check_topic(value))
     if not isinstance(value, dict):
         raise ValueError('expected a topic such as "room:1", or { topic = "room:1", params = { ... } }')
     for key in value:
@@ -107,15 +102,7 @@ def _parse_topic(value: object) -> TopicTable:
         params = parse_table(value["params"]) if "params" in value else None
     except ValueError as error:
         raise ValueError(f"params: {error}") from None
-    return TopicTable(_check_topic(topic), params)
-
-
-def _check_topic(topic: str) -> str:
-    if not topic or not topic.isprintable():
-        raise ValueError("expected a topic of at least one character, all printable")
-    if topic == "phoenix":
-        raise ValueError("the topic phoenix is the heartbeat's own")
-    return topic
+    return TopicTable(check_topic(topic), params)
 
 
 def _check_topics(topics: list[TopicTable]) -> list[TopicTable]:
@@ -143,53 +130,10 @@ def _parse_proxy(value: object) -> Secret:
     return parse_secret(value)
 
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-
-def _parse_headers(value: object) -> dict[str, Secret]:
-    headers = _parse_secrets(value)
-    if not all(_HEADER_NAME.fullmatch(name) for name in headers):
-        raise ValueError("a header's name must be letters, digits and signs such as -")
-    return headers
-
-
-def _parse_secrets(value: object) -> dict[str, Secret]:
-    if not isinstance(value, dict):
-        raise ValueError("expected a table of texts")
-    if is_reference(value) and isinstance(next(iter(value.values())), str):
-        # { env = "NAME" } for the whole table would be sent as a parameter that is called "env".
-        raise ValueError("expected a table of texts; a reference stands for one text, not for the table")
-    parsed = {}
-    for name, inner in value.items():
-        try:
-            parsed[str(name)] = parse_secret(inner)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
-    return parsed
-
-
 Seconds = Annotated[float, Field(le=_MAX_SECONDS)]
 Count = Annotated[int, Field(le=_MAX_COUNT)]
 Preset = Literal["service", "overlay", "live"]
 Theme = Literal["dark", "light", "ansi-dark", "ansi-light"]
-
-
-def _given(expected: str) -> Any:
-    """A key that may be left out; ``expected`` says in an error what it takes."""
-    return Field(default=None, description=expected)
-
-
-class Table(BaseModel):
-    """A table of the settings: knows its keys, takes no value for another type's."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _open(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        return {key: dict(value.value) if isinstance(value, Whole) else value for key, value in data.items()}
 
 
 _SECONDS = "a number of seconds"
@@ -199,42 +143,42 @@ _COUNT = "a whole number"
 class OptionsTable(Table):
     """Every option of the client, none of which must be given. Explained in ``Options``."""
 
-    max_reconnect_attempts: Count | Literal["unlimited"] | None = _given('a whole number or "unlimited"')
-    reconnect_base_delay: Seconds | None = _given(_SECONDS)
-    reconnect_max_delay: Seconds | None = _given(_SECONDS)
-    reconnect_jitter: float | None = _given("a number from 0 to 1")
-    heartbeat_interval: Seconds | None = _given(_SECONDS)
-    heartbeat_timeout: Seconds | None = _given(_SECONDS)
-    circuit_breaker_threshold: Count | None = _given(_COUNT)
-    circuit_breaker_timeout: Seconds | None = _given(_SECONDS)
-    stable_after: Seconds | None = _given(_SECONDS)
-    open_timeout: Seconds | None = _given(_SECONDS)
-    join_timeout: Seconds | None = _given(_SECONDS)
-    push_timeout: Seconds | None = _given(_SECONDS)
-    push_buffer: Count | None = _given(_COUNT)
-    handler_queue: Count | None = _given(_COUNT)
-    handler_queue_bytes: Count | None = _given("a whole number of bytes")
-    max_message_size: Count | None = _given("a whole number of bytes")
-    ca_file: Annotated[str, StringConstraints(min_length=1)] | None = _given("the path of a PEM file")
-    proxy: Annotated[Secret, PlainValidator(_parse_proxy)] | None = _given("text or a reference")
-    auth_token: Annotated[Secret, PlainValidator(_parse_full_secret)] | None = _given("text or a reference")
-    protocol_version: Annotated[Literal[1, 2], BeforeValidator(_no_boolean)] | None = _given("1 or 2")
-    params: Annotated[dict[str, Secret], PlainValidator(_parse_secrets)] | None = _given("a table of texts")
-    headers: Annotated[dict[str, Secret], PlainValidator(_parse_headers)] | None = _given("a table of texts")
-    revive_after: Seconds | Literal["never"] | None = _given('a number of seconds or "never"')
+    max_reconnect_attempts: Count | Literal["unlimited"] | None = given('a whole number or "unlimited"')
+    reconnect_base_delay: Seconds | None = given(_SECONDS)
+    reconnect_max_delay: Seconds | None = given(_SECONDS)
+    reconnect_jitter: float | None = given("a number from 0 to 1")
+    heartbeat_interval: Seconds | None = given(_SECONDS)
+    heartbeat_timeout: Seconds | None = given(_SECONDS)
+    circuit_breaker_threshold: Count | None = given(_COUNT)
+    circuit_breaker_timeout: Seconds | None = given(_SECONDS)
+    stable_after: Seconds | None = given(_SECONDS)
+    open_timeout: Seconds | None = given(_SECONDS)
+    join_timeout: Seconds | None = given(_SECONDS)
+    push_timeout: Seconds | None = given(_SECONDS)
+    push_buffer: Count | None = given(_COUNT)
+    handler_queue: Count | None = given(_COUNT)
+    handler_queue_bytes: Count | None = given("a whole number of bytes")
+    max_message_size: Count | None = given("a whole number of bytes")
+    ca_file: Annotated[str, StringConstraints(min_length=1)] | None = given("the path of a PEM file")
+    proxy: Annotated[Secret, PlainValidator(_parse_proxy)] | None = given("text or a reference")
+    auth_token: Annotated[Secret, PlainValidator(_parse_full_secret)] | None = given("text or a reference")
+    protocol_version: Annotated[Literal[1, 2], BeforeValidator(_no_boolean)] | None = given("1 or 2")
+    params: Annotated[dict[str, Secret], PlainValidator(parse_secrets)] | None = given("a table of texts")
+    headers: Annotated[dict[str, Secret], PlainValidator(parse_headers)] | None = given("a table of texts")
+    revive_after: Seconds | Literal["never"] | None = given('a number of seconds or "never"')
 
 
 class DefaultsTable(OptionsTable):
     """``[defaults]``: what every connection takes that does not say otherwise."""
 
-    preset: Preset | None = _given('"service", "overlay" or "live"')
+    preset: Preset | None = given('"service", "overlay" or "live"')
 
 
 class ConnectionTable(DefaultsTable):
     """``[connections.NAME]``."""
 
     url: Annotated[str, AfterValidator(_check_url)] = Field(description="a URL such as ws://hub:4000/socket")
-    label: Annotated[str, AfterValidator(_check_label)] | None = _given("a text")
+    label: Annotated[str, AfterValidator(_check_label)] | None = given("a text")
     topics: Annotated[
         list[Annotated[TopicTable, PlainValidator(_parse_topic)]], AfterValidator(_check_topics)
     ] = Field(default=[], description='a list of topics such as ["room:1"]')
@@ -243,7 +187,7 @@ class ConnectionTable(DefaultsTable):
 class FaceTable(Table):
     """``[face]``: how the screen looks and behaves."""
 
-    theme: Theme | None = _given('"dark", "light", "ansi-dark" or "ansi-light"')
+    theme: Theme | None = given('"dark", "light", "ansi-dark" or "ansi-light"')
     mouse: bool = Field(default=True, description="true or false")
     bell: bool = Field(default=False, description="true or false")
     on_hangup: Literal["quit", "keep"] = Field(default="quit", description='"quit" or "keep"')
@@ -271,6 +215,10 @@ class SettingsTable(BaseSettings):
     connections: dict[ConnectionName, ConnectionTable] = Field(default={}, description="tables by name")
     defaults: DefaultsTable = Field(default=DefaultsTable(), description="a table")
     debug: bool = Field(default=False, description="true or false")
+    alerts: AlertsTable = Field(default=AlertsTable(), description="a table")
+    services: ServicesTable = Field(default=ServicesTable(), description="a table")
+    incidents: IncidentsTable = Field(default=IncidentsTable(), description="a table")
+    metrics: MetricsTable = Field(default=MetricsTable(), description="a table")
     face: FaceTable = Field(default=FaceTable(), description="a table")
     keys: dict[str, Annotated[tuple[str, ...], PlainValidator(_parse_keys)]] = Field(
         default={}, description="a table of keys by action"
@@ -295,4 +243,6 @@ def expected(path: tuple[str | int, ...]) -> str:
         fields, key = DefaultsTable.model_fields, str(path[1])
     elif path[0] == "face" and len(path) > 1:
         fields, key = FaceTable.model_fields, str(path[1])
+    elif path[0] in NESTED and len(path) > 1:
+        return keys_of(path[:-1]).get(str(path[-1])) or ("a table" if heading_of(path) else "something else")
     return (fields[key].description if key in fields else None) or "something else"

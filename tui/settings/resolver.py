@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,8 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from tui.channels.options import OPTION_NAMES, PRESETS, Options
+from tui.settings.alerts import AlertsResolver
+from tui.settings.certificates import complaint_about
 from tui.settings.errors import layer_of
 from tui.settings.layers import KeyPath, Layer, SettingsError, dotted
 from tui.settings.model import (
@@ -22,8 +22,10 @@ from tui.settings.model import (
     DefaultsTable,
     SettingsTable,
 )
-from tui.settings.secret import EnvironmentSecret, FileSecret, LiteralSecret, SecretTable
+from tui.settings.secret import EnvironmentSecret, FileSecret, LiteralSecret, SecretTable, shown_secrets
+from tui.settings.toml_text import toml_text
 from tui.settings.values import ConnectionSettings, FaceSettings, InForce, Settings, Topic
+from tui.settings.watch import WatchResolver
 
 BUILT_IN: Mapping[str, Any] = MappingProxyType(
     {
@@ -59,16 +61,30 @@ def resolve(table: SettingsTable, layers: list[Layer], file: Path | None) -> Set
     }
     if not connections:
         resolver.check_defaults()
-    if resolver.mistakes:
-        raise SettingsError(*resolver.mistakes)
-    debug = InForce(key="debug", text=_toml(table.debug), source=resolver.source(("debug",)))
+    alerts = AlertsResolver(table.alerts, table.connections, layers)
+    options = alerts.options()
+    watch = WatchResolver(table.connections, layers)
+    services = watch.services(table.services)
+    incidents = watch.incidents(table.incidents)
+    metrics = watch.metrics(table.metrics)
+    if mistakes := [*resolver.mistakes, *alerts.mistakes, *watch.mistakes]:
+        raise SettingsError(*mistakes)
+    debug = InForce(key="debug", text=toml_text(table.debug), source=resolver.source(("debug",)))
     return Settings(
         connections=MappingProxyType(cast("dict[str, ConnectionSettings]", connections)),
         debug=table.debug,
-        sources=(debug, *resolver.face(table), *resolver.in_force),
+        sources=(debug, *resolver.face(table), *resolver.in_force, *alerts.in_force, *watch.in_force),
         file=file,
-        face=FaceSettings(**{name: getattr(table.face, name) for name in FACE_KEYS}),
+        face=FaceSettings(
+            **{name: getattr(table.face, name) for name in FACE_KEYS},
+            toast_from=incidents.toast_from,
+            bell_from=incidents.bell_from,
+        ),
         keys=MappingProxyType(table.keys),
+        alerts=options,
+        services=services,
+        incidents=incidents,
+        metrics=metrics,
     )
 
 
@@ -92,13 +108,13 @@ class _Resolver:
         rows = [
             InForce(
                 key=dotted(path),
-                text="not set" if value is None else _toml(value),
+                text="not set" if value is None else toml_text(value),
                 source=self.source(path),
             )
             for path, value in values.items()
         ]
         for action, keys in table.keys.items():
-            text = _toml(keys[0]) if len(keys) == 1 else f"[{', '.join(map(_toml, keys))}]"
+            text = toml_text(keys[0]) if len(keys) == 1 else f"[{', '.join(map(toml_text, keys))}]"
             rows.append(InForce(key=f"keys.{action}", text=text, source=self.source(("keys", action))))
         return rows
 
@@ -112,15 +128,15 @@ class _Resolver:
         label = table.label or name
         shown_topics = [_shown_topic(entry.topic, entry.params) for entry in table.topics]
         rows = {
-            "url": (_toml(table.url), (*base, "url")),
-            "label": (_toml(label), (*base, "label")),
+            "url": (toml_text(table.url), (*base, "url")),
+            "label": (toml_text(label), (*base, "label")),
             "topics": (f"[{', '.join(shown_topics)}]", (*base, "topics")),
         }
         for key, (text, path) in rows.items():
             self._record((*base, key), text, self.source(path))
         preset = table.preset or self._defaults.preset or "service"
         preset_path: KeyPath = (*base, "preset") if table.preset else ("defaults", "preset")
-        self._record((*base, "preset"), _toml(preset), self.source(preset_path))
+        self._record((*base, "preset"), toml_text(preset), self.source(preset_path))
         for option, choice in choices.items():
             self._record((*base, option), _shown_option(option, choice.value), choice.source)
         options = self._options(choices, base)
@@ -152,10 +168,7 @@ class _Resolver:
     def _options(self, choices: Mapping[str, _Choice], base: KeyPath) -> Options | None:
         values = {option: self._value(option, choice) for option, choice in choices.items()}
         ca_file = choices["ca_file"]
-        if ca_file.path and not os.path.isfile(values["ca_file"]):
-            self._mistake(ca_file.path, "no such file")
-            return None
-        if ca_file.path and (complaint := _not_certificates(values["ca_file"])):
+        if ca_file.path and (complaint := complaint_about(values["ca_file"])):
             self._mistake(ca_file.path, complaint)
             return None
         try:
@@ -195,23 +208,12 @@ class _Resolver:
         return (layer.folder if layer else None) or Path.cwd()
 
 
-def _not_certificates(path: str) -> str | None:
-    """What is wrong with a file of certificate authorities, if anything is."""
-    try:
-        ssl.create_default_context(cafile=path)
-    except ssl.SSLError:
-        return "not a PEM file of certificates"
-    except OSError as error:
-        return error.strerror or type(error).__name__
-    return None
-
-
 def _topic(topic: str, params: SecretTable | None, folder: Path) -> Topic:
     return Topic(topic=topic, params=params.below(folder) if params else None)
 
 
 def _shown_topic(topic: str, params: SecretTable | None) -> str:
-    return f"{{ topic = {_toml(topic)}, params = {params.shown()} }}" if params else _toml(topic)
+    return f"{{ topic = {toml_text(topic)}, params = {params.shown()} }}" if params else toml_text(topic)
 
 
 def _shown_option(option: str, value: Any) -> str:
@@ -219,14 +221,7 @@ def _shown_option(option: str, value: Any) -> str:
         return value.shown()
     if isinstance(value, LiteralSecret):
         plain = option == "proxy" and next((w for w in ("environment", "none") if value.is_one_of(w)), None)
-        return _toml(plain) if plain else value.shown()
+        return toml_text(plain) if plain else value.shown()
     if option in SECRET_TABLE_OPTIONS:
-        inside = ", ".join(f"{name} = {secret.shown()}" for name, secret in value.items())
-        return f"{{ {inside} }}" if inside else "{}"
-    return "not set" if value is None else _toml(value)
-
-
-def _toml(value: str | float | bool) -> str:
-    if isinstance(value, float):
-        return f"{value:g}" if abs(value) < 1e6 else repr(value)
-    return json.dumps(value, ensure_ascii=False)
+        return shown_secrets(value)
+    return "not set" if value is None else toml_text(value)

@@ -10,6 +10,7 @@ import asyncio
 import os
 import re
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ MAX_SECRET_BYTES = 64 * 1024
 
 EXPECTED = 'text, { env = "NAME" } or { file = "path" }'
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class SecretError(Unavailable):
@@ -163,6 +165,44 @@ def parse_secret(value: object) -> Secret:
             return FileSecret(place)
         raise ValueError("expected the path of a file after file")
     raise ValueError(f"expected {EXPECTED}")
+
+
+def parse_secrets(value: object) -> dict[str, Secret]:
+    """The secrets that a table of texts stands for, each by its name.
+
+    Raises:
+        ValueError: it is no such table; the message holds no value.
+    """
+    if not isinstance(value, dict):
+        raise ValueError("expected a table of texts")
+    if is_reference(value) and isinstance(next(iter(value.values())), str):
+        # { env = "NAME" } for the whole table would be sent as a parameter that is called "env".
+        raise ValueError("expected a table of texts; a reference stands for one text, not for the table")
+    parsed = {}
+    for name, inner in value.items():
+        try:
+            parsed[str(name)] = parse_secret(inner)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return parsed
+
+
+def parse_headers(value: object) -> dict[str, Secret]:
+    """The same for a request's headers.
+
+    Raises:
+        ValueError: it is no such table, or a name is none of a header; the message holds no value.
+    """
+    headers = parse_secrets(value)
+    if not all(_HEADER_NAME.fullmatch(name) for name in headers):
+        raise ValueError("a header's name must be letters, digits and signs such as -")
+    return headers
+
+
+def shown_secrets(secrets: Mapping[str, Secret]) -> str:
+    """How settings are shown with a table of texts: names and places, no value."""
+    inside = ", ".join(f"{name} = {secret.shown()}" for name, secret in secrets.items())
+    return f"{{ {inside} }}" if inside else "{}"
 
 
 @dataclass(frozen=True, slots=True)

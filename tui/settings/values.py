@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tui.alerts.options import AlertOptions
 from tui.channels.options import Options
+from tui.settings.watch_values import IncidentsOptions, MetricsOptions, ServicesOptions, Severity
 
 ReadParams = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -62,6 +64,10 @@ class FaceSettings:
     """What happens when the terminal goes away: everything ends, or the connections are kept."""
     refresh: float = 1.0
     """Seconds between repaints of what merely ticks."""
+    toast_from: Severity | None = "warning"
+    """Of ``[incidents]``: which ones are told in the last row; None for none."""
+    bell_from: Severity | None = None
+    """The same for the terminal's bell."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +95,12 @@ class Settings:
     face: FaceSettings = FaceSettings()
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Keys by the id of the action that they are set for; checked by nobody yet."""
+
+    alerts: AlertOptions | None = None
+    """None where ``[alerts]`` says nothing, and there is no queue."""
+    services: ServicesOptions = field(default_factory=ServicesOptions)
+    incidents: IncidentsOptions = field(default_factory=IncidentsOptions)
+    metrics: MetricsOptions = field(default_factory=MetricsOptions)
 
     def source_of(self, key: str) -> str:
         """The place of a value in force, such as ``keys.quit``."""

@@ -22,7 +22,7 @@ ALIVE_EVERY = 60.0
 
 _PRUNE_EVERY_BYTES = 1_000_000
 
-Kind = Literal["state", "join", "drop", "error", "engine", "alive", "missing"]
+Kind = Literal["state", "join", "drop", "error", "engine", "alert", "service", "incident", "alive", "missing"]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -138,6 +138,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path, *, now: Callable[[], float] = time.time) -> None:
+        self._folder = folder
         self._now = now
         self._writer = Writer(
             DayFiles(folder / FOLDER_NAME, now=now), tell_dropped=self._missing, name="journal writer"
@@ -149,6 +150,10 @@ class Journal:
     def add(self, entry: Entry) -> None:
         """Keep one event. Never waits and never raises."""
         self._writer.write(_line(entry))
+
+    def entries(self, since: float, until: float) -> Iterator[Entry | Gap]:
+        """What is on disk of that time, as :func:`read` tells it; waits for the disk."""
+        return read(self._folder, since=since, until=until)
 
     def alive(self) -> None:
         """Say that the program runs; call it every :data:`ALIVE_EVERY` seconds."""

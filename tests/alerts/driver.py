@@ -1,0 +1,85 @@
+"""A clock moved by hand, and a driver that does with a queue what the real one does, in memory."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from tui.alerts.alert import Alert
+from tui.alerts.queue import AlertQueue
+from tui.alerts.rules import DEFAULT, Rules
+from tui.alerts.view import Order, Show
+
+EPOCH = 1_800_000_000.0
+
+
+class MovedClock:
+    """Both readings, moved by hand; the wall clock can also be set."""
+
+    def __init__(self) -> None:
+        self.passed = 1_000.0
+        self.wall_offset = 0.0
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    def time(self) -> float:
+        return EPOCH + self.passed + self.wall_offset
+
+
+class Driver:
+    """Stores what changed, then carries out the orders into ``orders``."""
+
+    def __init__(self, rules: Rules = DEFAULT, *, there: bool = True, **options: Any) -> None:
+        self.clock = MovedClock()
+        self.queue = AlertQueue(self.clock, random.Random(1), rules=rules, **options)
+        self.rows: dict[str, Alert] = {}
+        self.orders: list[Order] = []
+        if there:
+            self.queue.target(True)
+        self.drain()
+
+    def drain(self) -> list[Order]:
+        for alert in self.queue.take_changed():
+            self.rows[alert.id] = alert
+        orders = self.queue.take_orders()
+        self.orders += orders
+        return orders
+
+    def arrive(self, type: str, payload: Mapping[str, Any] | None = None, id: str | None = None) -> Alert:
+        """An event becomes an alert; its row as it was stored at first."""
+        alert = self.queue.judge_arrival(type, payload or {"user_name": "mira"}, source="hub", source_id=id)
+        assert alert is not None
+        self.rows[alert.id] = alert
+        self.queue.admit(alert)
+        self.drain()
+        return alert
+
+    def show(self) -> Alert:
+        """The one pushed last is taken by the hub."""
+        shown = [order.alert for order in self.orders if isinstance(order, Show)][-1]
+        assert self.queue.delivered(shown.id)
+        self.drain()
+        return shown
+
+    def until(self, moment: float) -> list[Order]:
+        """Time passes; the queue is called exactly when it asked for it. Returns the orders on the way."""
+        before = len(self.orders)
+        while (due := self.queue.next_at()) is not None and due <= moment:
+            self.clock.passed = max(due, self.clock.passed)
+            self.queue.advance()
+            self.drain()
+            again = self.queue.next_at()
+            assert again is None or again > self.clock.passed, "a deadline that has no effect"
+        self.clock.passed = moment
+        return self.orders[before:]
+
+    def after(self, seconds: float) -> list[Order]:
+        return self.until(self.clock.passed + seconds)
+
+    def outcome(self, alert: Alert) -> str | None:
+        return self.rows[alert.id].outcome
+
+    def waiting(self) -> list[str]:
+        return [alert.id for alert in self.queue.view().waiting]

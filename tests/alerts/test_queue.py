@@ -1,0 +1,639 @@
+"""The queue by example: what a viewer sees, when, and what the history says afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.alerts.driver import EPOCH, Driver
+from tui.alerts.alert import MOST_PAYLOAD
+from tui.alerts.events import type_of
+from tui.alerts.playback import MOST_TRIES
+from tui.alerts.rules import Rules
+from tui.alerts.rules_file import load
+from tui.alerts.view import Clear, Show, Update
+
+
+def ruled(tmp_path: Path, text: str) -> Rules:
+    path = tmp_path / "alerts.toml"
+    path.write_text(text)
+    return load(path)
+
+
+def shown(orders: list[Any]) -> list[str]:
+    return [order.alert.type for order in orders if isinstance(order, Show)]
+
+
+def counts(driver: Driver) -> dict[tuple[str, str], int]:
+    return {(one.type, one.outcome): one.number for one in driver.queue.view().outcomes}
+
+
+# Real evenings
+
+
+def test_a_gift_bomb_of_fifty_is_one_alert() -> None:
+    driver = Driver()
+    bomb = {"user_name": "mira", "tier": "1000", "total": 50}
+    gift = driver.arrive(type_of("gift_subscription", bomb), bomb)
+    for number in range(50):
+        single = {"user_name": f"viewer{number}", "is_gift": True, "cumulative_months": 1}
+        kind = type_of("subscription", single)
+        assert driver.queue.judge_arrival(kind, single, source="hub", source_id=str(number)) is None
+    view = driver.queue.view()
+    assert (view.accepted, view.ignored, view.waiting) == (1, 50, ())
+    assert view.playing is not None
+    assert view.playing.alert.id == gift.id
+    assert gift.title == "mira gifted 50 subs"
+
+
+@pytest.mark.parametrize("collapse", [0, 30])
+def test_five_hundred_follows_in_a_minute_do_not_push_out_a_raid(tmp_path: Path, collapse: int) -> None:
+    rules = ruled(tmp_path, f'[[rule]]\ntype = "follow"\ncollapse = {collapse}')
+    driver = Driver(rules)
+    driver.queue.pause()
+    for number in range(500):
+        driver.arrive("follow", {"user_name": f"bot_{number}"})
+        if number == 100:
+            raid = driver.arrive("raid", {"user_name": "avalon", "viewers": 120})
+        driver.after(0.12)
+    assert driver.waiting()[0] == raid.id
+    if collapse:
+        assert [alert.count for alert in driver.queue.view().waiting] == [1, 500]
+        assert driver.queue.view().waiting[1].title == "bot_0 and others followed, 500 in all"
+    else:
+        # The bots' first ones made room for the later ones.
+        assert len(driver.waiting()) == 50
+        assert counts(driver) == {("follow", "dropped"): 451}
+        assert driver.queue.view().waiting[-1].who == "bot_499"
+    driver.queue.resume()
+    assert shown(driver.drain()) == ["raid"]
+
+
+def test_a_newcomer_of_the_lowest_priority_is_the_one_that_is_dropped() -> None:
+    driver = Driver(most_waiting=2, there=False)
+    driver.arrive("raid")
+    driver.arrive("gift")
+    follow = driver.arrive("follow")
+    assert driver.rows[follow.id].outcome == "dropped"
+    assert driver.rows[follow.id].reason == "queue full: 2 others wait"
+
+
+def test_a_sub_train_grows_one_alert_and_ends_300_s_after_it_began() -> None:
+    driver = Driver()
+    first = driver.arrive("sub", {"user_name": "kaelan"})
+    driver.show()
+    start = driver.clock.passed
+    driver.orders.clear()
+    for _ in range(200):
+        driver.after(2.0)
+        if driver.queue.view().playing is None:
+            break
+        driver.arrive("sub", {"user_name": "next"})
+    playing_for = driver.clock.passed - start
+    assert 300 <= playing_for <= 302
+    row = driver.rows[first.id]
+    assert (row.outcome, row.count) == ("unconfirmed", 150)
+    assert row.title == "sub train: 150 new subscribers"
+    assert counts(driver)["sub", "collapsed"] == 149
+    assert {one.into for one in driver.rows.values() if one.outcome == "collapsed"} == {first.id}
+    assert shown(driver.orders) == []
+
+
+def test_what_grows_quickly_is_pushed_once_a_second_at_most_and_its_end_too() -> None:
+    driver = Driver()
+    driver.arrive("sub")
+    driver.after(0.5)
+    driver.arrive("sub")
+    driver.show()
+    driver.orders.clear()
+    pushes = []
+    for _ in range(40):
+        driver.arrive("sub")
+        driver.after(0.1)
+        pushes += [driver.clock.passed] * len(driver.orders)
+        driver.orders.clear()
+    assert 3 <= len(pushes) <= 5
+    (last,) = driver.after(1.0)
+    assert isinstance(last, Update)
+    assert last.alert.count == 42
+    assert driver.queue.view().playing is not None
+
+
+def test_it_grows_only_within_the_window_after_its_last_growth() -> None:
+    driver = Driver(there=False)
+    for seconds in (0.0, 29.0, 29.0, 30.1):
+        driver.after(seconds)
+        driver.arrive("follow")
+    assert [alert.count for alert in driver.queue.view().waiting] == [3, 1]
+
+
+def test_what_grows_before_its_push_has_left_is_pushed_grown() -> None:
+    driver = Driver()
+    for _ in range(2):
+        alert = driver.queue.judge_arrival("sub", {"user_name": "mira"}, source="hub")
+        assert alert is not None
+        driver.queue.admit(alert)
+    (show,) = driver.drain()
+    assert (show.alert.count, show.alert.title) == (2, "sub train: 2 new subscribers")
+    driver.queue.delivered(show.alert.id)
+    assert driver.after(3.0) == []
+
+
+def test_an_event_that_comes_twice_within_the_window_is_one_alert() -> None:
+    driver = Driver(same_id_window=600.0)
+    alert = driver.arrive("cheer", {"bits": 5}, id="e1")
+    driver.after(599.0)
+    assert driver.queue.is_known("hub", "e1")
+    assert driver.queue.judge_arrival("cheer", {"bits": 5}, source="hub", source_id="e1") is None
+    assert driver.queue.view().duplicates == 1
+    driver.arrive("cheer", {"bits": 5}, id="x" * 100_000)
+    assert driver.queue.is_known("hub", "x" * 100_000)
+    for age, known in ((599.0, True), (601.0, False)):
+        again = Driver()
+        again.clock.wall_offset = age
+        again.queue.restore([driver.rows[alert.id]])
+        assert again.queue.is_known("hub", "e1") is known
+    driver.after(2.0)
+    driver.arrive("cheer", {"bits": 5}, id="e1")
+
+
+def test_of_the_seen_ids_the_oldest_go() -> None:
+    driver = Driver()
+    for number in range(10_001):
+        driver.queue.judge_arrival("follow", {}, source="hub", source_id=str(number))
+    assert not driver.queue.is_known("hub", "0")
+    assert driver.queue.is_known("hub", "1")
+
+
+# Playing
+
+
+def test_one_after_the_other_by_priority_then_by_arrival_with_a_breath_between() -> None:
+    driver = Driver()
+    driver.arrive("redemption")
+    for kind in ("follow", "cheer", "raid", "cheer"):
+        driver.arrive(kind)
+    order = []
+    for _ in range(5):
+        alert = driver.show()
+        order.append(alert.type)
+        assert driver.after(alert.duration) == []
+        assert driver.after(0.2499) == []
+        driver.after(0.001)
+    assert order == ["redemption", "raid", "cheer", "cheer", "follow"]
+    assert driver.queue.view().state == "empty"
+
+
+def test_its_time_begins_when_the_hub_took_it() -> None:
+    driver = Driver()
+    alert = driver.arrive("follow")
+    driver.after(30.0)
+    driver.show()
+    assert driver.rows[alert.id].sent_at == driver.clock.time()
+    driver.after(4.9)
+    assert driver.outcome(alert) is None
+    driver.after(0.2)
+    assert driver.outcome(alert) == "unconfirmed"
+    assert driver.rows[alert.id].reason == "sent; no overlay confirmed it"
+
+
+def test_an_overlay_or_the_hubs_report_confirms_it_until_10_s_after_its_end() -> None:
+    driver = Driver()
+    by_overlay = driver.arrive("follow")
+    driver.show()
+    assert driver.queue.confirm(by_overlay.id)
+    driver.after(6.0)
+    assert driver.outcome(by_overlay) == "shown"
+
+    by_report = driver.arrive("follow")
+    before = driver.clock.passed
+    driver.after(1.0)
+    driver.show()
+    assert not driver.queue.overlays_connected(before), "received before it played"
+    driver.after(1.0)
+    assert driver.queue.overlays_connected()
+    driver.after(6.0)
+    assert driver.outcome(by_report) == "shown"
+
+    late, too_late = driver.arrive("raid"), driver.arrive("raid")
+    driver.show()
+    driver.after(10.5)
+    assert driver.outcome(late) == "unconfirmed"
+    assert driver.queue.confirm(late.id)
+    driver.drain()
+    assert (driver.outcome(late), driver.rows[late.id].reason) == ("shown", "")
+    driver.show()
+    driver.after(20.1)
+    assert not driver.queue.confirm(too_late.id)
+    driver.drain()
+    assert counts(driver) == {("follow", "shown"): 2, ("raid", "shown"): 1, ("raid", "unconfirmed"): 1}
+
+
+def test_a_refused_push_is_tried_after_one_and_three_seconds_then_failed() -> None:
+    driver = Driver()
+    alert = driver.arrive("raid")
+    driver.arrive("follow")
+    assert driver.queue.refused(alert.id, "busy")
+    assert shown(driver.after(0.99)) == []
+    assert shown(driver.after(0.02)) == ["raid"]
+    assert driver.queue.refused(alert.id, "busy")
+    assert shown(driver.after(2.99)) == []
+    assert shown(driver.after(0.02)) == ["raid"]
+    assert driver.queue.refused(alert.id, "content type unknown")
+    driver.drain()
+    row = driver.rows[alert.id]
+    assert (row.outcome, row.reason, row.tries) == ("failed", "content type unknown", 3)
+    assert shown(driver.after(1.0)) == ["follow"]
+    assert not driver.queue.delivered(alert.id)
+
+
+def test_a_push_of_unknown_end_is_repeated_in_front_under_the_same_id_or_left() -> None:
+    driver = Driver()
+    alert = driver.arrive("cheer")
+    driver.arrive("cheer")
+    assert driver.queue.uncertain(alert.id, "connection lost")
+    driver.drain()
+    assert (driver.rows[alert.id].state, driver.waiting()[0]) == ("waiting", alert.id)
+    assert shown(driver.after(0.9)) == []
+    driver.after(0.2)
+    assert driver.show().id == alert.id
+
+    leaving = Driver(on_uncertain="leave")
+    alert = leaving.arrive("cheer")
+    assert leaving.queue.uncertain(alert.id, "connection lost")
+    leaving.drain()
+    assert leaving.outcome(alert) == "unconfirmed"
+    assert "connection lost" in leaving.rows[alert.id].reason
+    leaving.after(3.0)
+    assert leaving.queue.confirm(alert.id)
+
+
+def test_an_acknowledgement_after_the_connection_was_lost_spares_the_repetition() -> None:
+    driver = Driver()
+    alert = driver.arrive("cheer")
+    driver.queue.uncertain(alert.id, "connection lost")
+    driver.queue.target(False, "reconnecting")
+    driver.after(5.0)
+    assert driver.queue.confirm(alert.id)
+    driver.queue.target(True)
+    assert driver.drain() == []
+    assert driver.outcome(alert) == "shown"
+
+
+def test_an_acknowledgement_of_an_earlier_push_takes_back_the_one_that_has_not_left() -> None:
+    driver = Driver()
+    alert = driver.arrive("cheer")
+    driver.queue.uncertain(alert.id, "connection lost")
+    driver.drain()
+    driver.clock.passed += 1.5
+    driver.queue.advance()
+    assert driver.queue.confirm(alert.id)
+    assert driver.drain() == []
+    assert (driver.rows[alert.id].state, driver.rows[alert.id].confirmed) == ("playing", True)
+
+
+def test_an_acknowledgement_that_comes_much_later_is_none() -> None:
+    driver = Driver()
+    alert = driver.arrive("cheer")
+    driver.queue.uncertain(alert.id, "connection lost")
+    driver.queue.target(False, "reconnecting")
+    driver.after(10.0)
+    assert not driver.queue.confirm(alert.id)
+    assert driver.waiting() == [alert.id]
+
+
+def test_an_alert_that_ends_every_connection_does_not_stop_the_others() -> None:
+    driver = Driver()
+    poison = driver.arrive("raid")
+    driver.arrive("follow")
+    for _ in range(MOST_TRIES):
+        assert driver.outcome(poison) is None
+        driver.queue.uncertain(poison.id, "connection lost")
+        driver.after(1.5)
+    assert driver.outcome(poison) == "unconfirmed"
+    assert driver.rows[poison.id].reason == "sent 5 times, unknown whether it arrived: connection lost"
+    assert driver.show().type == "follow"
+
+
+def test_nothing_starts_while_the_overlays_are_away() -> None:
+    driver = Driver(there=False)
+    driver.arrive("raid")
+    driver.queue.target(False, "takeover is away")
+    assert driver.after(60.0) == []
+    assert driver.queue.view().words == "waiting for overlays: takeover is away"
+    driver.queue.target(True)
+    assert shown(driver.drain()) == ["raid"]
+
+
+def test_overlays_that_go_before_half_its_time_get_it_again_and_later_end_it() -> None:
+    driver = Driver()
+    alert = driver.arrive("raid")
+    driver.show()
+    driver.after(4.9)
+    driver.queue.target(False, "gone")
+    driver.drain()
+    assert (driver.rows[alert.id].state, driver.rows[alert.id].sent_at) == ("waiting", None)
+    driver.after(9.0)
+    driver.queue.target(True)
+    driver.drain()
+    assert driver.show().id == alert.id
+    driver.after(5.1)
+    driver.queue.confirm(alert.id)
+    driver.queue.target(False, "gone")
+    driver.drain()
+    assert (driver.outcome(alert), driver.rows[alert.id].reason) == ("shown", "ended early: gone")
+
+
+@pytest.mark.parametrize("answer", ["delivered", "refused", "uncertain"])
+def test_what_was_under_way_when_the_overlays_went_waits_for_them(answer: str) -> None:
+    driver = Driver()
+    alert = driver.arrive("raid")
+    driver.queue.target(False, "gone")
+    driver.drain()
+    assert driver.rows[alert.id].state == "playing", "its end is not yet told"
+    getattr(driver.queue, answer)(alert.id, *([] if answer == "delivered" else ["gone"]))
+    driver.drain()
+    assert driver.rows[alert.id].state == "waiting"
+    driver.after(3.0)
+    driver.queue.target(True)
+    assert shown(driver.drain()) == ["raid"]
+
+
+def test_growing_never_shortens_what_lasts_longer_than_300_s(tmp_path: Path) -> None:
+    driver = Driver(ruled(tmp_path, '[[rule]]\ntype = "sub"\nduration = 400\ncollapse = 30'))
+    alert = driver.arrive("sub")
+    driver.show()
+    driver.after(10.0)
+    driver.arrive("sub")
+    driver.after(389.9)
+    assert driver.outcome(alert) is None
+    driver.after(0.2)
+    assert driver.outcome(alert) == "unconfirmed"
+
+
+def test_a_push_that_was_not_yet_carried_out_is_taken_back() -> None:
+    driver = Driver()
+    alert = driver.queue.judge_arrival("raid", {}, source="hub")
+    assert alert is not None
+    driver.queue.admit(alert)
+    driver.queue.target(False, "gone")
+    assert driver.drain() == []
+    assert driver.waiting() == [alert.id]
+    driver.queue.target(True)
+    driver.queue.skip()
+    assert driver.drain() == [], "neither pushed nor taken off"
+
+
+def test_without_a_delivery_alerts_have_their_time_and_say_so() -> None:
+    driver = Driver(there=False, has_target=False)
+    first, second = driver.arrive("follow"), driver.arrive("raid")
+    driver.after(5.3)
+    assert driver.outcome(first) == "unconfirmed"
+    assert driver.rows[first.id].reason == "no delivery is set up"
+    playing = driver.queue.view().playing
+    assert playing is not None
+    assert playing.alert.id == second.id
+    assert playing.ends_at == pytest.approx(EPOCH + 1000 + 5.25 + 10)
+    assert driver.orders == []
+
+
+def test_those_that_bypass_the_queue_show_at_once_at_most_five(tmp_path: Path) -> None:
+    rules = ruled(tmp_path, '[[rule]]\ntype = "follow"\nbypass = true\ncollapse = 0')
+    driver = Driver(rules)
+    driver.arrive("raid")
+    driver.show()
+    follows = [driver.arrive("follow") for _ in range(6)]
+    view = driver.queue.view()
+    assert shown(driver.orders) == ["raid"] + ["follow"] * 5
+    assert [one.alert.id for one in view.beside] == [alert.id for alert in follows[:5]]
+    assert driver.waiting() == [follows[5].id]
+    driver.queue.pause()
+    assert driver.arrive("follow").id in driver.waiting()
+
+
+def test_it_does_not_wait_longer_than_its_time_to_live(tmp_path: Path) -> None:
+    driver = Driver(ruled(tmp_path, '[[rule]]\ntype = "cheer"\ntime_to_live = 60'), there=False)
+    alert = driver.arrive("cheer")
+    driver.clock.wall_offset += 86_400
+    driver.after(59.9)
+    assert driver.outcome(alert) is None
+    driver.after(0.2)
+    assert (driver.outcome(alert), driver.rows[alert.id].reason) == ("expired", "waited longer than 60 s")
+
+
+def test_a_driver_that_is_late_finds_things_as_they_would_have_been(tmp_path: Path) -> None:
+    driver = Driver(ruled(tmp_path, '[[rule]]\ntype = "cheer"\ntime_to_live = 60'))
+    raid, cheer = driver.arrive("raid"), driver.arrive("cheer")
+    driver.show()
+    driver.queue.pause()
+    driver.clock.passed += 100.0
+    assert not driver.queue.remove(cheer.id).ok
+    assert not driver.queue.skip().ok
+    driver.drain()
+    assert (driver.outcome(cheer), driver.outcome(raid)) == ("expired", "unconfirmed")
+
+
+# Commands
+
+
+def test_a_pause_lets_the_playing_one_finish_and_loses_nothing() -> None:
+    driver = Driver()
+    driver.arrive("raid")
+    driver.show()
+    assert driver.queue.pause().message == "paused after the one that plays"
+    waiting = driver.arrive("cheer")
+    driver.after(3600.0)
+    assert driver.waiting() == [waiting.id]
+    assert counts(driver) == {("raid", "unconfirmed"): 1}
+    assert not driver.queue.pause().ok
+    assert not driver.queue.hold(5).ok
+    assert driver.queue.resume().ok
+    assert shown(driver.drain()) == ["cheer"]
+    assert not driver.queue.resume().ok
+
+
+def test_a_hold_and_a_mute_end_by_themselves() -> None:
+    driver = Driver()
+    assert driver.queue.hold(10.0).ok
+    assert driver.queue.view().held_until == driver.clock.time() + 10
+    driver.arrive("raid")
+    assert driver.after(9.9) == []
+    assert shown(driver.after(0.2)) == ["raid"]
+    assert not driver.queue.hold(float("nan")).ok
+
+    assert driver.queue.mute("follow", 1).ok
+    muted = driver.arrive("follow")
+    assert (driver.outcome(muted), driver.rows[muted.id].reason) == ("muted", "follow is muted")
+    driver.after(60.0)
+    assert driver.queue.view().mutes == {}
+    assert driver.outcome(driver.arrive("follow")) is None
+    assert not driver.queue.mute("follow", 0).ok
+
+
+@pytest.mark.parametrize("can_clear", [True, False])
+def test_skip_ends_what_plays_and_says_when_the_overlay_keeps_it(can_clear: bool) -> None:
+    driver = Driver(can_clear=can_clear)
+    assert driver.queue.skip().message == "nothing is playing"
+    alert = driver.arrive("raid")
+    driver.show()
+    done = driver.queue.skip()
+    cleared = [order.alert.id for order in driver.drain() if isinstance(order, Clear)]
+    assert driver.outcome(alert) == "skipped"
+    assert cleared == ([alert.id] if can_clear else [])
+    assert ("cannot be taken off" in done.message) is not can_clear
+
+
+def test_undo_brings_back_what_was_removed_to_its_place() -> None:
+    driver = Driver(there=False)
+    ids = [driver.arrive("cheer").id for _ in range(4)]
+    assert driver.queue.remove(ids[1]).ok
+    assert driver.queue.clear("cheer").message == "cleared 3 waiting cheer"
+    assert not driver.queue.clear().ok
+    driver.drain()
+    assert {driver.outcome(driver.rows[id]) for id in ids} == {"removed"}
+    assert driver.queue.undo().message == "brought back 3"
+    assert driver.waiting() == [ids[0], ids[2], ids[3]]
+    assert driver.queue.undo().ok
+    driver.drain()
+    assert driver.waiting() == ids
+    assert {driver.rows[id].state for id in ids} == {"waiting"}
+    assert counts(driver) == {}
+    assert not driver.queue.undo().ok
+
+
+def test_moving_across_priorities_takes_the_neighbours_and_says_so() -> None:
+    driver = Driver(there=False)
+    raid, cheer, follow = (driver.arrive(kind).id for kind in ("raid", "cheer", "follow"))
+    assert (
+        driver.queue.move(follow, 1).message == "moved follow of mira to 1; its priority is now 9, it was 2"
+    )
+    assert driver.waiting() == [follow, raid, cheer]
+    assert driver.queue.move(follow, 3).message.endswith("its priority is now 6, it was 9")
+    assert driver.waiting() == [raid, cheer, follow]
+    later = driver.arrive("cheer").id
+    assert driver.waiting()[-1] == later, "a new one goes behind what was moved there"
+    assert not driver.queue.move(follow, 0).ok
+    assert not driver.queue.move(follow, 5).ok
+    # Halving the distance ends somewhere; the places are then made anew.
+    for _ in range(40):
+        driver.queue.move(later, 3)
+        driver.queue.move(follow, 3)
+    driver.drain()
+    assert driver.waiting() == [raid, cheer, follow, later]
+    places = [alert.place for alert in driver.queue.view().waiting[1:]]
+    assert places == sorted(set(places))
+    assert {id: row.place for id, row in driver.rows.items()} == {
+        alert.id: alert.place for alert in driver.queue.view().waiting
+    }
+
+
+def test_requeue_makes_a_new_alert_of_an_old_one() -> None:
+    driver = Driver()
+    old = driver.arrive("raid")
+    driver.show()
+    assert not driver.queue.requeue(driver.rows[old.id]).ok
+    driver.queue.mute("raid", 5)
+    driver.after(11.0)
+    done = driver.queue.requeue(driver.rows[old.id])
+    assert done.ok
+    assert shown(driver.drain()) == ["raid"]
+    assert done.id is not None
+    new = driver.rows[done.id]
+    assert (new.requeued_from, new.title, new.outcome, new.tries) == (old.id, old.title, None, 1)
+
+
+def test_what_cannot_be_read_is_kept_bounded_and_cannot_be_requeued() -> None:
+    driver = Driver()
+    driver.queue.reject("cheer", "\x00" * 100_000, "the event is no object", "hub")
+    driver.drain()
+    (row,) = driver.rows.values()
+    assert (row.outcome, row.reason, row.payload_cut) == ("rejected", "the event is no object", True)
+    assert len(row.payload.encode()) <= MOST_PAYLOAD
+    assert not driver.queue.requeue(row).ok
+
+
+def test_panic_clears_the_overlay_and_pauses(tmp_path: Path) -> None:
+    driver = Driver(ruled(tmp_path, '[[rule]]\ntype = "follow"\nbypass = true'))
+    raid, follow, cheer = (driver.arrive(kind) for kind in ("raid", "follow", "cheer"))
+    driver.queue.panic()
+    cleared = {order.alert.id for order in driver.drain() if isinstance(order, Clear)}
+    assert cleared == {raid.id, follow.id}
+    assert driver.outcome(raid) == driver.outcome(follow) == "removed"
+    assert (driver.queue.view().state, driver.waiting()) == ("paused", [cheer.id])
+
+
+# Restarts
+
+
+def test_a_restart_goes_on_where_it_was() -> None:
+    driver = Driver(most_waiting=3)
+    playing = driver.arrive("raid")
+    for kind in ("cheer", "follow", "gift"):
+        driver.arrive(kind)
+    order = driver.waiting()
+    driver.show()
+    rows = list(driver.rows.values())
+
+    def restart(seconds: float) -> Driver:
+        again = Driver(most_waiting=3, there=False)
+        again.clock.wall_offset = driver.clock.time() + seconds - again.clock.time()
+        again.rows = {row.id: row for row in rows}
+        again.queue.restore(rows)
+        again.drain()
+        return again
+
+    soon = restart(4.0)
+    assert soon.rows[playing.id].state == "waiting"
+    # One more than fit: of the lowest priority the oldest goes.
+    assert soon.waiting() == [playing.id, order[0], order[1]]
+    assert soon.outcome(soon.rows[order[2]]) == "dropped"
+    later = restart(6.0)
+    assert later.waiting() == order
+    assert "before an overlay confirmed it" in later.rows[playing.id].reason
+    backwards = restart(-3600.0)
+    assert backwards.waiting()[0] == playing.id
+    before = backwards.queue.view()
+    backwards.queue.restore(rows)
+    assert backwards.queue.view() is before
+
+
+def test_a_clock_that_was_set_back_lets_nothing_wait_longer(tmp_path: Path) -> None:
+    rules = ruled(tmp_path, '[[rule]]\ntype = "cheer"\ntime_to_live = 60')
+    old = Driver(rules, there=False).arrive("cheer")
+    driver = Driver(there=False)
+    driver.clock.wall_offset = -3600.0
+    driver.queue.restore([old])
+    driver.after(60.1)
+    assert (driver.outcome(old), driver.rows[old.id].reason) == ("expired", "waited longer than 60 s")
+
+
+@pytest.mark.parametrize(("on_uncertain", "state"), [("again", "waiting"), ("leave", "ended")])
+def test_what_was_being_sent_when_the_program_ended_is_uncertain(on_uncertain: Any, state: str) -> None:
+    driver = Driver()
+    alert = driver.arrive("raid")
+    again = Driver(there=False, on_uncertain=on_uncertain)
+    again.queue.restore([driver.rows[alert.id]])
+    again.drain()
+    assert again.rows[alert.id].state == state
+
+
+def test_alerts_that_the_store_brings_late_stand_before_newer_ones() -> None:
+    driver = Driver(there=False)
+    old = driver.arrive("cheer")
+    again = Driver(there=False)
+    again.clock.passed += 5
+    new = again.arrive("cheer")
+    again.queue.restore([driver.rows[old.id]])
+    assert again.waiting() == [old.id, new.id]
+
+
+def test_the_view_is_the_same_until_something_changes() -> None:
+    driver = Driver(there=False)
+    driver.arrive("raid")
+    view = driver.queue.view()
+    driver.after(60.0)
+    assert driver.queue.view() is view
+    driver.arrive("cheer")
+    assert driver.queue.view() is not view

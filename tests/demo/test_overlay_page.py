@@ -1,0 +1,130 @@
+"""The simulated overlay page, and what the hub tells of pages: only what is really there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from plain_client import eventually
+
+from tui.demo.hub import Hub
+from tui.demo.overlay import OverlayPage
+from tui.demo.scenario import ALERT_PAGE, Scenario, demo_hubs
+from tui.demo.topics import telemetry
+
+
+@asynccontextmanager
+async def opened(hub: Hub, name: str = "takeover") -> AsyncIterator[OverlayPage]:
+    page = OverlayPage(lambda: hub.url, name)
+    page.open()
+    try:
+        await eventually(lambda: page.joined)
+        yield page
+    finally:
+        await page.close()
+
+
+def connected(hub: Hub) -> dict[str, bool]:
+    return {each["name"]: each["connected"] for each in telemetry(hub)["overlays"]}
+
+
+async def force(client, number: str, duration: int = 10_000) -> None:
+    content = {"type": "alert", "data": {"id": number, "title": "hello"}, "duration": duration}
+    await client.send("1", "9", "stream:overlays", "force_content", content)
+
+
+async def test_a_page_shows_an_alert_and_says_so_to_the_others(hub, client):
+    peer = await client()
+    await peer.join("stream:overlays")
+    async with opened(hub) as page:
+        await force(peer, "a1")
+        frame = await peer.until("alert_shown")
+        assert {key: frame[4][key] for key in ("id", "overlay")} == {"id": "a1", "overlay": "takeover"}
+        assert [each.id for each in page.shown] == ["a1"]
+        state = hub.show.queue_state()
+        assert [item["data"]["id"] for item in state["queue"]] == ["a1"]
+        await peer.send("1", "10", "stream:overlays", "takeover_clear", {})
+        await peer.until("takeover_clear")
+        await eventually(lambda: page.showing is None)
+        assert hub.show.queue_state()["queue"] == []
+        assert len(page.shown) == len(page.clears) == 1
+
+
+async def test_who_is_no_page_cannot_say_that_one_shows_anything(hub, client):
+    peer, other = await client(), await client()
+    for each in (peer, other):
+        await each.join("stream:overlays")
+        await each.receive()
+    answer = (await peer.ask("1", "2", "stream:overlays", "alert_shown", {"id": "a1"}))[4]
+    assert answer["response"]["error"]["code"] == "not_an_overlay"
+    await other.beat()
+    page = await client()
+    await page.join("stream:overlays", {"overlay": "takeover"})
+    await page.receive()
+    answer = (await page.ask("1", "2", "stream:overlays", "alert_shown", {"id": 1}))[4]
+    assert answer["response"]["error"]["details"] == {"field": "id"}
+
+
+async def test_only_a_page_that_joined_is_told_as_connected(hub, client):
+    peer = await client()
+    await peer.join("stream:overlays")
+    assert connected(hub) == {"omnibar": False, "takeover": False, "ironmon": False}
+    assert all(each["lastSeen"] is None for each in telemetry(hub)["overlays"])
+    async with opened(hub), opened(hub, "of its own"):
+        assert connected(hub) == {"omnibar": False, "takeover": True, "ironmon": False, "of its own": True}
+    await eventually(lambda: not any(connected(hub).values()))
+    seen = {each["name"]: each["lastSeen"] for each in telemetry(hub)["overlays"]}
+    assert seen["omnibar"] is None
+    assert seen["takeover"] is not None
+
+
+async def test_a_page_comes_back_and_shows_what_is_on_now(hub, client):
+    async with opened(hub) as page:
+        hub.faults.drop_all()
+        await eventually(lambda: not page.joined)
+        peer = await client()
+        await peer.join("stream:overlays")
+        await force(peer, "a1")
+        await eventually(lambda: [each.id for each in page.shown] == ["a1"])
+        hub.faults.garbage()
+        hub.faults.crash_channel("stream:overlays")
+        await eventually(lambda: len(page.shown) == 2)
+        await page.close()
+        assert not page.is_open
+        assert page.showing is None
+
+
+async def test_content_that_is_over_is_shown_to_nobody(hub, client):
+    peer = await client()
+    await peer.join("stream:overlays")
+    await force(peer, "a1", duration=0)
+    await peer.until("content_update")
+    async with opened(hub) as page:
+        await peer.send("1", "2", "stream:overlays", "request_state", {})
+        await peer.until("phx_reply")
+        assert list(page.shown) == []
+
+
+async def test_the_page_of_the_demonstration_closes_and_opens_on_command():
+    async with Scenario(demo_hubs(seed=1), schedule=()) as scenario:
+        page = scenario.pages[ALERT_PAGE]
+        await eventually(lambda: page.joined)
+        await scenario.trigger("overlay_page")
+        await eventually(lambda: not page.is_open and not connected(scenario.hubs["hub"])[ALERT_PAGE])
+        await scenario.trigger("overlay_page")
+        await eventually(lambda: page.joined and connected(scenario.hubs["hub"])[ALERT_PAGE])
+
+
+async def test_viewers_give_and_follow_in_masses(hub, client):
+    peer = await client()
+    await peer.join("events:all")
+    hub.faults.gift_bomb(50)
+    bomb = await peer.receive()
+    assert (bomb[3], bomb[4]["total"]) == ("gift_subscription", 50)
+    gifts = [(await peer.receive())[4] for _ in range(50)]
+    assert all(each["is_gift"] and each["gifter_name"] == bomb[4]["user_name"] for each in gifts)
+    following = asyncio.create_task(hub.faults.follows(20, rate=2_000))
+    ids = {(await peer.receive())[4]["id"] for _ in range(20)}
+    await following
+    assert len(ids) == 20

@@ -1,0 +1,1 @@
+"""The alert queue: what events become, in which order they are shown, and what became of each."""

@@ -1,0 +1,159 @@
+"""One alert: what happened, how it is to be shown, and what became of it."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+State = Literal["waiting", "playing", "ended"]
+Outcome = Literal[
+    "shown",
+    "unconfirmed",
+    "skipped",
+    "removed",
+    "expired",
+    "dropped",
+    "muted",
+    "collapsed",
+    "failed",
+    "rejected",
+]
+
+MOST_TITLE = 200
+"""Characters of ``who`` and of ``title``."""
+MOST_MESSAGE = 500
+"""Characters of ``message`` and of ``reason``."""
+MOST_TYPE = 40
+"""Characters of ``type``."""
+MOST_PAYLOAD = 16 * 1024
+"""Bytes of ``payload``."""
+
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+_KEPT_VALUE = 200
+# Line ends and the other controls, and what turns the reading direction of all that follows.
+_CONTROLS = re.compile("[\\s\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An alert as it is stored. All texts are from the network: bounded, of one line, never markup.
+
+    Attributes:
+        id: ours, unique for ever, in the order of time.
+        type: ``follow``, ``sub``, ``gift``, ``resub``, ``cheer``, ``raid``, ``redemption`` or any other word.
+        payload: the event as JSON text; ``payload_cut`` says that parts of it were left out.
+        priority: 1 to 10; 10 is shown first.
+        duration: seconds on the overlay.
+        time_to_live: seconds that it may wait; None is without end.
+        bypass: shown at once, beside the queue.
+        collapse: seconds after its last growth in which another of its type makes it grow; 0 is never.
+        source_id: the event's own id at its source.
+        accepted_at: epoch seconds, like the other times.
+        count: how many events it stands for.
+        grown_at: when it last grew by collapsing.
+        place: the order within a priority; lower is earlier.
+        outcome: None while it is open. ``shown`` means that an overlay confirmed it.
+        reason: the outcome in words, where there is more to say.
+        sent_at: when the hub answered that it took it; None before, and again while it is offered anew.
+        confirmed: an overlay showed that it has it.
+        into: the id of the alert that it was collapsed into.
+        requeued_from: the id of the ended alert that it repeats.
+        tries: how often it was pushed.
+    """
+
+    id: str
+    type: str
+    accepted_at: float
+    who: str = ""
+    title: str = ""
+    message: str = ""
+    payload: str = "{}"
+    payload_cut: bool = False
+    priority: int = 5
+    duration: float = 6.0
+    time_to_live: float | None = None
+    bypass: bool = False
+    collapse: float = 0.0
+    source: str = ""
+    source_id: str | None = None
+    count: int = 1
+    grown_at: float | None = None
+    place: float = 0.0
+    state: State = "waiting"
+    outcome: Outcome | None = None
+    reason: str = ""
+    sent_at: float | None = None
+    confirmed: bool = False
+    ended_at: float | None = None
+    into: str | None = None
+    requeued_from: str | None = None
+    tries: int = 0
+
+
+encode = msgspec.json.Encoder().encode
+"""The stored form of an alert."""
+
+_decode = msgspec.json.Decoder(Alert).decode
+
+
+def decode(data: bytes) -> Alert:
+    """The alert that :func:`encode` wrote; fields that a later version added are left out.
+
+    Raises:
+        ValueError: this is no alert.
+    """
+    return _decode(data)
+
+
+def new_id(now: float, chance: random.Random) -> str:
+    """20 characters: 10 of the time (epoch seconds, to the millisecond), 10 of chance."""
+    number = (max(0, int(now * 1000)) % (1 << 50)) << 50 | chance.getrandbits(50)
+    return "".join(_DIGITS[number >> shift & 31] for shift in range(95, -1, -5))
+
+
+def fitted(text: str, most: int) -> str:
+    """``text`` as one line of at most ``most`` characters, fit to be encoded; a cut shows as an ellipsis."""
+    # Cut before anything else: the text may be a megabyte long.
+    kept = text[: most + 1].encode("utf-8", "replace").decode()
+    kept = _CONTROLS.sub(" ", kept).strip()
+    return kept if len(text) <= most else kept[: most - 1] + "…"
+
+
+def payload_text(payload: Mapping[str, Any]) -> tuple[str, bool]:
+    """The payload as JSON of at most :data:`MOST_PAYLOAD` bytes, and whether something was left out.
+
+    What is too large keeps the plain values of its first level, each text cut, as far as they fit.
+    """
+    try:
+        whole = msgspec.json.encode(payload)
+        if len(whole) <= MOST_PAYLOAD:
+            return whole.decode(), False
+    except (TypeError, ValueError, RecursionError):
+        pass  # Not what a JSON decoder makes; its plain values are kept all the same.
+    size, parts = 2, []
+    for key, value in payload.items():
+        if isinstance(value, str):
+            value = fitted(value, _KEPT_VALUE)
+        elif not (value is None or isinstance(value, bool | float) or _is_small(value)):
+            continue
+        part = f"{_json(fitted(str(key), _KEPT_VALUE))}:{_json(value)}"
+        size += len(part) + 1
+        if size > MOST_PAYLOAD:
+            break
+        parts.append(part)
+    return "{" + ",".join(parts) + "}", True
+
+
+def _is_small(value: object) -> bool:
+    return isinstance(value, int) and abs(value) < 1 << 63
+
+
+def _json(value: object) -> str:
+    # Infinity is no JSON.
+    if isinstance(value, float) and value - value != 0:
+        return "null"
+    return json.dumps(value)

@@ -1,0 +1,149 @@
+"""Alerts on their way to the overlays: pushed on a channel, taken off again, acknowledged by an overlay."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from tui.alerts.alert import Alert
+from tui.alerts.options import DeliveryOptions
+from tui.alerts.templates import Template, field
+from tui.channels import Channel, ChannelsError, NotConnectedError
+from tui.channels.errors import ChannelClosed, PushDropped
+
+_NAME = re.compile(r"\{([A-Za-z_]\w*(?:\.\w+)*)\}", re.ASCII)
+_MOST_TEXT = 500
+_REMEMBERED_REPLIES = 100
+
+FindChannel = Callable[[str, str], Channel | None]
+"""The channel of a connection (its name) and a topic; None when there is none."""
+
+
+class Sent(NamedTuple):
+    """What became of a push."""
+
+    result: Literal["delivered", "refused", "uncertain", "not sent"]
+    """Uncertain: it went out and the connection went before the answer."""
+    reason: str = ""
+
+
+def fill(template: Any, values: Mapping[str, Any]) -> Any:
+    """``template`` with every ``{name}`` in its texts replaced from ``values``; dots lead into objects.
+
+    A text that is one name and nothing else becomes the value itself, a number or an object; one that
+    names nothing becomes null. A text whose braces are no names stays as it is.
+    """
+    if isinstance(template, Mapping):
+        return {str(key): fill(value, values) for key, value in template.items()}
+    if isinstance(template, (list, tuple)):
+        return [fill(value, values) for value in template]
+    if not isinstance(template, str) or "{" not in template:
+        return template
+    if name := _NAME.fullmatch(template):
+        return field(values, name[1])
+    try:
+        return Template(template).render(values, {}, _MOST_TEXT)
+    except ValueError:
+        return template
+
+
+def values_of(alert: Alert) -> dict[str, Any]:
+    """What a payload template can name."""
+    return {
+        "id": alert.id,
+        "type": alert.type,
+        "who": alert.who,
+        "title": alert.title,
+        "message": alert.message,
+        "count": alert.count,
+        "priority": alert.priority,
+        "duration": alert.duration,
+        "duration_ms": round(alert.duration * 1000),
+        "payload": msgspec.json.decode(alert.payload),
+    }
+
+
+class Delivery:
+    """Pushes to the channel that the settings name. Never waits in the client's push buffer.
+
+    Args:
+        find: looked up anew at each push, since a reload may have replaced the connection.
+    """
+
+    def __init__(self, options: DeliveryOptions, find: FindChannel) -> None:
+        self.options = options
+        self._find = find
+        self._reply_ids: OrderedDict[str, Any] = OrderedDict()
+
+    @property
+    def words(self) -> str:
+        """Where it delivers to."""
+        return f"{self.options.connection} {self.options.topic}"
+
+    @property
+    def can_clear(self) -> bool:
+        """What plays can be taken off."""
+        return self.options.clear_event is not None
+
+    @property
+    def channel(self) -> Channel | None:
+        """The channel of the settings, if there is one now."""
+        return self._find(self.options.connection, self.options.topic)
+
+    def absent(self) -> str | None:
+        """Why nothing can be delivered now, in words; None when it can."""
+        channel = self.channel
+        if channel is None:
+            return f"{self.words} is not there"
+        if channel.can_push:
+            return None
+        if channel.state == "joined":
+            return f"{self.options.connection} cannot send just now"
+        return f"{self.words}: {channel.reason or channel.state}"
+
+    async def show(self, alert: Alert) -> Sent:
+        """Push an alert and await the hub's answer."""
+        options = self.options
+        sent, response = await self._push(
+            self.channel, options.event, fill(options.payload, values_of(alert))
+        )
+        if sent.result == "delivered" and isinstance(response, Mapping):
+            self._reply_ids[alert.id] = field(response, options.reply_id)
+            while len(self._reply_ids) > _REMEMBERED_REPLIES:
+                self._reply_ids.popitem(last=False)
+        return sent
+
+    async def clear(self, alert: Alert) -> Sent:
+        """Push what takes an alert off again."""
+        options = self.options
+        if options.clear_event is None:
+            return Sent("not sent", "the hub has nothing that takes an alert off")
+        values = values_of(alert) | {"reply_id": self._reply_ids.get(alert.id)}
+        channel = self._find(options.connection, options.clear_topic or options.topic)
+        sent, _ = await self._push(channel, options.clear_event, fill(options.clear_payload, values))
+        return sent
+
+    async def _push(self, channel: Channel | None, event: str, payload: Any) -> tuple[Sent, Any]:
+        if channel is None or not channel.can_push:
+            return Sent("not sent", self.absent() or "not joined"), None
+        try:
+            response = await channel.push(event, payload, timeout=self.options.timeout)
+        except NotConnectedError as error:
+            return Sent("uncertain", str(error)), None
+        except (ChannelClosed, PushDropped) as error:
+            return Sent("uncertain", str(error)), None
+        except ChannelsError as error:
+            return Sent("refused", str(error)), None
+        except (TypeError, ValueError, RecursionError) as error:
+            # A template that makes nothing that JSON can say.
+            return Sent("refused", f"the payload cannot be sent: {error}"), None
+        return Sent("delivered"), response
+
+    def acknowledged(self, payload: Any) -> str | None:
+        """The id that an overlay acknowledges with ``payload``; None when it names none."""
+        found = field(payload, self.options.acknowledged_id) if isinstance(payload, Mapping) else None
+        return found if isinstance(found, str) else None

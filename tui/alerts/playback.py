@@ -1,0 +1,457 @@
+"""What plays and what waits: when an alert begins, ends or comes back, whatever becomes of its pushes."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from tui.alerts.alert import MOST_MESSAGE, Alert, Outcome, fitted
+from tui.alerts.record import Record
+from tui.alerts.rules import Rules
+from tui.alerts.stage import Stage
+from tui.alerts.view import Clear, Order, QueueView, Show, Update
+from tui.alerts.waiting import Entry, WaitingLine
+from tui.channels.clock import Clock
+
+MOST_BESIDE = 5
+MOST_TRIES = 5
+"""Pushes of one alert that ended in doubt; after so many it is left, or it would stop all others for ever."""
+UNCERTAIN_PAUSE = 1.0
+"""Seconds before the next push after one of unknown end."""
+LATE_CONFIRMATION = 10.0
+"""Seconds after an alert's end in which a confirmation still counts."""
+MOST_DOUBTFUL = 100
+"""Ended alerts for which a late confirmation is awaited."""
+
+NOT_CONFIRMED = "sent; no overlay confirmed it"
+NO_DELIVERY = "no delivery is set up"
+_NOT_THERE_YET = "not connected yet"
+
+Render = Callable[[Alert, int], tuple[str, str]]
+
+
+class Playback:
+    """The part of :class:`tui.alerts.queue.AlertQueue` that time and the delivery move; see there."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        rules: Rules,
+        has_target: bool,
+        can_clear: bool,
+        on_uncertain: Literal["again", "leave"],
+        most_waiting: int,
+        gap: float,
+        render: Render | None,
+    ) -> None:
+        self.rules = rules
+        self._clock = clock
+        self._has_target = has_target
+        self._can_clear = can_clear
+        self._on_uncertain = on_uncertain
+        self._most_waiting = most_waiting
+        self._gap = gap
+        self._render = render
+        self._now = clock.monotonic()
+        self._available = False
+        self._target_words = _NOT_THERE_YET
+        self._paused = False
+        self._held_until = -math.inf
+        self._held_until_epoch: float | None = None
+        self._gap_until = -math.inf
+        self._waiting = WaitingLine()
+        self._playing: Stage | None = None
+        self._beside: list[Stage] = []
+        self._growing: dict[str, Entry] = {}
+        self._mutes: dict[str, tuple[float, float]] = {}
+        self._doubtful: deque[tuple[Alert, float, float]] = deque(maxlen=MOST_DOUBTFUL)
+        self._record = Record()
+        self._orders: list[Order] = []
+        self._view: QueueView | None = None
+
+    # What the driver takes
+
+    def take_changed(self) -> list[Alert]:
+        """Every alert whose stored row must change, in its latest state, once. Commit them together."""
+        changed = list(self._record.changed.values())
+        self._record.changed.clear()
+        return changed
+
+    def take_orders(self) -> list[Order]:
+        """What is to be done, in this order, once the rows taken just before are committed."""
+        orders, self._orders = self._orders, []
+        return orders
+
+    def next_at(self) -> float | None:
+        """The monotonic moment at which :meth:`advance` must be called; None: only a call changes things."""
+        moments = [self._waiting.next_expiry()]
+        moments += [until for until, _ in self._mutes.values()]
+        if self._is_held():
+            moments.append(self._held_until)
+        for stage in self._stages():
+            if stage.phase != "retrying" or self._may_show():
+                moments += [stage.deadline, stage.update_at]
+        if self._playing is None and len(self._waiting) and self._may_show():
+            moments.append(self._gap_until)
+        earliest = min(moments)
+        return None if earliest == math.inf else earliest
+
+    def advance(self) -> None:
+        """Does what is due by now. Calling it too early or too often does nothing."""
+        self._enter()
+        self._settle()
+
+    # What the driver tells of the delivery
+
+    def target(self, available: bool, words: str = "") -> None:
+        """Whether there is anything to deliver to; ``words`` say why not. Away: nothing starts.
+
+        What plays is offered again if less than half its time had passed, else it ends. A push that is
+        under way stays until its end is told.
+        """
+        now = self._enter()
+        words = fitted(words, MOST_MESSAGE)
+        if (available, words) != (self._available, self._target_words):
+            self._available = available
+            self._target_words = words
+            self._view = None
+        if not self._is_there():
+            for stage in self._stages():
+                if stage.phase == "sending" and not self._withdraw(stage):
+                    continue
+                self._interrupt(stage, now)
+        self._settle()
+
+    def delivered(self, id: str) -> bool:
+        """The hub took it: its time begins. False when it was not being sent."""
+        now = self._enter()
+        stage = self._find_stage(id)
+        found = stage is not None and stage.phase == "sending"
+        if stage is not None and found:
+            self._begin(stage, now)
+        self._settle()
+        return found
+
+    def refused(self, id: str, reason: str) -> bool:
+        """The hub refused it, or it never left: tried again after 1 s and after 3 s more, then failed."""
+        now = self._enter()
+        stage = self._find_stage(id)
+        found = stage is not None and stage.phase == "sending"
+        if stage is not None and found:
+            if not stage.refused(now):
+                self._leave(stage)
+                self._end(stage.entry, "failed", reason)
+            elif not self._is_there():
+                self._interrupt(stage, now)
+            self._view = None
+        self._settle()
+        return found
+
+    def uncertain(self, id: str, reason: str) -> bool:
+        """The connection went after the push had left: nobody knows whether it arrived."""
+        self._enter()
+        stage = self._find_stage(id)
+        found = stage is not None and stage.phase == "sending"
+        if stage is not None and found:
+            self._lose(stage, reason)
+        self._settle()
+        return found
+
+    def confirm(self, id: str) -> bool:
+        """An overlay acknowledged it. Counts until 10 s after its end; False when it changed nothing."""
+        now = self._enter()
+        found = True
+        stage = self._find_stage(id)
+        entry = self._waiting.find(id)
+        if stage is not None:
+            self._confirm(stage)
+            if stage.phase != "showing":
+                # Whatever became of the hub's answer: it is on the overlay.
+                self._withdraw(stage)
+                self._begin(stage, now)
+        elif entry is not None and entry.uncertain_at + LATE_CONFIRMATION > now:
+            self._waiting.remove(entry)
+            self._end(entry, "shown", "confirmed after the connection was lost")
+        else:
+            found = self._confirm_ended(lambda alert, _since, _ended: alert.id == id, now)
+        self._settle()
+        return found
+
+    def overlays_connected(self, at: float | None = None) -> bool:
+        """A hub report received at monotonic ``at`` (now, if left out) names an overlay as connected.
+
+        Confirms whatever was on the air at that moment; True when that is news.
+        """
+        now = self._enter()
+        if at is None:
+            at = now
+        found = False
+        if self._has_target:
+            for stage in self._stages():
+                if stage.phase == "showing" and stage.since <= at and not stage.entry.alert.confirmed:
+                    self._confirm(stage)
+                    found = True
+            found |= self._confirm_ended(lambda _alert, since, ended: since <= at <= ended, now)
+        self._settle()
+        return found
+
+    # Time
+
+    def _tick(self) -> float:
+        self._now = max(self._now, self._clock.monotonic())
+        return self._now
+
+    def _enter(self) -> float:
+        """Ends what is due, without beginning anything; returns the time."""
+        now = self._tick()
+        if self._held_until != -math.inf and self._held_until <= now:
+            self._held_until = -math.inf
+            self._view = None
+        for type in [type for type, (until, _) in self._mutes.items() if until <= now]:
+            del self._mutes[type]
+            self._view = None
+        for stage in self._stages():
+            if stage.phase == "showing" and stage.deadline <= now:
+                self._finish(stage, now)
+            elif stage.phase == "sending" and stage.deadline <= now:
+                self._lose(stage, "nobody told how the push ended")
+        self._expire(now)
+        return now
+
+    def _settle(self) -> None:
+        """Keeps the bounds and begins what may begin; at the end of every call."""
+        self._expire(self._now)
+        self._drop_surplus()
+        for stage in self._stages():
+            if stage.update_at <= self._now:
+                self._order(Update(stage.entry.alert))
+                stage.updated(self._now)
+            if stage.phase == "retrying" and stage.deadline <= self._now and self._may_show():
+                self._push(stage)
+        if self._playing is None and len(self._waiting) and self._gap_until <= self._now and self._may_show():
+            entry = self._waiting.first()
+            self._waiting.remove(entry)
+            self._playing = self._start(entry)
+
+    def _expire(self, now: float) -> None:
+        for entry in self._waiting.expired(now):
+            self._waiting.remove(entry)
+            self._end(entry, "expired", f"waited longer than {entry.alert.time_to_live:g} s")
+
+    def _drop_surplus(self) -> None:
+        while len(self._waiting) > self._most_waiting:
+            entry = self._waiting.least()
+            self._waiting.remove(entry)
+            self._end(entry, "dropped", f"queue full: {self._most_waiting} others wait")
+
+    # Growing
+
+    def _target_of(self, alert: Alert, now: float) -> Entry | None:
+        """The open alert that a newcomer makes grow; None when it stands for itself."""
+        target = self._growing.get(alert.type)
+        if target is None or alert.collapse <= 0 or now - target.grown > alert.collapse:
+            return None
+        return target
+
+    def _grow(self, target: Entry, entry: Entry, now: float) -> None:
+        count = target.alert.count + entry.alert.count
+        title, message = (self._render or self.rules.render)(target.alert, count)
+        self._amend(target, count=count, title=title, message=message, grown_at=self._clock.time())
+        target.grown = now
+        stage = self._find_stage(target.alert.id)
+        if stage is not None:
+            stage.prolong(now)
+            for at, order in enumerate(self._orders):
+                if isinstance(order, Show) and order.alert.id == stage.id:
+                    self._orders[at] = Show(target.alert)
+                    stage.pushed_count = count
+        entry.alert = replace(entry.alert, into=target.alert.id)
+        self._end(entry, "collapsed", "")
+
+    # From waiting to the stage and back
+
+    def _join(self, entry: Entry) -> None:
+        """A new alert waits, or shows at once beside the others."""
+        if entry.alert.bypass and self._may_show() and len(self._beside) < MOST_BESIDE:
+            self._beside.append(self._start(entry))
+            self._may_grow(entry)
+        else:
+            self._wait(entry)
+
+    def _wait(self, entry: Entry) -> None:
+        self._waiting.add(entry)
+        self._may_grow(entry)
+        self._view = None
+
+    def _may_grow(self, entry: Entry) -> None:
+        latest = self._growing.get(entry.alert.type)
+        if entry.alert.collapse > 0 and (latest is None or latest.grown <= entry.grown):
+            self._growing[entry.alert.type] = entry
+
+    def _start(self, entry: Entry) -> Stage:
+        stage = Stage(entry)
+        if self._has_target:
+            self._push(stage)
+        else:
+            self._amend(entry, state="playing", tries=entry.alert.tries + 1)
+            stage.shown(self._now)
+        return stage
+
+    def _push(self, stage: Stage) -> None:
+        self._amend(stage.entry, state="playing", tries=stage.entry.alert.tries + 1)
+        stage.pushed(self._now)
+        self._order(Show(stage.entry.alert))
+
+    def _begin(self, stage: Stage, now: float) -> None:
+        """Its time begins."""
+        stage.shown(now)
+        self._amend(stage.entry, sent_at=self._clock.time())
+        if not self._is_there():
+            self._interrupt(stage, now)
+
+    def _confirm(self, stage: Stage) -> None:
+        if not stage.entry.alert.confirmed:
+            self._amend(stage.entry, confirmed=True)
+
+    def _interrupt(self, stage: Stage, now: float) -> None:
+        """There is nowhere to show it any more."""
+        if stage.is_past_half(now) or (stage.phase == "showing" and stage.entry.alert.tries >= MOST_TRIES):
+            self._finish(stage, now, f"ended early: {self._target_words}")
+        else:
+            self._leave(stage)
+            self._put_back(stage.entry)
+
+    def _lose(self, stage: Stage, reason: str) -> None:
+        """Nobody knows whether its push arrived."""
+        self._leave(stage)
+        self._gap_until = self._now + UNCERTAIN_PAUSE
+        self._doubt(stage.entry, reason)
+
+    def _doubt(self, entry: Entry, reason: str) -> None:
+        if self._on_uncertain == "again" and entry.alert.tries < MOST_TRIES:
+            entry.uncertain_at = self._now
+            self._put_back(entry)
+            return
+        tries = "" if entry.alert.tries < 2 else f" {entry.alert.tries} times"
+        alert = self._end(entry, "unconfirmed", f"sent{tries}, unknown whether it arrived: {reason}")
+        self._remember_doubtful(alert, self._now)
+
+    def _put_back(self, entry: Entry) -> None:
+        """It waits again, in front of its priority, under the same id."""
+        self._amend(entry, state="waiting", sent_at=None, confirmed=False)
+        self._waiting.add_in_front(entry)
+        self._record.changed[entry.alert.id] = entry.alert
+        self._may_grow(entry)
+
+    def _leave(self, stage: Stage) -> None:
+        """Takes it from the stage; the next one begins after the gap."""
+        if stage is self._playing:
+            self._playing = None
+            self._gap_until = self._now + self._gap
+        else:
+            self._beside.remove(stage)
+        self._view = None
+
+    def _recall(self, stage: Stage) -> str:
+        """Takes it from the stage and off the overlay; what is to be added to the words about it."""
+        self._leave(stage)
+        if self._withdraw(stage) or stage.phase == "retrying" or not self._has_target:
+            return ""
+        if not self._can_clear:
+            return "; it cannot be taken off the overlay, where it stays until its time ends"
+        self._order(Clear(stage.entry.alert))
+        return ""
+
+    def _withdraw(self, stage: Stage) -> bool:
+        """Whether its push was still to be carried out, and now is not."""
+        kept = [order for order in self._orders if isinstance(order, Clear) or order.alert.id != stage.id]
+        was_pushed = any(isinstance(order, Show) and order.alert.id == stage.id for order in self._orders)
+        self._orders = kept
+        if was_pushed:
+            self._amend(stage.entry, tries=stage.entry.alert.tries - 1)
+        return was_pushed
+
+    # Ends
+
+    def _finish(self, stage: Stage, now: float, early: str = "") -> None:
+        """Its time is over."""
+        self._leave(stage)
+        reason = NOT_CONFIRMED if self._has_target else NO_DELIVERY
+        alert = self._end_shown(stage.entry, stage.entry.alert.confirmed, reason, early)
+        if alert.outcome == "unconfirmed":
+            self._remember_doubtful(alert, stage.since)
+
+    def _end_shown(self, entry: Entry, is_confirmed: bool, reason: str, early: str = "") -> Alert:
+        if is_confirmed:
+            return self._end(entry, "shown", early)
+        return self._end(entry, "unconfirmed", f"{reason}; {early}" if early else reason)
+
+    def _remember_doubtful(self, alert: Alert, since: float) -> None:
+        while self._doubtful and self._doubtful[0][2] + LATE_CONFIRMATION <= self._now:
+            self._doubtful.popleft()
+        self._doubtful.append((alert, since, self._now))
+
+    def _confirm_ended(self, is_meant: Callable[[Alert, float, float], bool], now: float) -> bool:
+        """Turns unconfirmed ones of the last seconds into shown ones."""
+        found = False
+        left: deque[tuple[Alert, float, float]] = deque()
+        for alert, since, ended in self._doubtful:
+            if ended + LATE_CONFIRMATION <= now:
+                continue
+            if is_meant(alert, since, ended):
+                self._record.amend(alert, replace(alert, outcome="shown", reason="", confirmed=True))
+                found = True
+            else:
+                left.append((alert, since, ended))
+        self._doubtful = left
+        if found:
+            self._view = None
+        return found
+
+    def _end(self, entry: Entry, outcome: Outcome, reason: str) -> Alert:
+        """Ends an alert that is neither waiting nor on the stage any more; the entry keeps it as it was."""
+        if self._growing.get(entry.alert.type) is entry:
+            del self._growing[entry.alert.type]
+        alert = replace(
+            entry.alert,
+            state="ended",
+            outcome=outcome,
+            reason=fitted(reason, MOST_MESSAGE),
+            ended_at=self._clock.time(),
+        )
+        self._record.end(alert)
+        self._view = None
+        return alert
+
+    # Small things
+
+    def _amend(self, entry: Entry, **fields: Any) -> None:
+        entry.alert = replace(entry.alert, **fields)
+        self._record.changed[entry.alert.id] = entry.alert
+        self._view = None
+
+    def _order(self, order: Order) -> None:
+        self._orders.append(order)
+
+    def _stages(self) -> list[Stage]:
+        return [*self._beside] if self._playing is None else [self._playing, *self._beside]
+
+    def _find_stage(self, id: str) -> Stage | None:
+        return next((stage for stage in self._stages() if stage.id == id), None)
+
+    def _is_open(self, id: str) -> bool:
+        return self._find_stage(id) is not None or self._waiting.find(id) is not None
+
+    def _is_held(self) -> bool:
+        return self._held_until > self._now
+
+    def _is_there(self) -> bool:
+        return self._available or not self._has_target
+
+    def _may_show(self) -> bool:
+        return self._is_there() and not self._paused and not self._is_held()

@@ -1,0 +1,447 @@
+"""The alert queue: what comes in, what people ask of it, and how it stands. Decides; does nothing itself."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from tui.alerts.alert import MOST_PAYLOAD, MOST_TYPE, Alert, fitted, new_id, payload_text
+from tui.alerts.playback import Playback, Render
+from tui.alerts.rules import DEFAULT, Rules
+from tui.alerts.seen import SeenIds
+from tui.alerts.stage import Stage
+from tui.alerts.view import Done, Playing, QueueState, QueueView
+from tui.alerts.waiting import Entry
+from tui.channels.clock import Clock
+
+MOST_WAITING = 50
+MOST_UNDO = 20
+MOST_MUTES = 100
+MOST_MUTED_MINUTES = 1440.0
+MOST_HELD_SECONDS = 86_400.0
+GAP = 0.25
+"""Seconds between two alerts."""
+
+
+class AlertQueue(Playback):
+    """A deterministic state machine: no I/O, no tasks, not for several threads at once.
+
+    Its driver calls a method, then takes :meth:`take_changed` and commits those rows, then takes
+    :meth:`take_orders` and carries them out, then calls :meth:`advance` at :meth:`next_at`. Every method
+    first ends what is due, so that a late driver changes nothing but the moment. No method raises.
+
+    Args:
+        clock: monotonic for all timers; epoch only for stamps and for the ages of restored alerts.
+        chance: draws the ids.
+        rules: what events become; may be replaced at any time through :attr:`rules`.
+        has_target: False where nothing is delivered: alerts have their time and end unconfirmed.
+        can_clear: the hub takes content off the overlay when asked.
+        on_uncertain: a push of unknown end is repeated (``again``) or left (``leave``).
+        most_waiting: beyond it the oldest of the lowest priority is dropped.
+        same_id_window: seconds in which two events with one id are one.
+        gap: seconds between two alerts.
+        render: title and message for a grown alert and its count; the rules' own by default.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        chance: random.Random,
+        *,
+        rules: Rules = DEFAULT,
+        has_target: bool = True,
+        can_clear: bool = True,
+        on_uncertain: Literal["again", "leave"] = "again",
+        most_waiting: int = MOST_WAITING,
+        same_id_window: float = 600.0,
+        gap: float = GAP,
+        render: Render | None = None,
+    ) -> None:
+        super().__init__(
+            clock,
+            rules=rules,
+            has_target=has_target,
+            can_clear=can_clear,
+            on_uncertain=on_uncertain,
+            most_waiting=most_waiting,
+            gap=gap,
+            render=render,
+        )
+        self._chance = chance
+        self._last_place = 0.0
+        self._seen = SeenIds(same_id_window)
+        self._duplicates = 0
+        self._ignored = 0
+        self._undo: deque[tuple[tuple[Entry, Alert], ...]] = deque(maxlen=MOST_UNDO)
+
+    def configure(
+        self,
+        *,
+        has_target: bool,
+        can_clear: bool,
+        on_uncertain: Literal["again", "leave"],
+        most_waiting: int,
+        gap: float,
+    ) -> None:
+        """Take other bounds and another delivery, as at the start; what waits and plays goes on."""
+        now = self._enter()
+        for stage in self._stages() if has_target != self._has_target else ():
+            if has_target or stage.phase != "showing":
+                self._withdraw(stage)
+                self._interrupt(stage, now)
+            else:
+                stage.keep_to_itself()
+        self._has_target, self._can_clear = has_target, can_clear
+        self._on_uncertain, self._most_waiting, self._gap = on_uncertain, most_waiting, gap
+        self._view = None
+        self._settle()
+
+    # Arrivals
+
+    def is_known(self, source: str, source_id: str | None) -> bool:
+        """Whether this event was accepted within the window. One without an id never was."""
+        return source_id is not None and self._seen.holds(source, source_id, self._tick())
+
+    def judge_arrival(
+        self, type: str, payload: Mapping[str, Any], *, source: str, source_id: str | None = None
+    ) -> Alert | None:
+        """The alert that an event becomes, to be stored and then given to :meth:`admit`.
+
+        None for one that came already (counted as a duplicate) or that the rules ignore (counted too).
+        """
+        now = self._tick()
+        if source_id is not None:
+            if self._seen.holds(source, source_id, now):
+                self._duplicates += 1
+                self._view = None
+                return None
+            self._seen.add(source, source_id, now)
+        type = fitted(type, MOST_TYPE)
+        verdict = self.rules.judge(type, payload)
+        if verdict.ignore:
+            self._ignored += 1
+            self._view = None
+            return None
+        accepted_at = self._clock.time()
+        text, was_cut = payload_text(payload)
+        return Alert(
+            id=new_id(accepted_at, self._chance),
+            type=type,
+            accepted_at=accepted_at,
+            who=verdict.who,
+            title=verdict.title,
+            message=verdict.message,
+            payload=text,
+            payload_cut=was_cut,
+            priority=verdict.priority,
+            duration=verdict.duration,
+            time_to_live=verdict.time_to_live,
+            bypass=verdict.bypass,
+            collapse=verdict.collapse,
+            source=source,
+            source_id=source_id,
+            place=self._next_place(accepted_at),
+        )
+
+    def admit(self, alert: Alert) -> None:
+        """Takes a new alert in. It waits, shows at once, makes another grow, or ends; once for each id."""
+        now = self._enter()
+        if not self._record.knows(alert.id):
+            self._record.accept(alert.id)
+            self._last_place = max(self._last_place, alert.place)
+            entry = Entry(alert, now, now)
+            target = self._target_of(alert, now)
+            if alert.type in self._mutes:
+                self._end(entry, "muted", f"{alert.type} is muted")
+            elif target is not None:
+                self._grow(target, entry, now)
+            else:
+                self._join(entry)
+        self._settle()
+
+    def reject(self, type: str, text: str, reason: str, source: str) -> None:
+        """An event that cannot be read: it ends ``rejected`` at once, kept with the reason.
+
+        Args:
+            text: the event as it came, of which the beginning is kept.
+        """
+        self._enter()
+        accepted_at = self._clock.time()
+        # A character takes at most six bytes.
+        kept = text[: MOST_PAYLOAD // 8]
+        alert = Alert(
+            id=new_id(accepted_at, self._chance),
+            type=fitted(type, MOST_TYPE),
+            accepted_at=accepted_at,
+            payload=payload_text({"text": kept})[0],
+            payload_cut=len(kept) < len(text),
+            source=source,
+            place=self._next_place(accepted_at),
+        )
+        self._record.accept(alert.id)
+        self._end(Entry(alert, self._now, self._now), "rejected", reason)
+        self._settle()
+
+    def restore(self, alerts: Iterable[Alert]) -> None:
+        """Takes in what was stored: at the start, or later, when the store answers late.
+
+        Open alerts go on: waiting ones in their place; what was playing is offered again in front if less
+        than half its duration had passed, else it ends; a push of unknown end is dealt with as
+        ``on_uncertain`` says. Ended ones only tell which events were seen. Ids that are known are left alone.
+        """
+        now = self._enter()
+        epoch = self._clock.time()
+        for alert in sorted(alerts, key=lambda alert: alert.accepted_at):
+            # A clock that was set back makes no negative age.
+            age = max(0.0, epoch - alert.accepted_at)
+            if alert.source_id is not None and not self._seen.holds(alert.source, alert.source_id, now):
+                self._seen.add(alert.source, alert.source_id, now - age)
+            self._last_place = max(self._last_place, alert.place)
+            if alert.state == "ended" or self._record.knows(alert.id):
+                continue
+            self._record.accept(alert.id)
+            grown_age = age if alert.grown_at is None else max(0.0, epoch - alert.grown_at)
+            entry = Entry(alert, now - age, now - grown_age)
+            if alert.state == "waiting":
+                self._wait(entry)
+            else:
+                self._take_up(entry, epoch)
+        self._settle()
+
+    def _take_up(self, entry: Entry, epoch: float) -> None:
+        """Deals with one that was playing when the program ended."""
+        alert = entry.alert
+        if alert.sent_at is None:
+            if self._has_target:
+                self._doubt(entry, "the program ended while it was sent")
+            else:
+                self._put_back(entry)
+        elif epoch - alert.sent_at < alert.duration / 2:
+            self._put_back(entry)
+        else:
+            self._end_shown(entry, alert.confirmed, "sent; the program ended before an overlay confirmed it")
+
+    # Commands
+
+    def pause(self) -> Done:
+        """Starts nothing more until it is resumed; what plays goes on to its end."""
+        self._enter()
+        if self._paused:
+            return self._done(False, "already paused")
+        self._paused = True
+        self._held_until = -math.inf
+        return self._done(True, "paused" if self._playing is None else "paused after the one that plays")
+
+    def resume(self) -> Done:
+        """Ends a pause or a hold."""
+        self._enter()
+        if not self._paused and not self._is_held():
+            return self._done(False, "not paused")
+        self._paused = False
+        self._held_until = -math.inf
+        return self._done(True, "resumed")
+
+    def hold(self, seconds: float) -> Done:
+        """A pause that ends by itself, after at most a day; another hold replaces it."""
+        now = self._enter()
+        if self._paused:
+            return self._done(False, "already paused")
+        if not 0 < seconds <= MOST_HELD_SECONDS:
+            return self._done(False, f"expected more than 0 and at most {MOST_HELD_SECONDS:g} seconds")
+        self._held_until = now + seconds
+        self._held_until_epoch = self._clock.time() + seconds
+        return self._done(True, f"held for {seconds:g} s")
+
+    def skip(self) -> Done:
+        """Ends what plays."""
+        self._enter()
+        stage = self._playing
+        if stage is None:
+            return self._done(False, "nothing is playing")
+        words = self._recall(stage)
+        self._end(stage.entry, "skipped", "")
+        return self._done(True, f"skipped {_named(stage.entry.alert)}{words}", stage.id)
+
+    def remove(self, id: str) -> Done:
+        """Removes one alert, waiting or playing."""
+        self._enter()
+        words = ""
+        entry = self._waiting.find(id)
+        stage = self._find_stage(id)
+        if entry is not None:
+            self._waiting.remove(entry)
+        elif stage is not None:
+            entry = stage.entry
+            words = self._recall(stage)
+        else:
+            return self._done(False, "no such alert waits or plays")
+        self._remove([entry])
+        return self._done(True, f"removed {_named(entry.alert)}{words}", id)
+
+    def clear(self, type: str | None = None) -> Done:
+        """Removes all that wait, or all of one type."""
+        self._enter()
+        entries = [entry for entry in self._waiting if type is None or entry.alert.type == type]
+        what = "" if type is None else f" {fitted(type, MOST_TYPE)}"
+        if not entries:
+            return self._done(False, f"no{what} alert waits")
+        for entry in entries:
+            self._waiting.remove(entry)
+        self._remove(entries)
+        return self._done(True, f"cleared {len(entries)} waiting{what}")
+
+    def undo(self) -> Done:
+        """Brings back what the last remove or clear took, each to its place; up to 20 steps back."""
+        self._enter()
+        if not self._undo:
+            return self._done(False, "nothing to undo")
+        removed = self._undo.pop()
+        for entry, ended in removed:
+            self._record.reopen(ended, entry.alert)
+            self._wait(entry)
+        self._expire(self._now)
+        self._drop_surplus()
+        back = sum(self._waiting.find(entry.alert.id) is not None for entry, _ in removed)
+        lost = "" if back == len(removed) else f"; {len(removed) - back} no longer fit"
+        return self._done(True, f"brought back {back}{lost}")
+
+    def move(self, id: str, position: int) -> Done:
+        """Moves a waiting alert to ``position`` from 1. Among others of another priority it takes theirs."""
+        self._enter()
+        entry = self._waiting.find(id)
+        if entry is None:
+            return self._done(False, "no such alert waits")
+        if not 1 <= position <= len(self._waiting):
+            return self._done(False, f"expected a position from 1 to {len(self._waiting)}")
+        before = entry.alert.priority
+        for one in self._waiting.move(entry, position):
+            self._record.changed[one.alert.id] = one.alert
+            self._last_place = max(self._last_place, one.alert.place)
+        after = entry.alert.priority
+        words = "" if after == before else f"; its priority is now {after}, it was {before}"
+        return self._done(True, f"moved {_named(entry.alert)} to {position}{words}", id)
+
+    def requeue(self, alert: Alert) -> Done:
+        """Shows an alert of the history once more, as a new one with its own id; mutes do not stop it."""
+        now = self._enter()
+        if alert.state != "ended" or self._is_open(alert.id):
+            return self._done(False, "it has not ended yet")
+        if alert.outcome == "rejected":
+            return self._done(False, "it could not be read, so there is nothing to show")
+        accepted_at = self._clock.time()
+        again = replace(
+            alert, id=new_id(accepted_at, self._chance), accepted_at=accepted_at, source_id=None,
+            place=self._next_place(accepted_at), state="waiting", outcome=None, reason="", sent_at=None,
+            confirmed=False, ended_at=None, into=None, requeued_from=alert.id, tries=0, grown_at=None,
+        )  # fmt: skip
+        self._record.accept(again.id)
+        self._record.changed[again.id] = again
+        self._join(Entry(again, now, now))
+        self._drop_surplus()
+        if not self._is_open(again.id):
+            return self._done(True, f"the queue is full: {_named(again)} was dropped again", again.id)
+        return self._done(True, f"requeued {_named(again)}", again.id)
+
+    def mute(self, type: str, minutes: float) -> Done:
+        """Lets no alert of a type in for so long, at most a day; 0 ends it. Those that wait stay."""
+        now = self._enter()
+        type = fitted(type, MOST_TYPE)
+        if minutes == 0:
+            if self._mutes.pop(type, None) is None:
+                return self._done(False, f"{type} is not muted")
+            return self._done(True, f"{type} is no longer muted")
+        if not type or not 0 < minutes <= MOST_MUTED_MINUTES:
+            return self._done(False, f"expected a type and from 0 to {MOST_MUTED_MINUTES:g} minutes")
+        if type not in self._mutes and len(self._mutes) >= MOST_MUTES:
+            return self._done(False, f"{MOST_MUTES} types are muted already")
+        self._mutes[type] = (now + minutes * 60, self._clock.time() + minutes * 60)
+        return self._done(True, f"{type} is muted for {minutes:g} min")
+
+    def panic(self) -> Done:
+        """Takes everything off the overlay and pauses."""
+        self._enter()
+        stages = self._stages()
+        words = ""
+        for stage in stages:
+            words = self._recall(stage)
+            self._end(stage.entry, "removed", "panic")
+        self._paused = True
+        self._held_until = -math.inf
+        return self._done(
+            True, f"paused; {len(stages)} taken off{words}" if stages else "paused; nothing played"
+        )
+
+    # How it stands
+
+    def view(self) -> QueueView:
+        """The whole queue; the same object until something changes."""
+        if self._view is None:
+            now = self._tick()
+            epoch = self._clock.time()
+            state, words = self._state()
+            self._view = QueueView(
+                state=state,
+                words=words,
+                held_until=self._held_until_epoch if self._is_held() else None,
+                playing=None if self._playing is None else _told(self._playing, now, epoch),
+                beside=tuple(_told(stage, now, epoch) for stage in self._beside),
+                waiting=tuple(entry.alert for entry in self._waiting),
+                mutes={type: until for type, (_, until) in self._mutes.items()},
+                accepted=self._record.accepted,
+                outcomes=self._record.outcomes(),
+                duplicates=self._duplicates,
+                ignored=self._ignored,
+                recent=self._record.recent(),
+                can_undo=bool(self._undo),
+            )
+        return self._view
+
+    def _state(self) -> tuple[QueueState, str]:
+        if self._paused:
+            return "paused", "paused"
+        if self._is_held():
+            return "held", "held"
+        if not self._is_there():
+            return "away", f"waiting for overlays: {self._target_words}"
+        if self._stages() or len(self._waiting):
+            return "playing", "playing"
+        return "empty", "empty"
+
+    # Small things
+
+    def _remove(self, entries: list[Entry]) -> None:
+        removed = []
+        for entry in entries:
+            ended = self._end(entry, "removed", "")
+            entry.alert = replace(entry.alert, state="waiting", sent_at=None, confirmed=False)
+            removed.append((entry, ended))
+        self._undo.append(tuple(removed))
+
+    def _next_place(self, epoch: float) -> float:
+        # By the epoch, so that alerts of an earlier run that the store brings late stand in front; never
+        # back, whatever the clock is set to.
+        self._last_place = max(epoch, self._last_place + 1 / 64)
+        return self._last_place
+
+    def _done(self, ok: bool, message: str, id: str | None = None) -> Done:
+        self._view = None
+        self._settle()
+        return Done(ok, message, id)
+
+
+def _named(alert: Alert) -> str:
+    return f"{alert.type} of {alert.who}" if alert.who else alert.type
+
+
+def _told(stage: Stage, now: float, epoch: float) -> Playing:
+    return Playing(
+        alert=stage.entry.alert,
+        phase=stage.phase,
+        ends_at=epoch + stage.deadline - now if stage.phase == "showing" else None,
+        confirmed=stage.entry.alert.confirmed,
+    )

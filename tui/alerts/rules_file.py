@@ -1,0 +1,183 @@
+"""The file of a user's rules: TOML, each mistake told with its line."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+from tui.alerts.alert import MOST_TYPE
+from tui.alerts.conditions import EXPECTED, Condition, parse
+from tui.alerts.events import TYPE_OF_EVENT
+from tui.alerts.rules import OTHER, Rule, Rules
+from tui.alerts.templates import Template
+from tui.toml_lines import LineFinder
+
+MAX_FILE_BYTES = 256 * 1024
+MAX_RULES = 500
+_MOST_CONDITIONS = 20
+_MOST_SECONDS = 86_400.0
+
+_END = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
+
+
+class RulesError(Exception):
+    """A file of rules that cannot be used; its text is one line with the place of the first mistake."""
+
+
+def load(path: Path) -> Rules:
+    """The rules of a file over the built-in ones. Reads the file, so it may block.
+
+    Raises:
+        RulesError: ``PATH:LINE: rule N: what is expected``, or why the file cannot be read. No content
+            raises anything else.
+    """
+    text = _read(path)
+    try:
+        tree = tomllib.loads(text)
+    except RecursionError:
+        raise RulesError(f"{path}: nested too deeply") from None
+    except ValueError as error:
+        raise RulesError(_syntax(path, text, error)) from None
+    try:
+        return Rules(_rules(tree))
+    except _Mistake as mistake:
+        line = LineFinder(text).line_of(mistake.path)
+        raise RulesError(f"{path}:{line}: {mistake.words}") from None
+
+
+class _Mistake(Exception):  # noqa: N818  # it never leaves this module
+    def __init__(self, path: tuple[str | int, ...], words: str) -> None:
+        super().__init__(words)
+        self.path = path
+        self.words = words
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise RulesError(f"{path}: {error.strerror or type(error).__name__}") from None
+    except ValueError:
+        raise RulesError(f"{str(path)!r}: this is no name of a file") from None
+    if len(content) > MAX_FILE_BYTES:
+        raise RulesError(f"{path}: larger than 256 KiB; that is no file of rules")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise RulesError(f"{path}:{line}: not UTF-8 text") from None
+    return text.replace("\r\n", "\n")
+
+
+def _syntax(path: Path, text: str, error: ValueError) -> str:
+    message = str(error)
+    place = _END.search(message)
+    if place is None and not isinstance(error, tomllib.TOMLDecodeError):
+        return f"{path}: a number with too many digits"
+    line = place["line"] if place and place["line"] else text.rstrip("\n").count("\n") + 1
+    column = f", column {place['column']}" if place and place["column"] else ""
+    words = (message[: place.start()] if place else message)[:120]
+    return f"{path}:{line}: not valid TOML: {words[:1].lower()}{words[1:]}{column}"
+
+
+def _rules(tree: dict[str, Any]) -> list[Rule]:
+    for key in tree:
+        if key != "rule":
+            raise _Mistake((key,), f"{_shown(key)}: expected [[rule]] tables only")
+    tables = tree.get("rule", [])
+    if not isinstance(tables, list):
+        raise _Mistake(("rule",), "expected [[rule]], in two pairs of brackets")
+    if len(tables) > MAX_RULES:
+        raise _Mistake(("rule", MAX_RULES), f"expected at most {MAX_RULES} rules")
+    return [_rule(number, table) for number, table in enumerate(tables)]
+
+
+def _rule(number: int, table: object) -> Rule:
+    place = f"rule {number + 1}"
+    if not isinstance(table, dict):
+        raise _Mistake(("rule", number), f"{place}: expected a table")
+    read: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in _KEYS:
+            like = max(_KEYS, key=lambda known: SequenceMatcher(None, key[:100], known).ratio())
+            raise _Mistake(
+                ("rule", number, key), f"{place}: {_shown(key)}: unknown key; nearest known: {like}"
+            )
+        try:
+            read[key] = _KEYS[key](value)
+        except ValueError as error:
+            raise _Mistake(("rule", number, key), f"{place}: {key}: {error}") from None
+    if "type" not in read:
+        raise _Mistake(("rule", number), f'{place}: expected a type, like type = "cheer" or type = "*"')
+    return Rule(**read)
+
+
+def _type(value: object) -> str:
+    if not isinstance(value, str) or not value or len(value) > MOST_TYPE:
+        raise ValueError(f'expected a type, like "cheer" or "{OTHER}", of at most {MOST_TYPE} characters')
+    return TYPE_OF_EVENT.get(value, value)
+
+
+def _when(value: object) -> tuple[Condition, ...]:
+    texts = value if isinstance(value, list) else [value]
+    if len(texts) > _MOST_CONDITIONS:
+        raise ValueError(f"expected at most {_MOST_CONDITIONS} conditions")
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError(EXPECTED)
+    return tuple(map(parse, texts))
+
+
+def _template(value: object) -> Template:
+    if not isinstance(value, str):
+        raise ValueError("expected a text")
+    return Template(value)
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("expected true or false")
+    return value
+
+
+def _priority(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10:
+        raise ValueError("expected a whole number from 1 to 10")
+    return value
+
+
+def _seconds(least: float, most: float) -> Callable[[object], float]:
+    def read(value: object) -> float:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        # A comparison finds out infinity and what is no number, too.
+        if not is_number or not least <= value <= most:  # type: ignore[operator]
+            raise ValueError(f"expected seconds, from {least:g} to {most:g}")
+        seconds = float(value)  # type: ignore[arg-type]
+        assert math.isfinite(seconds)
+        return seconds
+
+    return read
+
+
+def _shown(key: str) -> str:
+    return repr(key[:40])[1:-1] + ("…" if len(key) > 40 else "")
+
+
+_KEYS: Mapping[str, Callable[[Any], Any]] = {
+    "type": _type,
+    "when": _when,
+    "priority": _priority,
+    "duration": _seconds(0.5, 600.0),
+    "title": _template,
+    "title_many": _template,
+    "message": _template,
+    "bypass": _truth,
+    "ignore": _truth,
+    "time_to_live": _seconds(0.0, _MOST_SECONDS),
+    "collapse": _seconds(0.0, 3600.0),
+}

@@ -1,0 +1,99 @@
+"""One alert on its way to the overlay: pushed, tried again, on the air until its time is over."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from tui.alerts.waiting import Entry
+
+Phase = Literal["sending", "retrying", "showing"]
+"""Pushed and not answered; refused and waiting for another try; on the air, its timer running."""
+
+RETRY_DELAYS = (1.0, 3.0)
+"""Seconds before the second and the third try of a push that was refused."""
+ANSWER_LIMIT = 60.0
+"""Seconds after which a push that nobody told the end of counts as uncertain."""
+LONGEST = 300.0
+"""Seconds after its first appearance beyond which an alert's growth does not prolong it."""
+UPDATE_EVERY = 1.0
+"""Seconds between two pushes of an alert that grows."""
+
+
+class Stage:
+    """The alert that plays, or one of those beside it. All moments are monotonic seconds.
+
+    Attributes:
+        deadline: when this phase ends by itself: no answer, the next try, or the end of its time.
+        since: when it began to show; infinite before.
+        pushed_at: its last push.
+        pushed_count: the count that was pushed.
+        update_at: when its growth is to be pushed; infinite when there is nothing to push.
+    """
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.phase: Phase = "sending"
+        self.deadline = math.inf
+        self.since = math.inf
+        self.pushed_at = -math.inf
+        self.pushed_count = 0
+        self.update_at = math.inf
+        self.refusals = 0
+
+    @property
+    def id(self) -> str:
+        """The alert's id."""
+        return self.entry.alert.id
+
+    def pushed(self, now: float) -> None:
+        """It is pushed, for the first time or again."""
+        self.phase = "sending"
+        self.deadline = now + ANSWER_LIMIT
+        self._pushed(now)
+
+    def shown(self, now: float) -> None:
+        """Its time begins."""
+        self.phase = "showing"
+        self.since = now
+        self.deadline = now + self.entry.alert.duration
+        self.grew(now)
+
+    def refused(self, now: float) -> bool:
+        """Plans another try; False when there have been enough."""
+        self.refusals += 1
+        if self.refusals > len(RETRY_DELAYS):
+            return False
+        self.phase = "retrying"
+        self.deadline = now + RETRY_DELAYS[self.refusals - 1]
+        return True
+
+    def prolong(self, now: float) -> None:
+        """It has grown: its whole time begins anew, within :data:`LONGEST`; it never becomes shorter."""
+        if self.phase == "showing":
+            end = min(now + self.entry.alert.duration, self.since + LONGEST)
+            self.deadline = max(self.deadline, end)
+            self.grew(now)
+
+    def grew(self, now: float) -> None:
+        """Plans the push of what has grown since the last one."""
+        if self.pushed_count and self.entry.alert.count > self.pushed_count:
+            self.update_at = max(now, self.pushed_at + UPDATE_EVERY)
+
+    def updated(self, now: float) -> None:
+        """What has grown is pushed."""
+        self.update_at = math.inf
+        self._pushed(now)
+
+    def keep_to_itself(self) -> None:
+        """There is no delivery any more: what grows from now on is pushed nowhere."""
+        self.update_at = math.inf
+        self.pushed_count = 0
+
+    def is_past_half(self, now: float) -> bool:
+        """Whether half its time or more has passed."""
+        return self.phase == "showing" and now - self.since >= (self.deadline - self.since) / 2
+
+    def _pushed(self, now: float) -> None:
+        self.pushed_at = now
+        self.pushed_count = self.entry.alert.count

@@ -1,0 +1,66 @@
+"""Texts with places for an event's fields: ``{user_name} cheered {bits} bits``. Nothing is evaluated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tui.alerts.alert import MOST_MESSAGE, fitted
+
+MOST_TEMPLATE = 500
+"""Characters of a template."""
+
+_PLACE = re.compile(r"\{([A-Za-z_]\w*(?:\.\w+)*)\}", re.ASCII)
+_MOST_DIGITS_BITS = 128
+
+
+class Template:
+    """A text in which ``{field}`` stands for a field of the event; dots lead into nested ones.
+
+    What the event lacks, and what is neither text nor number nor truth value, is empty. A value is put
+    in as it is: braces in it are text.
+
+    Raises:
+        ValueError: a brace that belongs to no field, or too long; says what is expected.
+    """
+
+    def __init__(self, text: str) -> None:
+        if len(text) > MOST_TEMPLATE:
+            raise ValueError(f"expected at most {MOST_TEMPLATE} characters")
+        self._parts = _PLACE.split(text)
+        if any("{" in part or "}" in part for part in self._parts[::2]):
+            raise ValueError("expected braces around the name of a field only, like {user_name}")
+
+    def render(self, payload: Mapping[str, Any], given: Mapping[str, str], most: int) -> str:
+        """The text, of one line and at most ``most`` characters; ``given`` goes before the payload."""
+        parts = [
+            part if index % 2 == 0 else given[part] if part in given else _shown(field(payload, part))
+            for index, part in enumerate(self._parts)
+        ]
+        return fitted("".join(parts), most)
+
+
+def field(payload: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path; None where there is none."""
+    value: Any = payload
+    if path in payload:
+        return payload[path]
+    for name in path.split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            return None
+        value = value[name]
+    return value
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str):
+        return value[:MOST_MESSAGE]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        # Python refuses to print a number of thousands of digits.
+        return str(value) if value.bit_length() <= _MOST_DIGITS_BITS else ""
+    if isinstance(value, float):
+        return str(int(value)) if abs(value) < 1e15 and value == int(value) else f"{value:.6g}"
+    return ""

@@ -1,0 +1,100 @@
+"""What the queue tells: orders for whoever delivers, answers to commands, and how it stands."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from tui.alerts.alert import Alert, Outcome
+from tui.alerts.stage import Phase
+
+QueueState = Literal["playing", "paused", "held", "away", "empty"]
+
+
+class Show(msgspec.Struct, frozen=True, tag=True):
+    """Push it to the overlay, then tell the queue ``delivered``, ``refused`` or ``uncertain``."""
+
+    alert: Alert
+
+
+class Update(msgspec.Struct, frozen=True, tag=True):
+    """The one on the air has grown: push it again. Nobody waits for the answer."""
+
+    alert: Alert
+
+
+class Clear(msgspec.Struct, frozen=True, tag=True):
+    """Take it off the overlay, if it is still there. Nobody waits for the answer."""
+
+    alert: Alert
+
+
+Order = Show | Update | Clear
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What a command did, or why it did nothing.
+
+    Attributes:
+        ok: False for a refusal; then nothing has changed.
+        message: in words; may hold text from the network.
+        id: the alert that it concerns, where it is one; for a requeue the new one.
+    """
+
+    ok: bool
+    message: str
+    id: str | None = None
+
+
+class Playing(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert on its way to the overlay or on it.
+
+    Attributes:
+        ends_at: epoch seconds; None before its time has begun.
+    """
+
+    alert: Alert
+    phase: Phase
+    ends_at: float | None
+    confirmed: bool
+
+
+class OutcomeCount(msgspec.Struct, frozen=True):
+    """How many alerts of a type ended so in this session."""
+
+    type: str
+    outcome: Outcome
+    number: int
+
+
+class QueueView(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole queue at one moment.
+
+    Attributes:
+        state: ``held`` is a pause that ends by itself; ``away`` means that there is nowhere to deliver to.
+        words: the state in words.
+        held_until: epoch seconds, while held.
+        beside: those that bypass the queue and are shown now.
+        waiting: in the order in which they will be shown.
+        mutes: type to the epoch second at which its mute ends.
+        accepted: alerts that became part of the queue, restored and requeued ones included; the open
+            ones and ``outcomes`` add up to it.
+        duplicates: events that came a second time; ``ignored``: those that the rules leave out.
+        recent: the last that ended, the newest first.
+        can_undo: there is something to undo.
+    """
+
+    state: QueueState
+    words: str
+    held_until: float | None
+    playing: Playing | None
+    beside: tuple[Playing, ...]
+    waiting: tuple[Alert, ...]
+    mutes: dict[str, float]
+    accepted: int
+    outcomes: tuple[OutcomeCount, ...]
+    duplicates: int
+    ignored: int
+    recent: tuple[Alert, ...]
+    can_undo: bool

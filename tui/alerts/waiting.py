@@ -1,0 +1,127 @@
+"""The alerts that wait, in the order in which they will be shown."""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from collections.abc import Iterator
+
+import msgspec
+
+from tui.alerts.alert import Alert
+
+
+class Entry:
+    """An open alert with the moments by which it is judged, in monotonic seconds.
+
+    Attributes:
+        arrived: when it was accepted.
+        grown: when it last grew by collapsing; at first when it was accepted.
+        expires_at: when it has waited too long; infinite where it may wait without end.
+        uncertain_at: when it came back because nobody knew whether its push had arrived.
+    """
+
+    __slots__ = ("alert", "arrived", "expires_at", "grown", "uncertain_at")
+
+    def __init__(self, alert: Alert, arrived: float, grown: float) -> None:
+        self.alert = alert
+        self.arrived = arrived
+        self.grown = grown
+        self.expires_at = math.inf if alert.time_to_live is None else arrived + alert.time_to_live
+        self.uncertain_at = -math.inf
+
+
+def _order(entry: Entry) -> tuple[int, float, str]:
+    # What is brought back may find its place taken; the id keeps the order the same after a restart.
+    return -entry.alert.priority, entry.alert.place, entry.alert.id
+
+
+class WaitingLine:
+    """Alerts by priority, the high first, and within one by place. A bound is its owner's affair."""
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
+
+    def add(self, entry: Entry) -> None:
+        """Puts it where its priority and place say."""
+        insort(self._entries, entry, key=_order)
+
+    def add_in_front(self, entry: Entry) -> None:
+        """Puts it before all of its priority, giving it a new place if need be."""
+        first = next((one for one in self._entries if one.alert.priority == entry.alert.priority), None)
+        if first is not None and entry.alert.place >= first.alert.place:
+            entry.alert = msgspec.structs.replace(entry.alert, place=first.alert.place - 1)
+        self.add(entry)
+
+    def find(self, id: str) -> Entry | None:
+        """The entry of an alert; None when it does not wait."""
+        return next((entry for entry in self._entries if entry.alert.id == id), None)
+
+    def remove(self, entry: Entry) -> None:
+        """Takes out an entry that is here."""
+        self._entries.remove(entry)
+
+    def first(self) -> Entry:
+        """The next to be shown.
+
+        Raises:
+            IndexError: nothing waits.
+        """
+        return self._entries[0]
+
+    def least(self) -> Entry:
+        """Which one makes room: of the lowest priority the one that arrived first."""
+        lowest = self._entries[-1].alert.priority
+        return min(
+            (entry for entry in self._entries if entry.alert.priority == lowest),
+            key=lambda entry: (entry.arrived, entry.alert.place),
+        )
+
+    def expired(self, now: float) -> list[Entry]:
+        """Those that have waited too long."""
+        return [entry for entry in self._entries if entry.expires_at <= now]
+
+    def next_expiry(self) -> float:
+        """When the next one will have waited too long; infinite when none will."""
+        return min((entry.expires_at for entry in self._entries), default=math.inf)
+
+    def move(self, entry: Entry, position: int) -> list[Entry]:
+        """Puts an entry at ``position`` (from 1; beyond the end is the end); returns the changed ones.
+
+        Where its priority does not fit there it takes the priority of the neighbour that it passed last.
+        """
+        others = [one for one in self._entries if one is not entry]
+        at = max(0, min(position - 1, len(others)))
+        before = others[at - 1].alert if at else None
+        after = others[at].alert if at < len(others) else None
+        priority = entry.alert.priority
+        if after is not None and after.priority > priority:
+            priority = after.priority
+        elif before is not None and before.priority < priority:
+            priority = before.priority
+        low = before.place if before is not None and before.priority == priority else None
+        high = after.place if after is not None and after.priority == priority else None
+        changed = [entry]
+        if low is None and high is None:
+            place = entry.alert.place
+        elif low is None or high is None:
+            place = high - 1 if high is not None else (low or 0.0) + 1
+        else:
+            place = (low + high) / 2
+            if not low < place < high:
+                # No number is left between the two: all that stand behind make room.
+                for one in others[at:]:
+                    if one.alert.priority == priority:
+                        one.alert = msgspec.structs.replace(one.alert, place=one.alert.place + 1)
+                        changed.append(one)
+                place = low + 0.5
+        entry.alert = msgspec.structs.replace(entry.alert, priority=priority, place=place)
+        others.insert(at, entry)
+        self._entries = others
+        return changed

@@ -1,0 +1,200 @@
+"""The queue's alerts on their way to the store and back, without the engine's loop waiting for a disk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from tui.alerts.alert import Alert, decode, encode
+from tui.channels.clock import Clock
+from tui.engine.alert_summaries import entry_of
+from tui.engine.alert_values import AlertOutcome, AlertPage, AlertSummary
+from tui.engine.snapshot import CommandResult
+from tui.store.alert_file import Row
+from tui.store.alert_store import AlertStore, StoreError
+
+log = logging.getLogger("tui.engine.alerts")
+
+T = TypeVar("T")
+
+ANSWER_LIMIT = 1.0
+"""Seconds for the store's word; then an alert is held in memory, and goes on."""
+QUESTION_LIMIT = 3.0
+"""Seconds for what a person asks of the store."""
+
+_DAY = 86_400.0
+
+
+class AlertKeeping:
+    """Writes rows, and says which of them are not known to be written. On the engine's loop.
+
+    Args:
+        store: None keeps alerts in memory alone.
+        on_loop: has something called on the engine's loop, from any thread.
+    """
+
+    def __init__(self, store: AlertStore | None, clock: Clock, on_loop: Callable[..., None]) -> None:
+        self._store = store
+        self._clock = clock
+        self._on_loop = on_loop
+        # The last write of each row that the store has not answered for.
+        self._unwritten: dict[str, _Write] = {}
+
+    def restore(self, taken: Callable[[list[Alert]], None]) -> None:
+        """Call ``taken`` on the loop with what was stored, once the store tells; without any if it cannot."""
+        if self._store is not None:
+            self._store.restored.add_done_callback(lambda rows: self._on_loop(self._restored, rows, taken))
+
+    def _restored(self, rows: Future[list[Row]], taken: Callable[[list[Alert]], None]) -> None:
+        error = rows.exception()
+        if error is not None:
+            log.warning("nothing was restored: %s", error)
+        alerts = [] if error is not None else [_alert_in(row) for row in rows.result()]
+        taken([alert for alert in alerts if alert is not None])
+
+    def put(self, row: Row) -> None:
+        """Have a row written that nobody waits for."""
+        if self._store is not None:
+            self._store.put([row])
+
+    def write(self, alerts: Iterable[Alert], then: Callable[[], None] | None = None) -> None:
+        """Have alerts stored together, and go on when they are, or when the store has not answered for
+        :data:`ANSWER_LIMIT`; at once where it is known not to answer."""
+        store = self._store
+        rows = [self._row(alert) for alert in alerts]
+        if store is None or not rows:
+            if then is not None:
+                then()
+            return
+        write = _Write(tuple(row.id for row in rows), self._clock.monotonic(), then)
+        for id in write.ids:
+            self._unwritten[id] = write
+        trouble = not store.state.ok
+        store.put(rows, lambda: self._on_loop(self._written, write))
+        if trouble:
+            write.go_on()
+        elif then is not None:
+            write.timer = asyncio.get_running_loop().call_later(ANSWER_LIMIT, write.go_on)
+
+    def _written(self, write: _Write) -> None:
+        for id in write.ids:
+            if self._unwritten.get(id) is write:
+                del self._unwritten[id]
+        write.go_on()
+
+    def _row(self, alert: Alert) -> Row:
+        return Row(
+            id=alert.id,
+            open=alert.state != "ended",
+            type=alert.type,
+            outcome=alert.outcome,
+            source=alert.source,
+            source_id=alert.source_id,
+            accepted_at=alert.accepted_at,
+            changed_at=alert.ended_at or self._clock.time(),
+            data=encode(alert),
+        )
+
+    def is_held(self, id: str) -> bool:
+        """An alert is in memory only: the store has had its time, or is known not to answer."""
+        write = self._unwritten.get(id)
+        if write is None or self._store is None:
+            return False
+        return not self._store.state.ok or self._clock.monotonic() - write.since > ANSWER_LIMIT
+
+    @property
+    def held(self) -> int:
+        """How many rows wait for a store that does not answer."""
+        state = None if self._store is None else self._store.state
+        return 0 if state is None or state.ok else state.held
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the store; None while it answers, and where there is none."""
+        state = None if self._store is None else self._store.state
+        return None if state is None or (state.ok and state.words == "written") else state.words
+
+    # What is asked of it
+
+    async def find(self, id: str) -> Alert | CommandResult:
+        """One alert, whether it is open or has ended."""
+        nothing = CommandResult(ok=False, message=f"no alert {id}")
+        if self._store is None:
+            return nothing
+        row = await _asked(self._store.find(id))
+        if isinstance(row, CommandResult):
+            return row
+        return nothing if row is None else _alert_in(row) or nothing
+
+    async def history(
+        self, before: str | None, limit: int, type: str | None, outcome: AlertOutcome | None
+    ) -> AlertPage | CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        if self._store is None:
+            return CommandResult(ok=False, message="no store keeps a history")
+        moment, _, id = (before or "").partition(" ")
+        try:
+            cursor = (float(moment), id) if before else None
+        except ValueError:
+            return CommandResult(ok=False, message="this is no place in the history")
+        limit = max(1, min(limit, 1000))
+        rows = await _asked(self._store.history(limit, cursor, type, outcome))
+        if isinstance(rows, CommandResult):
+            return rows
+        day = await _asked(self._store.counts(self._clock.time() - _DAY))
+        if isinstance(day, CommandResult):
+            return day
+        found: dict[str, dict[str, int]] = {}
+        for (kind, result), number in day.items():
+            if result != "away":
+                found.setdefault(kind, {})[result] = number
+        entries = (entry_of(row, _unreadable) for row in rows)
+        last = rows[-1] if len(rows) == limit else None
+        return AlertPage(
+            alerts=tuple(entry for entry in entries if entry is not None),
+            next_before=None if last is None else f"{last.changed_at!r} {last.id}",
+            counts=found,
+        )
+
+
+async def _asked(question: Future[T]) -> T | CommandResult:
+    try:
+        async with asyncio.timeout(QUESTION_LIMIT):
+            return await asyncio.wrap_future(question)
+    except StoreError as error:
+        return CommandResult(ok=False, message=f"the alerts' store: {error}")
+    except TimeoutError:
+        words = f"the alerts' store has not answered within {QUESTION_LIMIT:g} s"
+        return CommandResult(ok=False, message=words)
+
+
+class _Write:
+    """Rows on their way to the disk, and what is to be done when they are there."""
+
+    __slots__ = ("ids", "since", "then", "timer")
+
+    def __init__(self, ids: tuple[str, ...], since: float, then: Callable[[], None] | None) -> None:
+        self.ids = ids
+        self.since = since
+        self.then = then
+        self.timer: asyncio.TimerHandle | None = None
+
+    def go_on(self) -> None:
+        """Do it, once."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        then, self.then = self.then, None
+        if then is not None:
+            then()
+
+
+def _alert_in(row: Row) -> Alert | None:
+    return decode(row.data) if isinstance(entry_of(row, _unreadable), AlertSummary) else None
+
+
+def _unreadable(row: Row, error: ValueError) -> None:
+    log.warning("alert %s in the store cannot be read: %s", row.id, error)

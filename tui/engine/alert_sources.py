@@ -1,0 +1,168 @@
+"""Where viewer events come from: listened to on the channels of the settings, and missed when they go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tui.alerts.options import SourceOptions
+from tui.channels import Channel, Message
+from tui.channels.clock import Clock
+from tui.engine.alert_values import OverlayPage, SourceAway
+from tui.engine.connection import SupervisedConnection
+
+Connections = Callable[[], Mapping[str, SupervisedConnection]]
+"""The supervised connections by name, as they are now."""
+
+REPORT_EVENT = "telemetry_update"
+"""The event in which a hub tells of its overlay pages."""
+QUEUE_EVENT = "queue_state"
+"""The event in which a hub tells of a queue of its own."""
+
+ANY_EVENT = "*"
+"""In a source's events: every one that is not named."""
+
+_MOST_PAGES = 100
+_MOST_NAME = 100
+
+
+def channel_of(connections: Mapping[str, SupervisedConnection], name: str, topic: str) -> Channel | None:
+    """The channel of a connection and a topic, if the connection supervises it."""
+    connection = connections.get(name)
+    if connection is None:
+        return None
+    return next((each.channel for each in connection.channels if each.channel.topic == topic), None)
+
+
+class Subscription(NamedTuple):
+    """A handler to be added to a channel or a socket."""
+
+    to: object
+    """Another one in its place is another subscription."""
+    subscribe: Callable[[], Callable[[], None]]
+    """Adds the handler; returns what removes it again."""
+
+
+Wanted = dict[tuple[str, str, str], Subscription]
+"""Subscriptions by a name of the handler's, a topic and an event."""
+
+
+def on(channel: Channel, event: str, handler: Callable[[Message], None]) -> Subscription:
+    """The subscription to one event of a channel."""
+    return Subscription(channel, lambda: channel.on(event, handler))
+
+
+class Listening:
+    """Handlers on channels that come and go with the settings: each is added once and removed in the end."""
+
+    def __init__(self) -> None:
+        self._bound: dict[tuple[str, str, str], tuple[object, Callable[[], None]]] = {}
+
+    def keep(self, wanted: Wanted) -> None:
+        """Listen to exactly these."""
+        for key, (to, unsubscribe) in list(self._bound.items()):
+            if key not in wanted or wanted[key].to is not to:
+                unsubscribe()
+                del self._bound[key]
+        for key, subscription in wanted.items():
+            if key not in self._bound:
+                self._bound[key] = (subscription.to, subscription.subscribe())
+
+
+class Source:
+    """One topic of viewer events. Its handlers are called in the reader of its connection.
+
+    Args:
+        came: takes each event of the source by name.
+    """
+
+    def __init__(self, options: SourceOptions, came: Callable[[Source, Message], None]) -> None:
+        self.options = options
+        self._came = came
+        self._was_joined = False
+        self._failures = 0
+        self.away: SourceAway | None = None
+        """Since when it is away, once it was there."""
+
+    @property
+    def name(self) -> str:
+        """Its connection and topic."""
+        return f"{self.options.connection} {self.options.topic}"
+
+    def wanted(self, connection: SupervisedConnection | None) -> Wanted:
+        """What it listens to."""
+        options = self.options
+        channel = channel_of({} if connection is None else {"": connection}, "", options.topic)
+        if connection is None or channel is None:
+            return {}
+        wanted = {
+            (options.connection, options.topic, event): on(channel, event, self._message)
+            for event in options.events
+            if event != ANY_EVENT
+        }
+        if ANY_EVENT in options.events:
+            socket = connection.socket
+            wanted[(options.connection, options.topic, ANY_EVENT)] = Subscription(
+                socket, lambda: socket.on_message(self._any_message)
+            )
+        return wanted
+
+    def type_of(self, event: str) -> str:
+        """The type of alert that the settings give an event."""
+        given = self.options.events.get(event) or self.options.events[ANY_EVENT]
+        return event if given == ANY_EVENT else given
+
+    def _any_message(self, message: Message) -> None:
+        own = message.event.startswith(("phx_", "presence_"))
+        if message.topic == self.options.topic and not own and message.event not in self.options.events:
+            self._message(message)
+
+    def _message(self, message: Message) -> None:
+        self._came(self, message)
+
+    def look(self, connection: SupervisedConnection | None, clock: Clock) -> SourceAway | None:
+        """Notice that it went or came; the time that it was away when it is back."""
+        channel = channel_of({} if connection is None else {"": connection}, "", self.options.topic)
+        joined = channel is not None and channel.state == "joined"
+        if joined == self._was_joined:
+            return None
+        self._was_joined = joined
+        now = clock.time()
+        metrics = None if connection is None else connection.socket.get_health_metrics()
+        if joined:
+            self._failures = 0 if metrics is None else metrics.heartbeat_failures
+            away, self.away = self.away, None
+            return None if away is None else SourceAway(source=self.name, since=away.since, until=now)
+        since = now
+        if metrics is not None and metrics.heartbeat_failures > self._failures and metrics.last_heartbeat:
+            # It fell silent before it was given up: what came after the last sign of life is not known.
+            since = min(now, metrics.last_heartbeat)
+        self.away = SourceAway(source=self.name, since=since)
+        return None
+
+
+def overlay_pages(payload: Any, now: float) -> tuple[OverlayPage, ...]:
+    """The overlay pages that a hub's report names; what is not of that shape is left out."""
+    listed = payload.get("overlays") if isinstance(payload, Mapping) else None
+    if not isinstance(listed, Sequence) or isinstance(listed, str):
+        return ()
+    pages = []
+    for page in listed[:_MOST_PAGES]:
+        if isinstance(page, Mapping) and isinstance(name := page.get("name"), str) and name:
+            connected = page.get("connected") is True
+            pages.append(OverlayPage(name=name[:_MOST_NAME], connected=connected, reported_at=now))
+    return tuple(pages)
+
+
+def items_of_another(payload: Any, is_ours: Callable[[str], bool]) -> int:
+    """How many items a hub's own queue holds that are none of ours, by the ids in their data."""
+    queue = payload.get("queue") if isinstance(payload, Mapping) else None
+    if not isinstance(queue, Sequence) or isinstance(queue, str):
+        return 0
+    count = 0
+    for item in queue:
+        data = item.get("data") if isinstance(item, Mapping) else None
+        number = data.get("id") if isinstance(data, Mapping) else None
+        if not (isinstance(number, str) and is_ours(number)):
+            count += 1
+    return count

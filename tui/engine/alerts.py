@@ -1,0 +1,607 @@
+"""The alert queue in the engine: events in, rows to the store, pushes out, and what is told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from tui.alerts.alert import Alert, new_id
+from tui.alerts.delivery import Delivery, Sent
+from tui.alerts.events import sample, type_of
+from tui.alerts.options import EVENTS, AlertOptions, SourceOptions
+from tui.alerts.queue import AlertQueue
+from tui.alerts.rules import DEFAULT, Rules
+from tui.alerts.templates import field
+from tui.alerts.view import Clear, Done, Order, Show
+from tui.channels import Channel, DecodeError, Message
+from tui.channels.clock import Clock
+from tui.engine import alert_keeping
+from tui.engine.alert_keeping import AlertKeeping
+from tui.engine.alert_sources import (
+    QUEUE_EVENT,
+    REPORT_EVENT,
+    Connections,
+    Listening,
+    Source,
+    Wanted,
+    channel_of,
+    items_of_another,
+    on,
+    overlay_pages,
+)
+from tui.engine.alert_summaries import (
+    MODES,
+    content,
+    counts,
+    find,
+    on_stage,
+    row_of_away,
+    summary,
+)
+from tui.engine.alert_values import (
+    AlertCommand,
+    AlertContent,
+    AlertOutcome,
+    AlertPage,
+    AlertsSnapshot,
+    AlertSummary,
+    OverlayPage,
+    SourceAway,
+)
+from tui.engine.changes import ChangeLog
+from tui.engine.rules_watch import RulesWatch
+from tui.engine.snapshot import CommandResult
+from tui.store.alert_store import AlertStore
+
+log = logging.getLogger("tui.engine.alerts")
+
+MOST_TEST = 500
+TEST_SOURCE = "test"
+
+_MOST_RECENT = 50
+_MOST_OURS = 1000
+_TELL_EVERY = 60.0
+_EVENT_LIMIT = 100
+
+
+class AlertDesk:
+    """Runs one queue on the engine's loop; only :meth:`history` and :meth:`alert` wait for anything.
+
+    Args:
+        connections: looked at anew each time, since a reload replaces them.
+        store: None keeps alerts in memory alone.
+        changed: called when something is to be published soon.
+    """
+
+    def __init__(
+        self,
+        options: AlertOptions,
+        connections: Connections,
+        changes: ChangeLog,
+        clock: Clock,
+        chance: random.Random,
+        *,
+        store: AlertStore | None,
+        changed: Callable[[], None],
+    ) -> None:
+        self._options = options
+        self._connections = connections
+        self._changes = changes
+        self._clock = clock
+        self._chance = chance
+        self._keeping = AlertKeeping(store, clock, self._on_loop)
+        self._changed = changed
+        self._delivery: Delivery | None = None
+        self._queue = AlertQueue(clock, chance, same_id_window=options.same_id_window)
+        self._sources: list[Source] = []
+        self._listening = Listening()
+        self._rules_watch: RulesWatch | None = None
+        self._rules_trouble: str | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._told_target: tuple[bool, str] | None = None
+        self._restored = store is None
+        self._recent_away: deque[SourceAway] = deque(maxlen=_MOST_RECENT)
+        self._pages: tuple[OverlayPage, ...] = ()
+        self._foreign = 0
+        self._queue_told_early: Message | None = None
+        self._ours: OrderedDict[str, None] = OrderedDict()
+        self._rejections_untold = 0
+        self._rejection_told_at = -_TELL_EVERY
+        self._store_words: str | None = None
+
+    # The engine's loop
+
+    def start(self) -> None:
+        """Begin to listen; what was stored is taken up when the store tells it."""
+        self._loop = asyncio.get_running_loop()
+        self._keeping.restore(self._restore)
+        if not self._restored:
+            # A store that does not answer must not hold up what viewers do now.
+            self._loop.call_later(alert_keeping.ANSWER_LIMIT, self._begin)
+        self.configure(self._options)
+
+    def configure(self, options: AlertOptions) -> None:
+        """Take these settings from now on; what waits and plays goes on. ``same_id_window`` and what is kept
+        of the history change at the next start."""
+        if self._rules_watch is None or options.rules != self._options.rules:
+            self._watch_rules(options)
+        self._options = options
+        if self._delivery is None or self._delivery.options != options.delivery:
+            self._delivery = None if options.delivery is None else Delivery(options.delivery, self._find)
+        self._sources = [self._source(each) for each in options.sources]
+        self._queue.configure(
+            has_target=self._delivery is not None,
+            can_clear=self._delivery is not None and self._delivery.can_clear,
+            on_uncertain=options.on_uncertain,
+            most_waiting=options.most_waiting,
+            gap=options.gap,
+        )
+        self._told_target = None
+        self.attach()
+        self.look()
+        self._settle()
+
+    def _source(self, options: SourceOptions) -> Source:
+        """The source of these options; one that is known goes on, so that its absence is not forgotten."""
+        return next((each for each in self._sources if each.options == options), None) or Source(
+            options, self._came
+        )
+
+    def _watch_rules(self, options: AlertOptions) -> None:
+        if self._rules_watch is not None:
+            self._rules_watch.stop()
+            self._rules_watch = None
+        if options.rules is None:
+            self._queue.rules, self._rules_trouble = DEFAULT, None
+            return
+        watch = RulesWatch(options.rules, lambda found: self._on_loop(self._take_rules, watch, found))
+        self._rules_watch = watch
+        watch.start()
+
+    def stop(self) -> None:
+        """End: nothing more is pushed or taken in. What the store holds is its own to write."""
+        if self._rules_watch is not None:
+            self._rules_watch.stop()
+        self._listening.keep({})
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+
+    def attach(self) -> None:
+        """Listen on the channels that there are now: at the start and after a reload."""
+        wanted: Wanted = {}
+        for source in self._sources:
+            wanted |= source.wanted(self._connections().get(source.options.connection))
+        if self._delivery is not None:
+            wanted |= self._of_the_hub(self._delivery)
+        self._listening.keep(wanted | self._comings_and_goings())
+
+    def _comings_and_goings(self) -> Wanted:
+        """Looked at when they happen: what is back by the next publication was away all the same."""
+        places = [(source.options.connection, source.options.topic) for source in self._sources]
+        if self._delivery is not None:
+            places.append((self._delivery.options.connection, self._delivery.options.topic))
+        return {
+            (f"there: {connection}", topic, event): on(channel, event, lambda _: self.look())
+            for connection, topic in places
+            if (channel := self._find(connection, topic)) is not None
+            for event in ("phx_join", "phx_error", "phx_close")
+        }
+
+    def _of_the_hub(self, delivery: Delivery) -> Wanted:
+        """What the hub that shows the alerts tells, on whichever connection it tells it."""
+        options = delivery.options
+        wanted: Wanted = {}
+        target = self._connections().get(options.connection)
+        if target is None:
+            return wanted
+        for connection in self._connections().values():
+            if connection.socket.address != target.socket.address:
+                continue
+            for each in connection.channels:
+                place = (f"hub: {connection.name}", each.channel.topic)
+                wanted[(*place, REPORT_EVENT)] = on(each.channel, REPORT_EVENT, self._reported)
+                wanted[(*place, QUEUE_EVENT)] = on(each.channel, QUEUE_EVENT, self._queue_told)
+        if options.acknowledged_by is not None and (channel := delivery.channel) is not None:
+            key = ("acknowledged", options.topic, options.acknowledged_by)
+            wanted[key] = on(channel, options.acknowledged_by, self._acknowledged)
+        return wanted
+
+    def look(self) -> None:
+        """Notice which sources and whether the delivery are there. Cheap; called at each publication."""
+        connections = self._connections()
+        for source in self._sources:
+            away = source.look(connections.get(source.options.connection), self._clock)
+            if away is not None:
+                self._was_away(away)
+        if self._look_at_target():
+            self._settle()
+        self._tell_store()
+
+    def _look_at_target(self) -> bool:
+        """Tell the queue whether there is anything to deliver to; True when that is news."""
+        if not self._restored:
+            return False
+        words = None if self._delivery is None else self._delivery.absent()
+        if self._told_target == (words is None, words or ""):
+            return False
+        self._told_target = (words is None, words or "")
+        self._queue.target(*self._told_target)
+        return True
+
+    def _was_away(self, away: SourceAway) -> None:
+        self._recent_away.append(away)
+        now = self._clock.time()
+        seconds = (away.until or now) - away.since
+        length = "less than a second" if seconds < 1 else f"{seconds:.0f} s"
+        self._changes.add(now, None, f"{away.source} was away for {length}: alerts in it not seen", "warning")
+        self._keeping.put(row_of_away(new_id(now, self._chance), away))
+        self._changed()
+
+    def _find(self, connection: str, topic: str) -> Channel | None:
+        return channel_of(self._connections(), connection, topic)
+
+    def _on_loop(self, callback: Callable[..., object], *arguments: Any) -> None:
+        """Call back on the engine's loop, from any thread."""
+        loop = self._loop
+        if loop is not None:
+            try:
+                loop.call_soon_threadsafe(callback, *arguments)
+            except RuntimeError:
+                log.debug("the engine's loop had ended already")
+
+    # What viewers did
+
+    def _came(self, source: Source, message: Message) -> None:
+        options = source.options
+        try:
+            payload = message.payload
+        except DecodeError as error:
+            self._reject(source, message, str(error))
+            return
+        if not isinstance(payload, Mapping):
+            self._reject(source, message, "the event is no object")
+            return
+        type = source.type_of(message.event)
+        if options.events == EVENTS:
+            type = type_of(message.event, payload)
+        number = field(payload, options.fields["id"]) if "id" in options.fields else None
+        who = options.fields.get("who")
+        if who is not None and isinstance(name := field(payload, who), str):
+            payload = {**payload, "user_name": name}
+        known = isinstance(number, str | int) and not isinstance(number, bool)
+        self._arrive(type, payload, source.name, str(number) if known else None)
+
+    def _arrive(self, type: str, payload: Mapping[str, Any], source: str, number: str | None) -> None:
+        alert = self._queue.judge_arrival(type, payload, source=source, source_id=number)
+        if alert is None:
+            self._changed()
+        else:
+            # Accepted means committed.
+            self._keeping.write([alert], lambda: self._admit(alert))
+
+    def _admit(self, alert: Alert) -> None:
+        self._queue.admit(alert)
+        self._settle()
+
+    def _reject(self, source: Source, message: Message, reason: str) -> None:
+        """What cannot be read is kept with the reason, counted, and told at most once a minute."""
+        event = message.event[:_EVENT_LIMIT]
+        text = message.raw.decode(errors="replace")
+        self._queue.reject(source.type_of(message.event), text, f"{event}: {reason}", source.name)
+        self._rejections_untold += 1
+        now = self._clock.monotonic()
+        if now >= self._rejection_told_at + _TELL_EVERY:
+            count, self._rejections_untold, self._rejection_told_at = self._rejections_untold, 0, now
+            words = f"{count} events of {source.name} could not be read, the last: {event}: {reason}"
+            self._changes.add(self._clock.time(), None, words, "warning", "drop")
+        self._settle()
+
+    # What the hub and the overlays tell
+
+    def _acknowledged(self, message: Message) -> None:
+        number = None if self._delivery is None else self._delivery.acknowledged(message.payload)
+        if number is not None and self._queue.confirm(number):
+            self._settle()
+
+    def _reported(self, message: Message) -> None:
+        pages = overlay_pages(message.payload, self._clock.time())
+        if not pages and not self._pages:
+            return
+        self._pages = pages
+        assert self._delivery is not None
+        names = self._delivery.options.overlays
+        seen = any(page.connected and (not names or page.name in names) for page in pages)
+        if seen and self._queue.overlays_connected():
+            self._settle()
+
+    def _queue_told(self, message: Message) -> None:
+        if not self._restored:
+            # Which of its items are ours, the store knows.
+            self._queue_told_early = message
+            return
+        foreign = items_of_another(message.payload, self._ours.__contains__)
+        if bool(foreign) != bool(self._foreign):
+            words = (
+                f"the hub runs a queue of its own: {foreign} of its items are not from here and may stand "
+                "in front of alerts"
+                if foreign
+                else "the hub's own queue holds nothing of its own any more"
+            )
+            self._changes.add(self._clock.time(), None, words, "warning" if foreign else "info")
+            self._changed()
+        self._foreign = foreign
+
+    # What the queue decided
+
+    def _settle(self) -> None:
+        """Store what changed, then do what is to be done, and wake up for what is next."""
+        changed, orders = self._queue.take_changed(), self._queue.take_orders()
+        for alert in changed:
+            if alert.state == "ended":
+                self._changes.keep_alert(alert.ended_at or self._clock.time(), _told(alert))
+        if orders:
+            self._keeping.write(changed, lambda: self._carry_out(orders))
+        elif changed:
+            self._keeping.write(changed)
+        self._plan()
+        self._changed()
+
+    def _plan(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        moment = self._queue.next_at()
+        if moment is not None and self._loop is not None:
+            # The loop's own clock may stand still while the machine sleeps: never later than a second.
+            delay = min(1.0, max(0.0, moment - self._clock.monotonic()))
+            self._timer = self._loop.call_later(delay, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._queue.advance()
+        self._settle()
+
+    def _carry_out(self, orders: Iterable[Order]) -> None:
+        """Begin each order in turn: tasks take their first step, the push itself, in this order."""
+        for order in orders:
+            if isinstance(order, Show):
+                self._spawn(self._show(order.alert), f"alert {order.alert.id}")
+            elif isinstance(order, Clear):
+                self._spawn(self._clear(order.alert), f"clear {order.alert.id}")
+            else:
+                self._spawn(self._update(order.alert), f"update {order.alert.id}")
+
+    def _spawn(self, work: Any, name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s failed", task.get_name(), exc_info=error)
+
+    async def _show(self, alert: Alert) -> None:
+        assert self._delivery is not None
+        if not self._is_being_sent(alert):
+            # Skipped, or taken back, while the store was waited for.
+            return
+        self._remember_as_ours(alert.id)
+        self._sent(alert, await self._delivery.show(alert))
+
+    def _sent(self, alert: Alert, sent: Sent) -> None:
+        queue = self._queue
+        if sent.result == "delivered":
+            queue.delivered(alert.id)
+        elif sent.result == "uncertain":
+            queue.uncertain(alert.id, sent.reason)
+        else:
+            queue.refused(alert.id, sent.reason)
+        self._look_at_target()
+        self._settle()
+
+    def _is_being_sent(self, alert: Alert) -> bool:
+        view = self._queue.view()
+        return any(
+            playing is not None
+            and playing.phase == "sending"
+            and (playing.alert.id, playing.alert.tries) == (alert.id, alert.tries)
+            for playing in (view.playing, *view.beside)
+        )
+
+    async def _update(self, alert: Alert) -> None:
+        assert self._delivery is not None
+        sent = await self._delivery.show(alert)
+        if sent.result != "delivered":
+            log.warning("alert %s: its growth to %d was not sent: %s", alert.id, alert.count, sent.reason)
+
+    async def _clear(self, alert: Alert) -> None:
+        assert self._delivery is not None
+        sent = await self._delivery.clear(alert)
+        if sent.result != "delivered":
+            words = f"{alert.type} of {alert.who} could not be taken off the overlays: {sent.reason}"
+            self._changes.add(self._clock.time(), None, words, "error")
+            self._changed()
+
+    def _remember_as_ours(self, id: str) -> None:
+        self._ours[id] = None
+        while len(self._ours) > _MOST_OURS:
+            self._ours.popitem(last=False)
+
+    # The store
+
+    def _restore(self, alerts: list[Alert]) -> None:
+        # The hub's own queue may still hold what an earlier run put there.
+        for alert in sorted(alerts, key=lambda alert: alert.id):
+            if alert.tries:
+                self._remember_as_ours(alert.id)
+        self._queue.restore(alerts)
+        waiting = sum(alert.state != "ended" for alert in alerts)
+        if waiting:
+            text = f"{waiting} alerts of before are taken up again"
+            self._changes.add(self._clock.time(), None, text, kind="alert")
+        self._go_on()
+
+    def _begin(self) -> None:
+        """Play though the store has not told what it holds; that is taken up when it does."""
+        if not self._restored:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._restored = True
+        early, self._queue_told_early = self._queue_told_early, None
+        if early is not None:
+            self._queue_told(early)
+        self._look_at_target()
+        self._settle()
+
+    def _tell_store(self) -> None:
+        if not self._restored:
+            return  # it has its time to open the file
+        words = self._keeping.trouble
+        # The count in the words changes all the time; that there is trouble is the news.
+        told = None if words is None else words.partition(";")[0]
+        if told != self._store_words:
+            self._store_words = told
+            text = f"the alerts' store: {words}" if words else "the alerts' store answers again"
+            self._changes.add(self._clock.time(), None, text, "error" if words else "info")
+
+    # Rules
+
+    def _take_rules(self, watch: RulesWatch, found: Rules | str) -> None:
+        if watch is not self._rules_watch:
+            return
+        if isinstance(found, Rules):
+            self._queue.rules = found
+            self._rules_trouble = None
+            self._changes.add(self._clock.time(), None, "alert rules read")
+        else:
+            self._rules_trouble = found
+            before = "built-in" if self._queue.rules is DEFAULT else "old"
+            text = f"the {before} alert rules stay in force: {found}"
+            self._changes.add(self._clock.time(), None, text, "error")
+        self._changed()
+
+    # What is asked
+
+    async def command(self, command: AlertCommand) -> CommandResult:
+        """Do something; the result says what was done."""
+        done = await self._do(command)
+        self._settle()
+        if done.ok:
+            text = f"alerts: {command.verb} by command: {done.message}"
+            self._changes.add(self._clock.time(), None, text, kind="alert", quiet=True)
+        return CommandResult(ok=done.ok, message=done.message)
+
+    async def _do(self, command: AlertCommand) -> Done:
+        queue, id = self._queue, command.id or ""
+        match command.verb:
+            case "pause":
+                return queue.pause()
+            case "resume":
+                return queue.resume()
+            case "hold":
+                return queue.hold(command.seconds or 0.0)
+            case "skip":
+                return queue.skip()
+            case "remove":
+                return queue.remove(id)
+            case "move":
+                return queue.move(id, command.position or 0)
+            case "clear":
+                return queue.clear(command.type)
+            case "mute":
+                return queue.mute(command.type or "", (command.seconds or 0.0) / 60)
+            case "panic":
+                return queue.panic()
+            case "undo":
+                return queue.undo()
+            case "test":
+                return self._test(command.type or "", command.count)
+            case "requeue":
+                alert = await self._alert_of(id)
+                if isinstance(alert, CommandResult):
+                    return Done(False, alert.message)
+                return queue.requeue(alert)
+
+    def _test(self, type: str, count: int) -> Done:
+        if not type or not 1 <= count <= MOST_TEST:
+            return Done(False, f"expected a type and a count from 1 to {MOST_TEST}")
+        for _ in range(count):
+            self._arrive(type, sample(type, self._chance, self._clock.time()), TEST_SOURCE, None)
+        return Done(True, f"{count} test alert{'s' if count > 1 else ''} of type {type}")
+
+    async def _alert_of(self, id: str) -> Alert | CommandResult:
+        found = find(self._queue.view(), id)
+        return await self._keeping.find(id) if found is None else found[0]
+
+    async def alert(self, id: str) -> AlertContent | CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        found = find(self._queue.view(), id)
+        if found is not None:
+            return content(*found, held=self._keeping.is_held(id))
+        alert = await self._keeping.find(id)
+        return alert if isinstance(alert, CommandResult) else content(alert, None)
+
+    async def history(
+        self, before: str | None, limit: int, type: str | None, outcome: AlertOutcome | None
+    ) -> AlertPage | CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        return await self._keeping.history(before, limit, type, outcome)
+
+    # What is told
+
+    def snapshot(self) -> AlertsSnapshot:
+        """The queue as it stands."""
+        view = self._queue.view()
+        held = self._keeping.is_held
+        away = tuple(source.away for source in self._sources if source.away is not None)
+        foreign = f"the hub runs a queue of its own ({self._foreign} items)" if self._foreign else None
+        return AlertsSnapshot(
+            mode=MODES[view.state],
+            words=view.words.removeprefix("waiting for overlays: ") if view.state == "away" else "",
+            held_until=view.held_until,
+            playing=None
+            if view.playing is None
+            else on_stage(view.playing, held=held(view.playing.alert.id)),
+            beside=tuple(on_stage(each, held=held(each.alert.id)) for each in view.beside),
+            waiting=tuple(summary(each, held=held(each.id)) for each in view.waiting),
+            most_waiting=self._options.most_waiting,
+            recent=self._recent([summary(each, held=held(each.id)) for each in view.recent]),
+            accepted=view.accepted,
+            counts=counts(view.outcomes),
+            ignored=view.ignored,
+            duplicates=view.duplicates,
+            mutes=view.mutes,
+            away=away,
+            overlays=self._pages,
+            delivers_to=None if self._delivery is None else self._delivery.words,
+            can_clear=self._delivery is not None and self._delivery.can_clear,
+            can_undo=view.can_undo,
+            held_in_memory=self._keeping.held,
+            store=self._keeping.trouble,
+            rules=self._rules_trouble,
+            warning=foreign,
+        )
+
+    def _recent(self, ended: list[AlertSummary]) -> tuple[AlertSummary | SourceAway, ...]:
+        entries: list[AlertSummary | SourceAway] = [*ended, *self._recent_away]
+        entries.sort(key=_moment, reverse=True)
+        return tuple(entries[:_MOST_RECENT])
+
+
+def _moment(entry: AlertSummary | SourceAway) -> float:
+    return (entry.until if isinstance(entry, SourceAway) else entry.ended_at) or 0.0
+
+
+def _told(alert: Alert) -> str:
+    words = f"{alert.type} {alert.who}: {alert.outcome}"
+    return f"{words}: {alert.reason}" if alert.reason else words

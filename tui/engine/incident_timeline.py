@@ -1,0 +1,341 @@
+"""What happened around an incident: from memory, and from the journal on disk without waiting for it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from typing import Literal, NamedTuple, get_args
+
+import msgspec
+
+from tui.channels.inspector import MAX_FRAMES, InspectedFrame
+from tui.engine.alert_sources import Connections
+from tui.engine.changes import ChangeLog, Severity
+from tui.engine.connection import SupervisedConnection
+from tui.engine.incident_values import IncidentSnapshot, Timeline, TimelineEntry
+from tui.engine.snapshot import LogLine, StateEntry
+from tui.settings.watch_values import IncidentRule
+from tui.store.journal import Entry, Gap
+
+BEFORE = 300.0
+"""Seconds before the opening from which a timeline tells."""
+
+MOST_ENTRIES = 1000
+
+READ_LIMIT = 3.0
+"""Seconds for the journal; then what memory holds must do."""
+
+ReadJournal = Callable[[float, float], Iterable[Entry | Gap]]
+"""The journal from one moment to another, in epoch seconds; called in a thread of its own.
+
+Raises:
+    OSError: it cannot be read.
+"""
+
+_MOST_LINES = 1000
+_MOST_KNOWN = 5000
+_PREVIEW = 200
+_KINDS: Mapping[str, Literal["state", "join", "alert", "incident", "engine"]] = {
+    "state": "state",
+    "join": "join",
+    "alert": "alert",
+    "incident": "incident",
+    "engine": "engine",
+}
+"""The rest of what a journal holds is ``other``."""
+_WHY = {
+    "stopped": "the program was not running: it had been stopped",
+    "killed": "the program was not running: it was killed, or the machine went",
+    "stood still": "the program stood still: asleep, held, or its disk did not answer",
+}
+_SEVERITIES: Mapping[str, Severity] = {"failed": "error", "reconnecting": "warning"}
+_OF_SERVICES = ("report_stale", "endpoint_unhealthy")
+_LOUD_EVENTS = ("phx_error", "phx_close")
+_STATE = re.compile(r"(connecting|connected|reconnecting|failed|disconnected)(?::|\Z| after )")
+_OF_AN_INCIDENT = re.compile(
+    rf"(opened|opened again|resolved|acknowledged) ({'|'.join(get_args(IncidentRule))}) of "
+)
+
+
+class Window(NamedTuple):
+    """What belongs to one incident."""
+
+    incident: IncidentSnapshot
+    connections: tuple[str, ...]
+    """Whose past belongs to it."""
+    until: float
+    """Epoch seconds."""
+
+    @property
+    def since(self) -> float:
+        """Epoch seconds."""
+        return self.incident.opened_at - BEFORE
+
+    def holds(self, moment: float) -> bool:
+        """Whether a moment is in its time."""
+        return self.since <= moment <= self.until
+
+    def concerns(self, kind: str, connection: str | None, text: str) -> bool:
+        """Whether an entry of the journal has to do with it."""
+        if kind == "incident" or connection in self.connections:
+            return True
+        if connection is not None:
+            return False
+        if kind in ("engine", "missing"):
+            return True
+        subject = self.incident.subject
+        if self.incident.rule == "queue_dropping":
+            return kind != "service"
+        if self.incident.rule not in _OF_SERVICES:
+            return False
+        # A service is told of as "NAME: ..." or as "NAME on HOST: ...".
+        names = {subject, subject.rpartition("@")[0]} - {""}
+        return any(text.startswith((f"{name}: ", f"{name} on ")) for name in names)
+
+
+class Timelines:
+    """Puts timelines together, on the engine's loop; only the journal is waited for, up to its limit.
+
+    Args:
+        connections: looked at anew each time, since a reload replaces them.
+        read_journal: None where no journal is kept.
+    """
+
+    def __init__(
+        self, connections: Connections, changes: ChangeLog, read_journal: ReadJournal | None = None
+    ) -> None:
+        self._connections = connections
+        self._changes = changes
+        self._read_journal = read_journal
+        self._turn = asyncio.Lock()
+        self._reading: Future[_Found] | None = None
+
+    async def of(self, window: Window) -> Timeline:
+        """What happened in a window, oldest first: at most :data:`MOST_ENTRIES`, those nearest to the
+        opening, frames after everything else."""
+        found, trouble = await self._from_journal(window)
+        connections = self._connections()
+        concerned = [connections[name] for name in window.connections if name in connections]
+        entries = [*found.entries, *self._from_log(window, concerned, found)]
+        states = {(each.subject, each.timestamp) for each in entries if each.kind == "state"}
+        before: dict[str, str] = {}
+        for connection in concerned:
+            for state in connection.past.states:
+                if state.timestamp < window.since:
+                    before[connection.name] = state.state
+                elif window.holds(state.timestamp) and (connection.name, state.timestamp) not in states:
+                    entries.append(_of_state(connection.name, state))
+        entries = _with_closes(sorted(entries, key=_moment), before)
+        if trouble is not None:
+            words = f"the journal {trouble}: this is what memory holds"
+            note = TimelineEntry(
+                timestamp=window.since, kind="other", subject="", text=words, severity="warning"
+            )
+            entries = [note, *entries]
+        frames = [
+            _of_frame(connection.name, frame)
+            for connection in concerned
+            if connection.socket.inspector is not None
+            for frame in connection.socket.inspector.after(0, MAX_FRAMES)
+            if window.holds(frame.timestamp)
+        ]
+        opened_at = window.incident.opened_at
+        nearest = _nearest(entries, MOST_ENTRIES, opened_at)
+        kept = [*nearest, *_nearest(frames, MOST_ENTRIES - len(nearest), opened_at)]
+        left_out = found.left_out + len(entries) + len(frames) - len(kept)
+        return Timeline(incident=window.incident, entries=tuple(sorted(kept, key=_moment)), left_out=left_out)
+
+    def _from_log(
+        self, window: Window, concerned: Iterable[SupervisedConnection], found: _Found
+    ) -> Iterable[TimelineEntry]:
+        """The lines that the journal does not have: not yet, or because there is none."""
+        topics = {each.name: [one.channel.topic for one in each.channels] for each in concerned}
+        for line in self._changes.page(0, _MOST_LINES).lines:
+            if not window.holds(line.timestamp) or found.has(line):
+                continue
+            kind = _kind_of(line, topics)
+            if window.concerns(kind, line.connection, line.text):
+                yield _entry(kind, line)
+
+    # The journal
+
+    async def _from_journal(self, window: Window) -> tuple[_Found, str | None]:
+        """What the journal has, and why it has not answered."""
+        read = self._read_journal
+        if read is None:
+            return _Found(window), None
+        try:
+            async with asyncio.timeout(READ_LIMIT), self._turn:
+                if self._reading is not None and not self._reading.done():
+                    return _Found(window), "still does not answer"
+                found = _Found(window)
+                self._reading = _apart(found, read)
+                try:
+                    # Whoever gives up does not end the thread: its future tells whether it is still there.
+                    await asyncio.wrap_future(self._reading)
+                finally:
+                    found.is_given_up = True
+                return found, None
+        except TimeoutError:
+            return _Found(window), f"has not answered within {READ_LIMIT:g} s"
+        except OSError as error:
+            return _Found(window), f"cannot be read ({error.strerror or type(error).__name__})"
+
+
+class _Found:
+    """What a reading of the journal finds; bounded however long the incident lasts."""
+
+    def __init__(self, window: Window) -> None:
+        self.left_out = 0
+        self.is_given_up = False
+        """Nobody waits for it any more."""
+        self._window = window
+        self._before: deque[TimelineEntry] = deque(maxlen=MOST_ENTRIES)
+        self._after: list[TimelineEntry] = []
+        self._known: dict[tuple[float, str | None, str], None] = {}
+
+    @property
+    def entries(self) -> list[TimelineEntry]:
+        return [*self._before, *self._after]
+
+    def has(self, line: LogLine) -> bool:
+        """Whether a line of the log is in it."""
+        return (line.timestamp, line.connection, line.text) in self._known
+
+    def read(self, read: ReadJournal) -> None:
+        """Read it all; in a thread."""
+        window = self._window
+        for each in read(window.since, window.until):
+            if self.is_given_up:
+                return
+            if isinstance(each, Gap):
+                self._keep(_of_gap(each, window))
+                continue
+            self._known[(each.timestamp, each.connection, each.text)] = None
+            if len(self._known) > _MOST_KNOWN:
+                del self._known[next(iter(self._known))]
+            if window.concerns(each.kind, each.connection, each.text):
+                self._keep(_entry(each.kind, each))
+
+    def _keep(self, entry: TimelineEntry) -> None:
+        if entry.timestamp < self._window.incident.opened_at:
+            self.left_out += len(self._before) == MOST_ENTRIES
+            self._before.append(entry)
+        elif len(self._after) < MOST_ENTRIES:
+            self._after.append(entry)
+        else:
+            self.left_out += 1
+
+
+def _apart(found: _Found, read: ReadJournal) -> Future[_Found]:
+    """Read in a daemon thread: a disk that does not answer holds up neither the engine nor its end."""
+    future: Future[_Found] = Future()
+    future.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            found.read(read)
+        except Exception as error:  # noqa: BLE001 (handed to whoever waits)
+            future.set_exception(error)
+        else:
+            future.set_result(found)
+
+    threading.Thread(target=run, name="timeline reader", daemon=True).start()
+    return future
+
+
+# One entry
+
+
+def _entry(kind: str, line: Entry | LogLine) -> TimelineEntry:
+    # What concerns no connection changes no state of one.
+    is_of_one = kind != "state" or line.connection is not None
+    return TimelineEntry(
+        timestamp=line.timestamp,
+        kind=_KINDS.get(kind, "other") if is_of_one else "other",
+        subject=line.connection or "",
+        text=line.text,
+        severity=line.severity,
+    )
+
+
+def _kind_of(line: LogLine, topics: Mapping[str, Iterable[str]]) -> str:
+    """What kind the journal would have called a line of the log, which does not say it."""
+    if _OF_AN_INCIDENT.match(line.text):
+        return "incident"
+    if line.connection is None:
+        return "other"
+    of_topics = topics.get(line.connection, ())
+    if any(line.text == f"joined {topic}" or line.text.startswith(f"{topic}: ") for topic in of_topics):
+        return "join"
+    return "state" if _state_of(line.text) is not None else "other"
+
+
+def _of_gap(gap: Gap, window: Window) -> TimelineEntry:
+    moment = max(window.since, gap.since)
+    return TimelineEntry(timestamp=moment, kind="gap", subject="", text=_WHY[gap.because], severity="warning")
+
+
+def _of_state(connection: str, entry: StateEntry) -> TimelineEntry:
+    return TimelineEntry(
+        timestamp=entry.timestamp,
+        kind="state",
+        subject=connection,
+        text=entry.state if entry.reason is None else f"{entry.state}: {entry.reason}",
+        severity=_SEVERITIES.get(entry.state, "info"),
+    )
+
+
+def _of_frame(connection: str, frame: InspectedFrame) -> TimelineEntry:
+    head = frame.payload[: 4 * _PREVIEW]
+    preview = head.hex() if frame.binary else head.decode(errors="replace")
+    text = f"{frame.direction} {frame.topic[:_PREVIEW]} {frame.event[:_PREVIEW]} {preview[:_PREVIEW]}"
+    return TimelineEntry(
+        timestamp=frame.timestamp,
+        kind="frame",
+        subject=connection,
+        text=text,
+        severity="warning" if frame.event in _LOUD_EVENTS else "info",
+    )
+
+
+def _state_of(text: str) -> str | None:
+    """The state that a line says a connection came into; None when it says something else."""
+    match = _STATE.match(text)
+    return None if match is None else match[1]
+
+
+def _with_closes(entries: Iterable[TimelineEntry], before: Mapping[str, str]) -> list[TimelineEntry]:
+    """The same, where the end of a connection is called its close.
+
+    Args:
+        entries: the oldest first.
+        before: the states of connections before the first entry, where they are known.
+    """
+    states = dict(before)
+    found = []
+    for entry in entries:
+        state = _state_of(entry.text) if entry.kind == "state" else None
+        if state is not None:
+            # Of one that had nothing to tell for so long it is the end, too.
+            was = states.get(entry.subject, "connected" if state == "reconnecting" else "")
+            if was == "connected" and state in ("reconnecting", "failed"):
+                entry = msgspec.structs.replace(entry, kind="close")
+            states[entry.subject] = state
+        found.append(entry)
+    return found
+
+
+def _moment(entry: TimelineEntry) -> float:
+    return entry.timestamp
+
+
+def _nearest(entries: list[TimelineEntry], most: int, moment: float) -> list[TimelineEntry]:
+    """At most so many, those nearest to a moment."""
+    if len(entries) <= most:
+        return entries
+    return sorted(entries, key=lambda entry: abs(entry.timestamp - moment))[:most]

@@ -1,0 +1,540 @@
+"""What services say of themselves, and hubs of them, read from JSON that anybody may have sent.
+
+Pure functions that raise for nothing: what cannot be read is left out. Every text is one line of bounded
+length; of a payload only its first members are looked at, so that the work is bounded too.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import islice
+from typing import Any, NamedTuple, get_args
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+
+from tui import formats
+from tui.alerts.alert import fitted
+from tui.channels.health import ConnectionState, HealthMetrics
+from tui.engine.service_values import ServiceState
+
+MOST_NAME = 100
+MOST_WORDS = 200
+MOST_FIGURES = 30
+MOST_NAMED = 200
+"""Pages and, again, services that are taken from one report of a hub."""
+
+RANK: dict[ServiceState, int] = {"unknown": 0, "good": 1, "off": 2, "busy": 3, "bad": 4}
+"""From what says nothing to the worst."""
+
+_MOST_MEMBERS = 200
+_MOST_FIGURE_NAME = 40
+_MOST_FIGURE = 100
+_MOST_LISTED = 5
+_MOST_COUNT = 2**53  # what JSON's numbers hold exactly in every language
+
+_MILLISECONDS_FROM = 1e11
+"""As seconds it would be the year 5138, as milliseconds it is 1973."""
+_EARLIEST = 946_684_800.0  # the year 2000
+_CLOCK_DIFFERENCE = 86_400.0
+"""Seconds that another machine's clock may be ahead."""
+
+_WORDS: dict[ServiceState, tuple[str, ...]] = {
+    "good": ("connected", "healthy", "ok", "up", "good", "pass", "passing", "alive", "running", "ready",
+             "online", "active", "joined", "operational", "success", "green", "true"),
+    "busy": ("connecting", "reconnecting", "degraded", "warning", "warn", "starting", "restarting",
+             "initializing", "stopping", "draining", "joining", "partial", "retrying", "yellow"),
+    "bad": ("failed", "failing", "fail", "unhealthy", "error", "errored", "down", "critical", "fatal", "dead",
+            "crashed", "offline", "unavailable", "not connected", "red", "false"),
+    "off": ("disconnected", "disabled", "stopped", "off", "inactive", "paused", "maintenance"),
+}  # fmt: skip
+_STATES: dict[str, ServiceState] = {word: state for state, words in _WORDS.items() for word in words}
+
+_CONNECTION_STATES: tuple[ConnectionState, ...] = get_args(ConnectionState)
+
+_COUNTS = (
+    "reconnect_attempts",
+    "total_reconnects",
+    "failed_reconnects",
+    "successful_connects",
+    "heartbeat_failures",
+    "circuit_breaker_trips",
+)
+_FIELDS = (
+    "connection_state",
+    *_COUNTS,
+    "last_heartbeat",
+    "is_circuit_open",
+    "state",
+    "status",
+    "connected",
+    "channel_state",
+    "service",
+    "name",
+    "host",
+    "environment",
+    "url",
+    "since",
+    "last_error",
+    "close_code",
+    "uptime_seconds",
+    "last_seen",
+    "metrics",
+    "metadata",
+    "websocket",
+    "warnings",
+)
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(other.capitalize() for other in others)
+
+
+_KNOWN: dict[str, str] = {
+    **{spelled: name for name in _FIELDS for spelled in (name, _camel(name))},
+    "error": "last_error",
+    "last_close_code": "close_code",
+    "lastCloseCode": "close_code",
+    "hostname": "host",
+    "env": "environment",
+    "uptime": "uptime_seconds",
+}
+_LEFT_OUT = "timestamp"
+"""Of a word's members: when it came is known by our own clock."""
+
+_TELEMETRY = ("overlays", "services", "websocket", "performance", "system", "timestamp")
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What one word says of one service. Texts are from the network; times are epoch seconds."""
+
+    name: str = ""
+    """At most 100 characters, as is the host."""
+    host: str = ""
+    """In lower case; holds no ``@``."""
+    environment: str = ""
+    url: str = ""
+    """Without query, fragment and user: they may hold a token."""
+    state: ServiceState = "unknown"
+    words: str = ""
+    """At most 200 characters, as the last error."""
+    since: float | None = None
+    """When it came into its state, by its own clock."""
+    metrics: HealthMetrics | None = None
+    """Only where all of the nine are told; else those that are told are figures."""
+    last_error: str | None = None
+    close_code: int | None = None
+    figures: dict[str, str] = {}
+
+
+class Telemetry(NamedTuple):
+    """What a hub tells of others."""
+
+    told: tuple[Told, ...]
+    """The overlay pages first, as ``page NAME``, then the services; each name once."""
+    left_out: int
+    """Pages and services beyond :data:`MOST_NAMED`."""
+
+
+def read_report(payload: Any, now: float) -> Told | None:
+    """A service's own report; None when it names no service.
+
+    Its nine metrics and all else may be camelCase or snake_case, flat or under ``metrics``, or all of it
+    under ``data``; times may be seconds, milliseconds or ISO 8601.
+
+    Args:
+        now: epoch seconds, beyond which no time makes sense.
+    """
+    if not isinstance(payload, dict):
+        return None
+    if isinstance(inner := payload.get("data"), dict) and "service" not in payload and "name" not in payload:
+        payload = inner
+    fields, others = _gather(payload)
+    name = _line(fields.pop("service", None), MOST_NAME) or _line(fields.pop("name", None), MOST_NAME)
+    return _told(name, fields, others, now) if name else None
+
+
+def read_telemetry(payload: Any, now: float) -> Telemetry | None:
+    """A hub's ``telemetry_update``, or its reply to ``get_telemetry``; None when it is neither.
+
+    Args:
+        now: as of :func:`read_report`.
+    """
+    if not isinstance(payload, dict):
+        return None
+    if isinstance(inner := payload.get("data"), dict) and not any(key in payload for key in _TELEMETRY[:2]):
+        payload = inner
+    if not any(key in payload for key in _TELEMETRY):
+        return None
+    pages, services = payload.get("overlays"), payload.get("services")
+    found: dict[str, Told] = {}
+    left_out = 0
+    if isinstance(pages, list):
+        left_out += max(0, len(pages) - MOST_NAMED)
+        for page in islice(pages, MOST_NAMED):
+            told = _page(page, now)
+            if told is not None:
+                found[told.name] = _both(found[told.name], told) if told.name in found else told
+    if isinstance(services, dict):
+        left_out += max(0, len(services) - MOST_NAMED)
+        for name, value in islice(services.items(), MOST_NAMED):
+            told = _service(name, value, now)
+            if told is not None:
+                found.setdefault(told.name, told)
+    return Telemetry(tuple(found.values()), left_out)
+
+
+def _page(page: Any, now: float) -> Told | None:
+    if not isinstance(page, dict):
+        return None
+    fields, others = _gather(page)
+    name = _line(fields.pop("name", None), MOST_NAME - 5)
+    channel = _line(fields.get("channel_state"), _MOST_FIGURE)
+    if not name:
+        return None
+    told = _told(f"page {name}", fields, others, now)
+    if told.state == "good" and channel and channel != "joined":
+        words = _cut(f"{told.words}, channel {channel}", MOST_WORDS)
+        return msgspec.structs.replace(told, state="busy", words=words)
+    return told
+
+
+def _both(one: Told, other: Told) -> Told:
+    """One word of a page that is listed twice.
+
+    Of one environment a page is there if it is open anywhere: a hub may list ones that it was before.
+    Of two environments the worse is told, and which it is.
+    """
+    better, worse = (one, other) if RANK[one.state] <= RANK[other.state] else (other, one)
+    if one.environment == other.environment:
+        # What says nothing is no better than what says something.
+        return worse if better.state == "unknown" else better
+    words = f"{worse.words} ({worse.environment})" if worse.environment else worse.words
+    return msgspec.structs.replace(worse, words=_cut(words, MOST_WORDS))
+
+
+def _service(name: Any, value: Any, now: float) -> Told | None:
+    known = _line(name, MOST_NAME) if isinstance(name, str) else None
+    if not known:
+        return None
+    if isinstance(value, dict):
+        return _told(known, *_gather(value), now)
+    if isinstance(value, bool):
+        return _told(known, {"connected": value}, [], now)
+    return _told(known, {"status": value}, [], now) if isinstance(value, str) else None
+
+
+def read_health(
+    code: int, body: bytes, now: float, *, cut: bool = False, url: str = "", location: str | None = None
+) -> Told:
+    """The answer of a health endpoint.
+
+    Args:
+        code: the HTTP status.
+        body: as it came, at most as much as the caller cares to keep.
+        cut: there was more of it.
+        url: where it was asked, against which ``location`` is read.
+        location: the header of a redirect, which nobody follows.
+    """
+    if 300 <= code < 400 and location is not None:
+        return Told(
+            state="bad", words=_cut(f"redirects to {bare_url(location, url)}, not followed", MOST_WORDS)
+        )
+    value = _decoded(body)
+    told = _answer(value, now)
+    if not 200 <= code < 300:
+        words = f"HTTP {code}: {told.words}" if told.words else f"HTTP {code}"
+        return msgspec.structs.replace(told, state="bad", words=_cut(words, MOST_WORDS))
+    if value is msgspec.UNSET:
+        return Told(state="good", words="answers, too long to be read" if cut else "answers, no JSON")
+    return told if told.words else msgspec.structs.replace(told, state="good", words="answers, no status")
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return msgspec.UNSET
+
+
+_decode = msgspec.json.Decoder().decode
+
+
+def _answer(value: Any, now: float) -> Told:
+    if isinstance(value, str | bool):
+        return _told("", {"status": value}, [], now)
+    if not isinstance(value, dict):
+        return Told()
+    fields, others = _gather(value)
+    for known in ("service", "name"):
+        if known in fields:
+            others.insert(0, (known, fields.pop(known)))
+    return _told("", fields, others, now)
+
+
+# The parts of a payload
+
+
+def _gather(payload: dict[Any, Any]) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
+    """What is known of a payload's members, by its name in snake_case, and what is not, in order."""
+    fields: dict[str, Any] = {}
+    others: list[tuple[str, Any]] = []
+    for key, value in islice(payload.items(), _MOST_MEMBERS):
+        known = _KNOWN.get(key)
+        if known is None:
+            if key != _LEFT_OUT:
+                others.append((key, value))
+        elif known == "metrics" and isinstance(value, dict):
+            inner, further = _gather_flat(value)
+            fields = inner | fields
+            others += further
+        elif fields.get(known) is None:
+            fields[known] = value
+    return fields, others
+
+
+def _gather_flat(payload: dict[Any, Any]) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
+    """As :func:`_gather` without going deeper."""
+    fields: dict[str, Any] = {}
+    others: list[tuple[str, Any]] = []
+    for key, value in islice(payload.items(), _MOST_MEMBERS):
+        known = _KNOWN.get(key)
+        if known is None or known == "metrics":
+            others.append((key, value))
+        elif fields.get(known) is None:
+            fields[known] = value
+    return fields, others
+
+
+def _told(name: str, fields: dict[str, Any], others: list[tuple[str, Any]], now: float) -> Told:
+    metrics = _metrics(fields, now)
+    state, words = _state(fields)
+    figures = _Figures()
+    if metrics is None:
+        figures.add_fields(fields, *_COUNTS, "last_heartbeat", "is_circuit_open")
+    figures.add_fields(fields, "channel_state")
+    for known in ("uptime_seconds", "last_seen"):
+        if known in fields:
+            figures.add_text(_label(known.removesuffix("_seconds")), _time_text(known, fields[known], now))
+    figures.add_fields(fields, "websocket", "warnings")
+    for key, value in others:
+        figures.add(key, value)
+    if isinstance(metadata := fields.get("metadata"), dict):
+        for key, value in islice(metadata.items(), _MOST_MEMBERS):
+            figures.add(key, value)
+    return Told(
+        name=name,
+        host=(_line(fields.get("host"), MOST_NAME) or "").lower().replace("@", "_"),
+        environment=_line(fields.get("environment"), MOST_NAME) or "",
+        url=bare_url(url) if isinstance(url := fields.get("url"), str) else "",
+        state=state,
+        words=words,
+        since=moment(fields.get("since"), now),
+        metrics=metrics,
+        last_error=_error(fields.get("last_error")),
+        close_code=_close_code(fields.get("close_code")),
+        figures=figures.found,
+    )
+
+
+def _metrics(fields: dict[str, Any], now: float) -> HealthMetrics | None:
+    state = fields.get("connection_state")
+    is_open = fields.get("is_circuit_open")
+    counts = {name: count for name in _COUNTS if (count := _count(fields.get(name))) is not None}
+    if not isinstance(state, str) or not isinstance(is_open, bool) or len(counts) < len(_COUNTS):
+        return None
+    for known in _CONNECTION_STATES:
+        if known == state or known == state.lower():
+            last = moment(fields.get("last_heartbeat"), now)
+            return HealthMetrics(
+                connection_state=known, last_heartbeat=last, is_circuit_open=is_open, **counts
+            )
+    return None
+
+
+def _state(fields: dict[str, Any]) -> tuple[ServiceState, str]:
+    """The worst of what the fields say, and its words; of two that are as bad the first."""
+    found: list[tuple[ServiceState, str]] = []
+    for known in ("status", "connection_state", "state"):
+        value = fields.get(known)
+        if isinstance(value, bool):
+            value = "ok" if value else "not ok"
+            found.append(("good" if value == "ok" else "bad", value))
+        elif words := _line(value, MOST_WORDS):
+            state = state_of(words)
+            attempts = _count(fields.get("reconnect_attempts"))
+            if attempts and words.lower() == "reconnecting":
+                words = f"reconnecting ({attempts})"
+            found.append((state, words))
+    if fields.get("is_circuit_open") is True:
+        # Over every state; it is the reason for the one there is.
+        found.insert(0, ("bad", "circuit breaker open"))
+    connected = fields.get("connected")
+    if isinstance(connected, bool):
+        found.append(("good", "connected") if connected else ("bad", "not connected"))
+    if isinstance(socket := fields.get("websocket"), dict) and (trouble := _socket_trouble(socket)):
+        found.append(trouble)
+    if not found:
+        return "unknown", ""
+    state, words = max(found, key=lambda each: RANK[each[0]])
+    warnings = fields.get("warnings")
+    if state == "busy" and isinstance(warnings, list) and warnings and (first := _error(warnings[0])):
+        words = _cut(f"{words}: {first}", MOST_WORDS)
+    return state, words
+
+
+def _socket_trouble(socket: dict[Any, Any]) -> tuple[ServiceState, str] | None:
+    """What is wrong with a service's own WebSocket; the service may be well without it."""
+    if socket.get("connected") is not False:
+        return None
+    words = _line(socket.get("state"), _MOST_FIGURE) or "not connected"
+    return "busy", f"websocket {words}"
+
+
+def state_of(words: str) -> ServiceState:
+    """The state that a word stands for; ``unknown`` for one that nobody knows."""
+    return _STATES.get(words.lower().replace("_", " ").replace("-", " "), "unknown")
+
+
+def moment(value: Any, now: float) -> float | None:
+    """Epoch seconds of seconds, milliseconds or ISO 8601 (without a zone: UTC).
+
+    None for what is no time between the year 2000 and a day from ``now``.
+    """
+    if isinstance(value, str):
+        if len(value) > 40:
+            return None
+        try:
+            parsed = datetime.fromisoformat(value)
+            found = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            return None
+    elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15:
+        found = value / 1000 if value >= _MILLISECONDS_FROM else float(value)
+    else:
+        return None
+    return found if _EARLIEST <= found <= now + _CLOCK_DIFFERENCE else None
+
+
+def _count(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_COUNT:
+        return None
+    return int(value) if value == int(value) else None
+
+
+def _close_code(value: Any) -> int | None:
+    code = _count(value)
+    return code if code is not None and 1000 <= code < 5000 else None
+
+
+def _line(value: Any, most: int) -> str | None:
+    """A text as one line, None when it is none or is empty."""
+    return fitted(value, most) or None if isinstance(value, str) else None
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _error(value: Any) -> str | None:
+    """An error in words: a text, or the message or reason of an object."""
+    if isinstance(value, dict):
+        named = (_line(value.get(name), MOST_WORDS) for name in ("message", "reason", "code"))
+        return next(filter(None, named), None)
+    return _line(value, MOST_WORDS)
+
+
+def bare_url(url: str, base: str = "") -> str:
+    """A URL's scheme, host, port and path; of what is no URL nothing but that.
+
+    Args:
+        base: against which a relative one is read.
+    """
+    try:
+        parts = urlsplit(urljoin(base, url[:2000]))
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "what is no address"
+    if not host or parts.scheme not in ("http", "https", "ws", "wss"):
+        return "what is no address"
+    where = f"[{host}]" if ":" in host else host
+    path = f"{parts.scheme}://{where}{'' if port is None else f':{port}'}{parts.path}"
+    return fitted(path, MOST_WORDS)
+
+
+# Figures
+
+
+class _Figures:
+    """Names and texts that are ready to be shown, at most :data:`MOST_FIGURES`."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+
+    def add_fields(self, fields: dict[str, Any], *names: str) -> None:
+        for name in names:
+            if name in fields:
+                self.add(name, fields[name])
+
+    def add(self, key: Any, value: Any) -> None:
+        """Add a value, the plain members of an object each by itself."""
+        if len(self.found) >= MOST_FIGURES or not isinstance(key, str):
+            return
+        name = _label(key[:_MOST_FIGURE_NAME])
+        if not isinstance(value, dict):
+            self.add_text(name, _shown(value))
+            return
+        for inner, member in islice(value.items(), MOST_FIGURES):
+            if isinstance(inner, str):
+                text = f"{len(member)} entries" if isinstance(member, dict) else _shown(member)
+                self.add_text(f"{name} {_label(inner[:_MOST_FIGURE_NAME])}", text)
+
+    def add_text(self, name: str, text: str | None) -> None:
+        """Add what was put into words already."""
+        if text and name and len(self.found) < MOST_FIGURES:
+            self.found.setdefault(_cut(name, _MOST_FIGURE_NAME), text)
+
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+@lru_cache(maxsize=1024)
+def _label(key: str) -> str:
+    """``memory_mb`` or ``memoryMb`` in words."""
+    return fitted(_HUMP.sub(" ", key).replace("_", " "), _MOST_FIGURE_NAME).lower()
+
+
+def _shown(value: Any) -> str | None:
+    """A plain value, or a list's first plain ones, as text."""
+    if isinstance(value, list):
+        texts = [text for each in value[:_MOST_LISTED] if (text := _plain(each))]
+        if not texts:
+            return f"{len(value)} entries" if value else None
+        more = f" and {len(value) - len(texts)} more" if len(value) > len(texts) else ""
+        return _cut(f"{'; '.join(texts)}{more}", _MOST_FIGURE)
+    return _plain(value)
+
+
+def _plain(value: Any) -> str | None:
+    if isinstance(value, str):
+        return fitted(value, _MOST_FIGURE)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        # The digits of a number may be thousands.
+        return str(value) if abs(value) < 10**18 else "out of range"
+    if isinstance(value, float) and math.isfinite(value):
+        return str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:.6g}"
+    return None
+
+
+def _time_text(name: str, value: Any, now: float) -> str | None:
+    if name == "uptime_seconds":
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return formats.duration(value) if is_number and 0 <= value < 1e11 else _plain(value)
+    seen = moment(value, now)
+    return _plain(value) if seen is None else datetime.fromtimestamp(seen).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,197 @@
+"""One topic on which services report, or on which a hub tells of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from tui.channels import (
+    Channel,
+    ChannelsError,
+    DecodeError,
+    Message,
+    NotConnectedError,
+    ReplyTimeout,
+)
+from tui.channels.clock import Clock
+from tui.engine.service_reading import Told, read_report, read_telemetry
+from tui.settings.watch_values import ReportsOptions
+
+log = logging.getLogger("tui.engine.services")
+
+MOST_REPORT = 1024 * 1024
+"""Bytes of a report; a larger one is not read."""
+
+ASK_EVENT = "get_telemetry"
+"""What a hub is asked that has not told of its services for half their time."""
+
+READ_HUB_EVERY = 0.2
+"""Seconds; of what a hub tells more often the newest is read."""
+
+_ASK_AFTER_JOIN = 1.0
+"""Seconds that a hub has to begin by itself."""
+_SHORTEST_ASK = 2.0
+
+
+class ReportSource:
+    """Reads what comes on one topic. Handlers and :meth:`look` run on the engine's loop.
+
+    Args:
+        heard: takes each word.
+        named: takes the names of all services that a hub told of at once.
+    """
+
+    def __init__(
+        self,
+        options: ReportsOptions,
+        clock: Clock,
+        heard: Callable[[ReportSource, Told], None],
+        named: Callable[[ReportSource, set[str]], None],
+    ) -> None:
+        self.options = options
+        """Only what is not part of :func:`source_name` may be changed."""
+        self.name = source_name(options)
+        self.origin = f"{options.connection} {options.topic}"
+        self._clock = clock
+        self._heard = heard
+        self._named = named
+        self._channel: Channel | None = None
+        self._joins = 0
+        self.joined_since: float | None = None
+        """As of :class:`tui.engine.service_rows.Carrier`."""
+        self.heeded_since: float | None = None
+        """As of :class:`tui.engine.service_rows.Carrier`."""
+        self.rejected = 0
+        """Reports that could not be read."""
+        self.left_out = 0
+        """Services beyond what is read of one report, in the hub's last one."""
+        self._waiting: Message | None = None
+        self._read_at = clock.monotonic() - READ_HUB_EVERY
+        self._ask_at = 0.0
+        self._asking: asyncio.Task[None] | None = None
+        self._refuses = False
+        """It did not understand what it was asked. There are servers whose channel crashes at that."""
+
+    def attach(self, channel: Channel | None) -> None:
+        """This is its channel from now on; None while there is none."""
+        if channel is not self._channel:
+            self._channel, self._joins, self._refuses = channel, 0, False
+            self.joined_since = self.heeded_since = None
+        self._notice()
+
+    def stop(self) -> None:
+        """Hear and ask no more."""
+        self.attach(None)
+        if self._asking is not None:
+            self._asking.cancel()
+
+    def look(self, *, was_held: bool) -> None:
+        """Notice whether the channel is there; read what waits; ask a hub that is silent.
+
+        Args:
+            was_held: nobody listened for a while before this.
+        """
+        self._notice()
+        now = self._clock.monotonic()
+        if was_held and self.heeded_since is not None:
+            self.heeded_since = now
+        if self._waiting is not None and now >= self._read_at + READ_HUB_EVERY:
+            self._read_telemetry(self._waiting)
+        channel = self._channel
+        if (
+            self.options.kind == "hub"
+            and channel is not None
+            and self.joined_since is not None
+            and now >= self._ask_at
+            and self._asking is None
+            and not self._refuses
+            and channel.can_push
+        ):
+            self._plan_to_ask(now)
+            name = f"telemetry of {self.origin}"
+            self._asking = asyncio.get_running_loop().create_task(self._ask(channel), name=name)
+            self._asking.add_done_callback(self._asked)
+
+    def _notice(self) -> None:
+        channel = self._channel
+        if channel is None or channel.state != "joined":
+            self.joined_since = self.heeded_since = None
+        elif self.joined_since is None or channel.joins != self._joins:
+            # It may have gone and come back between two looks.
+            self._joins = channel.joins
+            now = self._clock.monotonic()
+            self.joined_since = self.heeded_since = now
+            self._ask_at = now + _ASK_AFTER_JOIN
+
+    def came(self, message: Message) -> None:
+        """The handler of its event."""
+        self._notice()
+        if message.size > MOST_REPORT:
+            self.rejected += 1
+        elif self.options.kind == "report":
+            self._read_report(message)
+        elif self._clock.monotonic() < self._read_at + READ_HUB_EVERY:
+            self._waiting = message
+        else:
+            self._read_telemetry(message)
+
+    def _read_report(self, message: Message) -> None:
+        told = read_report(_payload(message), self._clock.time())
+        if told is None:
+            self.rejected += 1
+        else:
+            self._heard(self, told)
+
+    def _read_telemetry(self, message: Message) -> None:
+        self._waiting = None
+        self._read_at = self._clock.monotonic()
+        if not self._take(_payload(message)):
+            self.rejected += 1
+
+    def _take(self, payload: Any) -> bool:
+        telemetry = read_telemetry(payload, self._clock.time())
+        if telemetry is None:
+            return False
+        self.left_out = telemetry.left_out
+        self._plan_to_ask(self._clock.monotonic())
+        for told in telemetry.told:
+            self._heard(self, told)
+        self._named(self, {told.name for told in telemetry.told})
+        return True
+
+    def _plan_to_ask(self, now: float) -> None:
+        self._ask_at = now + max(_SHORTEST_ASK, self.options.stale_after / 2)
+
+    async def _ask(self, channel: Channel) -> None:
+        try:
+            response = await channel.push(ASK_EVENT, {})
+        except ChannelsError as error:
+            # While the link is up, pushes end without an answer when the channel crashes.
+            went = isinstance(error, NotConnectedError) and not channel.socket.is_open
+            self._refuses = not went and not isinstance(error, ReplyTimeout)
+            log.info("%s: %s: %s", self.origin, ASK_EVENT, error)
+            return
+        self._notice()
+        if not self._take(response):
+            self._refuses = True
+            log.info("%s: the answer to %s tells of no services", self.origin, ASK_EVENT)
+
+    def _asked(self, task: asyncio.Task[None]) -> None:
+        self._asking = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s failed", task.get_name(), exc_info=error)
+
+
+def source_name(options: ReportsOptions) -> str:
+    """What makes it another source when it changes."""
+    return f"{options.kind} {options.connection} {options.topic} {options.event}"
+
+
+def _payload(message: Message) -> Any:
+    try:
+        return message.payload
+    except DecodeError:
+        # Counted by whoever finds no report in it.
+        return None

@@ -1,0 +1,373 @@
+"""A snapshot as the text that Prometheus and its like read: OpenMetrics, or the classic text format.
+
+Names and units follow the conventions: base units, ``_total`` for what only grows, states as state sets.
+
+What nobody observes any more is left out, so that an engine that stopped or hangs looks like one:
+``overlay_supervisor_engine_up`` is 0 and little else is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, NamedTuple, TypeVar, get_args
+
+from tui.channels.health import ConnectionState
+from tui.control.text import printable
+from tui.control.view import SILENT_AFTER
+from tui.engine.api import (
+    AlertsSnapshot,
+    ConnectionSnapshot,
+    IncidentsSnapshot,
+    ServicesSnapshot,
+    ServiceState,
+    Snapshot,
+)
+from tui.metric_families import CLASSIC_CONTENT_TYPE, CONTENT_TYPE, Families, distinct, label
+from tui.settings.watch_values import IncidentRule, Severity
+
+MOST_CONNECTIONS = 500
+MOST_TOPICS = 2000
+MOST_SERVICES = 1000
+MOST_PAGES = 200
+MOST_TYPES = 250
+"""Of alerts; the queue itself counts types beyond its first 200 as one."""
+
+T = TypeVar("T")
+
+__all__ = ["CLASSIC_CONTENT_TYPE", "CONTENT_TYPE", "exposition", "why_not_up"]
+
+
+def exposition(snapshot: Snapshot, now: float, *, version: str, classic: bool = False) -> bytes:
+    """The whole text, in UTF-8.
+
+    Args:
+        now: epoch seconds; what an older snapshot says is no longer the present, see :func:`why_not_up`.
+        version: of the program whose engine it is.
+        classic: the text format of before OpenMetrics, which has neither units nor times of creation.
+    """
+    families = Families(created=None if classic else snapshot.started_at)
+    _engine(families, snapshot, now, version)
+    if why_not_up(snapshot, now) is None:
+        left_out = _connections(families, snapshot.connections)
+        left_out |= _services(families, snapshot.services)
+        left_out |= _incidents(families, snapshot.incidents)
+        if snapshot.alerts is not None:
+            left_out |= _alerts(families, snapshot.alerts)
+        families.gauge(
+            "left_out",
+            "What is there but not told of here, beyond the bounds of the engine or of this page.",
+            ("of",),
+            (((kind,), number) for kind, number in left_out.items()),
+        )
+    return families.text(classic=classic)
+
+
+def why_not_up(snapshot: Snapshot, now: float) -> str | None:
+    """Why a snapshot does not tell the present, in words; None when it does.
+
+    One from the future does not either: the clock was set back, and nothing was published since.
+    """
+    if snapshot.stopped is not None:
+        return printable(f"engine stopped: {snapshot.stopped}")
+    if snapshot.waiting is not None:
+        return printable(f"waiting for the engine: {snapshot.waiting}")
+    if snapshot.sequence == 0:
+        return "the engine has not begun"
+    if abs(now - snapshot.taken_at) > SILENT_AFTER:
+        return f"engine silent for {abs(now - snapshot.taken_at):.0f} s"
+    return None
+
+
+class _Figure(NamedTuple, Generic[T]):
+    """One figure of a thing, and how it is read; one that reads as None is left out."""
+
+    name: str
+    words: str
+    read: Callable[[T], float | None]
+    unit: str = ""
+
+
+# The engine ---------------------------------------------------------------------------------------
+
+
+def _engine(families: Families, snapshot: Snapshot, now: float, version: str) -> None:
+    up = why_not_up(snapshot, now) is None
+    families.info("build", "The program.", (), (((), {"version": label(version)}),))
+    families.gauge(
+        "engine_up",
+        "1 while the engine runs and publishes; 0 when it stopped or hangs, and nothing more is told.",
+        (),
+        (((), int(up)),),
+    )
+    families.gauge(
+        "snapshot_age",
+        "How old what the engine last published is.",
+        (),
+        (((), max(0.0, now - snapshot.taken_at)),),
+        "seconds",
+    )
+    families.gauge(
+        "engine_start_time",
+        "When the engine started, in seconds since the epoch.",
+        (),
+        (((), snapshot.started_at),),
+        "seconds",
+    )
+
+
+# Our own links ------------------------------------------------------------------------------------
+
+_COUNTERS: tuple[_Figure[ConnectionSnapshot], ...] = (
+    _Figure("reconnects", "Successful connects after the first.", lambda c: c.metrics.total_reconnects),
+    _Figure(
+        "failed_reconnects",
+        "Retries that never got a heartbeat answered.",
+        lambda c: c.metrics.failed_reconnects,
+    ),
+    _Figure(
+        "successful_connects",
+        "Connections whose first heartbeat was answered.",
+        lambda c: c.metrics.successful_connects,
+    ),
+    _Figure(
+        "heartbeat_failures",
+        "Connections dropped because nothing came after a heartbeat.",
+        lambda c: c.metrics.heartbeat_failures,
+    ),
+    _Figure("circuit_breaker_trips", "Openings of the breaker.", lambda c: c.metrics.circuit_breaker_trips),
+    _Figure("connect_attempts", "Attempts to connect that were begun.", lambda c: c.details.attempts_begun),
+    _Figure(
+        "failed_connect_attempts",
+        "Attempts that ended by themselves before a heartbeat was answered.",
+        lambda c: c.details.failed_attempts,
+    ),
+    _Figure(
+        "aborted_connect_attempts",
+        "Attempts that were ended by a command.",
+        lambda c: c.details.attempts_aborted,
+    ),
+    _Figure("heartbeats_sent", "Heartbeats sent.", lambda c: c.details.heartbeats_sent),
+    _Figure("heartbeats_answered", "Heartbeats answered.", lambda c: c.details.heartbeats_answered),
+    _Figure("messages_received", "Frames received.", lambda c: c.details.messages_in),
+    _Figure("messages_sent", "Frames sent.", lambda c: c.details.messages_out),
+    _Figure("received", "Bytes of the frames received.", lambda c: c.details.bytes_in, "bytes"),
+    _Figure("sent", "Bytes of the frames sent.", lambda c: c.details.bytes_out, "bytes"),
+    _Figure(
+        "dropped_messages",
+        "Frames dropped from full handler queues.",
+        lambda c: c.details.dropped_messages,
+    ),
+    _Figure("dropped_pushes", "Pushes dropped from full buffers.", lambda c: c.details.dropped_pushes),
+    _Figure(
+        "undecodable_messages", "Frames or payloads that did not decode.", lambda c: c.details.undecodable
+    ),
+    _Figure("handler_errors", "Handlers that raised.", lambda c: c.details.handler_errors),
+)
+
+_GAUGES: tuple[_Figure[ConnectionSnapshot], ...] = (
+    _Figure(
+        "reconnect_attempts",
+        "Retries since the connection was last stable.",
+        lambda c: c.metrics.reconnect_attempts,
+    ),
+    _Figure(
+        "circuit_breaker_open",
+        "1 while the breaker is open; 0 from half-open on.",
+        lambda c: int(c.metrics.is_circuit_open),
+    ),
+    _Figure(
+        "last_heartbeat_timestamp",
+        "When a heartbeat was last answered, in seconds since the epoch; absent before the first.",
+        lambda c: c.metrics.last_heartbeat,
+        "seconds",
+    ),
+    _Figure(
+        "connection_state_start_time",
+        "When the present state began, in seconds since the epoch.",
+        lambda c: c.details.since,
+        "seconds",
+    ),
+    _Figure(
+        "connection_stable", "1 when it has been connected for long enough.", lambda c: int(c.details.stable)
+    ),
+    _Figure(
+        "connection_refused",
+        "1 from a refusal of our token (401 or 403) to the next success.",
+        lambda c: int(c.details.refusal is not None),
+    ),
+    _Figure("channels", "Topics that are meant to be joined.", lambda c: len(c.channels)),
+    _Figure(
+        "channels_joined",
+        "Topics that are joined.",
+        lambda c: sum(each.state == "joined" for each in c.channels),
+    ),
+)
+
+
+def _connections(families: Families, connections: Sequence[ConnectionSnapshot]) -> dict[str, int]:
+    named, without = distinct(connections, lambda each: (each.name,), MOST_CONNECTIONS)
+    labels = ("connection",)
+    families.info(
+        "connection",
+        "What a connection is called and where it goes.",
+        labels,
+        ((of, {"label": label(each.label), "address": label(each.address)}) for of, each in named),
+    )
+    families.states(
+        "connection_state",
+        "Connected means that a heartbeat was answered on this very connection.",
+        labels,
+        get_args(ConnectionState),
+        ((of, each.metrics.connection_state) for of, each in named),
+    )
+    for counter in _COUNTERS:
+        values = ((of, counter.read(each)) for of, each in named)
+        families.counter(counter.name, counter.words, labels, values, counter.unit)
+    for gauge in _GAUGES:
+        values = ((of, gauge.read(each)) for of, each in named)
+        families.gauge(gauge.name, gauge.words, labels, values, gauge.unit)
+    families.quantiles(
+        "heartbeat_round_trip",
+        "Of the last 100 answered heartbeats.",
+        labels,
+        ((of, {0.5: each.details.round_trip_p50, 0.95: each.details.round_trip_p95}) for of, each in named),
+        "seconds",
+    )
+    channels, topics_without = distinct(
+        [(each.name, channel) for _, each in named for channel in each.channels],
+        lambda pair: (pair[0], pair[1].topic),
+        MOST_TOPICS,
+    )
+    families.gauge(
+        "channel_joined",
+        "1 while the topic is joined.",
+        ("connection", "topic"),
+        ((of, int(channel.state == "joined")) for of, (_, channel) in channels),
+    )
+    return {"connections": without, "topics": topics_without}
+
+
+# What others tell of themselves -------------------------------------------------------------------
+
+
+def _services(families: Families, services: ServicesSnapshot) -> dict[str, int]:
+    named, without = distinct(services.services, lambda each: (each.name, each.host), MOST_SERVICES)
+    labels = ("service", "host")
+    families.info(
+        "service",
+        "What else is known of a service.",
+        labels,
+        ((of, {"environment": label(each.environment)}) for of, each in named),
+    )
+    families.states(
+        "service_state",
+        "The worst of what is freshly said of a service; unknown when nothing is.",
+        labels,
+        get_args(ServiceState),
+        ((of, each.state) for of, each in named),
+    )
+    families.gauge(
+        "service_fresh",
+        "1 while the newest word of a service is within its time.",
+        labels,
+        ((of, int(each.freshness == "fresh")) for of, each in named),
+    )
+    families.gauge(
+        "service_last_report_timestamp",
+        "When the newest word came, in seconds since the epoch; absent before the first.",
+        labels,
+        ((of, each.reported_at) for of, each in named),
+        "seconds",
+    )
+    families.counter(
+        "service_reports_rejected",
+        "Reports that could not be read.",
+        (),
+        (((), services.rejected),),
+    )
+    return {"services": without + services.left_out}
+
+
+# What is wrong ------------------------------------------------------------------------------------
+
+
+def _incidents(families: Families, incidents: IncidentsSnapshot) -> dict[str, int]:
+    # All of them, always: what is not there cannot be told from what is not wrong.
+    kinds = ((rule, severity) for rule in get_args(IncidentRule) for severity in get_args(Severity))
+    open_ = dict.fromkeys(kinds, 0)
+    waiting = dict(open_)
+    other = 0
+    for incident in incidents.open:
+        kind = (incident.rule, incident.severity)
+        if kind not in open_:
+            other += 1
+            continue
+        open_[kind] += 1
+        waiting[kind] += incident.acknowledged_at is None
+    families.gauge("incidents_open", "Incidents that are open.", ("rule", "severity"), open_.items())
+    families.gauge(
+        "incidents_unacknowledged",
+        "Open incidents that nobody has acknowledged.",
+        ("rule", "severity"),
+        waiting.items(),
+    )
+    families.gauge(
+        "incident_command_failing",
+        "1 while something is wrong with the command that is run for incidents.",
+        (),
+        (((), int(incidents.command is not None)),),
+    )
+    families.counter(
+        "incident_commands_dropped",
+        "Runs of that command that its rate limit left out.",
+        (),
+        (((), incidents.commands_dropped),),
+    )
+    return {"incidents": incidents.left_out + other}
+
+
+_ALERT_MODES = ("idle", "playing", "paused", "held", "waiting for overlays")
+
+
+def _alerts(families: Families, alerts: AlertsSnapshot) -> dict[str, int]:
+    families.states("alerts_mode", "What the alert queue does.", (), _ALERT_MODES, (((), alerts.mode),))
+    for name, words, value in (
+        ("alerts_waiting", "Alerts that wait in the queue.", len(alerts.waiting)),
+        ("alerts_waiting_limit", "How many may wait.", alerts.most_waiting),
+        (
+            "alerts_playing",
+            "Alerts that play, beside the queue too.",
+            int(alerts.playing is not None) + len(alerts.beside),
+        ),
+        ("alerts_held_in_memory", "Alerts that the store has not answered for.", alerts.held_in_memory),
+        ("alerts_store_failing", "1 while the store does not answer.", int(alerts.store is not None)),
+        ("alerts_rules_failing", "1 while the rules' file is not used.", int(alerts.rules is not None)),
+        ("alerts_sources_away", "Sources that are away: alerts in them are not seen.", len(alerts.away)),
+    ):
+        families.gauge(name, words, (), (((), value),))
+    for name, words, value in (
+        ("alerts_accepted", "Alerts that became part of the queue.", alerts.accepted),
+        ("alerts_ignored", "Events that the rules ignore.", alerts.ignored),
+        ("alerts_duplicates", "Events that had come before.", alerts.duplicates),
+    ):
+        families.counter(name, words, (), (((), value),))
+    types, without_types = distinct(alerts.counts.items(), lambda pair: (pair[0],), MOST_TYPES)
+    families.gauge(
+        # No counter: to Prometheus each correction would be a restart from 0.
+        "alerts_ended",
+        "Alerts that ended since the start; less when one turned out otherwise or was shown once more.",
+        ("type", "outcome"),
+        (
+            ((*of, label(outcome)), number)
+            for of, (_, outcomes) in types
+            for outcome, number in outcomes.items()
+        ),
+    )
+    pages, without_pages = distinct(alerts.overlays, lambda each: (each.name,), MOST_PAGES)
+    families.gauge(
+        "overlay_page_connected",
+        "1 while the hub says that the overlay page is connected.",
+        ("page",),
+        ((of, int(each.connected)) for of, each in pages),
+    )
+    return {"alert types": without_types, "overlay pages": without_pages}

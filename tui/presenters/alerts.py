@@ -1,0 +1,291 @@
+"""What is shown of the alert queue: row 2, the rows of the queue and of its past."""
+
+from __future__ import annotations
+
+import math
+
+from tui.engine.api import AlertOutcome, AlertsSnapshot, AlertSummary, Snapshot, SourceAway
+from tui.formats import duration, time_of_day
+from tui.presenters.status import known
+from widgets.alert_list import AlertRow
+from widgets.lines import Tone
+from widgets.on_air import OnAirTone, OnAirValue
+
+ALERT_TYPES = ("follow", "sub", "resub", "gift", "cheer", "raid", "redemption")
+"""The types that always have rules, for test alerts; any other word is a type too."""
+
+NO_QUEUE = "no alert queue is set up"
+
+MOST_RECENT = 50
+"""Entries that a snapshot tells of what ended."""
+
+AlertKey = str | tuple[str, str, float]
+"""An alert's id, or what tells one absence of a source from all others."""
+
+OUTCOME_TONES: dict[AlertOutcome, Tone] = {
+    "shown": "good",
+    "unconfirmed": "busy",
+    "skipped": "dim",
+    "removed": "dim",
+    "expired": "busy",
+    "dropped": "bad",
+    "muted": "dim",
+    "collapsed": "dim",
+    "failed": "bad",
+    "rejected": "bad",
+}
+_STATES = {"SENT, unconfirmed": "unconfirmed", "NOT DELIVERED": "nowhere", "TRYING AGAIN": "retrying"}
+"""Of what plays, where there is less room than on row 2."""
+_WAITS_FOR = "waiting for overlays: "
+
+
+# Row 2 --------------------------------------------------------------------------------------------
+
+
+def on_air(snapshot: Snapshot, now: float) -> OnAirValue | None:
+    """What viewers see, and why they see nothing; None without a queue.
+
+    Nothing is called on air that no overlay is known to show.
+    """
+    alerts = snapshot.alerts
+    if alerts is None:
+        return None
+    shown = on_stage(alerts)
+    if not known(snapshot, now):
+        was = f"was {_label(alerts, shown[0]).casefold()}" if shown else ""
+        first = shown[0] if shown else None
+        return OnAirValue(
+            "quiet",
+            f"? not known; {was}" if was else "? not known what is on air",
+            type=first.type if first else "",
+            what=said(first) if first else "",
+        )
+    if not shown:
+        return _nothing_on_air(alerts, now)
+    first = shown[0]
+    trouble = next((short for short, _ in troubles(alerts, now)), "")
+    others = [f"{len(shown) - 1} beside"] if len(shown) > 1 else []
+    held = alerts.mode in ("paused", "held", "waiting for overlays")
+    left = None if first.ends_at is None else max(0.0, first.ends_at - now)
+    if left is not None and first.duration > 0:
+        # ``now`` is in whole seconds: never more than there was at the beginning.
+        left = min(left, first.duration)
+    return OnAirValue(
+        "busy" if held else _tone(alerts, first),
+        _label(alerts, first),
+        type=first.type,
+        what=f"{said(first)} (+{first.count - 1:,})" if first.count > 1 else said(first),
+        left=None if left is None else left / first.duration if first.duration > 0 else 0.0,
+        seconds="" if left is None else f"{math.ceil(left)}s",
+        # That something plays is said already, if room is needed for what is wrong.
+        state=state_words(alerts, now) or ("" if trouble else "PLAYING"),
+        tally="  ".join([*others, f"{len(alerts.waiting)} waiting"]),
+        trouble=trouble,
+    )
+
+
+def _nothing_on_air(alerts: AlertsSnapshot, now: float) -> OnAirValue:
+    state, told = state_words(alerts, now), troubles(alerts, now)
+    words = [long for _, long in told]
+    if alerts.mode == "waiting for overlays":
+        words.insert(0, alerts.words.removeprefix(_WAITS_FOR))
+        state += ":" if words[0] else ""
+    elif state:
+        words.insert(0, "nothing on air")
+    urgent = bool(state) or any(short in ("store trouble", "source away") for short, _ in told)
+    return OnAirValue(
+        "busy" if urgent else "quiet",
+        state or "nothing on air",
+        what="; ".join(word for word in words if word),
+        tally=f"{len(alerts.waiting)} waiting" if alerts.waiting or urgent else "",
+    )
+
+
+def on_stage(alerts: AlertsSnapshot) -> tuple[AlertSummary, ...]:
+    """What plays: the queue's own first, then what is shown beside it."""
+    return (*((alerts.playing,) if alerts.playing else ()), *alerts.beside)
+
+
+def state_words(alerts: AlertsSnapshot, now: float) -> str:
+    """Why the queue does not go on; empty while it does, or has nothing to do."""
+    match alerts.mode:
+        case "paused":
+            return "PAUSED"
+        case "held":
+            until = "" if alerts.held_until is None else f" until {time_of_day(alerts.held_until, now)}"
+            return f"HELD{until}"
+        case "waiting for overlays":
+            return "WAITING FOR OVERLAYS"
+        case _:
+            return ""
+
+
+def _label(alerts: AlertsSnapshot, alert: AlertSummary) -> str:
+    if alerts.delivers_to is None:
+        return "NOT DELIVERED"
+    match alert.phase:
+        case "sending":
+            return "SENDING"
+        case "retrying":
+            return "TRYING AGAIN"
+        case _:
+            return "ON AIR" if alert.confirmed else "SENT, unconfirmed"
+
+
+def _tone(alerts: AlertsSnapshot, alert: AlertSummary) -> OnAirTone:
+    if alerts.delivers_to is None:
+        return "quiet"
+    return "air" if alert.confirmed and alert.phase == "on air" else "sent"
+
+
+def troubles(alerts: AlertsSnapshot, now: float) -> list[tuple[str, str]]:
+    """What is wrong, the worst first: in two words, and in all."""
+    told = []
+    if alerts.store is not None:
+        held = f"; {alerts.held_in_memory:,} in memory only" if alerts.held_in_memory else ""
+        told.append(("store trouble", f"store trouble: {alerts.store}{held}"))
+    for away in alerts.away:
+        since = time_of_day(away.since, now)
+        told.append(("source away", f"source away since {since}: {away.source}, alerts in it not seen"))
+    if alerts.rules is not None:
+        told.append(("rules not read", f"rules not read: {alerts.rules}"))
+    if alerts.warning is not None:
+        told.append(("warning", alerts.warning))
+    return told
+
+
+# Rows ---------------------------------------------------------------------------------------------
+
+
+def said(alert: AlertSummary) -> str:
+    """Who and what, in one line."""
+    who = alert.who
+    if who.casefold() in alert.title.casefold():
+        words = alert.title
+    else:
+        words = f"{who}, {alert.title}" if alert.title else who
+    return f"{words}: {alert.message}" if alert.message else words
+
+
+def key_of(entry: AlertSummary | SourceAway) -> AlertKey:
+    """What tells an entry from all others, whatever becomes of it."""
+    return entry.id if isinstance(entry, AlertSummary) else ("away", entry.source, entry.since)
+
+
+def moment_of(entry: AlertSummary | SourceAway) -> float:
+    """When it ended, epoch seconds: the history is in this order."""
+    if isinstance(entry, AlertSummary):
+        return entry.ended_at if entry.ended_at is not None else entry.accepted_at
+    return entry.until if entry.until is not None else entry.since
+
+
+def pane_rows(alerts: AlertsSnapshot, now: float) -> list[AlertRow]:
+    """The pane: what waits, which sources are away, what ended last; what grew another one is left out."""
+    rows = [waiting_row(alert, place) for place, alert in enumerate(alerts.waiting, 1)]
+    rows += [ended_row(away, now) for away in alerts.away]
+    now_away = {key_of(away) for away in alerts.away}
+    rows += [
+        ended_row(entry, now)
+        for entry in alerts.recent
+        if key_of(entry) not in now_away
+        and not (isinstance(entry, AlertSummary) and entry.outcome == "collapsed")
+    ]
+    return rows
+
+
+def open_rows(alerts: AlertsSnapshot) -> list[AlertRow]:
+    """What plays and what waits, in the order of their turns."""
+    rows = []
+    for alert in on_stage(alerts):
+        label = _label(alerts, alert)
+        rows.append(
+            AlertRow(
+                key=alert.id,
+                lead="now" if alert is alerts.playing else "beside",
+                type=alert.type,
+                what=said(alert),
+                state=_STATES.get(label) or label.casefold(),
+                tone="good" if label == "ON AIR" else "busy",
+                priority=f"★{alert.priority}",
+                grown=alert.count - 1,
+                note=_memory(alert),
+            )
+        )
+    return rows + [waiting_row(alert, place) for place, alert in enumerate(alerts.waiting, 1)]
+
+
+def waiting_row(alert: AlertSummary, place: int) -> AlertRow:
+    """One that waits, at its place from 1."""
+    return AlertRow(
+        key=alert.id,
+        lead=str(place),
+        type=alert.type,
+        what=said(alert),
+        state="waiting",
+        priority=f"★{alert.priority}",
+        grown=alert.count - 1,
+        note=_memory(alert),
+    )
+
+
+def ended_row(entry: AlertSummary | SourceAway, now: float) -> AlertRow:
+    """One that ended, or a time in which alerts were not seen."""
+    if isinstance(entry, SourceAway):
+        return _away_row(entry, now)
+    outcome = entry.outcome
+    return AlertRow(
+        key=entry.id,
+        lead=time_of_day(moment_of(entry), now),
+        type=entry.type,
+        what=said(entry),
+        state=outcome or "ended",
+        tone="dim" if outcome is None else OUTCOME_TONES[outcome],
+        priority=f"★{entry.priority}",
+        grown=entry.count - 1,
+        note="  ".join(part for part in (entry.reason or "", _memory(entry)) if part),
+        ended=True,
+    )
+
+
+def _away_row(away: SourceAway, now: float) -> AlertRow:
+    if away.until is None:
+        lead, state, tone = time_of_day(away.since, now), "away now", "bad"
+    else:
+        lead, state, tone = time_of_day(away.until, now), f"away {duration(away.until - away.since)}", "busy"
+    return AlertRow(
+        key=key_of(away),
+        lead=lead,
+        type="",
+        what=f"alerts not seen: {away.source}",
+        state=state,
+        tone="bad" if tone == "bad" else "busy",
+        ended=True,
+    )
+
+
+def _memory(alert: AlertSummary) -> str:
+    return "in memory only" if alert.held else ""
+
+
+def pane_note(alerts: AlertsSnapshot, now: float) -> str:
+    """How many wait, and what is muted."""
+    waiting = f"{len(alerts.waiting)} of {alerts.most_waiting} waiting" if alerts.waiting else "none waiting"
+    mutes = (f"{type} muted until {time_of_day(until, now)}" for type, until in mutes_of(alerts))
+    return ", ".join((waiting, *mutes))
+
+
+def mutes_of(alerts: AlertsSnapshot) -> list[tuple[str, float]]:
+    """Muted types, each with the epoch second at which its mute ends."""
+    return sorted(alerts.mutes.items())
+
+
+def alerts_stand(snapshot: Snapshot) -> bool | None:
+    """Whether the queue waits for a person to let it go on; None without one."""
+    return None if snapshot.alerts is None else snapshot.alerts.mode in ("paused", "held")
+
+
+def counts_down(snapshot: Snapshot, now: float) -> bool:
+    """Whether time runs on row 2."""
+    alerts = snapshot.alerts
+    shown = on_stage(alerts) if alerts is not None else ()
+    return bool(shown) and shown[0].ends_at is not None and known(snapshot, now)

@@ -1,0 +1,232 @@
+"""What is shown of the services that others tell of: a row each, a pane, everything of one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from tui.engine.api import ConnectionSnapshot, HealthMetrics, ServiceSnapshot, Sight, Snapshot
+from tui.formats import NOTHING, coarse_age, time_of_day
+from tui.presenters.alert_figures import labelled
+from tui.presenters.service_state import SYMBOLS, TONES, by_name, is_troubled, worst_first
+from tui.presenters.status import BEST, Order, known, severity
+from widgets.facts import GUTTER, Fact
+from widgets.hour_strip import MINUTES, strip_spans
+from widgets.indicator import UNKNOWN_SYMBOL
+from widgets.lines import Line, Span, Tone
+from widgets.service_list import ServiceRow
+from widgets.untrusted import cell_width, displayable, fitted
+
+NOT_OURS = "is reported by others: not ours to command; enter shows what is known of it"
+
+_LONGEST_LABEL = 24
+_STRIP_FROM = 75
+"""Columns from which a strip has a bar for each minute."""
+
+
+def services_in_order(services: Sequence[ServiceSnapshot], order: Order) -> list[ServiceSnapshot]:
+    """The services worst first, or by name."""
+    return worst_first(services) if order == "worst" else by_name(services)
+
+
+def worth_a_look(
+    links: Sequence[ConnectionSnapshot], services: Sequence[ServiceSnapshot], order: Order
+) -> ConnectionSnapshot | ServiceSnapshot | None:
+    """What is selected while nobody has chosen: the worst of our own; where those are well, of the others."""
+    if order == "worst" and services and is_troubled(services[0]) and all(severity(e) == BEST for e in links):
+        return services[0]
+    return links[0] if links else services[0] if services else None
+
+
+def service_rows(services: Sequence[ServiceSnapshot], snapshot: Snapshot, now: float) -> list[ServiceRow]:
+    """A row for each of ``services``; those of the same name tell their hosts."""
+    names = Counter(service.name for service in snapshot.services.services)
+    return [_row(service, names[service.name] > 1, snapshot, now) for service in services]
+
+
+def _row(service: ServiceSnapshot, with_host: bool, snapshot: Snapshot, now: float) -> ServiceRow:
+    live = known(snapshot, now) and service.freshness == "fresh"
+    name = f"{service.name} on {service.host}" if with_host and service.host else service.name
+    where = ", ".join(part for part in (service.host, service.environment) if part)
+    return ServiceRow(
+        key=service.key,
+        name=name,
+        symbol=SYMBOLS[service.state] if live else UNKNOWN_SYMBOL,
+        state=_state_words(service, snapshot, now),
+        tone=TONES[service.state] if live else "dim",
+        stale=_stale_age(service.freshness, service.reported_at, now),
+        via=_ways(service.sights),
+        hour=service.hour,
+        since=time_of_day(service.since, now),
+        why="; ".join(part for part in (where, _last_error(service.sights)) if part),
+        dimmed=not live,
+    )
+
+
+def _ways(sights: Sequence[Sight]) -> str:
+    """The ways in which it is seen, in few columns where there are several."""
+    ways = list(dict.fromkeys(sight.via for sight in sights))
+    return ways[0] if len(ways) == 1 else "+".join("rep" if way == "report" else way for way in ways)
+
+
+def _state_words(service: ServiceSnapshot, snapshot: Snapshot, now: float) -> str:
+    words = service.words or service.state
+    if known(snapshot, now) or service.freshness != "fresh":
+        return words
+    return f"was {words}"
+
+
+def _stale_age(freshness: str, reported_at: float | None, now: float) -> str:
+    if freshness not in ("stale", "missing") or reported_at is None:
+        return ""
+    return coarse_age(now - reported_at)
+
+
+def _last_error(sights: Sequence[Sight]) -> str:
+    for sight in sights:
+        if sight.last_error or sight.close_code is not None:
+            code = "" if sight.close_code is None else str(sight.close_code)
+            error = sight.last_error or ""
+            return error if error.startswith(code) and code else f"{code} {error}".strip()
+    return ""
+
+
+# The pane of the selected one -----------------------------------------------------------------------
+
+
+def service_note(service: ServiceSnapshot, now: float) -> str:
+    """Where a service runs and since when it is in its state."""
+    since = f"since {time_of_day(service.since, now)}" if service.since else ""
+    return ", ".join(part for part in (service.host, service.environment, since) if part)
+
+
+def service_facts(service: ServiceSnapshot, snapshot: Snapshot, now: float) -> tuple[Fact, ...]:
+    """The selected service in one column: its state, each sight with origin and age, the nine metrics."""
+    observed = known(snapshot, now)
+    live = observed and service.freshness == "fresh"
+    rows = [Fact("state", _state_words(service, snapshot, now), TONES[service.state] if live else "dim")]
+    for sight in service.sights:
+        words, tone = _sight_words(sight, now)
+        rows += (Fact(sight.via, words, tone), Fact("", sight.origin, "dim"))
+    if error := _last_error(service.sights):
+        rows.append(Fact("last error", error, "busy" if live and service.state != "good" else "plain"))
+    told = [sight for sight in service.sights if sight.metrics is not None]
+    newest = max(told, key=lambda sight: sight.reported_at or 0.0, default=None)
+    if newest is not None and newest.metrics is not None:
+        rows += _metric_facts(newest.metrics, now, fresh=newest.freshness == "fresh")
+    if service.url:
+        rows.append(Fact("address", service.url))
+    return tuple(rows) if observed else tuple(fact._replace(tone="dim") for fact in rows)
+
+
+def _sight_words(sight: Sight, now: float) -> tuple[str, Tone]:
+    words = sight.words or sight.state
+    if sight.freshness == "fresh":
+        return f"{words}, fresh", TONES[sight.state]
+    if sight.freshness == "never" or sight.reported_at is None:
+        return f"never seen: {sight.words}" if sight.words else "never seen", "dim"
+    was = words if words.startswith(("was ", "not ")) else f"was {words}"
+    return f"{was}, {sight.freshness} {coarse_age(now - sight.reported_at)}", "busy"
+
+
+def _metric_facts(metrics: HealthMetrics, now: float, *, fresh: bool) -> tuple[Fact, ...]:
+    tone: Tone = "plain" if fresh else "dim"
+    trips = metrics.circuit_breaker_trips
+    state = "open" if metrics.is_circuit_open else "closed"
+    last = time_of_day(metrics.last_heartbeat, now)
+    return (
+        Fact("its link", metrics.connection_state, tone),
+        Fact("reconnects", f"{metrics.total_reconnects:,}  failed {metrics.failed_reconnects:,}", tone),
+        Fact("attempts", f"{metrics.reconnect_attempts:,}  connects {metrics.successful_connects:,}", tone),
+        Fact("heartbeat", f"{metrics.heartbeat_failures:,} failed, last ok {last}", tone),
+        Fact(
+            "breaker",
+            f"{state}, {trips:,} trip{'' if trips == 1 else 's'}",
+            "bad" if fresh and metrics.is_circuit_open else tone,
+        ),
+    )
+
+
+def service_figures(service: ServiceSnapshot) -> list[Fact]:
+    """What else its sights say, by name."""
+    return [Fact(name, value) for sight in service.sights for name, value in sight.figures.items()]
+
+
+def figure_list(service: ServiceSnapshot) -> list[Line]:
+    """The same, their values under each other."""
+    figures = service_figures(service)
+    longest = max((len(displayable(fact.label, _LONGEST_LABEL)) for fact in figures), default=0)
+    return [
+        (
+            Span(f" {fitted(displayable(fact.label, _LONGEST_LABEL), longest)}  ", "dim"),
+            Span(displayable(fact.value, 300)),
+        )
+        for fact in figures
+    ]
+
+
+# Everything of one ----------------------------------------------------------------------------------
+
+
+def service_lines(service: ServiceSnapshot, snapshot: Snapshot, now: float, width: int) -> list[Line]:
+    """Everything known of a service, long values whole: itself, its last hour, each sight."""
+    cells = MINUTES if width >= _STRIP_FROM else MINUTES // 4
+    observed = known(snapshot, now)
+    live = observed and service.freshness == "fresh"
+    lines = _section(
+        "SERVICE",
+        (
+            ("state", _state_words(service, snapshot, now), TONES[service.state] if live else "dim"),
+            ("newest word", _age_words(service.freshness, service.reported_at, now), "plain"),
+            ("since", time_of_day(service.since, now), "plain"),
+            ("host", service.host or NOTHING, "plain"),
+            ("environment", service.environment or NOTHING, "plain"),
+            ("address", service.url or NOTHING, "plain"),
+        ),
+        width,
+    )
+    lines += [(Span(" LAST HOUR", "heading"),), (Span("  "), *strip_spans(service.hour, cells)), ()]
+    for sight in service.sights:
+        lines += _section(f"{sight.via.upper()}, {displayable(sight.origin, 200)}", _told(sight, now), width)
+        # Their names are longer than ours.
+        names = [displayable(name, _LONGEST_LABEL) for name in sight.figures]
+        gutter = max((GUTTER, *map(cell_width, names)))
+        figures = [
+            line
+            for name, value in zip(names, sight.figures.values(), strict=True)
+            for line in labelled(name, value, width, gutter=gutter)
+        ]
+        lines[-1:] = [*figures, ()]
+    return lines[:-1]
+
+
+def _told(sight: Sight, now: float) -> list[tuple[str, str, Tone]]:
+    fresh = sight.freshness == "fresh"
+    rows: list[tuple[str, str, Tone]] = [
+        ("says", sight.words or NOTHING, TONES[sight.state] if fresh else "dim"),
+        ("word", _age_words(sight.freshness, sight.reported_at, now), "plain" if fresh else "busy"),
+        ("stale after", f"{sight.stale_after:g} s", "plain"),
+        ("last error", sight.last_error or NOTHING, "plain"),
+        ("close code", NOTHING if sight.close_code is None else str(sight.close_code), "plain"),
+    ]
+    if sight.metrics is not None:
+        rows += [
+            (fact.label, fact.value, fact.tone) for fact in _metric_facts(sight.metrics, now, fresh=fresh)
+        ]
+    return rows
+
+
+def _age_words(freshness: str, reported_at: float | None, now: float) -> str:
+    if reported_at is None:
+        return "never seen" if freshness == "never" else freshness
+    at = time_of_day(reported_at, now)
+    return f"{freshness}, came {at}" + (
+        "" if freshness == "fresh" else f", {coarse_age(now - reported_at)} old"
+    )
+
+
+def _section(title: str, facts: Sequence[tuple[str, str, Tone]], width: int) -> list[Line]:
+    lines: list[Line] = [(Span(f" {title}", "heading"),)]
+    for label, value, tone in facts:
+        lines += labelled(label, value, width, tone)
+    return [*lines, ()]

@@ -1,0 +1,1 @@
+"""What the engine showed, recorded while it runs and shown again later."""

@@ -1,0 +1,448 @@
+"""An engine of the past: shows what was on the screen at a moment, and does nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from tui.channels.clock import Clock, SystemClock
+from tui.engine.api import (
+    AlertCommand,
+    AlertContent,
+    AlertOutcome,
+    AlertPage,
+    AlertSummary,
+    CommandResult,
+    ConnectionHistory,
+    ExtraCommand,
+    FrameContent,
+    FramePage,
+    IncidentSnapshot,
+    LogLine,
+    LogPage,
+    Snapshot,
+    Timeline,
+    TimelineEntry,
+)
+from tui.replay.controls import SPEEDS, Mark, Position
+from tui.replay.journal_links import NOT_KNOWN
+from tui.replay.source import Event, Shown, Source, moment
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ADVANCE_EVERY = 0.25
+"""Seconds between two publications while it plays."""
+BEFORE_THE_END = 3600.0
+"""Seconds before the end at which it begins unless told where."""
+TIMELINE_BACK = 300.0
+"""Seconds before an incident of which its timeline tells."""
+MOST_STEPS = 1000
+
+_TIMELINE_FRAMES = 200
+_TIMELINE_ENTRIES = 1000
+_REFUSED = CommandResult(ok=False, message="this is a replay: nothing can be done")
+
+
+class ReplayEngine:
+    """Implements :class:`tui.replay.controls.Replay`, and so :class:`tui.engine.api.Engine`.
+
+    A snapshot's times are those of its moment: its face reckons by :meth:`now`, not by the present. One that
+    reckons by the present calls the engine silent, and so takes nothing old for new.
+
+    Args:
+        source: read under a lock, by whichever thread needs it; by :meth:`snapshot` and :meth:`log` never.
+        at: where to begin, in epoch seconds; None for an hour before the end.
+        clock: by which it plays.
+    """
+
+    def __init__(self, source: Source, at: float | None = None, *, clock: Clock | None = None) -> None:
+        self._source = source
+        self._clock = clock or SystemClock()
+        # Held while the source is read and a moment is made; what is published is read without it.
+        self._lock = threading.Lock()
+        self._event: Event | None = None
+        self._playing_from: tuple[float, float] | None = None
+        """The moment, and the clock's reading, from which it plays; None while it stands."""
+        self._speed = SPEEDS[0]
+        self._jumps = 0
+        self._sequence = 0
+        self._lines: tuple[LogLine, ...] = ()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        begin, end = source.bounds()
+        start = max(begin, end - BEFORE_THE_END) if at is None else at
+        with self._lock:
+            self._move(min(max(start, begin), end))
+
+    # Any thread
+
+    def start(self) -> None:
+        """Have it go on by itself when it plays. Once only."""
+        self._thread = threading.Thread(target=self._run, name="replay", daemon=True)
+        self._thread.start()
+
+    def close(self, timeout: float = 1.0) -> None:
+        """Stop; waits at most ``timeout`` seconds. Any number of times."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def now(self) -> float:
+        """As of :class:`tui.replay.controls.Replay`."""
+        return self._position.at
+
+    def position(self) -> Position:
+        """As of :class:`tui.replay.controls.Replay`."""
+        return self._position
+
+    def snapshot(self) -> Snapshot:
+        """As of :class:`tui.engine.api.Engine`; its notice says that it is a replay, and of when."""
+        return self._snapshot
+
+    def log(self, after: int = 0, limit: int = 100) -> LogPage:
+        """As of :class:`tui.engine.api.Engine`; the cursor goes back where time did."""
+        lines = self._lines
+        last = lines[-1].cursor if lines else 0
+        found = tuple(line for line in lines if line.cursor > after)[:limit]
+        return LogPage(lines=found, next_cursor=found[-1].cursor if found else min(last, max(after, 0)))
+
+    async def seek(self, at: float) -> CommandResult:
+        """As of :class:`tui.replay.controls.Replay`."""
+        return await self._in_thread(self._seek, at)
+
+    async def step(self, count: int = 1) -> CommandResult:
+        """As of :class:`tui.replay.controls.Replay`; at most :data:`MOST_STEPS` at once."""
+        return await self._in_thread(self._step, max(-MOST_STEPS, min(count, MOST_STEPS)), False)
+
+    async def next_incident(self) -> CommandResult:
+        """As of :class:`tui.replay.controls.Replay`."""
+        return await self._in_thread(self._step, 1, True)
+
+    async def previous_incident(self) -> CommandResult:
+        """As of :class:`tui.replay.controls.Replay`."""
+        return await self._in_thread(self._step, -1, True)
+
+    async def play(self, speed: float = 1.0) -> CommandResult:
+        """As of :class:`tui.replay.controls.Replay`."""
+        if speed not in SPEEDS:
+            known = ", ".join(f"{each:g}" for each in SPEEDS)
+            return CommandResult(ok=False, message=f"no speed {speed:g}; there are: {known}")
+        return await self._in_thread(self._play, speed)
+
+    async def pause(self) -> CommandResult:
+        """As of :class:`tui.replay.controls.Replay`."""
+        return await self._in_thread(self._pause)
+
+    async def marks(self, begin: float, end: float, most: int = 500) -> tuple[Mark, ...]:
+        """As of :class:`tui.replay.controls.Replay`."""
+        return await self._reading(lambda: self._source.marks(begin, end, most), lambda words: ())
+
+    # What is read
+
+    async def history(self, name: str) -> ConnectionHistory | CommandResult:
+        """As of :class:`tui.engine.api.Engine`; of a recording as it was up to 30 s before."""
+        return await self._of(name, lambda at: self._source.history(name, at))
+
+    async def frames(self, name: str, after: int = 0, limit: int = 200) -> FramePage | CommandResult:
+        """As of :class:`tui.engine.api.Engine`; of the 5 minutes before the moment."""
+        limit = max(1, min(limit, 1000))
+        return await self._of(name, lambda at: self._source.frames(name, max(0, after), limit, at))
+
+    async def frame(self, name: str, cursor: int) -> FrameContent | CommandResult:
+        """As of :class:`tui.engine.api.Engine`."""
+        return await self._of(name, lambda at: self._source.frame(name, cursor))
+
+    async def timeline(self, id: str) -> Timeline | CommandResult:
+        """As of :class:`tui.engine.api.Engine`: up to the moment that is shown."""
+        return await self._reading(lambda: self._timeline(id), _failed)
+
+    async def alert_history(
+        self,
+        *,
+        before: str | None = None,
+        limit: int = 100,
+        type: str | None = None,
+        outcome: AlertOutcome | None = None,
+    ) -> AlertPage | CommandResult:
+        """As of :class:`tui.engine.api.Engine`: of the last that had ended, as they were shown."""
+        alerts = self._snapshot.alerts
+        if alerts is None:
+            return CommandResult(ok=False, message="nothing is known of an alert queue at that time")
+        ended = list(alerts.recent)
+        if before is not None:
+            place = next((i for i, each in enumerate(ended) if _alert_id(each) == before), len(ended))
+            ended = ended[place + 1 :]
+        if type is not None or outcome is not None:
+            ended = [
+                each
+                for each in ended
+                if isinstance(each, AlertSummary)
+                and type in (None, each.type)
+                and outcome in (None, each.outcome)
+            ]
+        page = ended[: max(1, min(limit, 1000))]
+        more = _alert_id(page[-1]) if page and len(page) < len(ended) else None
+        return AlertPage(alerts=tuple(page), next_before=more)
+
+    async def alert(self, id: str) -> AlertContent | CommandResult:
+        """As of :class:`tui.engine.api.Engine`: payloads are not recorded."""
+        return CommandResult(ok=False, message="what an alert carried is not recorded")
+
+    # What is asked
+
+    async def connect(self, name: str | None = None) -> CommandResult:
+        """Refused."""
+        return _REFUSED
+
+    async def reconnect(self, name: str | None = None) -> CommandResult:
+        """Refused."""
+        return _REFUSED
+
+    async def disconnect(self, name: str | None = None) -> CommandResult:
+        """Refused."""
+        return _REFUSED
+
+    async def push(self, name: str, topic: str, event: str, payload: Any) -> CommandResult:
+        """Refused."""
+        return _REFUSED
+
+    async def set_debug(self, shown: bool) -> CommandResult:
+        """Refused."""
+        return _REFUSED
+
+    async def acknowledge(self, id: str) -> CommandResult:
+        """Refused."""
+        return _REFUSED
+
+    async def alerts(self, command: AlertCommand) -> CommandResult:
+        """Refused."""
+        return _REFUSED
+
+    def extra_commands(self) -> tuple[ExtraCommand, ...]:
+        """None."""
+        return ()
+
+    async def run_extra(self, command: str) -> CommandResult:
+        """Refused."""
+        return _REFUSED
+
+    # Moving; under the lock
+
+    def _seek(self, at: float) -> CommandResult:
+        begin, end = self._source.bounds()
+        self._move(min(max(at, begin), end))
+        return CommandResult(ok=True, message=moment(self._position.at))
+
+    def _step(self, count: int, incidents: bool) -> CommandResult:
+        forward = count > 0
+        event: Event | None = None
+        for _ in range(abs(count)):
+            at, beyond = self._position.at, None
+            standing = event or (self._event if self._event and self._event.lands == at else None)
+            if standing is not None and (not incidents or standing.incident):
+                beyond = standing.order
+            found = self._source.event(at, beyond, forward=forward, incidents=incidents)
+            if found is None:
+                break
+            event = found
+        if event is None:
+            what, way = "incident" if incidents else "line of the log", "later" if forward else "earlier"
+            return CommandResult(ok=False, message=f"there is no {way} {what}")
+        self._move(event.lands)
+        self._event = event
+        return CommandResult(ok=True, message=f"{moment(event.timestamp)} {event.words}")
+
+    def _play(self, speed: float) -> CommandResult:
+        at = self._position.at
+        if at >= self._source.bounds()[1]:
+            return CommandResult(ok=False, message="this is the end")
+        self._speed = speed
+        self._playing_from = (at, self._clock.monotonic())
+        self._publish(at)
+        return CommandResult(ok=True, message=f"playing, {speed:g} s in a second")
+
+    def _pause(self) -> CommandResult:
+        self._playing_from = None
+        self._publish(self._position.at)
+        return CommandResult(ok=True, message=f"paused at {moment(self._position.at)}")
+
+    def _move(self, at: float) -> None:
+        self._jumps += 1
+        self._event = None
+        if self._playing_from is not None:
+            self._playing_from = (at, self._clock.monotonic())
+        self._publish(at)
+
+    def advance(self) -> None:
+        """Go on to where playing has come to; the replay's thread does it four times a second."""
+        with self._lock:
+            if self._playing_from is None:
+                return
+            began, then = self._playing_from
+            at = began + (self._clock.monotonic() - then) * self._speed
+            try:
+                self._publish(self._go_on(at))
+            except OSError as error:
+                self._playing_from = None
+                self._fail(at, error)
+
+    def _go_on(self, at: float) -> float:
+        """Where playing comes to: over a time of which nothing is known, and not beyond the end."""
+        end = self._source.bounds()[1]
+        if at < end:
+            shown = self._source.shown(at)
+            if shown.missing is None and (shown.snapshot is None or shown.snapshot.stopped is None):
+                return at
+            resumes = self._source.resumes(at)
+            if resumes is not None:
+                self._playing_from = (resumes, self._clock.monotonic())
+                return resumes
+        self._playing_from = None
+        return end
+
+    def _run(self) -> None:
+        while not self._stop.wait(ADVANCE_EVERY):
+            self.advance()
+
+    def _publish(self, at: float) -> None:
+        """Show a moment."""
+        shown = self._source.shown(at)
+        self._lines = self._source.lines()
+        begin, end = self._source.bounds()
+        self._show(shown, at, begin, end)
+
+    def _fail(self, at: float, error: OSError) -> None:
+        words = f"the {self._source.kind} cannot be read: {error.strerror}"
+        log.error("replay: %s", words)
+        self._show(Shown(None, words), at, self._position.begin, self._position.end)
+
+    def _show(self, shown: Shown, at: float, begin: float, end: float) -> None:
+        self._sequence += 1
+        missing = shown.missing
+        self._position = Position(
+            at=at,
+            begin=begin,
+            end=max(end, at),
+            playing=self._playing_from is not None,
+            speed=self._speed,
+            source=self._source.kind,
+            jumps=self._jumps,
+            missing=missing,
+            not_known=NOT_KNOWN if self._source.kind == "journal" else frozenset(),
+        )
+        snapshot = shown.snapshot or Snapshot(sequence=0, taken_at=at, started_at=at)
+        if missing is None and snapshot.stopped is None:
+            snapshot = _as_of(snapshot, at)
+        self._snapshot = msgspec.structs.replace(
+            snapshot, sequence=self._sequence, notice=self._notice(snapshot.notice), waiting=missing
+        )
+
+    def _notice(self, shown_then: str | None) -> str:
+        where = self._position
+        how = f"playing x{where.speed:g}" if where.playing else "paused"
+        words = f"REPLAY {moment(where.at)}, {how}"
+        if where.source == "journal":
+            words += ", from the journal: most figures are not known"
+        return f"{words}; shown then: {shown_then}" if shown_then else words
+
+    # Reading
+
+    def _timeline(self, id: str) -> Timeline | CommandResult:
+        incidents = self._snapshot.incidents
+        found = next((each for each in (*incidents.open, *incidents.resolved) if each.id == id), None)
+        if found is None:
+            return CommandResult(ok=False, message=f"no incident {id} at that time")
+        begin, end = found.opened_at - TIMELINE_BACK, self._position.at
+        if found.resolved_at is not None:
+            end = min(end, found.resolved_at)
+        entries = [_entry(line) for line in self._lines if begin <= line.timestamp <= end]
+        entries += self._frames_before(found, begin)
+        entries.sort(key=lambda entry: entry.timestamp)
+        left_out = max(0, len(entries) - _TIMELINE_ENTRIES)
+        return Timeline(incident=found, entries=tuple(entries[left_out:]), left_out=left_out)
+
+    def _frames_before(self, incident: IncidentSnapshot, begin: float) -> list[TimelineEntry]:
+        """The last frames before an incident, of the connection that it is about."""
+        names = {each.name for each in self._snapshot.connections}
+        name = incident.subject if incident.subject in names else incident.subject.partition(" ")[0]
+        if name not in names:
+            return []
+        page = self._source.frames(name, 0, _TIMELINE_FRAMES, incident.opened_at)
+        if isinstance(page, CommandResult):
+            return []
+        return [
+            TimelineEntry(
+                timestamp=each.timestamp,
+                kind="frame",
+                subject=name,
+                text=f"{each.direction} {each.topic} {each.event}, {each.size} bytes",
+            )
+            for each in page.frames
+            if each.timestamp >= begin
+        ]
+
+    async def _of(self, name: str, read: Callable[[float], T | CommandResult]) -> T | CommandResult:
+        at = self._position.at
+        names = [each.name for each in self._snapshot.connections]
+        if name not in names:
+            known = ", ".join(names) or "none"
+            return CommandResult(ok=False, message=f"no connection {name} at that time; there are: {known}")
+        return await self._reading(lambda: read(at), _failed)
+
+    async def _in_thread(self, move: Callable[..., CommandResult], *arguments: Any) -> CommandResult:
+        return await self._reading(lambda: move(*arguments), _failed)
+
+    async def _reading(self, read: Callable[[], T], failed: Callable[[str], T]) -> T:
+        def locked() -> T:
+            with self._lock:
+                return read()
+
+        try:
+            return await asyncio.to_thread(locked)
+        except OSError as error:
+            words = f"the {self._source.kind} cannot be read: {error.strerror}"
+            log.error("replay: %s", words)
+            return failed(words)
+
+
+def _failed(words: str) -> CommandResult:
+    return CommandResult(ok=False, message=words)
+
+
+def _alert_id(alert: object) -> str | None:
+    return alert.id if isinstance(alert, AlertSummary) else None
+
+
+def _as_of(snapshot: Snapshot, at: float) -> Snapshot:
+    """A snapshot as it stood a little later, when nothing but the time had changed."""
+    passed = max(0.0, at - snapshot.taken_at)
+    return msgspec.structs.replace(
+        snapshot,
+        taken_at=at,
+        connections=tuple(
+            msgspec.structs.replace(
+                each,
+                details=msgspec.structs.replace(
+                    each.details, time_in_state=each.details.time_in_state + passed
+                ),
+            )
+            for each in snapshot.connections
+        ),
+    )
+
+
+def _entry(line: LogLine) -> TimelineEntry:
+    return TimelineEntry(
+        timestamp=line.timestamp,
+        kind="other" if line.connection is None else "state",
+        subject=line.connection or "",
+        text=line.text,
+        severity=line.severity,
+    )

@@ -1,0 +1,136 @@
+"""How long a connection was in which state, and the strip and the shares that follow from it."""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from tui.channels.health import ConnectionState
+from tui.engine.minutes import HOUR
+from tui.engine.snapshot import Availability
+
+How = Literal["well", "asked", "otherwise"]
+
+_HOW: dict[ConnectionState, How] = {"connected": "well", "disconnected": "asked"}
+
+
+class Spell(NamedTuple):
+    """A time in one state; it lasts until the next one. Times are epoch seconds."""
+
+    begin: float
+    state: ConnectionState | None
+    """None: nobody observed it."""
+    reason: str | None = None
+    tries: int = 0
+    """Attempts that failed in this trouble, as far as they were told."""
+    last_try: float | None = None
+    trouble_since: float | None = None
+    since: float | None = None
+    """When it came into that state; it may have been unobserved in between."""
+    run: int = 0
+    """Which run of the program it is of."""
+    gone: bool = False
+    """It was taken out of the settings."""
+    successes: int = 0
+    """Times that it was connected in this run, this one counted."""
+
+
+class Spells:
+    """The spells of one connection, in order."""
+
+    def __init__(self) -> None:
+        self._spells: list[Spell] = []
+        self._begins: list[float] = []
+
+    def add(self, spell: Spell) -> None:
+        """Add the latest one; one that begins before the last begins with it."""
+        if self._begins and spell.begin < self._begins[-1]:
+            spell = spell._replace(begin=self._begins[-1])
+        self._spells.append(spell)
+        self._begins.append(spell.begin)
+
+    @property
+    def last(self) -> Spell | None:
+        """The latest of all."""
+        return self._spells[-1] if self._spells else None
+
+    def at(self, at: float) -> Spell | None:
+        """The one that ``at`` is in; None before the first."""
+        place = bisect.bisect_right(self._begins, at) - 1
+        return self._spells[place] if place >= 0 else None
+
+    def before(self, at: float, most: int) -> list[tuple[Spell, float | None]]:
+        """The last ``most`` changes of state up to ``at``, oldest first, each with the seconds before it.
+
+        The seconds are None where it is not known what was before.
+        """
+        found: list[tuple[Spell, float | None]] = []
+        place = bisect.bisect_right(self._begins, at) - 1
+        while place >= 0 and len(found) < most:
+            spell = self._spells[place]
+            first = place
+            # A trouble that goes on has a spell for each time that it was told of.
+            while first and self._spells[first - 1].state == spell.state and spell.state is not None:
+                first -= 1
+            if spell.state is not None:
+                before = self._spells[first - 1] if first else None
+                known = before is not None and before.state is not None
+                began = self._began(first - 1) if known else None
+                seconds = None if began is None else self._begins[first] - began
+                found.append((self._spells[first], seconds))
+            place = first - 1
+        return found[::-1]
+
+    def _began(self, place: int) -> float:
+        while place and self._spells[place - 1].state == self._spells[place].state:
+            place -= 1
+        return self._begins[place]
+
+    def _spent(self, begin: float, end: float) -> Iterator[tuple[float, float, How]]:
+        place = max(0, bisect.bisect_right(self._begins, begin) - 1)
+        while place < len(self._spells) and self._begins[place] < end:
+            spell = self._spells[place]
+            until = self._begins[place + 1] if place + 1 < len(self._spells) else end
+            since, until = max(begin, spell.begin), min(end, until)
+            if spell.state is not None and until > since:
+                yield since, until, _HOW.get(spell.state, "otherwise")
+            place += 1
+
+    def hour(self, at: float) -> str:
+        """As of :attr:`tui.engine.snapshot.ConnectionSnapshot.hour`, as it was at ``at``."""
+        present = math.floor(at / 60)
+        first = present - HOUR + 1
+        well, asked, observed = [0.0] * HOUR, [0.0] * HOUR, [0.0] * HOUR
+        for begin, end, how in self._spent(first * 60.0, at):
+            while begin < end:
+                minute = math.floor(begin / 60)
+                until = min(end, (minute + 1) * 60.0)
+                place = minute - first
+                observed[place] += until - begin
+                if how == "well":
+                    well[place] += until - begin
+                elif how == "asked":
+                    asked[place] += until - begin
+                begin = until
+        return "".join(map(_digit, observed, well, asked))
+
+    def availability(self, at: float, minutes: int) -> Availability:
+        """Of the minute of ``at`` up to it and the ``minutes`` before it."""
+        wanted = well = 0.0
+        for begin, end, how in self._spent((math.floor(at / 60) - minutes) * 60.0, at):
+            if how != "asked":
+                wanted += end - begin
+            if how == "well":
+                well += end - begin
+        if wanted <= 0:
+            return Availability()
+        return Availability(share=1.0 if well >= wanted - 1e-6 else well / wanted, observed=wanted)
+
+
+def _digit(observed: float, well: float, asked: float) -> str:
+    wanted = observed - asked
+    if wanted <= 1e-9:
+        return "o" if asked else "?"
+    return str(8 if well >= wanted - 1e-6 else min(7, math.floor(8 * well / wanted)))

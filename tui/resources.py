@@ -1,0 +1,177 @@
+"""What a run opens at its start and closes at its end, each as a context of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tui.alerts.options import AlertOptions
+from tui.control.feed import StateFeed
+from tui.control.lock import StateLock, StateLockedError
+from tui.control.protocol import ControlError
+from tui.control.server import ControlServer
+from tui.engine.api import CommandResult
+from tui.engine.supervisor import Supervisor
+from tui.store.alert_store import FILE_NAME as ALERTS_FILE
+from tui.store.alert_store import AlertStore
+from tui.store.journal import Journal
+from tui.store.log_file import LogFile, LogLevel, open_log
+from tui.store.writer import DescriptorSink, Writer
+
+if TYPE_CHECKING:
+    from tui.metrics_server import MetricsServer
+    from tui.replay.recorder import Recorder
+    from tui.settings.watch_values import MetricsOptions
+
+log = logging.getLogger("tui.session")
+
+FLUSH_LIMIT = 0.5
+"""Seconds that the end waits for each writer."""
+
+
+class Place(NamedTuple):
+    """Where a run keeps its things and is reached."""
+
+    state_folder: Path
+    socket: Path
+    log_level: LogLevel
+
+
+class Unstartable(Exception):  # noqa: N818 (what the run is)
+    """The run cannot begin; the message is for a person."""
+
+
+@contextlib.contextmanager
+def state_lock(folder: Path) -> Iterator[None]:
+    try:
+        with StateLock(folder):
+            yield
+    except StateLockedError as error:
+        raise Unstartable(str(error)) from None
+    except OSError as error:
+        raise Unstartable(f"state folder {folder}: {error.strerror}; name another with --state") from None
+
+
+@contextlib.contextmanager
+def metrics_server(supervisor: Supervisor, options: MetricsOptions) -> Iterator[MetricsServer]:
+    """The OpenMetrics endpoint, for as long as the engine runs; off unless the settings give it a port."""
+    from tui.metrics_server import MetricsError, MetricsServer
+
+    server = MetricsServer(supervisor)
+    try:
+        server.apply(options)
+    except MetricsError as error:
+        # The connections matter more than who may measure them.
+        log.error("%s", error)
+        print(f"overlay-supervisor: {error}; going on without", file=sys.stderr)
+    try:
+        yield server
+    finally:
+        server.close(FLUSH_LIMIT)
+
+
+@contextlib.contextmanager
+def control_socket(
+    supervisor: Supervisor,
+    feed: StateFeed,
+    place: Place,
+    log_file: LogFile,
+    reload: Callable[[], CommandResult] | None,
+) -> Iterator[None]:
+    """The control socket, for as long as the engine runs."""
+    server = ControlServer(
+        supervisor,
+        place.socket,
+        state_folder=place.state_folder,
+        log_path=log_file.path,
+        feed=feed,
+        reload=reload,
+    )
+    try:
+        server.start()
+    except ControlError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise Unstartable(str(error)) from None
+        # A full disk, say: the connections matter more than who may ask for them.
+        print(f"overlay-supervisor: {error}; going on without", file=sys.stderr)
+    try:
+        yield
+    finally:
+        server.close(FLUSH_LIMIT)
+
+
+@contextlib.contextmanager
+def log_to(folder: Path, level: LogLevel) -> Iterator[LogFile]:
+    log_file = open_log(folder, level)
+    try:
+        yield log_file
+    finally:
+        log_file.close(FLUSH_LIMIT)
+
+
+@contextlib.contextmanager
+def journal_in(folder: Path) -> Iterator[Journal]:
+    journal = Journal(folder)
+    try:
+        yield journal
+    finally:
+        journal.close(FLUSH_LIMIT)
+
+
+@contextlib.contextmanager
+def alert_store_in(folder: Path, options: AlertOptions | None) -> Iterator[AlertStore | None]:
+    """Where the alerts are kept, if a queue is set up."""
+    if options is None:
+        yield None
+        return
+    store = AlertStore(
+        folder / ALERTS_FILE,
+        kept_days=options.kept_days,
+        kept_rows=options.kept_count,
+        seen_window=options.same_id_window,
+    )
+    store.start()
+    try:
+        yield store
+    finally:
+        if not store.close(FLUSH_LIMIT):
+            log.warning("alerts: %s", store.state.words)
+
+
+@contextlib.contextmanager
+def recorder_in(folder: Path, wanted: bool) -> Iterator[tuple[Recorder, ...]]:
+    """The recorder, if one is wanted."""
+    if not wanted:
+        yield ()
+        return
+    from tui.replay.recorder import Recorder
+    from tui.store.recording import FOLDER_NAME, Recording, RecordingFiles
+
+    recorder = Recorder(Recording(RecordingFiles(folder / FOLDER_NAME)))
+    try:
+        yield (recorder,)
+    finally:
+        recorder.close(FLUSH_LIMIT)
+        if recorder.trouble is not None or recorder.lost:
+            log.warning("recording: %s, %d lines lost", recorder.trouble or "written", recorder.lost)
+
+
+@contextlib.contextmanager
+def standard_output() -> Iterator[Writer]:
+    """Standard output, written by a thread."""
+    writer = Writer(
+        DescriptorSink(sys.stdout.fileno() if sys.stdout is not None else os.open(os.devnull, os.O_WRONLY)),
+        tell_dropped=lambda count: f'{{"type":"dropped","lines":{count}}}',
+        # Whoever read our lines has gone; the connections have not.
+        on_broken=lambda: log.warning("nobody reads standard output any more; going on without"),
+        name="output writer",
+    )
+    try:
+        yield writer
+    finally:
+        writer.close(FLUSH_LIMIT)

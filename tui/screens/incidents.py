@@ -1,0 +1,224 @@
+"""Incidents: what is wrong now and since when, what was, and what happened before one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual import events
+from textual.widget import Widget
+
+from tui.engine.api import CommandResult, IncidentSnapshot, Snapshot, Timeline
+from tui.presenters import incidents as present
+from tui.screens.bindings import bindings
+from tui.screens.details import LinesPane
+from tui.screens.lists import ListScreen
+from widgets.cursor_list import CursorList
+from widgets.hint_line import Hint
+from widgets.incident_list import IncidentList, incident_heading
+from widgets.lines import LineView
+from widgets.text_line import HeadingLine, NoticeLine, TitleLine
+
+READ_SECONDS = 10.0
+"""Between two readings of the timeline of an incident that is still open."""
+_FACTS_FROM = 15
+"""Rows from which the selected incident is shown whole below the list."""
+
+
+class _IncidentActions(ListScreen):
+    """A screen on which an incident is meant."""
+
+    BINDINGS = bindings("incidents")
+
+    @property
+    def incident(self) -> IncidentSnapshot | None:
+        """The incident that is meant."""
+        raise NotImplementedError
+
+    def action_acknowledge(self) -> None:
+        """Acknowledge it."""
+        incident = self.incident
+        if incident is None:
+            self.tell("no incident is selected", "busy")
+        elif incident.resolved_at is not None:
+            self.tell("it is resolved already", "busy")
+        elif incident.acknowledged_at is not None:
+            self.tell("it is acknowledged already", "busy")
+        else:
+            self.supervisor.run_command("acknowledge", self.supervisor.engine.acknowledge(incident.id))
+
+    def action_timeline(self) -> None:
+        """Show what happened."""
+
+
+class IncidentsScreen(_IncidentActions):
+    """The open ones, the most severe first, then the resolved ones, the newest first."""
+
+    AUTO_FOCUS = "#incidents"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._title = TitleLine(id="selected")
+        self._notice = NoticeLine(id="notice")
+        self._heading = HeadingLine(incident_heading, spare=IncidentList.SPARE, id="list-heading")
+        self._list = IncidentList(id="incidents")
+        self._facts_title = TitleLine(id="log-title")
+        self._facts = LinesPane(id="incident-facts")
+        self._chosen: str | None = None
+        """The incident chosen by hand; None is the first."""
+
+    def hints(self) -> tuple[Hint, ...]:
+        """The keys that matter most here."""
+        return self.hints_of(
+            ("incidents.timeline", "incidents.acknowledge", "move.down", "move.up", "help", "back")
+        )
+
+    def body(self) -> Iterable[Widget]:
+        """What is wrong in one line, the list, the selected one whole."""
+        yield self._title
+        yield self._notice
+        yield self._heading
+        yield self._list
+        yield self._facts_title
+        yield self._facts
+
+    @property
+    def moved_pane(self) -> LineView:
+        """The list."""
+        return self._list
+
+    @property
+    def incident(self) -> IncidentSnapshot | None:
+        """The selected one."""
+        return present.found_incident(self.supervisor.snapshot.incidents, self._list.selected)
+
+    def show(self, snapshot: Snapshot, now: float) -> None:
+        """Show the incidents as they stand."""
+        super().show(snapshot, now)
+        incidents = snapshot.incidents
+        opened, resolved = present.open_rows(incidents, now), present.resolved_rows(incidents, now)
+        keys = [row.key for row in (*opened, *resolved)]
+        selected = self._chosen if self._chosen in keys else keys[0] if keys else None
+        self._list.show(opened, resolved, selected)
+        self._title.show("incidents", present.title_words(incidents))
+        self._notice.show(present.notice_words(incidents))
+        self._notice.display = bool(self._notice.lines)
+        self._heading.display = bool(opened)
+        self._show_facts(now)
+
+    def _show_facts(self, now: float) -> None:
+        incident = self.incident
+        there = incident is not None and self.size.height >= _FACTS_FROM
+        self._facts_title.display = self._facts.display = there
+        if incident is not None and there:
+            lines = present.incident_facts(incident, now, self.size.width - 1)
+            self._facts_title.show(present.rule_words(incident.rule), incident.subject)
+            self._facts.set_lines(lines)
+            self._facts.styles.height = min(len(lines), self.size.height // 4)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Share the rows out anew."""
+        super().on_resize(event)
+        self.supervisor.show_now()
+
+    def on_cursor_list_moved(self, event: CursorList.Moved) -> None:
+        """Keep the one that was chosen."""
+        self._chosen = str(event.key)
+        self._show_facts(self.supervisor.now)
+
+    def on_cursor_list_opened(self, event: CursorList.Opened) -> None:
+        """Show what happened."""
+        self.action_timeline()
+
+    def action_acknowledge(self) -> None:
+        """Acknowledge the selected one, and stay on it."""
+        if (incident := self.incident) is not None:
+            self._chosen = incident.id
+        super().action_acknowledge()
+
+    def action_timeline(self) -> None:
+        """Show what happened before and during the selected one."""
+        incident = self.incident
+        if incident is None:
+            self.tell("no incident is selected", "busy")
+            return
+        self._chosen = incident.id
+        self.supervisor.show_timeline(incident.id)
+
+
+class TimelineScreen(_IncidentActions):
+    """One incident, and what happened before and during it."""
+
+    AUTO_FOCUS = "#lines"
+
+    def __init__(self, id: str) -> None:
+        super().__init__()
+        self._incident_id = id
+        self._title = TitleLine(id="selected")
+        self._lines = LinesPane(id="lines")
+        self._timeline: Timeline | None = None
+        self._timeline_of: tuple[object, ...] = ()
+        self._is_placed = False
+        """The first look is at the moment at which it opened."""
+
+    def hints(self) -> tuple[Hint, ...]:
+        """The keys that work here."""
+        return self.hints_of(("incidents.acknowledge", "move.down", "move.up", "back"))
+
+    def body(self) -> Iterable[Widget]:
+        """The incident, then what happened."""
+        yield self._title
+        yield self._lines
+
+    @property
+    def moved_pane(self) -> LineView:
+        """The lines."""
+        return self._lines
+
+    @property
+    def incident(self) -> IncidentSnapshot | None:
+        """The incident as it stands, or as it was last known."""
+        found = present.found_incident(self.supervisor.snapshot.incidents, self._incident_id)
+        return found or (self._timeline.incident if self._timeline is not None else None)
+
+    def show(self, snapshot: Snapshot, now: float) -> None:
+        """Show what has been read, and read anew when the incident changed, or once in a while."""
+        super().show(snapshot, now)
+        incident = self.incident
+        if incident is not None:
+            self._title.show(present.rule_words(incident.rule), incident.subject)
+            turn = None if incident.resolved_at is not None else int(now // READ_SECONDS)
+            wanted: tuple[object, ...] = (incident, turn)
+        else:
+            wanted = ("gone",)
+        if wanted != self._timeline_of:
+            self._timeline_of = wanted
+            self.run_worker(
+                self._read(), name="timeline", group="timeline", exclusive=True, exit_on_error=False
+            )
+        self._lay_out(now)
+
+    def _lay_out(self, now: float) -> None:
+        if self._timeline is None:
+            return
+        shown = present.timeline_lines(self._timeline, now, self.size.width - 1)
+        self._lines.set_lines(shown.lines)
+        height = self._lines.size.height
+        if not self._is_placed and height > 0:
+            self._is_placed = True
+            if len(shown.lines) > height:
+                y = max(0, shown.opened_at - height // 2)
+                # Once the scrollbar is there: before, there is nothing to scroll.
+                self.call_after_refresh(self._lines.scroll_to, y=y, animate=False)
+
+    async def _read(self) -> None:
+        answer = await self.supervisor.engine.timeline(self._incident_id)
+        if isinstance(answer, CommandResult):
+            self.tell(f"✗ {answer.message}", "bad")
+            return
+        self._timeline = answer
+        self._lay_out(self.supervisor.now)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fold long values anew."""
+        super().on_resize(event)
+        self._lay_out(self.supervisor.now)

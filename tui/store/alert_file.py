@@ -1,0 +1,445 @@
+"""The file of the alerts' rows: SQLite, opened with care, written durably, kept aside when unusable."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sqlite3
+import stat
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+log = logging.getLogger(__name__)
+
+MOST_ASKED = 1_000
+"""Rows of one answer."""
+
+_VERSION = 1
+_BUSY = 0.25
+"""Seconds to wait for another program's lock before it is told."""
+
+_ROOM_TO_OPEN = 64 * 1024
+_WAL_KEPT = 4 * 1024 * 1024
+
+_TABLE = """CREATE TABLE alerts (
+    id TEXT PRIMARY KEY NOT NULL,
+    open INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    outcome TEXT,
+    source TEXT NOT NULL,
+    source_id TEXT,
+    accepted_at REAL NOT NULL,
+    changed_at REAL NOT NULL,
+    data BLOB NOT NULL
+)"""
+
+T = TypeVar("T")
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True):
+    """One alert, as far as the store has to know it.
+
+    Attributes:
+        id: unique for ever.
+        open: waiting or playing; such a row is never trimmed and never dropped.
+        source, source_id: by which an event that was seen before is found again.
+        accepted_at, changed_at: epoch seconds; ended rows are ordered and aged by the latter.
+        data: the whole record, opaque.
+    """
+
+    id: str
+    open: bool
+    type: str
+    outcome: str | None
+    source: str
+    source_id: str | None
+    accepted_at: float
+    changed_at: float
+    data: bytes
+
+
+class UnusableError(Exception):
+    """The file is no store of ours, or damaged; it must be kept aside."""
+
+
+class MovedError(Exception):
+    """The file is no longer under its name: what was written to it is lost."""
+
+
+_NAMES = ", ".join(Row.__struct_fields__)
+_PUT = (
+    f"INSERT INTO alerts ({_NAMES}) VALUES ({', '.join('?' * len(Row.__struct_fields__))}) "
+    "ON CONFLICT (id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in Row.__struct_fields__ if name != "id")
+)
+_ASK = f"SELECT {_NAMES} FROM alerts"
+
+Stat = tuple[int, int, int, int]
+"""Device, inode, size and time of change in nanoseconds."""
+
+
+class AlertFile:
+    """The SQLite file, used by the store's thread alone.
+
+    Whatever raises ``sqlite3.Error`` or OSError left the rows as they were, or wrote all of them.
+
+    Args:
+        now: epoch seconds, by which a file kept aside is named.
+    """
+
+    def __init__(self, path: Path, now: float) -> None:
+        """Open it, or begin it where there is none; the folder gets 0700, its files 0600.
+
+        Raises:
+            OSError, sqlite3.Error: it cannot be reached now.
+            UnusableError: it is no file of ours, or damaged.
+        """
+        self._path = path
+        self._names = _names(path)
+        _prepare(path, now)
+        self._connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
+        try:
+            self._begin()
+        except BaseException as error:
+            self._connection.close()
+            if _is_the_files_own_fault(error, path):
+                raise UnusableError("corrupt") from error
+            raise
+        self._seen: list[Stat | None] = [None] * len(self._names)
+        self._note()
+
+    def _begin(self) -> None:
+        connection = self._connection
+        # What another program has put into a text must not make it unreadable.
+        connection.text_factory = lambda text: text.decode("utf-8", "replace")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
+        new = version == 0 and not tables
+        columns = [column[1] for column in connection.execute("PRAGMA table_info(alerts)")]
+        if version > _VERSION:
+            raise UnusableError(f"written by a newer version (format {version})")
+        if not new and (version != _VERSION or columns != list(Row.__struct_fields__)):
+            raise UnusableError("not an alert store")
+        connection.execute("PRAGMA journal_mode = WAL")
+        # In WAL the same as FULL: synced at each commit. Where WAL is not to be had, the journal's
+        # removal is synced as well, without which a commit could be undone by a loss of power.
+        connection.execute("PRAGMA synchronous = EXTRA")
+        connection.execute("PRAGMA fullfsync = ON")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT}")
+        connection.execute("BEGIN IMMEDIATE")
+        if new:
+            connection.execute(_TABLE)
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+        connection.execute("CREATE INDEX IF NOT EXISTS alerts_open ON alerts (id) WHERE open = 1")
+        connection.execute(
+            "CREATE INDEX IF NOT EXISTS alerts_ended ON alerts (changed_at, id, type, outcome) WHERE open = 0"
+        )
+        connection.execute("COMMIT")
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise UnusableError("corrupt")
+
+    def close(self, now: float) -> None:
+        """Close it; if it is no longer under its name, its write-ahead log is kept aside."""
+        file = _same(stat_of(self._names[0]), self._seen[0])
+        wal = _same(stat_of(self._names[1]), self._seen[1])
+        # SQLite leaves the log where it is if the file it belongs to has gone.
+        self._connection.close()
+        if wal and not file:
+            _keep_orphan(self._path, now)
+
+    def _note(self) -> None:
+        """What the files look like after our own use of them; what took a file's place is not noted."""
+        for place, name in enumerate(self._names):
+            before, now = self._seen[place], stat_of(name)
+            if before is None or _same(before, now):
+                self._seen[place] = now
+
+    def changed(self) -> str | None:
+        """What another program did to the file since our last use of it, in words."""
+        before, now = self._seen[0], stat_of(self._path)
+        if _same(now, before) and now != before:
+            return "changed by another program"
+        return self._moved()
+
+    def _moved(self) -> str | None:
+        for name, before in zip(self._names, self._seen, strict=True):
+            now = stat_of(name)
+            if before is not None and now is None:
+                return f"{name.name} was deleted"
+            if before is not None and not _same(now, before):
+                return f"{name.name} was replaced"
+        return None
+
+    def write(self, rows: Iterable[Row]) -> list[str]:
+        """Write all of them in one transaction, durably.
+
+        Returns:
+            The ids of rows that SQLite does not take, which are left out.
+
+        Raises:
+            MovedError: they are lost.
+            UnusableError: they are not written, and never will be to this file.
+            sqlite3.Error: they are not written.
+        """
+        values = [_values(row) for row in rows]
+        refused: list[str] = []
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            try:
+                self._connection.executemany(_PUT, values)
+            except UNFIT as error:
+                # One row that cannot be written must not hold up all others for ever.
+                log.error("an alert cannot be written: %s", error)
+                self._roll_back()
+                self._connection.execute("BEGIN IMMEDIATE")
+                refused = self._write_one_by_one(values)
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            self._roll_back()
+            if _is_the_files_own_fault(error, self._path):
+                raise UnusableError("corrupt") from error
+            raise
+        if moved := self._moved():
+            raise MovedError(moved)
+        self._note()
+        return refused
+
+    def _write_one_by_one(self, values: list[tuple[Any, ...]]) -> list[str]:
+        refused = []
+        for one in values:
+            try:
+                self._connection.execute(_PUT, one)
+            except UNFIT as error:
+                log.error("alert %r is left out: %s", one[0], error)
+                refused.append(one[0])
+        return refused
+
+    def _roll_back(self) -> None:
+        # A full disk has already undone it.
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def restored(self, since: float) -> list[Row]:
+        """All open rows, then those that ended ``since``, the oldest first."""
+        open_ones = self._rows(f"{_ASK} WHERE open = 1 ORDER BY accepted_at, id", ())
+        ended = self._rows(f"{_ASK} WHERE open = 0 AND changed_at >= ? ORDER BY changed_at, id", (since,))
+        return open_ones + ended
+
+    def history(
+        self,
+        limit: int,
+        before: tuple[float, str] | None,
+        type: str | None,
+        outcome: str | None,
+        since: float | None,
+    ) -> list[Row]:
+        conditions, values = ["open = 0"], list[Any]()
+        for condition, value in (
+            ("type = ?", _text(type)),
+            ("outcome = ?", _text(outcome)),
+            ("changed_at >= ?", since),
+        ):
+            if value is not None:
+                conditions.append(condition)
+                values.append(value)
+        if before is not None:
+            conditions.append("(changed_at, id) < (?, ?)")
+            values.extend(before)
+        values.append(min(max(limit, 0), MOST_ASKED))
+        where = " AND ".join(conditions)
+        return self._rows(f"{_ASK} WHERE {where} ORDER BY changed_at DESC, id DESC LIMIT ?", values)
+
+    def counts(self, since: float) -> dict[tuple[str, str], int]:
+        counted = self._connection.execute(
+            "SELECT type, outcome, COUNT(*) FROM alerts WHERE open = 0 AND changed_at >= ? "
+            "GROUP BY type, outcome",
+            (since,),
+        )
+        return {(type_, outcome or ""): number for type_, outcome, number in counted}
+
+    def find(self, id: str) -> Row | None:
+        return next(iter(self._rows(f"{_ASK} WHERE id = ?", (_text(id),))), None)
+
+    def trim(self, before: float, kept_rows: int, step: int) -> int:
+        """Remove at most ``step`` ended rows that are too old or too many; the number removed."""
+        connection = self._connection
+        last_kept = connection.execute(
+            "SELECT changed_at, id FROM alerts WHERE open = 0 "
+            "ORDER BY changed_at DESC, id DESC LIMIT 1 OFFSET ?",
+            (kept_rows,),
+        ).fetchone()
+        removed = connection.execute(
+            "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE open = 0 "
+            "AND (changed_at < ? OR (changed_at, id) <= (?, ?)) ORDER BY changed_at, id LIMIT ?)",
+            (before, *(last_kept or (None, None)), step),
+        ).rowcount
+        self._note()
+        return removed
+
+    def _rows(self, question: str, values: Iterable[Any]) -> list[Row]:
+        rows = []
+        for found in self._connection.execute(question, tuple(values)):
+            try:
+                rows.append(msgspec.convert((found[0], bool(found[1]), *found[2:]), Row))
+            except msgspec.ValidationError as error:
+                log.warning("alert %r in %s is left out: %s", found[0], self._path, error)
+        return rows
+
+
+UNFIT = (
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
+"""What Python's or SQLite's side says of values that it does not take."""
+
+
+def _values(row: Row) -> tuple[Any, ...]:
+    return (
+        _text(row.id),
+        row.open,
+        _text(row.type),
+        _text(row.outcome),
+        _text(row.source),
+        _text(row.source_id),
+        _number(row.accepted_at),
+        _number(row.changed_at),
+        row.data,
+    )
+
+
+def _text(text: T) -> T | str:
+    # A lone surrogate, which JSON can hold, is no UTF-8.
+    return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else text
+
+
+def _number(number: float) -> float:
+    # SQLite takes what is no number for nothing at all.
+    return number if number == number else 0.0
+
+
+def _names(path: Path) -> tuple[Path, Path, Path]:
+    return path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
+
+
+def stat_of(path: Path) -> Stat | None:
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _same(one: Stat | None, other: Stat | None) -> bool:
+    return one is not None and other is not None and one[:2] == other[:2]
+
+
+def _is_the_files_own_fault(error: BaseException, path: Path) -> bool:
+    """Whether trying again is of no use, beside what SQLite itself calls corrupt."""
+    if isinstance(error, UnicodeDecodeError):
+        # Names of columns, as Python reads them.
+        return True
+    code = getattr(error, "sqlite_errorcode", 0)
+    # A file in a format that SQLite may only read is told like one that may not be written.
+    may_write = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    return code == sqlite3.SQLITE_ERROR or (code == sqlite3.SQLITE_READONLY and may_write)
+
+
+def _keep_orphan(path: Path, now: float) -> None:
+    """Take away a write-ahead log that lost its file: with another one, it would spoil that."""
+    kept = _free_name(path, "orphan", now)
+    os.rename(_names(path)[1], _names(kept)[1])
+    log.warning("%s-wal has lost its file and is kept aside as %s-wal", path, kept.name)
+
+
+def _prepare(path: Path, now: float) -> None:
+    """Make the folder and an empty file where they are missing, and let nobody else read them.
+
+    Never opens a file that SQLite may have open: to close it again would release SQLite's locks.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        found = None
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+    wal = stat_of(_names(path)[1])
+    if (found is None or not found.st_size) and wal is not None and wal[2]:
+        # SQLite would delete it.
+        _keep_orphan(path, now)
+    if found is None:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    for name in _names(path):
+        try:
+            if name.exists() and name.stat().st_mode & 0o077:
+                name.chmod(0o600)
+        except PermissionError as error:
+            log.warning("others may read %s: %s", name, error)
+
+
+def set_aside(path: Path, now: float) -> Path:
+    """Give the file and its write-ahead log other names, which nothing else has; the file's new one.
+
+    Raises:
+        OSError: it stays where it is.
+    """
+    kept = _free_name(path, "corrupt", now)
+    # The log goes after the file: alone, the file could pass for a sound one that lost its last rows.
+    os.rename(path, kept)
+    _, wal, shared = _names(path)
+    if wal.exists():
+        os.rename(wal, _names(kept)[1])
+    shared.unlink(missing_ok=True)
+    return kept
+
+
+def _free_name(path: Path, kind: str, now: float) -> Path:
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S")
+    number, name = 1, path.with_name(f"{path.name}.{kind}-{stamp}")
+    while any(os.path.lexists(one) for one in _names(name)):
+        number += 1
+        name = path.with_name(f"{path.name}.{kind}-{stamp}-{number}")
+    return name
+
+
+def words_of(error: Exception, path: Path) -> str:
+    """What is in the way, for a person."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    number = error.errno if isinstance(error, OSError) else 0
+    if code == sqlite3.SQLITE_FULL or number in (errno.ENOSPC, errno.EDQUOT) or _is_full(code, path):
+        return "disk full"
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return "locked by another program"
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM) or number in (
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+    ):
+        return f"{path} cannot be written: read-only, or not ours"
+    if code == sqlite3.SQLITE_IOERR or number == errno.EIO:
+        return f"I/O error ({getattr(error, 'sqlite_errorname', 'EIO')})"
+    return f"{path} cannot be used: {str(error)[:200]}"
+
+
+def _is_full(code: int, path: Path) -> bool:
+    # SQLite tells so only of what it writes, not of the files that it makes beside.
+    if code not in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        return False
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _ROOM_TO_OPEN

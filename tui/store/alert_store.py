@@ -1,0 +1,507 @@
+"""The alerts' rows, kept in SQLite by a thread of its own: the callers never wait for the disk, and what
+was said to be written survives ``kill -9``.
+
+What a row's ``data`` holds is no concern of this module.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from tui.store.alert_file import UNFIT, AlertFile, MovedError, Row, UnusableError, set_aside, words_of
+
+log = logging.getLogger(__name__)
+
+FILE_NAME = "alerts.sqlite"
+KEPT_DAYS = 30.0
+KEPT_ROWS = 10_000
+SEEN_WINDOW = 600.0
+"""Seconds back from the present whose rows are restored, so that an event seen before the end is known."""
+
+MOST_HELD = 100_000
+"""Ids that wait to be written, and puts that wait to be told. Beyond it ended rows go, never open ones."""
+MOST_QUESTIONS = 1_000
+"""Questions that wait for an answer; one more is refused."""
+STALLED_AFTER = 1.0
+"""Seconds after which a disk that has not answered is told."""
+
+_RETRIES = (0.1, 2.0)
+"""Seconds before the first new attempt, and at most; doubled from one to the next."""
+_LOOK_EVERY = 1.0
+"""Seconds between two looks at whether the file is still there."""
+_TRIM_EVERY = 60.0
+_TRIM_STEP = 200
+"""Rows removed at once: a few milliseconds of work."""
+_DROP_STEP = 1_000
+_ANSWERS_A_TURN = 16
+
+T = TypeVar("T")
+
+
+class StoreState(msgspec.Struct, frozen=True):
+    """How the store is.
+
+    Attributes:
+        ok: the last attempt to reach the file succeeded, and none hangs.
+        words: for a person.
+        held: rows in memory that are not known to be written.
+        dropped: rows lost since the start: beyond the bound, put after the end, or not fit to be written.
+    """
+
+    ok: bool
+    words: str
+    held: int
+    dropped: int = 0
+
+
+class StoreError(Exception):
+    """A question has no answer; says why."""
+
+
+class _Put(msgspec.Struct):
+    """A put whose caller waits to be told."""
+
+    number: int
+    ids: frozenset[str]
+    done: Callable[[], None]
+
+
+class AlertStore:
+    """A daemon thread that writes rows, and answers questions about those that are written.
+
+    All that waits is written in one transaction, so rows put together become visible together, or with
+    later states of theirs. What cannot be written stays in memory and is tried again, for ever.
+
+    Args:
+        path: the file; its folder is made when it is missing.
+        kept_days, kept_rows: ended rows older than that, or more than that, are removed.
+        seen_window: seconds; see :data:`SEEN_WINDOW`.
+        most_held: see :data:`MOST_HELD`.
+        now: epoch seconds.
+        on_state: called in the store's thread when its state has other words. A disk that does not
+            answer holds up that thread too; only :attr:`state` tells it.
+        name: the thread's name.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        kept_days: float = KEPT_DAYS,
+        kept_rows: int = KEPT_ROWS,
+        seen_window: float = SEEN_WINDOW,
+        most_held: int = MOST_HELD,
+        now: Callable[[], float] = time.time,
+        on_state: Callable[[StoreState], None] | None = None,
+        name: str = "alert store",
+    ) -> None:
+        self._path = Path(path)
+        self._kept_days = kept_days
+        self._kept_rows = kept_rows
+        self._seen_window = seen_window
+        self._most_held = most_held
+        self._now = now
+        self._on_state = on_state
+        self.restored: Future[list[Row]] = Future()
+        """All open rows and those that ended lately, once the file could be read; without rows that
+        were put before that. StoreError if the store was closed first."""
+
+        self.untold = 0
+        """Puts whose rows are kept, but whose ``done`` is never called, since too many waited."""
+
+        # Held for the time of a dictionary operation only, never while the disk is used.
+        self._changed = threading.Condition(threading.Lock())
+        # The latest state of each row that is not known to be written, the latest put last.
+        self._held: dict[str, Row] = {}
+        self._held_ended: dict[str, None] = {}
+        self._open: dict[str, Row] = {}
+        # Rows that the file may call open: their end must not be dropped, or they would be played again.
+        self._open_in_file: set[str] = set()
+        self._waiting: deque[_Put] = deque()
+        self._puts = 0
+        self._questions: deque[tuple[Future[Any], Callable[[AlertFile], Any]]] = deque()
+        self._dropped = 0
+        self._closing_at: float | None = None
+
+        self._file: AlertFile | None = None
+        self._was_read = False
+        self._trouble: str | None = "not opened yet"
+        self._notice: str | None = None
+        self._told: object = None
+        self._logged: str | None = None
+        self._busy_since: float | None = None
+        self._retry_at = self._look_at = self._trim_at = 0.0
+        self._delay = _RETRIES[0]
+        self._written_since_trim = 0
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    # What callers use, in any thread.
+
+    def start(self) -> None:
+        """Start the thread, which opens the file. Once."""
+        self._thread.start()
+
+    def put(self, rows: Iterable[Row], done: Callable[[], None] | None = None) -> None:
+        """Have these rows written, together. Never waits for the disk and never raises.
+
+        Args:
+            done: called in the store's thread when these rows, or later states of theirs, are on disk.
+                Never called if one of them was dropped, or if more than ``most_held`` wait to be told.
+                Without rows: called when all that was put before is on disk.
+        """
+        rows = tuple(rows)
+        with self._changed:
+            if self._closing_at is not None:
+                self._dropped += len(rows)
+                return
+            self._puts += 1
+            for row in rows:
+                self._hold(row)
+                if row.open:
+                    self._open[row.id] = row
+                else:
+                    self._open.pop(row.id, None)
+            if done:
+                self._waiting.append(_Put(self._puts, frozenset(row.id for row in rows), done))
+                if len(self._waiting) > self._most_held:
+                    self._waiting.popleft()
+                    self.untold += 1
+            if len(self._held) > self._most_held:
+                self._drop_ended()
+            self._changed.notify()
+
+    def history(
+        self,
+        limit: int,
+        before: tuple[float, str] | None = None,
+        type: str | None = None,
+        outcome: str | None = None,
+        since: float | None = None,
+    ) -> Future[list[Row]]:
+        """Ended rows that are written, newest first; while the file answers, all that were put before.
+
+        Args:
+            limit: at most :data:`MOST_ASKED`.
+            before: ``(changed_at, id)`` of the last row of the page before.
+            since: epoch seconds, that moment included.
+
+        Returns:
+            StoreError in it says why there is no answer. So with every question.
+        """
+        return self._ask(lambda file: file.history(limit, before, type, outcome, since))
+
+    def counts(self, since: float) -> Future[dict[tuple[str, str], int]]:
+        """How many rows ended since then, by type and outcome ("" for none)."""
+        return self._ask(lambda file: file.counts(since))
+
+    def find(self, id: str) -> Future[Row | None]:
+        """The latest state of one row, written or not."""
+
+        def look(file: AlertFile) -> Row | None:
+            with self._changed:
+                row = self._held.get(id) or self._open.get(id)
+            return row or file.find(id)
+
+        return self._ask(look)
+
+    @property
+    def state(self) -> StoreState:
+        """How the store is at this moment."""
+        held, dropped = len(self._held), self._dropped
+        trouble, since = self._trouble, self._busy_since
+        if since is not None and (stalled := time.monotonic() - since) >= STALLED_AFTER:
+            trouble = f"the disk has not answered for {stalled:.0f} s"
+        if self._closing_at is None and self._thread.ident is not None and not self._thread.is_alive():
+            trouble = "stopped by a mistake of ours, which the log tells"
+        words = self._notice or "written"
+        if trouble is not None:
+            words = f"{trouble}; {held} held in memory"
+        if dropped:
+            words += f"; {dropped} dropped"
+        return StoreState(ok=trouble is None, words=words, held=held, dropped=dropped)
+
+    def close(self, timeout: float) -> bool:
+        """Take no more rows, and wait at most ``timeout`` seconds until all are written.
+
+        Returns:
+            Whether all were written. If not, the thread may be left behind; it holds no interpreter up.
+        """
+        with self._changed:
+            now = time.monotonic()
+            self._closing_at = now + timeout
+            # A last attempt, though the next was not due in time.
+            self._retry_at = min(self._retry_at, now)
+            self._changed.notify()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        with self._changed:
+            left = [future for future, _ in self._questions]
+            self._questions.clear()
+            if not self._was_read:
+                self._was_read = True
+                left.append(self.restored)
+        for future in left:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(StoreError("the store was closed"))
+        return not self._thread.is_alive() and not self._held
+
+    # What waits. The lock is held.
+
+    def _hold(self, row: Row) -> None:
+        self._held.pop(row.id, None)
+        self._held_ended.pop(row.id, None)
+        self._held[row.id] = row
+        if not row.open:
+            self._held_ended[row.id] = None
+
+    def _drop_ended(self) -> None:
+        # Many at once, since all that wait to be told are looked through.
+        gone: list[str] = []
+        for id in self._held_ended:
+            if len(gone) >= min(_DROP_STEP, self._most_held // 10 + 1):
+                break
+            if id not in self._open_in_file:
+                gone.append(id)
+        for id in gone:
+            del self._held[id], self._held_ended[id]
+        self._forget(gone)
+
+    def _forget(self, ids: Iterable[str]) -> None:
+        """These rows are lost: nobody is told that they are written."""
+        lost = frozenset(ids)
+        if lost:
+            self._dropped += len(lost)
+            self._waiting = deque(put for put in self._waiting if lost.isdisjoint(put.ids))
+
+    def _ask(self, question: Callable[[AlertFile], T]) -> Future[T]:
+        future: Future[T] = Future()
+        with self._changed:
+            refusal = None
+            if self._closing_at is not None:
+                refusal = "the store was closed"
+            elif len(self._questions) >= MOST_QUESTIONS:
+                refusal = f"more than {MOST_QUESTIONS} questions wait; ask again later"
+            else:
+                self._questions.append((future, question))
+                self._changed.notify()
+        if refusal:
+            future.set_exception(StoreError(refusal))
+        return future
+
+    # The thread.
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except Exception:
+            log.exception("the alert store has stopped")
+
+    def _work(self) -> None:
+        while self._wait():
+            # Only what was asked before the rows are taken: an answer holds all that was put before it.
+            asked = min(len(self._questions), _ANSWERS_A_TURN)
+            self._guard(self._reach_and_write, of_the_file=True)
+            for _ in range(asked):
+                self._answer()
+            if self._file is not None and self._trouble is None and self._trim_is_due():
+                self._guard(self._trim, of_the_file=False)
+            self._tell()
+        self._leave_file()
+
+    def _wait(self) -> bool:
+        """Until there is something to do; False at the end."""
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                wanted = bool(self._held or self._waiting)
+                if self._closing_at is not None and (not wanted or now >= self._closing_at):
+                    return False
+                if self._questions:
+                    return True
+                at = min(self._look_at, self._trim_at) if self._trouble is None else self._retry_at
+                if wanted:
+                    at = self._retry_at
+                if now >= at:
+                    return True
+                if self._closing_at is not None:
+                    at = min(at, self._closing_at)
+                self._changed.wait(at - now)
+
+    def _guard(self, work: Callable[[], None], *, of_the_file: bool) -> None:
+        """Do ``work``, and say what is in its way."""
+        if of_the_file and time.monotonic() < self._retry_at:
+            return
+        self._busy_since = time.monotonic()
+        try:
+            work()
+        except UnusableError as error:
+            self._keep_aside(str(error))
+        except MovedError as error:
+            self._lose(str(error))
+            self._try_again(str(error))
+        except (sqlite3.Error, OSError) as error:
+            self._fail(error)
+        except Exception as error:
+            log.exception("a mistake in the alert store")
+            self._fail(error)
+        else:
+            if of_the_file:
+                self._trouble, self._retry_at, self._delay = None, 0.0, _RETRIES[0]
+        finally:
+            self._busy_since = None
+
+    def _reach_and_write(self) -> None:
+        self._look_at = time.monotonic() + _LOOK_EVERY
+        if self._file is not None and (changed := self._file.changed()):
+            self._lose(changed)
+        if self._file is None:
+            self._open_file()
+        self._write()
+
+    def _lose(self, why: str) -> None:
+        log.warning("%s: %s", self._path, why)
+        self._leave_file()
+        if not os.path.exists(self._path):
+            self._notice = f"{why}; a new file was begun"
+
+    def _open_file(self) -> None:
+        now = self._now()
+        file = AlertFile(self._path, now)
+        try:
+            found = [] if self._was_read else file.restored(now - self._seen_window)
+        except BaseException:
+            file.close(now)
+            raise
+        self._file = file
+        with self._changed:
+            # It may be another file than the one to which these were written.
+            for row in self._open.values():
+                if row.id not in self._held:
+                    self._hold(row)
+            found = [row for row in found if row.id not in self._held]
+            self._open.update((row.id, row) for row in found if row.open)
+            self._open_in_file.update(row.id for row in found if row.open)
+            first, self._was_read = not self._was_read, True
+        if first and self.restored.set_running_or_notify_cancel():
+            self.restored.set_result(found)
+
+    def _write(self) -> None:
+        assert self._file is not None
+        with self._changed:
+            rows, puts = list(self._held.values()), self._puts
+            if not rows and not self._waiting:
+                return
+            # Before the attempt: one that fails may have succeeded all the same.
+            self._open_in_file.update(row.id for row in rows if row.open)
+        refused = self._file.write(rows) if rows else []
+        self._written_since_trim += len(rows)
+        done = []
+        with self._changed:
+            for row in rows:
+                if not row.open:
+                    self._open_in_file.discard(row.id)
+                if self._held.get(row.id) is row:
+                    del self._held[row.id]
+                    self._held_ended.pop(row.id, None)
+            self._forget(refused)
+            while self._waiting and self._waiting[0].number <= puts:
+                done.append(self._waiting.popleft().done)
+        for tell in done:
+            try:
+                tell()
+            except Exception:
+                log.exception("a caller of the alert store could not be told")
+
+    def _answer(self) -> None:
+        with self._changed:
+            # The end may have taken them.
+            if not self._questions:
+                return
+            future, question = self._questions.popleft()
+        if not future.set_running_or_notify_cancel():
+            return
+        file = self._file
+        if file is None:
+            future.set_exception(StoreError(self.state.words))
+            return
+
+        def answer() -> None:
+            try:
+                result = question(file)
+            except UNFIT as error:
+                future.set_exception(StoreError(f"no answer: {error}"))
+                return
+            except Exception as error:
+                future.set_exception(StoreError(words_of(error, self._path)))
+                raise
+            future.set_result(result)
+
+        self._guard(answer, of_the_file=False)
+
+    def _trim_is_due(self) -> bool:
+        return time.monotonic() >= self._trim_at or self._written_since_trim >= _TRIM_STEP
+
+    def _trim(self) -> None:
+        assert self._file is not None
+        self._trim_at, self._written_since_trim = time.monotonic() + _TRIM_EVERY, 0
+        oldest = self._now() - self._kept_days * 86_400
+        if self._file.trim(oldest, self._kept_rows, _TRIM_STEP) == _TRIM_STEP:
+            self._trim_at = 0.0
+
+    def _fail(self, error: Exception) -> None:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            self._keep_aside("corrupt")
+            return
+        if code not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL):
+            self._leave_file()
+        self._try_again(words_of(error, self._path))
+
+    def _keep_aside(self, why: str) -> None:
+        self._leave_file()
+        try:
+            kept = set_aside(self._path, self._now())
+        except OSError as error:
+            self._try_again(f"{why}, and cannot be kept aside ({words_of(error, self._path)})")
+            return
+        self._notice = f"{why}; kept aside as {kept.name}; a new file was begun"
+        self._try_again(f"{why}; kept aside as {kept.name}")
+
+    def _try_again(self, trouble: str) -> None:
+        self._trouble = trouble
+        self._retry_at = time.monotonic() + self._delay
+        self._delay = min(2 * self._delay, _RETRIES[1])
+
+    def _leave_file(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close(self._now())
+            except (sqlite3.Error, OSError) as error:
+                log.warning("closing %s: %s", self._path, error)
+
+    def _tell(self) -> None:
+        if self._trouble != self._logged:
+            level = logging.INFO if self._trouble is None else logging.WARNING
+            log.log(level, "%s: %s", self._path, self.state.words)
+            self._logged = self._trouble
+        state = self.state
+        told = (state.ok, state.words)
+        if told != self._told:
+            self._told = told
+            if self._on_state:
+                try:
+                    self._on_state(state)
+                except Exception:
+                    log.exception("the alert store's state could not be told")
