@@ -13,6 +13,7 @@ from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetric
 from tui.channels.options import PRESETS, Options, Unavailable
 from tui.channels.presence import Presence
 from tui.channels.push import Push
+from tui.channels.reporting import report_health
 from tui.channels.socket import Socket
 from tui.channels.wire import DecodeError, Message
 
@@ -36,4 +37,5 @@ __all__ = [
     "Socket",
     "StateChange",
     "Unavailable",
+    "report_health",
 ]

@@ -183,7 +183,7 @@ class Scenario:
         found = {
             "stage": (main, ["stream:overlays", "stream:queue", "overlay:obs", "overlay:system"], "Overlays"),
             "dashboard": (main, ["dashboard:main"], "Dashboard"),
-            "events": (main, ["events:all"], "Viewer events"),
+            "events": (main, ["events:all", "health:services"], "Viewer events"),
             "phononmaser_in": (second, ["transcription:live", "overlay:system"], "Transcription"),
             "seed_events": (second, ["events:all", "transcription:live"], "Seed"),
         }
@@ -211,7 +211,13 @@ class Scenario:
                     "event": "telemetry_update",
                     "kind": "hub",
                     "stale_after": 8.0,
-                }
+                },
+                {
+                    "connection": "events",
+                    "topic": "health:services",
+                    "event": "health_report",
+                    "stale_after": 30.0,
+                },
             ],
             "endpoints": [
                 {"name": "hub", "url": f"http://{main.netloc}/health", "interval": 2.0, "timeout": 1.0}

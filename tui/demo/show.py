@@ -171,6 +171,16 @@ class Show:
             "overlays": overlays,
         }  # fmt: skip
 
+    def health_report(self) -> dict[str, Any]:
+        """What the service "phononmaser" on the host "saya" says of its own connection."""
+        now = time.time()
+        return {
+            "service": "phononmaser", "host": "saya", "environment": "demo",
+            "connectionState": "connected", "reconnectAttempts": 0, "totalReconnects": 2,
+            "failedReconnects": 1, "successfulConnects": 3, "heartbeatFailures": 0,
+            "circuitBreakerTrips": 0, "lastHeartbeat": round(now * 1000), "isCircuitOpen": False,
+        }  # fmt: skip
+
     def health(self) -> bytes:
         """The body of ``GET /health``."""
         return msgspec.json.encode({"status": "healthy", "timestamp": timestamp()})

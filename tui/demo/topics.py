@@ -168,6 +168,16 @@ class Events(Enveloped):
     """``events:all``, ``events:chat``, ...: what viewers do; nothing is pushed after the join."""
 
 
+class Health(Channel):
+    """``health:*``: what services say of themselves, passed on to everybody else on the topic."""
+
+    async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
+        if event == "health_report":
+            await self.broadcast_from("health_report", payload)
+            return Reply("ok", {})
+        return await super().handle_in(event, payload)
+
+
 class Dashboard(Enveloped):
     """``dashboard:<room>``: how the hub is."""
 
@@ -242,6 +252,7 @@ TOPICS: tuple[tuple[str, type[Channel]], ...] = (
     ("stream:queue", Queue),
     ("events:*", Events),
     ("dashboard:*", Dashboard),
+    ("health:*", Health),
     ("overlay:*", Overlay),
     ("transcription:live", Transcription),
     ("echo:*", Echo),

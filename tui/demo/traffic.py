@@ -92,6 +92,8 @@ class Traffic:
         self._send("overlay:system", "system_event", {"type": "tick", "data": {}, "timestamp": timestamp()})
         for topic in self._rooms("dashboard:"):
             self._send(topic, "health_update", {"status": "healthy", "timestamp": timestamp()})
+        for topic in self._rooms("health:"):
+            self._send(topic, "health_report", self._hub.show.health_report())
 
     def _state(self) -> None:
         show = self._hub.show
