@@ -1,6 +1,7 @@
 """``python -m tests.bench [NAME ...] [--json | --markdown] [--repeats N]``.
 
-``python -m tests.bench face`` measures the whole program with its screen; its ``--help`` says more.
+``python -m tests.bench face`` measures the whole program with its screen, ``python -m tests.bench alerts``
+its alert queue; their ``--help`` says more.
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ def main() -> int:
         from tests.bench import face
 
         return face.main(sys.argv[2:])
+    if sys.argv[1:2] == ["alerts"]:
+        from tests.bench import alerts
+
+        return alerts.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"of: {', '.join(BENCHMARKS)}; all unless given"

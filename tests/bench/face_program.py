@@ -58,9 +58,8 @@ class Lateness:
         return CommandResult(ok=False, message=command)
 
 
-def main() -> int:
-    """Run the program with an engine whose lateness is kept."""
-    lateness = Lateness(Path(sys.argv[1]))
+def run_with(lateness: Lateness) -> int:
+    """Run the program, with the arguments after the first, on an engine whose lateness is kept."""
 
     class MeasuredSupervisor(Supervisor):
         def __init__(self, *arguments: Any, **settings: Any) -> None:
@@ -69,6 +68,11 @@ def main() -> int:
     # Where the program looks it up.
     vars(session)["Supervisor"] = MeasuredSupervisor
     return cli.main(sys.argv[2:])
+
+
+def main() -> int:
+    """Run the program with an engine whose lateness is kept in the file of the first argument."""
+    return run_with(Lateness(Path(sys.argv[1])))
 
 
 if __name__ == "__main__":

@@ -103,3 +103,17 @@ def test_an_unknown_name_is_told_with_those_there_are(words: tuple[str, ...], to
     )
     assert done.returncode == 2
     assert told in done.stderr
+
+
+def test_the_alert_queue_is_measured_and_every_event_accounted_for() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench", "alerts", "--quick"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "alerts accounted for: 0 events" in done.stdout
+    assert "alerts committed" in done.stdout

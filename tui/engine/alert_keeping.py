@@ -98,6 +98,10 @@ class AlertKeeping:
             data=encode(alert),
         )
 
+    def is_waited_for(self, id: str) -> bool:
+        """The store has not answered for what was written last of an alert."""
+        return id in self._unwritten
+
     def is_held(self, id: str) -> bool:
         """An alert is in memory only: the store has had its time, or is known not to answer."""
         write = self._unwritten.get(id)

@@ -1,0 +1,78 @@
+"""``python -m tests.bench.alerts_program FILE ARGUMENTS...``: the program, and how soon alerts are its own.
+
+The arguments are those of ``overlay-supervisor``. FILE holds at the end, in JSON, what :class:`Told` says.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tests.bench.face_program import Lateness, run_with
+from tui.alerts.alert import Alert
+from tui.engine import desks
+from tui.engine.alerts import AlertDesk
+
+
+class Admitted(msgspec.Struct, array_like=True):
+    """One alert; times by :func:`time.perf_counter`, which all processes of the machine share."""
+
+    sent_at: float
+    arrived_at: float
+    """At the desk, decoded."""
+    admitted_at: float
+    """In the queue."""
+    committed: bool
+    """The store had answered by then."""
+
+
+class Told(msgspec.Struct):
+    """What the program measured of itself."""
+
+    alerts: list[Admitted]
+    threads: dict[int, str]
+    """The names of the threads that ran at the end, by their native ids."""
+    most_waiting: int
+    """Beyond which the bound of the queue was never broken: the longest that it was."""
+
+
+def main() -> int:
+    """Run the program with a desk that keeps the moments of every alert."""
+    file = Path(sys.argv[1])
+    lateness = Lateness(file.with_suffix(".late"))
+
+    class MeasuredDesk(AlertDesk):
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            super().__init__(*arguments, **settings)
+            self._moments: dict[str | None, tuple[float, float]] = {}
+            self._told = Told(alerts=[], threads={}, most_waiting=0)
+
+        def _arrive(self, type: str, payload: Mapping[str, Any], source: str, number: str | None) -> None:
+            self._moments[number] = (float(payload["sent_at"]), time.perf_counter())
+            super()._arrive(type, payload, source, number)
+
+        def _admit(self, alert: Alert) -> None:
+            committed = not self._keeping.is_waited_for(alert.id)
+            super()._admit(alert)
+            sent, arrived = self._moments[alert.source_id]
+            self._told.alerts.append(Admitted(sent, arrived, time.perf_counter(), committed))
+            self._told.most_waiting = max(self._told.most_waiting, len(self._queue.view().waiting))
+
+        def stop(self) -> None:
+            super().stop()
+            self._told.threads = {each.native_id or 0: each.name for each in threading.enumerate()}
+            file.write_bytes(msgspec.json.encode(self._told))
+
+    # Where the program looks it up.
+    vars(desks)["AlertDesk"] = MeasuredDesk
+    return run_with(lateness)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
