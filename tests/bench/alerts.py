@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tests.bench import processes
-from tests.bench.alerts_hub import HUB, MARKED
+from tests.bench.alerts_hub import HUB, MARKED, MARKED_VIEWERS
 from tests.bench.alerts_program import Told
 from tests.bench.face_pair import percentile
 from tests.bench.face_terminal import BenchError, Place, Terminal
@@ -28,12 +28,23 @@ HEARTBEAT = 5.0
 
 _SETTINGS = (
     "[alerts]",
+    'rules = "rules.toml"',
+    # Nothing is to be trimmed before it is counted.
+    "kept_count = 1000000",
     "[[alerts.sources]]",
     'connection = "link_000"',
     'topic = "events:all"',
     "[alerts.delivery]",
     'connection = "link_001"',
 )
+_RULES = f"""\
+[[rule]]
+type = "raid"
+when = "viewers = {MARKED_VIEWERS}"
+priority = 10
+duration = 0.5
+"""
+"""What is looked for on the screen goes before all else, so that it stands in the first rows at once."""
 _MARK = re.compile(rf"{MARKED}\d{{4}}")
 
 
@@ -73,6 +84,7 @@ async def _measure(rate: float, seconds: float) -> list[Figure]:
     topics = (("events:all",), ("stream:overlays",))
     async with processes.Server(HUB) as server:
         with Place(server.url, topics, more=_SETTINGS) as place:
+            (place.folder / "rules.toml").write_text(_RULES)
             seen = await _watch(server, place, rate, seconds)
     return _figures(seen, rate)
 
@@ -135,7 +147,10 @@ def _figures(seen: _Seen, rate: float) -> list[Figure]:
             aim=Aim(limit=0.0),
             unit="events",
             ours=sample([float(unaccounted)]),
-            more={**_numbers(seen.told), **_numbers(seen.outcomes)},
+            more={
+                **_numbers(seen.told),
+                **{f"stored {name}": number for name, number in _numbers(seen.outcomes).items()},
+            },
         ),
         _percentile("alerts committed", "From the desk to committed and in the queue", arrivals, 50.0, late),
         _percentile(

@@ -36,7 +36,7 @@ _DUPLICATES = 0.05
 _AGAIN_WITHIN = 200
 """... and one of the last so many does."""
 _UNREADABLE = 0.005
-_MARK_EVERY = 0.5
+_MARK_EVERY = 1.0
 _ROUND = 0.02
 _BEHIND = 0.25
 """Seconds of events that are made up for after this process stood still; the rest are never sent."""
