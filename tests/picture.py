@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -23,20 +24,25 @@ from tests.scripted_engine import evening
 from tui.app import FaceOptions, OverlaySupervisorApp, picture_of
 from tui.demo_host import DemoHost
 from tui.engine.api import ConnectionSnapshot, Engine
+from tui.engine.desks import DeskOptions
 from tui.engine.supervisor import Supervisor
+from tui.store.alert_store import FILE_NAME, AlertStore
 from widgets.frame_list import FrameList
 
 FOLDER = Path(__file__).parent
 SIZE = (100, 30)
-LIMIT = 40.0
-"""Seconds to wait for a moment worth a picture; a round of the demonstration takes about 27."""
+LIMIT = 90.0
+"""Seconds to wait for a moment worth a picture; a round of the demonstration takes about 40."""
 FRAMES = 24
 
 
 def draw_readme() -> None:
     """Draw the README's pictures into :data:`FOLDER`."""
-    with DemoHost() as host:
-        engine = Supervisor(host.connections(), extras=host)
+    with DemoHost() as host, tempfile.TemporaryDirectory() as folder:
+        desks = DeskOptions(alerts=host.alerts(Path(folder)), services=host.services())
+        store = AlertStore(Path(folder) / FILE_NAME)
+        store.start()
+        engine = Supervisor(host.connections(), extras=host, desks=desks, alert_store=store)
         host.supervise(engine)
         thread = threading.Thread(target=engine.run, daemon=True)
         thread.start()
@@ -45,6 +51,7 @@ def draw_readme() -> None:
         finally:
             engine.stop()
             thread.join(5)
+            store.close(1.0)
 
 
 async def _draw_demo(engine: Engine) -> None:
@@ -72,11 +79,22 @@ async def _draw_demo(engine: Engine) -> None:
         await pilot.press("enter")
         await pilot.pause(0.5)
         _keep(app, "details")
+        await pilot.press("escape")
+        await _until(pilot, lambda: _plays(engine), "no alert on air")
+        await pilot.press("a")
+        await pilot.pause(0.8)
+        _keep(app, "alerts")
 
 
 def _well(connection: ConnectionSnapshot) -> bool:
     joined = all(channel.state == "joined" for channel in connection.channels)
     return connection.metrics.connection_state == "connected" and joined
+
+
+def _plays(engine: Engine) -> bool:
+    alerts = engine.snapshot().alerts
+    playing = None if alerts is None else alerts.playing
+    return alerts is not None and playing is not None and playing.confirmed and len(alerts.recent) > 4
 
 
 def _frames(app: OverlaySupervisorApp) -> int:
