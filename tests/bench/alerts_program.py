@@ -38,8 +38,6 @@ class Told(msgspec.Struct):
     alerts: list[Admitted]
     threads: dict[int, str]
     """The names of the threads that ran at the end, by their native ids."""
-    most_waiting: int
-    """Beyond which the bound of the queue was never broken: the longest that it was."""
 
 
 def main() -> int:
@@ -51,10 +49,11 @@ def main() -> int:
         def __init__(self, *arguments: Any, **settings: Any) -> None:
             super().__init__(*arguments, **settings)
             self._moments: dict[str | None, tuple[float, float]] = {}
-            self._told = Told(alerts=[], threads={}, most_waiting=0)
+            self._told = Told(alerts=[], threads={})
 
         def _arrive(self, type: str, payload: Mapping[str, Any], source: str, number: str | None) -> None:
-            self._moments[number] = (float(payload["sent_at"]), time.perf_counter())
+            # A duplicate is none of the alert's.
+            self._moments.setdefault(number, (float(payload["sent_at"]), time.perf_counter()))
             super()._arrive(type, payload, source, number)
 
         def _admit(self, alert: Alert) -> None:
@@ -62,7 +61,6 @@ def main() -> int:
             super()._admit(alert)
             sent, arrived = self._moments[alert.source_id]
             self._told.alerts.append(Admitted(sent, arrived, time.perf_counter(), committed))
-            self._told.most_waiting = max(self._told.most_waiting, len(self._queue.view().waiting))
 
         def stop(self) -> None:
             super().stop()
