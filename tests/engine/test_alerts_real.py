@@ -141,7 +141,10 @@ def rows(folder: Path) -> list[Alert]:
     """Every alert that the store's file holds."""
     with contextlib.closing(sqlite3.connect(folder / "alerts.sqlite")) as file:
         return [
-            decode(data) for (data,) in file.execute("SELECT data FROM alerts WHERE outcome IS NOT 'away'")
+            decode(data)
+            for (data,) in file.execute(
+                "SELECT data FROM alerts WHERE outcome IS NOT 'away' AND id IS NOT '(pause)'"
+            )
         ]
 
 
@@ -394,6 +397,25 @@ async def test_a_restarted_engine_goes_on_where_it_was(hub: Hub, tmp_path: Path)
     assert len(rows(tmp_path)) == 2
 
 
+async def test_what_somebody_paused_does_not_begin_by_itself_after_a_restart(
+    hub: Hub, tmp_path: Path
+) -> None:
+    async def after(verb: str) -> str:
+        with kept(tmp_path) as store:
+            async with engine(hub, tmp_path, store) as supervisor:
+                await do(supervisor, verb)
+        with kept(tmp_path) as store:
+            async with engine(hub, tmp_path, store) as supervisor:
+                await eventually(lambda: alerts(supervisor).mode in ("paused", "idle"), "taken up")
+                history = await supervisor.alert_history()
+                assert isinstance(history, AlertPage)
+                assert (history.alerts, history.counts) == ((), {})
+                return alerts(supervisor).mode
+
+    assert await after("panic") == "paused"
+    assert await after("resume") == "idle"
+
+
 async def test_a_queue_of_the_hubs_own_is_warned_of(hub: Hub, tmp_path: Path) -> None:
     async with engine(hub, tmp_path) as supervisor:
         await eventually(lambda: state(supervisor, "stage", "stream:queue") == "joined", "joined")
@@ -497,7 +519,10 @@ async def test_a_store_that_does_not_answer_is_not_waited_for(hub: Hub, tmp_path
         assert alerts(supervisor).store
         await eventually(lambda: last(supervisor).held, "shown as held")
         late.start()
-        await eventually(lambda: len(outcomes(supervisor)) == 2, "what was kept is taken up")
+        # It tells also that somebody had paused.
+        await eventually(lambda: alerts(supervisor).mode == "paused", "what was kept is taken up")
+        await do(supervisor, "resume")
+        await eventually(lambda: len(outcomes(supervisor)) == 2, "played")
         assert outcomes(supervisor)[1] == ("of before", "shown")
         assert late.close(LIMIT)
         assert len(overlay.shown) == 2

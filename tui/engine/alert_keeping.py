@@ -25,6 +25,10 @@ ANSWER_LIMIT = 1.0
 QUESTION_LIMIT = 3.0
 """Seconds for what a person asks of the store."""
 
+PAUSE = "(pause)"
+"""The id and type of the row that holds whether the queue is paused; no alert has it."""
+
+_PAUSED = b"paused"
 _DAY = 86_400.0
 
 
@@ -43,17 +47,28 @@ class AlertKeeping:
         # The last write of each row that the store has not answered for.
         self._unwritten: dict[str, _Write] = {}
 
-    def restore(self, taken: Callable[[list[Alert]], None]) -> None:
-        """Call ``taken`` on the loop with what was stored, once the store tells; without any if it cannot."""
+    def restore(self, taken: Callable[[list[Alert], bool], None]) -> None:
+        """Call ``taken`` on the loop with what was stored and whether the queue was paused, once the store
+        tells; without any if it cannot."""
         if self._store is not None:
             self._store.restored.add_done_callback(lambda rows: self._on_loop(self._restored, rows, taken))
 
-    def _restored(self, rows: Future[list[Row]], taken: Callable[[list[Alert]], None]) -> None:
+    def _restored(self, rows: Future[list[Row]], taken: Callable[[list[Alert], bool], None]) -> None:
         error = rows.exception()
         if error is not None:
             log.warning("nothing was restored: %s", error)
-        alerts = [] if error is not None else [_alert_in(row) for row in rows.result()]
-        taken([alert for alert in alerts if alert is not None])
+        found = [] if error is not None else rows.result()
+        paused = any(row.id == PAUSE and row.data == _PAUSED for row in found)
+        alerts = [_alert_in(row) for row in found if row.id != PAUSE]
+        taken([alert for alert in alerts if alert is not None], paused)
+
+    def keep_paused(self, paused: bool) -> None:
+        """Have it kept whether the queue is paused: what somebody stopped must not begin by itself."""
+        now = self._clock.time()
+        # For ever open, so that it is neither trimmed nor part of any history.
+        self.put(
+            Row(PAUSE, True, PAUSE, None, "", None, now, now, _PAUSED if paused else b"running"),
+        )
 
     def put(self, row: Row) -> None:
         """Have a row written that nobody waits for."""

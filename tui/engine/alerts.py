@@ -106,6 +106,7 @@ class AlertDesk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._told_target: tuple[bool, str] | None = None
         self._restored = store is None
+        self._was_paused = False
         self._recent_away: deque[SourceAway] = deque(maxlen=_MOST_RECENT)
         self._pages: tuple[OverlayPage, ...] = ()
         self._foreign = 0
@@ -344,6 +345,9 @@ class AlertDesk:
     def _settle(self) -> None:
         """Store what changed, then do what is to be done, and wake up for what is next."""
         changed, orders = self._queue.take_changed(), self._queue.take_orders()
+        if (paused := self._queue.view().state == "paused") != self._was_paused:
+            self._was_paused = paused
+            self._keeping.keep_paused(paused)
         for alert in changed:
             if alert.state == "ended":
                 self._changes.keep_alert(alert.ended_at or self._clock.time(), _told(alert))
@@ -438,7 +442,10 @@ class AlertDesk:
 
     # The store
 
-    def _restore(self, alerts: list[Alert]) -> None:
+    def _restore(self, alerts: list[Alert], paused: bool) -> None:
+        if paused:
+            self._queue.pause()
+            self._was_paused = True
         # The hub's own queue may still hold what an earlier run put there.
         for alert in sorted(alerts, key=lambda alert: alert.id):
             if alert.tries:
