@@ -66,6 +66,7 @@ _MOST_RECENT = 50
 _MOST_OURS = 1000
 _TELL_EVERY = 60.0
 _EVENT_LIMIT = 100
+_MOST_EARLY = 10_000
 
 
 class AlertDesk:
@@ -111,6 +112,7 @@ class AlertDesk:
         self._pages: tuple[OverlayPage, ...] = ()
         self._foreign = 0
         self._queue_told_early: Message | None = None
+        self._came_early: list[tuple[Source, Message]] = []
         self._ours: OrderedDict[str, None] = OrderedDict()
         self._rejections_untold = 0
         self._rejection_told_at = -_TELL_EVERY
@@ -261,6 +263,10 @@ class AlertDesk:
     # What viewers did
 
     def _came(self, source: Source, message: Message) -> None:
+        if not self._restored and len(self._came_early) < _MOST_EARLY:
+            # Which events are known already, the store knows.
+            self._came_early.append((source, message))
+            return
         options = source.options
         try:
             payload = message.payload
@@ -467,6 +473,9 @@ class AlertDesk:
         early, self._queue_told_early = self._queue_told_early, None
         if early is not None:
             self._queue_told(early)
+        came, self._came_early = self._came_early, []
+        for source, message in came:
+            self._came(source, message)
         self._look_at_target()
         self._settle()
 
