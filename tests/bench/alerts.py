@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import re
 import sqlite3
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import psutil  # type: ignore[import-untyped]
 
 from tests.bench import processes
 from tests.bench.alerts_hub import HUB, MARKED, MARKED_VIEWERS
@@ -19,8 +21,12 @@ from tests.bench.alerts_program import Told
 from tests.bench.face_pair import percentile
 from tests.bench.face_terminal import BenchError, Place, Terminal
 from tests.bench.figures import Aim, Figure, as_markdown, as_text, sample
-from tui.alerts.alert import decode
+from tui.alerts.alert import Alert, decode
+from tui.control.client import ControlClient
+from tui.control.protocol import SOCKET_NAME, GetSnapshot
+from tui.engine.alert_keeping import PAUSE
 from tui.engine.alert_summaries import AWAY_TYPE
+from tui.engine.api import AlertsSnapshot, Snapshot
 
 SIZE = (80, 24)
 HEARTBEAT = 5.0
@@ -59,7 +65,13 @@ class _Seen(NamedTuple):
     processor: float
     seconds: float
     megabytes: float
-    outcomes: Counter[str]
+    threads: dict[str, float]
+    """Processor time of each, by its name."""
+    queue: AlertsSnapshot
+    """As it stood when all was taken in."""
+    stored: list[Alert]
+    shown: list[str]
+    """The ids that came on the page."""
 
 
 def main(argv: list[str]) -> int:
@@ -99,16 +111,39 @@ async def _watch(server: processes.Server, place: Place, rate: float, seconds: f
         terminal.type("a")
         await terminal.until(lambda screen: "AT " in screen.text(3) + screen.text(5), "the alerts' screen")
         terminal.watch = lambda at: _note(terminal, on_screen, at)
-        before = terminal.processor_seconds()
+        before, threads = terminal.processor_seconds(), _of_threads(terminal)
         told = await server.ask("act", rate=rate, seconds=seconds)
         used = terminal.processor_seconds() - before
+        threads = {id: at - threads.get(id, 0.0) for id, at in _of_threads(terminal).items()}
         # What came last is to be seen too.
         await asyncio.sleep(1.0)
-        marks, beats = await server.ask("marks"), await server.ask("beats")
+        queue = await asyncio.to_thread(_queue, place.state)
+        marks, beats, shown = (
+            await server.ask("marks"),
+            await server.ask("beats"),
+            await server.ask("shown"),
+        )
         megabytes = terminal.megabytes()
     program = msgspec.json.decode(file.read_bytes(), type=Told)
-    outcomes = _stored(place.state)
-    return _Seen(told, program, on_screen, marks, beats, used, seconds, megabytes, outcomes)
+    named = {program.threads.get(id, "others"): used for id, used in threads.items()}
+    stored = _stored(place.state)
+    return _Seen(
+        told, program, on_screen, marks, beats, used, seconds, megabytes, named, queue, stored, shown
+    )
+
+
+def _of_threads(terminal: Terminal) -> dict[int, float]:
+    """The processor time of each thread by its native id."""
+    threads = psutil.Process(terminal.process.pid).threads()
+    return {each.id: each.user_time + each.system_time for each in threads}
+
+
+def _queue(state: Path) -> AlertsSnapshot:
+    with ControlClient(state / SOCKET_NAME) as client:
+        found = client.value(GetSnapshot(id=1), Snapshot).alerts
+    if found is None:
+        raise BenchError("the program has no alert queue")
+    return found
 
 
 def _note(terminal: Terminal, on_screen: dict[str, float], at: float) -> None:
@@ -120,39 +155,68 @@ def _note(terminal: Terminal, on_screen: dict[str, float], at: float) -> None:
             on_screen.setdefault(name, at)
 
 
-def _stored(state: Path) -> Counter[str]:
-    """How many alerts the store holds, by what became of them; ``open`` for those that wait or play."""
-    with sqlite3.connect(state / "alerts.sqlite") as connection:
-        rows = connection.execute("SELECT data FROM alerts WHERE type != ?", (AWAY_TYPE,)).fetchall()
-    connection.close()
-    return Counter(decode(data).outcome or "open" for (data,) in rows)
+def _stored(state: Path) -> list[Alert]:
+    with contextlib.closing(sqlite3.connect(state / "alerts.sqlite")) as file:
+        rows = file.execute("SELECT data FROM alerts WHERE type NOT IN (?, ?)", (AWAY_TYPE, PAUSE))
+        return [decode(data) for (data,) in rows]
+
+
+def _unaccounted(seen: _Seen) -> dict[str, int]:
+    """By how much each of the sums is wrong that must come out."""
+    told, queue, stored = Counter(seen.told), seen.queue, seen.stored
+    ended = Counter({name: sum(of.values()) for name, of in queue.counts.items()})
+    outcomes = Counter(outcome for of in queue.counts.values() for outcome in Counter(of).elements())
+    open_ones = len(queue.waiting) + len(queue.beside) + (queue.playing is not None)
+    accepted = told["accepted"] + told["rejected"]
+    events = [alert.count for alert in stored if alert.outcome != "collapsed"]
+    claimed = {alert.id for alert in stored if alert.outcome == "shown"}
+    return {
+        "unheard": told["unheard"],
+        "sent": told["sent"] - queue.accepted - queue.ignored - queue.duplicates,
+        "accepted": accepted - queue.accepted,
+        "ignored": told["ignored"] - queue.ignored,
+        "duplicates": told["duplicates"] - queue.duplicates,
+        "rejected": told["rejected"] - outcomes["rejected"],
+        "in the snapshot": queue.accepted - open_ones - ended.total(),
+        "in the store": queue.accepted - len(stored),
+        "events of the stored": accepted - sum(events),
+        "twice in the store": len(stored) - len({alert.source_id or alert.id for alert in stored}),
+        "called shown, and not on the page": len(claimed - set(seen.shown)),
+    }
 
 
 def _figures(seen: _Seen, rate: float) -> list[Figure]:
-    arrivals = [(each.admitted_at - each.arrived_at) * 1000 for each in seen.program.alerts]
-    late = sum(not each.committed for each in seen.program.alerts)
+    alerts = seen.program.alerts
+    arrivals = [(each.admitted_at - each.sent_at) * 1000 for each in alerts]
+    from_desk = [(each.admitted_at - each.arrived_at) * 1000 for each in alerts]
+    late = sum(not each.committed for each in alerts)
     screen = [
         (seen.on_screen[name] - sent) * 1000 for name, sent in seen.marks.items() if name in seen.on_screen
     ]
     gaps = [later - before for times in seen.beats for before, later in itertools.pairwise(times)]
-    accepted = seen.told.get("accepted", 0) + seen.told.get("rejected", 0)
-    unaccounted = abs(accepted - sum(seen.outcomes.values()))
+    wrong = {what: abs(number) for what, number in _unaccounted(seen).items() if number}
+    outcomes = Counter(alert.outcome or "open" for alert in seen.stored)
     what = f"{rate:g} events a second for {seen.seconds:g} s"
+    committed = _percentile(
+        "alerts committed", "From the hub to committed and in the queue", arrivals, 50.0, late
+    )
+    committed.more["from the desk, p95"] = percentile(from_desk or [0.0], 0.95)
     return [
         Figure(
             name="alerts accounted for",
-            what=f"Accepted and rejected events that are not in the store, {what}",
-            value=float(unaccounted),
+            what=f"Events missing or too many in the snapshot, the store or on the page, {what}",
+            value=float(sum(wrong.values())),
             value_unit="events",
             aim=Aim(limit=0.0),
             unit="events",
-            ours=sample([float(unaccounted)]),
+            ours=sample([float(sum(wrong.values()))]),
+            note=", ".join(f"{what}: {number}" for what, number in wrong.items()),
             more={
                 **_numbers(seen.told),
-                **{f"stored {name}": number for name, number in _numbers(seen.outcomes).items()},
+                **{f"stored {name}": number for name, number in _numbers(outcomes).items()},
             },
         ),
-        _percentile("alerts committed", "From the desk to committed and in the queue", arrivals, 50.0, late),
+        committed,
         _percentile(
             "alerts on screen", "From the hub to the screen", screen, 400.0, len(seen.marks) - len(screen)
         ),
@@ -174,9 +238,22 @@ def _figures(seen: _Seen, rate: float) -> list[Figure]:
             aim=None,
             unit="%",
             ours=sample([100 * seen.processor / seen.seconds]),
-            more={"megabytes at the end": seen.megabytes},
+            more={f"{name} %": 100 * used / seen.seconds for name, used in _most_used(seen.threads)},
+        ),
+        Figure(
+            name="alerts memory",
+            what=f"Resident memory of the whole program after {what}",
+            value=seen.megabytes,
+            value_unit="MB",
+            aim=None,
+            unit="MB",
+            ours=sample([seen.megabytes]),
         ),
     ]
+
+
+def _most_used(threads: dict[str, float]) -> list[tuple[str, float]]:
+    return sorted(threads.items(), key=lambda each: -each[1])[:4]
 
 
 def _percentile(name: str, what: str, values: list[float], limit: float, missing: int) -> Figure:

@@ -506,6 +506,28 @@ async def test_a_locked_store_stops_no_alert(hub: Hub, tmp_path: Path) -> None:
             assert len(overlay.shown) == 2
 
 
+async def test_an_event_that_comes_before_the_store_has_told_is_known_all_the_same(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with kept(tmp_path) as store:
+        async with engine(hub, tmp_path, store) as supervisor:
+            await do(supervisor, "pause")
+            seen = hub.happen("cheer", user_name="mira")
+            await eventually(lambda: alerts(supervisor).waiting, "waits")
+    monkeypatch.setattr(alert_keeping, "ANSWER_LIMIT", LIMIT)
+    late = AlertStore(tmp_path / "alerts.sqlite")
+    async with engine(hub, tmp_path, late) as supervisor:
+        hub.send_to_topic("events:all", "cheer", seen)
+        hub.happen("cheer", user_name="zed")
+        await eventually(lambda: supervisor.snapshot().connections[1].channels[0].received >= 2, "received")
+        assert alerts(supervisor).accepted == 0
+        late.start()
+        await eventually(lambda: len(alerts(supervisor).waiting) == 2, "one of before, and the new one")
+        assert [each.who for each in alerts(supervisor).waiting] == ["mira", "zed"]
+        assert alerts(supervisor).duplicates == 1
+        assert late.close(LIMIT)
+
+
 async def test_a_store_that_does_not_answer_is_not_waited_for(hub: Hub, tmp_path: Path) -> None:
     with kept(tmp_path) as store:
         async with engine(hub, tmp_path, store) as supervisor:
