@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from rich.style import Style
+from textual.events import Key
 from textual.pilot import Pilot
 
 from tests.scripted_engine import BusyEngine, ScriptedEngine, channel, connection, evening, hub_away
@@ -23,6 +24,7 @@ from tui.screens.dashboard import DashboardScreen
 from tui.screens.details import DetailsScreen
 from tui.screens.incidents import IncidentsScreen
 from tui.screens.inspector import InspectorScreen
+from tui.screens.palette import Palette
 from tui.screens.text import HelpScreen, MetricsScreen
 
 SIZE = (80, 24)
@@ -476,6 +478,42 @@ async def test_every_action_is_carried_out_by_someone() -> None:
             screens = {"inspector": InspectorScreen, "alerts": AlertsScreen, "incidents": IncidentsScreen}
             owner = app if target == "app" else screens.get(action.scope, app.screen)
             assert callable(getattr(owner, f"action_{name}")), action.id
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [("restart the hub", ("run_extra", "restart")), ("debug: connect stage", ("connect", "stage"))],
+)
+async def test_enter_right_behind_the_letters_takes_what_was_typed_not_what_matched_before(
+    words: str, asked: tuple[str, ...]
+) -> None:
+    engine = evening()
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("ctrl+p")
+        await until_seen(pilot, "debug: getMetrics")
+        # As a terminal hands over what was typed while the program was busy: all at once.
+        for letter in words:
+            app.post_message(Key(letter, letter))
+        app.post_message(Key("enter", None))
+        await until(pilot, lambda: not isinstance(app.screen, Palette))
+        await until(pilot, lambda: engine.asked != [])
+        assert engine.asked == [asked]
+
+
+async def test_enter_runs_nothing_when_nothing_is_called_as_typed() -> None:
+    engine = evening()
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("ctrl+p")
+        await until_seen(pilot, "debug: getMetrics")
+        # Up to the "t" there is getMetrics, whose line still stands when enter comes.
+        for letter in "get nothing":
+            app.post_message(Key(letter, letter))
+        app.post_message(Key("enter", None))
+        await until_seen(pilot, "No matches found")
+        assert isinstance(app.screen, Palette)
+        assert engine.asked == []
 
 
 async def test_the_palette_has_the_old_helpers_for_one_and_all_and_the_engines_extras() -> None:

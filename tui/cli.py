@@ -154,6 +154,9 @@ def _parser() -> argparse.ArgumentParser:
         help="keep its alerts there for the next time; a folder for the demo alone",
     )
     demo.add_argument("--duration", metavar="SECONDS", type=_seconds, help="end by itself after so long")
+    demo.add_argument(
+        "--calm", action="store_true", help="no faults but those that you fire from the palette"
+    )
     demo.set_defaults(command=_demo)
     selftest = commands.add_parser(
         "selftest",
@@ -423,6 +426,7 @@ def _demo(args: argparse.Namespace) -> int:
             settings=face,
             keys=keys,
             state_folder=None if state is None else Path(state).expanduser(),
+            staged=not args.calm,
         )
     except Unstartable as error:
         _say(f"overlay-supervisor: {error}")

@@ -45,12 +45,15 @@ class _Connection:
 class DemoHost:
     """Runs a scenario; its faults are the engine's extra commands, its notice the engine's.
 
+    Args:
+        staged: faults happen by themselves, round after round.
+
     Raises:
         RuntimeError: (on entering) the hubs could not be started.
     """
 
-    def __init__(self) -> None:
-        self._scenario = Scenario(chance=random.Random())
+    def __init__(self, *, staged: bool = True) -> None:
+        self._scenario = Scenario(chance=random.Random(), staged=staged)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._ready = threading.Event()

@@ -196,12 +196,14 @@ def run_demo(
     settings: FaceSettings,
     keys: Keymap,
     state_folder: Path | None = None,
+    staged: bool = True,
 ) -> int:
     """Run on embedded hubs with staged faults. Returns the exit status.
 
     Args:
         duration: seconds after which it ends by itself; None for "when asked".
         state_folder: where its alerts are kept for the next time; None for one that goes with the run.
+        staged: faults happen by themselves; else only when they are asked for.
 
     Raises:
         Unstartable: as of :func:`run_headless`.
@@ -214,7 +216,7 @@ def run_demo(
         with (
             state_lock(folder),
             log_to(folder, log_level) as log_file,
-            DemoHost() as host,
+            DemoHost(staged=staged) as host,
             standard_output() as output,
         ):
             alerts = host.alerts(folder)

@@ -118,5 +118,25 @@ async def test_without_a_command_nobody_is_disconnected():
         await eventually(lambda: scenario.next_words.endswith("end"))
 
 
+async def test_unstaged_nothing_happens_but_what_is_asked_for():
+    reached = []
+
+    async def reach(scenario):
+        reached.append(scenario.notice)
+
+    async with Scenario(
+        demo_hubs(), schedule=[Stage("a", "first", "", 0.0, reach)], staged=False
+    ) as scenario:
+        calm = scenario.notice
+        assert "no fault by itself" in calm
+        for _ in range(20):  # turns of the loop: the first stage has no pause, and would have begun
+            await asyncio.sleep(0)
+        assert reached == []
+        await scenario.trigger("a")
+        await eventually(lambda: reached != [])
+        assert "now: first" in reached[0]
+        await eventually(lambda: scenario.notice == calm)
+
+
 async def _nothing(scenario):
     pass

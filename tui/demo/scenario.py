@@ -125,6 +125,7 @@ class Scenario:
         command: lets a stage disconnect and connect a connection as a user would; without it that
             stage is left out.
         pace: every wait is multiplied by it; below 1 everything happens faster.
+        staged: False plays no stage by itself: nothing fails unless :meth:`trigger` is told to.
     """
 
     def __init__(
@@ -135,6 +136,7 @@ class Scenario:
         chance: random.Random | None = None,
         command: Command | None = None,
         pace: float = 1.0,
+        staged: bool = True,
     ) -> None:
         self.hubs = dict(demo_hubs() if hubs is None else hubs)
         self.command = command
@@ -145,6 +147,7 @@ class Scenario:
         """The overlay pages of the main hub, by name."""
         self._schedule = tuple(SCHEDULE if schedule is None else schedule)
         self._chance = chance
+        self._staged = staged
         self._next: Stage | None = self._schedule[0] if self._schedule else None
         self._now: Stage | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -161,7 +164,10 @@ class Scenario:
     @property
     def notice(self) -> str:
         """The line that says that nothing of this is real."""
-        return f"DEMO: faults are staged; {self.next_words}"
+        if self._staged:
+            return f"DEMO: faults are staged; {self.next_words}"
+        now = "no fault by itself" if self._now is None else self.next_words
+        return f'DEMO: {now}; the palette\'s "demo: ..." make some'
 
     def commands(self) -> list[PaletteCommand]:
         """Everything that :meth:`trigger` knows: the stages first, then single faults of the main hub."""
@@ -273,7 +279,8 @@ class Scenario:
         except BaseException:
             await self.stop()
             raise
-        self._spawn(self.run(), "stages")
+        if self._staged:
+            self._spawn(self.run(), "stages")
         return self
 
     async def __aexit__(

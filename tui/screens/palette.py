@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple, Protocol, cast
 
+from textual import on
 from textual.app import ComposeResult
 from textual.command import (
     CommandInput,
@@ -19,7 +20,7 @@ from textual.command import (
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.style import Style
-from textual.widgets import LoadingIndicator
+from textual.widgets import Input, LoadingIndicator
 
 
 class PaletteCommand(NamedTuple):
@@ -83,3 +84,16 @@ class Palette(CommandPalette):
     def on_mount(self) -> None:
         """Take the emoji away."""
         self.query_one(SearchIcon).icon = ">"
+
+    @on(Input.Submitted)
+    async def search_first(self) -> None:
+        """Let the search for what is typed end before enter takes the first hit.
+
+        Textual takes it from the list as it stands, which is that of an earlier letter when one types
+        fast or the machine is busy: another command than the one asked for. Its own handler comes after
+        this one.
+        """
+        searches = [search for search in self.workers if search.node is self and not search.is_cancelled]
+        # Textual takes no workers for all of the app's, most of which never end.
+        if searches:
+            await self.workers.wait_for_complete(searches)
