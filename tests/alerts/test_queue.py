@@ -13,7 +13,8 @@ from tui.alerts.events import type_of
 from tui.alerts.playback import MOST_TRIES
 from tui.alerts.rules import Rules
 from tui.alerts.rules_file import load
-from tui.alerts.view import Clear, Show, Update
+from tui.alerts.seen import MOST_SEEN
+from tui.alerts.view import Clear, Show, Standing, Update
 
 
 def ruled(tmp_path: Path, text: str) -> Rules:
@@ -161,7 +162,7 @@ def test_an_event_that_comes_twice_within_the_window_is_one_alert() -> None:
 
 def test_of_the_seen_ids_the_oldest_go() -> None:
     driver = Driver()
-    for number in range(10_001):
+    for number in range(MOST_SEEN + 1):
         driver.queue.judge_arrival("follow", {}, source="hub", source_id=str(number))
     assert not driver.queue.is_known("hub", "0")
     assert driver.queue.is_known("hub", "1")
@@ -597,6 +598,40 @@ def test_a_restart_goes_on_where_it_was() -> None:
     before = backwards.queue.view()
     backwards.queue.restore(rows)
     assert backwards.queue.view() is before
+
+
+def test_a_restart_keeps_a_pause_a_hold_and_mutes_as_long_as_they_last() -> None:
+    driver = Driver()
+    driver.queue.hold(60.0)
+    driver.queue.mute("follow", 2.0)
+    held = driver.queue.standing()
+    driver.queue.pause()
+    paused = driver.queue.standing()
+
+    def restart(standing: Standing, seconds: float) -> Driver:
+        again = Driver()
+        again.clock.wall_offset = driver.clock.time() + seconds - again.clock.time()
+        again.queue.restore_standing(standing)
+        again.arrive("raid")
+        return again
+
+    soon = restart(held, 20.0)
+    assert (soon.after(39.9), shown(soon.after(0.2))) == ([], ["raid"])
+    assert soon.outcome(soon.arrive("follow")) == "muted"
+    soon.after(60.0)
+    assert soon.outcome(soon.arrive("follow")) is None
+    later = restart(held, 60.0)
+    assert shown(later.orders) == ["raid"]
+    assert later.outcome(later.arrive("follow")) == "muted"
+    assert restart(paused, 120.0).after(3600.0) == []
+    # A clock that was set back by days must not stop the overlays for days.
+    assert shown(restart(held, -5 * 86_400.0).orders) == ["raid"]
+    # What is ordered in this run goes before what was ordered in the last.
+    late = Driver()
+    late.queue.hold(5.0)
+    late.queue.restore_standing(paused)
+    late.arrive("raid")
+    assert shown(late.after(5.1)) == ["raid"]
 
 
 def test_a_clock_that_was_set_back_lets_nothing_wait_longer(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from tests.bench.figures import Aim, Figure, as_markdown, as_text, sample
 from tui.alerts.alert import Alert, decode
 from tui.control.client import ControlClient
 from tui.control.protocol import SOCKET_NAME, GetSnapshot
-from tui.engine.alert_keeping import PAUSE
+from tui.engine.alert_keeping import STANDING
 from tui.engine.alert_summaries import AWAY_TYPE
 from tui.engine.api import AlertsSnapshot, Snapshot
 
@@ -157,7 +157,7 @@ def _note(terminal: Terminal, on_screen: dict[str, float], at: float) -> None:
 
 def _stored(state: Path) -> list[Alert]:
     with contextlib.closing(sqlite3.connect(state / "alerts.sqlite")) as file:
-        rows = file.execute("SELECT data FROM alerts WHERE type NOT IN (?, ?)", (AWAY_TYPE, PAUSE))
+        rows = file.execute("SELECT data FROM alerts WHERE type NOT IN (?, ?)", (AWAY_TYPE, STANDING))
         return [decode(data) for (data,) in rows]
 
 

@@ -144,7 +144,7 @@ def kept(folder: Path) -> list[Alert]:
     """Everything in the store's file, in the order in which it ended."""
     with contextlib.closing(sqlite3.connect(folder / "alerts.sqlite")) as file:
         rows = file.execute(
-            "SELECT data FROM alerts WHERE outcome IS NOT 'away' AND id IS NOT '(pause)' "
+            "SELECT data FROM alerts WHERE outcome IS NOT 'away' AND id IS NOT '(standing)' "
             "ORDER BY changed_at, id"
         )
         return [decode(data) for (data,) in rows]

@@ -143,7 +143,7 @@ def rows(folder: Path) -> list[Alert]:
         return [
             decode(data)
             for (data,) in file.execute(
-                "SELECT data FROM alerts WHERE outcome IS NOT 'away' AND id IS NOT '(pause)'"
+                "SELECT data FROM alerts WHERE outcome IS NOT 'away' AND id IS NOT '(standing)'"
             )
         ]
 
@@ -400,13 +400,13 @@ async def test_a_restarted_engine_goes_on_where_it_was(hub: Hub, tmp_path: Path)
 async def test_what_somebody_paused_does_not_begin_by_itself_after_a_restart(
     hub: Hub, tmp_path: Path
 ) -> None:
-    async def after(verb: str) -> str:
+    async def after(verb: str, **given: Any) -> str:
         with kept(tmp_path) as store:
             async with engine(hub, tmp_path, store) as supervisor:
-                await do(supervisor, verb)
+                await do(supervisor, verb, **given)
         with kept(tmp_path) as store:
             async with engine(hub, tmp_path, store) as supervisor:
-                await eventually(lambda: alerts(supervisor).mode in ("paused", "idle"), "taken up")
+                await eventually(lambda: alerts(supervisor).mode in ("paused", "held", "idle"), "taken up")
                 history = await supervisor.alert_history()
                 assert isinstance(history, AlertPage)
                 assert (history.alerts, history.counts) == ((), {})
@@ -414,6 +414,7 @@ async def test_what_somebody_paused_does_not_begin_by_itself_after_a_restart(
 
     assert await after("panic") == "paused"
     assert await after("resume") == "idle"
+    assert await after("hold", seconds=600.0) == "held"
 
 
 async def test_a_queue_of_the_hubs_own_is_warned_of(hub: Hub, tmp_path: Path) -> None:

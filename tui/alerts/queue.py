@@ -15,7 +15,7 @@ from tui.alerts.playback import Playback, Render
 from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.seen import SeenIds
 from tui.alerts.stage import Stage
-from tui.alerts.view import Done, Playing, QueueState, QueueView
+from tui.alerts.view import Done, Playing, QueueState, QueueView, Standing
 from tui.alerts.waiting import Entry
 from tui.channels.clock import Clock
 
@@ -213,6 +213,21 @@ class AlertQueue(Playback):
                 self._take_up(entry, epoch)
         self._settle()
 
+    def restore_standing(self, standing: Standing) -> None:
+        """Take up what an earlier run was ordered, as far as it lasts; orders of this run go before it."""
+        now = self._enter()
+        epoch = self._clock.time()
+        if standing.paused and self.standing() == Standing():
+            self._paused = True
+        held = 0.0 if standing.held_until is None else standing.held_until - epoch
+        if 0 < held <= MOST_HELD_SECONDS and self.standing() == Standing():
+            self._held_until, self._held_until_epoch = now + held, standing.held_until
+        for type, until in standing.mutes.items():
+            if 0 < until - epoch <= MOST_MUTED_MINUTES * 60 and len(self._mutes) < MOST_MUTES:
+                self._mutes.setdefault(type, (now + until - epoch, until))
+        self._view = None
+        self._settle()
+
     def _take_up(self, entry: Entry, epoch: float) -> None:
         """Deals with one that was playing when the program ended."""
         alert = entry.alert
@@ -377,6 +392,14 @@ class AlertQueue(Playback):
         )
 
     # How it stands
+
+    def standing(self) -> Standing:
+        """What was ordered and lasts."""
+        return Standing(
+            paused=self._paused,
+            held_until=self._held_until_epoch if self._is_held() else None,
+            mutes={type: until for type, (_, until) in self._mutes.items()},
+        )
 
     def view(self) -> QueueView:
         """The whole queue; the same object until something changes."""

@@ -12,6 +12,20 @@ from tui.alerts.stage import Phase
 QueueState = Literal["playing", "paused", "held", "away", "empty"]
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """What somebody ordered that lasts, for the next run: what was stopped must not begin by itself.
+
+    Attributes:
+        paused: until it is resumed.
+        held_until: the epoch second at which a hold ends.
+        mutes: type to the epoch second at which its mute ends.
+    """
+
+    paused: bool = False
+    held_until: float | None = None
+    mutes: dict[str, float] = {}
+
+
 class Show(msgspec.Struct, frozen=True, tag=True):
     """Push it to the overlay, then tell the queue ``delivered``, ``refused`` or ``uncertain``."""
 

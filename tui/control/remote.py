@@ -267,11 +267,12 @@ class RemoteEngine:
             if not following.done():
                 following.cancel()
                 await asyncio.wait((following,))
+            # Asked for at the end too: asyncio complains of an exception that nobody took.
+            error = None if following.cancelled() else following.exception()
             if self._stop.is_set():
                 break
             if self._away_because is None:
                 delay = FIRST_DELAY
-            error = following.exception()
             if isinstance(error, NoEngineError):
                 self._waits(error.short)
             elif isinstance(error, (ControlError, OSError)):

@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import TypeVar
 
+import msgspec
+
 from tui.alerts.alert import Alert, decode, encode
+from tui.alerts.view import Standing
 from tui.channels.clock import Clock
 from tui.engine.alert_summaries import entry_of
 from tui.engine.alert_values import AlertOutcome, AlertPage, AlertSummary
@@ -25,10 +28,9 @@ ANSWER_LIMIT = 1.0
 QUESTION_LIMIT = 3.0
 """Seconds for what a person asks of the store."""
 
-PAUSE = "(pause)"
-"""The id and type of the row that holds whether the queue is paused; no alert has it."""
+STANDING = "(standing)"
+"""The id and type of the row that holds what was ordered and lasts; no alert has it."""
 
-_PAUSED = b"paused"
 _DAY = 86_400.0
 
 
@@ -47,28 +49,30 @@ class AlertKeeping:
         # The last write of each row that the store has not answered for.
         self._unwritten: dict[str, _Write] = {}
 
-    def restore(self, taken: Callable[[list[Alert], bool], None]) -> None:
-        """Call ``taken`` on the loop with what was stored and whether the queue was paused, once the store
-        tells; without any if it cannot."""
+    def restore(self, taken: Callable[[list[Alert], Standing], None]) -> None:
+        """Call ``taken`` on the loop with what was stored and what had been ordered, once the store tells;
+        without any if it cannot."""
         if self._store is not None:
             self._store.restored.add_done_callback(lambda rows: self._on_loop(self._restored, rows, taken))
 
-    def _restored(self, rows: Future[list[Row]], taken: Callable[[list[Alert], bool], None]) -> None:
+    def _restored(self, rows: Future[list[Row]], taken: Callable[[list[Alert], Standing], None]) -> None:
         error = rows.exception()
         if error is not None:
             log.warning("nothing was restored: %s", error)
         found = [] if error is not None else rows.result()
-        paused = any(row.id == PAUSE and row.data == _PAUSED for row in found)
-        alerts = [_alert_in(row) for row in found if row.id != PAUSE]
-        taken([alert for alert in alerts if alert is not None], paused)
+        standing = Standing()
+        for row in found:
+            if row.id == STANDING:
+                standing = _standing_in(row)
+        alerts = [_alert_in(row) for row in found if row.id != STANDING]
+        taken([alert for alert in alerts if alert is not None], standing)
 
-    def keep_paused(self, paused: bool) -> None:
-        """Have it kept whether the queue is paused: what somebody stopped must not begin by itself."""
+    def keep_standing(self, standing: Standing) -> None:
+        """Have it kept what was ordered and lasts."""
         now = self._clock.time()
         # For ever open, so that it is neither trimmed nor part of any history.
-        self.put(
-            Row(PAUSE, True, PAUSE, None, "", None, now, now, _PAUSED if paused else b"running"),
-        )
+        data = msgspec.json.encode(standing)
+        self.put(Row(STANDING, True, STANDING, None, "", None, now, now, data))
 
     def put(self, row: Row) -> None:
         """Have a row written that nobody waits for."""
@@ -213,6 +217,14 @@ class _Write:
 
 def _alert_in(row: Row) -> Alert | None:
     return decode(row.data) if isinstance(entry_of(row, _unreadable), AlertSummary) else None
+
+
+def _standing_in(row: Row) -> Standing:
+    try:
+        return msgspec.json.decode(row.data, type=Standing)
+    except msgspec.DecodeError as error:
+        log.warning("whether the queue was paused, held or muted cannot be read: %s", error)
+        return Standing()
 
 
 def _unreadable(row: Row, error: ValueError) -> None:

@@ -16,7 +16,7 @@ from tui.alerts.options import EVENTS, AlertOptions, SourceOptions
 from tui.alerts.queue import AlertQueue
 from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.templates import field
-from tui.alerts.view import Clear, Done, Order, Show
+from tui.alerts.view import Clear, Done, Order, Show, Standing
 from tui.channels import Channel, DecodeError, Message
 from tui.channels.clock import Clock
 from tui.engine import alert_keeping
@@ -107,7 +107,7 @@ class AlertDesk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._told_target: tuple[bool, str] | None = None
         self._restored = store is None
-        self._was_paused = False
+        self._kept_standing = Standing()
         self._recent_away: deque[SourceAway] = deque(maxlen=_MOST_RECENT)
         self._pages: tuple[OverlayPage, ...] = ()
         self._foreign = 0
@@ -351,9 +351,9 @@ class AlertDesk:
     def _settle(self) -> None:
         """Store what changed, then do what is to be done, and wake up for what is next."""
         changed, orders = self._queue.take_changed(), self._queue.take_orders()
-        if (paused := self._queue.view().state == "paused") != self._was_paused:
-            self._was_paused = paused
-            self._keeping.keep_paused(paused)
+        if (standing := self._queue.standing()) != self._kept_standing:
+            self._kept_standing = standing
+            self._keeping.keep_standing(standing)
         for alert in changed:
             if alert.state == "ended":
                 self._changes.keep_alert(alert.ended_at or self._clock.time(), _told(alert))
@@ -448,10 +448,9 @@ class AlertDesk:
 
     # The store
 
-    def _restore(self, alerts: list[Alert], paused: bool) -> None:
-        if paused:
-            self._queue.pause()
-            self._was_paused = True
+    def _restore(self, alerts: list[Alert], standing: Standing) -> None:
+        self._queue.restore_standing(standing)
+        self._kept_standing = standing
         # The hub's own queue may still hold what an earlier run put there.
         for alert in sorted(alerts, key=lambda alert: alert.id):
             if alert.tries:
