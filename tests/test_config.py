@@ -280,6 +280,14 @@ def test_keys_nested_without_end_are_no_traceback(load: Load, lines: Lines) -> N
     assert lines(None, {f"{PREFIX}KEYS": '{"a":' * 100_000}) == [f"{PREFIX}KEYS: not valid JSON"]
 
 
+@pytest.mark.parametrize("levels", [101, 5000])
+def test_join_parameters_nested_without_end_are_no_traceback(lines: Lines, levels: int) -> None:
+    deep = ".".join("a" * levels)
+    expected = "config.toml:3: connections.hub.topics[0]: params: expected no more than 100 levels"
+    (line,) = lines(HUB + f"topics = [{{ topic = 'a:b', params = {{ {deep} = 1 }} }}]")
+    assert line.startswith(expected)
+
+
 def test_a_face_alone_takes_what_can_be_used_and_says_what_cannot(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     environ = {"HOME": str(tmp_path)}

@@ -20,6 +20,8 @@ from tui.channels.options import Unavailable
 MASK = "***"
 MAX_SECRET_BYTES = 64 * 1024
 """Bytes of a secret file; a larger one is an error."""
+MOST_DEPTH = 100
+"""Levels of tables and lists in a topic's join parameters."""
 
 EXPECTED = 'text, { env = "NAME" } or { file = "path" }'
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -230,23 +232,26 @@ class SecretTable:
 
 
 def parse_table(value: object) -> SecretTable:
-    """A topic's join parameters: JSON values of any depth, in which a reference may stand for a text.
+    """A topic's join parameters: JSON values, :data:`MOST_DEPTH` deep at most, in which a reference may
+    stand for a text.
 
     Raises:
-        ValueError: it is no table, or holds what JSON cannot; the message holds no value.
+        ValueError: it is no table, holds what JSON cannot, or is deeper; the message holds no value.
     """
     if not isinstance(value, dict):
         raise ValueError("expected a table")
-    return SecretTable({str(name): _parse(inner) for name, inner in value.items()})
+    return SecretTable({str(name): _parse(inner, 1) for name, inner in value.items()})
 
 
-def _parse(value: object) -> object:
+def _parse(value: object, depth: int) -> object:
+    if depth > MOST_DEPTH:
+        raise ValueError(f"expected no more than {MOST_DEPTH} levels of tables and lists")
     if is_reference(value):
         return parse_secret(value)
     if isinstance(value, dict):
-        return {str(name): _parse(inner) for name, inner in value.items()}
+        return {str(name): _parse(inner, depth + 1) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_parse(inner) for inner in value]
+        return [_parse(inner, depth + 1) for inner in value]
     if value is None or isinstance(value, str | bool | int | float):
         return value
     raise ValueError("expected texts, numbers, true or false, lists and tables")
