@@ -27,6 +27,7 @@ from tui.engine.api import (
     FramePage,
     IncidentSnapshot,
     IncidentsSnapshot,
+    KeepingSnapshot,
     LogLine,
     LogPage,
     OverlayPage,
@@ -74,6 +75,7 @@ class ScriptedEngine:
         self.past_refused: str | None = None
         self.services = ServicesSnapshot()
         self.incidents = IncidentsSnapshot()
+        self.keeping = KeepingSnapshot()
         self.timelines: dict[str, tuple[TimelineEntry, ...]] = {}
         """What happened around each incident, by its id."""
         self._sequence = 0
@@ -112,6 +114,7 @@ class ScriptedEngine:
             alerts=self.alerts_value,
             services=self.services,
             incidents=self.incidents,
+            keeping=self.keeping,
         )
 
     def log(self, after: int = 0, limit: int = 100) -> LogPage:

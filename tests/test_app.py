@@ -13,10 +13,10 @@ from rich.style import Style
 from textual.events import Key
 from textual.pilot import Pilot
 
-from tests.scripted_engine import BusyEngine, ScriptedEngine, channel, connection, evening, hub_away
+from tests.scripted_engine import BusyEngine, ScriptedEngine, channel, connection, evening, history, hub_away
 from tui.actions import ACTIONS
 from tui.app import THEMES, FaceOptions, OverlaySupervisorApp
-from tui.engine.api import CommandResult, ConnectionSnapshot
+from tui.engine.api import Availability, CommandResult, ConnectionSnapshot, KeepingSnapshot
 from tui.keymap import keymap
 from tui.remembered import Remembered
 from tui.screens.alerts import AlertsScreen
@@ -106,6 +106,31 @@ async def test_every_size_holds(size: tuple[int, int], keys: tuple[str, ...]) ->
         await pilot.pause()
         await pilot.resize_terminal(*size)
         await pilot.pause()
+
+
+async def test_a_recording_and_what_is_not_kept_are_told() -> None:
+    engine = evening()
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: row_of(app, "changes") != "")
+        assert "recording" not in row_of(app, "changes")
+        engine.keeping = KeepingSnapshot(recording=True)
+        await until(pilot, lambda: " recording " in row_of(app, "changes"))
+        full = "journal: not written: No space left on device, 3 events missing"
+        engine.keeping = KeepingSnapshot(recording=True, troubles=(full,))
+        await until_seen(pilot, full)
+
+
+async def test_a_share_of_the_last_minutes_is_no_older_than_ten_seconds() -> None:
+    moment = time.time()
+    engine = ScriptedEngine([connection("stage")], clock=lambda: moment)
+    engine.histories["stage"] = history(last_5_minutes=Availability(share=0.75, observed=4.0))
+    app = OverlaySupervisorApp(engine, clock=lambda: moment)
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, "75.0%")
+        engine.histories["stage"] = history(last_5_minutes=Availability(share=0.93, observed=14.0))
+        moment += 10.0
+        await until_seen(pilot, "93.0%")
 
 
 async def test_row_1_is_on_every_screen() -> None:

@@ -31,7 +31,7 @@ async def _run(folder: Path) -> None:
     journal = Journal(folder)
     async with Hub() as hub:
         stage = connection("stage", hub.url, "stream:overlays")
-        with running(stage, reporter=recorder, journal=journal, record=recorder.frame) as engine:
+        with running(stage, reporter=recorder, journal=journal, recorder=recorder) as engine:
             assert engine.started.wait(5)
             recorder.start(engine)
             await eventually(lambda: engine.snapshot().connections[0].details.stable, "up")

@@ -170,6 +170,10 @@ def _status(args: argparse.Namespace) -> int:
     )
     if snapshot.notice is not None:
         print(printable(snapshot.notice))
+    if snapshot.keeping.recording:
+        print("everything is recorded")
+    for trouble in snapshot.keeping.troubles:
+        print(cut_to(printable(trouble), COLUMNS))
     live = not_the_present(snapshot, now) is None
     off = what_is_off(snapshot.alerts, now) if live and snapshot.alerts is not None else None
     if off is not None:

@@ -74,6 +74,11 @@ class ConnectionView(msgspec.Struct, frozen=True):
         return sum(channel.state == "joined" for channel in self.channels)
 
 
+class KeepingView(msgspec.Struct, frozen=True):
+    recording: bool = False
+    troubles: tuple[str, ...] = ()
+
+
 class SnapshotView(msgspec.Struct, frozen=True):
     taken_at: float
     started_at: float
@@ -83,6 +88,7 @@ class SnapshotView(msgspec.Struct, frozen=True):
     alerts: AlertsView | None = None
     services: ServicesView = ServicesView()
     incidents: IncidentsView = IncidentsView()
+    keeping: KeepingView = KeepingView()
 
 
 class Standing(NamedTuple):

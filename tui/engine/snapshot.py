@@ -165,6 +165,15 @@ class FrameContent(msgspec.Struct, frozen=True, kw_only=True):
     """Only the first 64 KiB were kept."""
 
 
+class KeepingSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether what is to be kept on disk is kept."""
+
+    recording: bool = False
+    """Everything shown and every frame is recorded, or should be."""
+    troubles: tuple[str, ...] = ()
+    """What is not written now, and why, in words."""
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a face shows, as it stood at one moment."""
 
@@ -184,6 +193,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """None when no alert queue is set up."""
     services: ServicesSnapshot = ServicesSnapshot()
     incidents: IncidentsSnapshot = IncidentsSnapshot()
+    keeping: KeepingSnapshot = KeepingSnapshot()
     waiting: str | None = None
     """Why no engine answers a face that is attached to one; the rest is what the last one said."""
 

@@ -14,13 +14,13 @@ import msgspec
 from tui.channels import StateChange
 from tui.channels.clock import Clock, SystemClock
 from tui.channels.connection import Opener, open_link
-from tui.channels.inspector import InspectedFrame
 from tui.engine.alert_values import AlertCommand, AlertContent, AlertOutcome, AlertPage
 from tui.engine.changes import ChangeLog, Severity
 from tui.engine.connection import ConnectionSettings, SupervisedConnection
 from tui.engine.desks import DeskOptions, Desks
 from tui.engine.history import History
 from tui.engine.incident_values import Timeline
+from tui.engine.keeping import FrameRecorder, Keeping
 from tui.engine.reports import Reporter
 from tui.engine.snapshot import (
     CommandResult,
@@ -91,7 +91,7 @@ class Supervisor:
         report_interval: seconds between two calls of the reporter's ``report``.
         desks: what runs beside the connections.
         alert_store: where its alerts are kept, started already; whoever made it closes it.
-        record: told of every frame of every connection, by its name, in the engine's thread; never blocks.
+        recorder: told of every frame of every connection.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Supervisor:
         journal: Journal | None = None,
         desks: DeskOptions | None = None,
         alert_store: AlertStore | None = None,
-        record: Callable[[str, InspectedFrame], object] | None = None,
+        recorder: FrameRecorder | None = None,
         clock: Clock | None = None,
         chance: random.Random | None = None,
         opener: Opener = open_link,
@@ -121,8 +121,9 @@ class Supervisor:
         self._opener = opener
         self._debug = debug
         self._journal = journal
-        self._record = record
+        self._record = None if recorder is None else recorder.frame
         self._changes = ChangeLog(keep=None if journal is None else journal.add)
+        self._keeping = Keeping(self._changes, self._clock, journal=journal, recorder=recorder)
         self._connections: dict[str, SupervisedConnection] = {}
         self._desk_options = desks or DeskOptions()
         self._desks = Desks(
@@ -320,6 +321,7 @@ class Supervisor:
             notice=self._extras.notice() if self._extras is not None else None,
             alerts=None if alerts is None else alerts.snapshot(),
             services=self._desks.services.snapshot(),
+            keeping=self._keeping.look(),
             stopped=stopped,
         )
         self._snapshot = self._desks.judge(snapshot)

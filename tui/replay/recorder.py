@@ -16,7 +16,14 @@ import msgspec
 from tui import __version__
 from tui.channels import StateChange
 from tui.channels.inspector import InspectedFrame
-from tui.engine.api import CommandResult, ConnectionHistory, Engine, IncidentSnapshot, Snapshot
+from tui.engine.api import (
+    CommandResult,
+    ConnectionHistory,
+    Engine,
+    IncidentSnapshot,
+    KeepingSnapshot,
+    Snapshot,
+)
 from tui.replay.differences import difference
 from tui.replay.records import (
     PAYLOAD_BYTES,
@@ -221,7 +228,7 @@ class Recorder:
         return whole
 
     def _as_document(self, snapshot: Snapshot) -> Any:
-        document = msgspec.to_builtins(msgspec.structs.replace(snapshot, sequence=0, taken_at=0.0))
+        document = msgspec.to_builtins(_of_all_times(snapshot))
         began: dict[str, float] = {}
         for connection in document["connections"]:
             details, name = connection["details"], connection["name"]
@@ -327,6 +334,11 @@ def _recorded(name: str, frame: InspectedFrame) -> RecordedFrame:
         payload=text,
         cut=frame.cut or len(frame.payload) > PAYLOAD_BYTES,
     )
+
+
+def _of_all_times(snapshot: Snapshot) -> Snapshot:
+    """Without what changes with each, and with what is no news to whoever looks at a recording."""
+    return msgspec.structs.replace(snapshot, sequence=0, taken_at=0.0, keeping=KeepingSnapshot())
 
 
 def _raw(value: Any) -> msgspec.Raw:

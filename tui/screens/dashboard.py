@@ -16,7 +16,7 @@ from tui.remembered import Remembered
 from tui.screens.bindings import bindings
 from tui.screens.details import LinesPane
 from tui.screens.layout import BESIDE_WIDTH, FACTS_WIDTH, Rows, share_rows
-from tui.screens.lists import ConnectionScreen
+from tui.screens.lists import HISTORY_EVERY, ConnectionScreen
 from widgets.alert_list import AlertPane
 from widgets.change_log import ChangeLog
 from widgets.channel_table import ChannelTable, channel_heading
@@ -194,10 +194,12 @@ class DashboardScreen(ConnectionScreen):
         note = presenters.incidents_note(
             snapshot.incidents, shown(self.supervisor.keymap["incidents.open"][:1])
         )
+        recording = "recording" if snapshot.keeping.recording else ""
         if note is not None:
-            self._log_title.show("changes", note.text, note.tone)
+            self._log_title.show("changes", "; ".join(filter(None, (note.text, recording))), note.tone)
         else:
-            self._log_title.show("changes", f"{missed} older ones not held" if missed else "")
+            older = f"{missed} older ones not held" if missed else ""
+            self._log_title.show("changes", "; ".join(filter(None, (older, recording))))
 
     def _show_selected(
         self, selected: ConnectionSnapshot | ServiceSnapshot | None, snapshot: Snapshot, now: float
@@ -233,14 +235,14 @@ class DashboardScreen(ConnectionScreen):
         return snapshot.alerts is None and self.size.width >= BESIDE_WIDTH
 
     def _ask_history(self, selected: ConnectionSnapshot, now: float) -> None:
-        """Ask for what is kept of ``selected``: at once when its state changed, else once a minute."""
+        """Ask for what is kept of ``selected``: at once when its state changed, else by and by."""
         metrics = selected.metrics
         wanted = (
             selected.name,
             metrics.connection_state,
             metrics.successful_connects,
             selected.details.round_trip_p50 is None,
-            int(now // 60),
+            int(now // HISTORY_EVERY),
         )
         if wanted == self._history_of:
             return
@@ -261,7 +263,7 @@ class DashboardScreen(ConnectionScreen):
             self.supervisor.show_now()
 
     def _notice_text(self, snapshot: Snapshot) -> str | None:
-        parts = [snapshot.notice] if snapshot.notice else []
+        parts = [*snapshot.keeping.troubles, *([snapshot.notice] if snapshot.notice else [])]
         if (position := self.supervisor.position) is not None:
             # The time line says the rest.
             parts = [presenters.FROM_JOURNAL] if position.not_known else []

@@ -10,7 +10,7 @@ from tui import presenters
 from tui.engine.api import ConnectionHistory, ConnectionSnapshot, Snapshot
 from tui.replay.controls import Position
 from tui.screens.layout import HEALTH_COLUMNS, HEARTBEAT_COLUMNS, TRAFFIC_COLUMNS
-from tui.screens.lists import ConnectionScreen
+from tui.screens.lists import HISTORY_EVERY, ConnectionScreen
 from widgets.facts import Fact, fact_lines
 from widgets.hint_line import Hint
 from widgets.indicator import ConnectionIndicator
@@ -76,7 +76,7 @@ class DetailsScreen(ConnectionScreen):
         self._details.set_lines(_lines(connection, self._history, snapshot, now, position))
 
     def _ask_history(self, connection: ConnectionSnapshot, now: float) -> None:
-        wanted = (connection.metrics, int(now // 60))
+        wanted = (connection.metrics, int(now // HISTORY_EVERY))
         if wanted != self._history_of:
             self._history_of = wanted
             self.run_worker(

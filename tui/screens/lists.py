@@ -7,6 +7,10 @@ from tui.screens.alert_actions import AlertActionsScreen
 from tui.screens.bindings import bindings
 from widgets.lines import LineView
 
+HISTORY_EVERY = 10.0
+"""Seconds after which what is kept of a connection is asked for again: a share of the last 5 minutes moves by
+3 points in that time."""
+
 
 class ListScreen(AlertActionsScreen):
     """A screen with something to move in."""

@@ -155,6 +155,17 @@ class Journal:
         """What is on disk of that time, as :func:`read` tells it; waits for the disk."""
         return read(self._folder, since=since, until=until)
 
+    @property
+    def trouble(self) -> str | None:
+        """Why it is not written now, in words; None while it is."""
+        error = self._writer.last_error
+        return None if error is None else f"not written: {error.strerror}"
+
+    @property
+    def lost(self) -> int:
+        """Events that are not in it since the start."""
+        return self._writer.dropped
+
     def alive(self) -> None:
         """Say that the program runs; call it every :data:`ALIVE_EVERY` seconds."""
         self.add(Entry(timestamp=self._now(), kind="alive", text=""))

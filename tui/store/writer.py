@@ -95,7 +95,7 @@ class Writer:
         self.dropped = 0
         """Lines lost since the start: from a full queue, in failed writes, after a broken pipe or the end."""
         self.last_error: OSError | None = None
-        """The last write that failed."""
+        """The last write that failed; None once another succeeded."""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -169,4 +169,5 @@ class Writer:
                 if self._on_broken:
                     self._on_broken()
             return False
+        self.last_error = None
         return True

@@ -1,0 +1,86 @@
+"""Whether what is to be kept on disk is kept, so that nothing goes missing without a word."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+from tui.channels.clock import Clock
+from tui.channels.inspector import InspectedFrame
+from tui.engine.changes import ChangeLog, Severity
+from tui.engine.snapshot import KeepingSnapshot
+
+TELL_EVERY = 60.0
+"""Seconds between two lines about one of them that fails by turns."""
+
+
+class Kept(Protocol):
+    """Takes what happens, and writes it behind everybody's back."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it is not written now, in words; None while it is."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """How much is missing since the start."""
+        ...
+
+
+class FrameRecorder(Kept, Protocol):
+    """Keeps every frame."""
+
+    def frame(self, name: str, frame: InspectedFrame) -> None:
+        """Take one frame of the connection ``name``, in the engine's thread; never blocks."""
+        ...
+
+
+class Keeping:
+    """Looks at them with each publication, and tells of what changed. On the engine's loop."""
+
+    def __init__(
+        self, changes: ChangeLog, clock: Clock, *, journal: Kept | None, recorder: Kept | None
+    ) -> None:
+        self._recording = recorder is not None
+        found = (("journal", "events", journal), ("recording", "lines", recorder))
+        self._watched = [_Watched(*each, changes, clock) for each in found if each[2] is not None]
+
+    def look(self) -> KeepingSnapshot:
+        """How it stands now."""
+        troubles = [each.look() for each in self._watched]
+        return KeepingSnapshot(
+            recording=self._recording, troubles=tuple(each for each in troubles if each is not None)
+        )
+
+
+class _Watched:
+    def __init__(self, name: str, unit: str, kept: Kept | None, changes: ChangeLog, clock: Clock) -> None:
+        assert kept is not None
+        self._name, self._unit, self._kept = name, unit, kept
+        self._changes, self._clock = changes, clock
+        self._told_at = -math.inf
+        self._told_trouble: str | None = None
+        self._told_lost = 0
+
+    def look(self) -> str | None:
+        trouble, lost = self._kept.trouble, self._kept.lost
+        now = self._clock.monotonic()
+        if (trouble, lost) != (self._told_trouble, self._told_lost) and now - self._told_at >= TELL_EVERY:
+            self._tell(trouble, lost)
+            self._told_at = now
+        if trouble is None:
+            return None
+        return f"{self._name}: {trouble}" + (f", {self._missing(lost)} missing" if lost else "")
+
+    def _tell(self, trouble: str | None, lost: int) -> None:
+        more = lost - self._told_lost
+        severity: Severity = "error" if trouble else "warning" if more else "info"
+        words = trouble or ("written again" if self._told_trouble else "written too slowly")
+        if more:
+            words += f"; {self._missing(more)} are missing"
+        self._told_trouble, self._told_lost = trouble, lost
+        self._changes.add(self._clock.time(), None, f"the {self._name}: {words}", severity)
+
+    def _missing(self, count: int) -> str:
+        return f"1 {self._unit[:-1]}" if count == 1 else f"{count:,} {self._unit}"
