@@ -45,8 +45,8 @@ from tui.replay.from_recording import RecordingSource
 from tui.replay.journal_links import NOT_KNOWN
 from tui.replay.opening import ReplayError, open_replay
 from tui.replay.recorder import FRAMES_WAITING, Recorder
-from tui.replay.secrets import masked, masked_text
 from tui.replay.spells import Spell, Spells
+from tui.secret_names import masked, masked_text
 from tui.store.journal import DayFiles, Entry, Journal
 from tui.store.recorded import Recorded
 from tui.store.recording import FOLDER_NAME, Recording, RecordingFiles

@@ -43,12 +43,12 @@ async def test_an_overlay_page_tells_its_health_with_what_the_readme_shows(tmp_p
             await eventually(lambda: hub.joins["health:services"] == 1, "we watch")
             process = await asyncio.create_subprocess_exec(str(NODE), str(script))
             try:
-                await eventually(lambda: service(engine, "takeover page"), "the page is a row")
+                await eventually(lambda: service(engine, "page takeover"), "the page is a row")
             finally:
                 process.kill()
                 await process.wait()
                 script.unlink()
-            row = service(engine, "takeover page")
+            row = service(engine, "page takeover")
             assert row is not None
             assert (row.host, row.state, row.words, row.freshness) == ("obs", "good", "connected", "fresh")
 

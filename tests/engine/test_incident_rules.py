@@ -261,6 +261,28 @@ async def test_a_report_that_does_not_come_any_more_is_stale_unless_our_own_link
         assert watch.open[("report_stale", "seed@saya")].id != found.id, "the quiet time is long over"
 
 
+async def test_a_service_that_never_came_back_is_not_called_well_when_it_is_forgotten(hub: Hub) -> None:
+    hub.on("reports:*", Reports)
+    reports = ReportsOptions(connection="dashboard", topic="reports:all", event="health_report")
+    link = connection("dashboard", hub.url, "reports:all", options=BRISK)
+    async with watching(QUIET, link, services=ServicesOptions(reports=(reports,))) as watch:
+        await watch.is_well()
+        told = {"service": "seed", "host": "saya", "connectionState": "connected"}
+        await hub.broadcast("reports:all", "health_report", told)
+        await watch.until(lambda: watch.services.snapshot().services, "heard")
+        watch.wait(40)
+        found = watch.open[("report_stale", "seed@saya")]
+        watch.clock.passed += 86_400.0 - 40 - 60
+        watch.wait(50)
+        assert watch.open[("report_stale", "seed@saya")].id == found.id, "as long as it has a row"
+        watch.wait(80)
+        assert watch.services.snapshot().services == ()
+        ended = watch.look().resolved[0]
+        assert ended.id == found.id
+        assert ended.words.startswith("not watched any more, it never came back; it was no word for")
+        assert watch.lines[-1].endswith(": not watched any more, it never came back")
+
+
 async def test_an_endpoint_is_unhealthy_though_it_never_answered(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -247,6 +247,21 @@ def test_beyond_the_bound_services_are_counted_until_there_is_room() -> None:
     assert "s9@host" in table(rows)
 
 
+def test_what_reports_once_a_day_is_not_forgotten_before_it_is_stale() -> None:
+    clock = MovedClock()
+    rows = ServiceRows(clock, 3)
+    heard(rows, "report", "daily", "host")
+    for row in rows:
+        for sight in row.sights.values():
+            sight.stale_after = 86_400.0
+    clock.passed += 2 * 86_400.0 - 1
+    rows.forget()
+    assert "daily@host" in table(rows)
+    clock.passed += 1
+    rows.forget()
+    assert "daily@host" not in table(rows)
+
+
 # How old words are, without a network
 
 
@@ -460,6 +475,13 @@ async def test_the_hub_reports_a_page_gone_while_our_own_link_is_fine(hub: Hub) 
                 None,
             )
 
+            watched.wait(10)
+            # Of pages this says nothing, so it does not say that one is gone.
+            others = {"timestamp": 1, "services": {"s1": {"connected": True}}, "overlays": None}
+            hub.send_to_topic(HUB.topic, HUB.event, others)
+            await eventually(lambda: "s1" in watched.services, "heard")
+            assert watched.told("page takeover")[1:] == ("not connected", "fresh")
+
             # A hub that does not name it any more knows nothing of it.
             nameless = telemetry(hub)
             nameless["overlays"] = []
@@ -491,17 +513,17 @@ async def test_a_hub_that_tells_nothing_by_itself_is_asked(hub: Hub) -> None:
             )
 
 
-@pytest.mark.parametrize("topic", ["echo:1", "stream:overlays", "reports:all"])
-async def test_one_that_does_not_understand_is_asked_no_more(hub: Hub, topic: str) -> None:
+@pytest.mark.parametrize(("topic", "asked"), [("echo:1", 1), ("stream:overlays", 5), ("reports:all", 5)])
+async def test_one_that_does_not_understand_is_asked_less_and_less(hub: Hub, topic: str, asked: int) -> None:
     # One crashes, one says that it does not know the event, one answers ok with nothing.
     options = ReportsOptions(connection="dashboard", topic=topic, event="telemetry_update", kind="hub")
     async with linked(hub, topic) as link:
         with watching(ServicesOptions(reports=(options,)), link) as watched:
-            for _ in range(3):
+            for _ in range(10):
                 watched.wait(20)
                 await eventually(lambda: watched.desk._sources[0]._asking is None, "answered")
                 await joined(link)
-            assert len([frame for _, frame in hub.received if frame.event == "get_telemetry"]) == 1
+            assert len([frame for _, frame in hub.received if frame.event == "get_telemetry"]) == asked
             assert watched.snapshot.rejected == 0
 
 

@@ -253,13 +253,60 @@ def test_what_is_no_health_report_says_so() -> None:
     told = read_health(200, b'{"status": "heal', NOW, cut=True)
     assert (told.state, told.words) == ("good", "answers, too long to be read")
     assert read_health(500, b"<html>", NOW).words == "HTTP 500"
-    assert read_health(200, b"[" * 100_000, NOW).words == "answers, no JSON"
+    told = read_health(200, b"[" * 100_000, NOW)
+    assert (told.state, told.words) == ("unknown", "answers, JSON that cannot be read")
     url = "http://saya:8891/health"
     told = read_health(302, b"", NOW, url=url, location="/login?token=secret")
     assert (told.state, told.words) == ("bad", "redirects to http://saya:8891/login, not followed")
     for location in ("javascript:alert(1)", "http://[::1", "//"):
         assert read_health(301, b"", NOW, url=url, location=location).words.startswith("redirects to ")
     assert bare_url("https://me:secret@[::1]:8891/a?b#c") == "https://[::1]:8891/a"
+
+
+@pytest.mark.parametrize(
+    ("body", "state", "words"),
+    [
+        # As Python's own library writes it.
+        (b'{"status": "unhealthy", "load": NaN, "peak": Infinity}', "bad", "unhealthy"),
+        (b'{"status": "unhealthy", "load": 1e400}', "bad", "unhealthy"),
+        (b'{"status": "unhealthy", "note": "\\ud800"}', "bad", "unhealthy"),
+        (b'{"status": "unhealthy", "note": "\xff"}', "bad", "unhealthy"),
+        (b'\xef\xbb\xbf{"status": "unhealthy"}', "bad", "unhealthy"),
+        (b'{"status": "unhealthy"', "unknown", "answers, JSON that cannot be read"),
+        (b"unhealthy\n", "bad", "unhealthy"),
+        (b"OK", "good", "OK"),
+        (b'{"ok": false}', "bad", "not ok"),
+        (b'{"healthy": true}', "good", "healthy"),
+        (b'{"status": 500}', "bad", "status 500"),
+        (b'{"status": 200}', "good", "status 200"),
+        (b'{"status": {"state": "down"}}', "bad", "down"),
+    ],
+)
+def test_a_sick_answer_is_not_called_well_for_its_form(body: bytes, state: str, words: str) -> None:
+    told = read_health(200, body, NOW)
+    assert (told.state, told.words) == (state, words)
+
+
+def test_no_figure_and_no_words_hold_a_secret() -> None:
+    told = read_report(
+        {
+            "service": "seed",
+            "status": "down: ws://me:SECRET@saya/socket?token=SECRET#SECRET gone",
+            "last_error": {"message": "cannot open wss://saya/socket?api_key=SECRET"},
+            "access_token": "SECRET",
+            "password": ["SECRET"],
+            "credentials": {"user": "SECRET"},
+            "websocket": {"url": "ws://saya/socket?token=SECRET", "streamKey": "SECRET"},
+            "keyboard": "qwertz",
+        },
+        NOW,
+    )
+    assert told is not None
+    assert "SECRET" not in repr(told)
+    assert told.words == "down: ws://saya/socket gone"
+    assert told.figures["access token"] == "***"
+    assert told.figures["keyboard"] == "qwertz"
+    assert told.figures["websocket url"] == "ws://saya/socket"
 
 
 # Anything at all
@@ -353,7 +400,7 @@ def test_ten_thousand_mutated_reports_and_bodies() -> None:
         health = read_health(
             chance.choice((200, 200, 204, 301, 404, 503, 999)), body, NOW, location="/\x00?x"
         )
-        found = [health, *((report,) if report else ()), *(telling or Telemetry((), 0)).told]
+        found = [health, *((report,) if report else ()), *(telling or Telemetry((), 0, False, False)).told]
         for told in found[:5]:
             assert_bounded(told)
         read += len(found)

@@ -36,6 +36,12 @@ RESOLVE_AFTER = 2.0
 MOST_LINES = 20
 """Changes at one look that have a line each in the log; of more the log has one line, the journal all."""
 
+NOT_WATCHED = "not watched any more, it never came back"
+"""Of a service that is forgotten, or that no settings have any more."""
+
+_OF_SERVICES: frozenset[IncidentRule] = frozenset({"report_stale", "endpoint_unhealthy"})
+_MOST_WORDS = 300
+
 _SEVERITY_OF_LINES: dict[str, Severity] = {"info": "info", "warning": "warning", "critical": "error"}
 
 Key = tuple[IncidentRule, str]
@@ -135,15 +141,24 @@ class IncidentDesk:
             return
         found = judge(snapshot, self._clock.monotonic(), self._memory, self._options)
         # Of the very moment of the snapshot that will show it, not of one just after.
-        self.take(found, snapshot.taken_at)
+        watched = frozenset(service.key for service in snapshot.services.services)
+        self.take(found, snapshot.taken_at, watched)
 
-    def take(self, findings: Iterable[Finding], at: float | None = None) -> None:
-        """Open, update and resolve by everything that is wrong now, or ``at`` epoch seconds."""
+    def take(
+        self, findings: Iterable[Finding], at: float | None = None, watched: frozenset[str] | None = None
+    ) -> None:
+        """Open, update and resolve by everything that is wrong now, or ``at`` epoch seconds.
+
+        Args:
+            watched: the keys of all services; of one that is not among them nobody can say that it came back.
+        """
         now, self._wall = self._clock.monotonic(), self._clock.time() if at is None else at
         was_held, self._looked_at = now - self._looked_at > HELD_AFTER, now
         found = {(each.rule, each.subject): each for each in findings}
         lasting = self._last(found, now, was_held=was_held)
-        lines = [self._resolve(incident, now) for incident in self._gone(found, now, was_held=was_held)]
+        lines = [
+            self._resolve(incident, now, watched) for incident in self._gone(found, now, was_held=was_held)
+        ]
         # The most severe first, should there not be room for all.
         lasting.sort(key=lambda finding: -RANKS[self._severity(finding.rule)])
         room = max(0, MOST_OPEN - len(self._open))
@@ -233,7 +248,12 @@ class IncidentDesk:
         text = f"{_named(verb, snapshot)}: {snapshot.words}"
         return _Line(incident, text, _SEVERITY_OF_LINES[snapshot.severity])
 
-    def _resolve(self, incident: _Incident, now: float) -> _Line:
+    def _resolve(self, incident: _Incident, now: float, watched: frozenset[str] | None) -> _Line:
+        rule, subject = incident.key
+        is_lost = watched is not None and rule in _OF_SERVICES and subject not in watched
+        if is_lost:
+            words = f"{NOT_WATCHED}; it was {incident.snapshot.words}"
+            incident.change(words=words[:_MOST_WORDS])
         ended_at = now if incident.gone_since is None else incident.gone_since
         # The wall clock may have been set meanwhile.
         resolved_at = max(incident.snapshot.opened_at, self._wall - (now - ended_at))
@@ -249,7 +269,8 @@ class IncidentDesk:
         self._snapshot = None
         self._command.run("resolved", incident.snapshot)
         lasted = formats.duration(max(0.0, ended_at - incident.opened_at))
-        return _Line(incident, f"{_named('resolved', incident.snapshot)} after {lasted}", "info")
+        why = f": {NOT_WATCHED}" if is_lost else ""
+        return _Line(incident, f"{_named('resolved', incident.snapshot)} after {lasted}{why}", "info")
 
     def _severity(self, rule: IncidentRule) -> IncidentSeverity:
         return self._options.severity.get(rule, SEVERITIES[rule])

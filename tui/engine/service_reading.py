@@ -6,6 +6,7 @@ length; of a payload only its first members are looked at, so that the work is b
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from datetime import UTC, datetime
@@ -20,10 +21,13 @@ from tui import formats
 from tui.alerts.alert import fitted
 from tui.channels.health import ConnectionState, HealthMetrics
 from tui.engine.service_values import ServiceState
+from tui.secret_names import is_secret, without_query
 
 MOST_NAME = 100
 MOST_WORDS = 200
 MOST_FIGURES = 30
+PAGE = "page "
+"""Before the name of an overlay page."""
 MOST_NAMED = 200
 """Pages and, again, services that are taken from one report of a hub."""
 
@@ -71,6 +75,8 @@ _FIELDS = (
     "state",
     "status",
     "connected",
+    "ok",
+    "healthy",
     "channel_state",
     "service",
     "name",
@@ -103,6 +109,7 @@ _KNOWN: dict[str, str] = {
     "env": "environment",
     "uptime": "uptime_seconds",
 }
+_MASK = "***"
 _LEFT_OUT = "timestamp"
 """Of a word's members: when it came is known by our own clock."""
 
@@ -138,6 +145,10 @@ class Telemetry(NamedTuple):
     """The overlay pages first, as ``page NAME``, then the services; each name once."""
     left_out: int
     """Pages and services beyond :data:`MOST_NAMED`."""
+    pages: bool
+    """It tells of pages: one that it does not name it does not know any more."""
+    services: bool
+    """Likewise."""
 
 
 def read_report(payload: Any, now: float) -> Told | None:
@@ -185,7 +196,7 @@ def read_telemetry(payload: Any, now: float) -> Telemetry | None:
             told = _service(name, value, now)
             if told is not None:
                 found.setdefault(told.name, told)
-    return Telemetry(tuple(found.values()), left_out)
+    return Telemetry(tuple(found.values()), left_out, isinstance(pages, list), isinstance(services, dict))
 
 
 def _page(page: Any, now: float) -> Told | None:
@@ -196,7 +207,7 @@ def _page(page: Any, now: float) -> Told | None:
     channel = _line(fields.get("channel_state"), _MOST_FIGURE)
     if not name:
         return None
-    told = _told(f"page {name}", fields, others, now)
+    told = _told(f"{PAGE}{name}", fields, others, now)
     if told.state == "good" and channel and channel != "joined":
         words = _cut(f"{told.words}, channel {channel}", MOST_WORDS)
         return msgspec.structs.replace(told, state="busy", words=words)
@@ -250,15 +261,47 @@ def read_health(
         words = f"HTTP {code}: {told.words}" if told.words else f"HTTP {code}"
         return msgspec.structs.replace(told, state="bad", words=_cut(words, MOST_WORDS))
     if value is msgspec.UNSET:
-        return Told(state="good", words="answers, too long to be read" if cut else "answers, no JSON")
+        return _unread(body, cut)
     return told if told.words else msgspec.structs.replace(told, state="good", words="answers, no status")
+
+
+def _unread(body: bytes, cut: bool) -> Told:
+    """What an answer says that is no JSON: that there is one, and perhaps a word."""
+    if cut:
+        return Told(state="good", words="answers, too long to be read")
+    text = body.decode("utf-8", "replace").strip()
+    if text.startswith(("{", "[")):
+        # It may say anything; to call it well would be a guess.
+        return Told(state="unknown", words="answers, JSON that cannot be read")
+    word = _line(text, _MOST_FIGURE) or ""
+    state = state_of(word)
+    return (
+        Told(state="good", words="answers, no JSON") if state == "unknown" else Told(state=state, words=word)
+    )
 
 
 def _decoded(body: bytes) -> Any:
     try:
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decoded_leniently(body)
+
+
+def _decoded_leniently(body: bytes) -> Any:
+    """JSON as Python's own library writes it, which knows NaN; those numbers are left out of it."""
+    try:
+        value = json.loads(
+            body.decode("utf-8-sig", "replace"), parse_constant=lambda _: None, parse_float=_finite
+        )
+        # Without what no text may hold, such as half of a pair of surrogates.
+        return _decode(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    except (ValueError, RecursionError):
         return msgspec.UNSET
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
 
 
 _decode = msgspec.json.Decoder().decode
@@ -361,9 +404,13 @@ def _state(fields: dict[str, Any]) -> tuple[ServiceState, str]:
     found: list[tuple[ServiceState, str]] = []
     for known in ("status", "connection_state", "state"):
         value = fields.get(known)
+        if isinstance(value, dict):
+            value = value.get("status", value.get("state"))
         if isinstance(value, bool):
             value = "ok" if value else "not ok"
             found.append(("good" if value == "ok" else "bad", value))
+        elif (code := _count(value)) is not None and 100 <= code < 600:
+            found.append(("good" if code < 400 else "bad", f"status {code}"))
         elif words := _line(value, MOST_WORDS):
             state = state_of(words)
             attempts = _count(fields.get("reconnect_attempts"))
@@ -373,9 +420,9 @@ def _state(fields: dict[str, Any]) -> tuple[ServiceState, str]:
     if fields.get("is_circuit_open") is True:
         # Over every state; it is the reason for the one there is.
         found.insert(0, ("bad", "circuit breaker open"))
-    connected = fields.get("connected")
-    if isinstance(connected, bool):
-        found.append(("good", "connected") if connected else ("bad", "not connected"))
+    for known in ("connected", "ok", "healthy"):
+        if isinstance(value := fields.get(known), bool):
+            found.append(("good", known) if value else ("bad", f"not {known}"))
     if isinstance(socket := fields.get("websocket"), dict) and (trouble := _socket_trouble(socket)):
         found.append(trouble)
     if not found:
@@ -433,7 +480,7 @@ def _close_code(value: Any) -> int | None:
 
 def _line(value: Any, most: int) -> str | None:
     """A text as one line, None when it is none or is empty."""
-    return fitted(value, most) or None if isinstance(value, str) else None
+    return without_query(fitted(value, most)) or None if isinstance(value, str) else None
 
 
 def _cut(text: str, most: int) -> str:
@@ -485,12 +532,16 @@ class _Figures:
         if len(self.found) >= MOST_FIGURES or not isinstance(key, str):
             return
         name = _label(key[:_MOST_FIGURE_NAME])
+        if is_secret(key[:_MOST_FIGURE_NAME]):
+            self.add_text(name, _MASK)
+            return
         if not isinstance(value, dict):
             self.add_text(name, _shown(value))
             return
         for inner, member in islice(value.items(), MOST_FIGURES):
             if isinstance(inner, str):
                 text = f"{len(member)} entries" if isinstance(member, dict) else _shown(member)
+                text = _MASK if is_secret(inner[:_MOST_FIGURE_NAME]) else text
                 self.add_text(f"{name} {_label(inner[:_MOST_FIGURE_NAME])}", text)
 
     def add_text(self, name: str, text: str | None) -> None:
@@ -521,7 +572,7 @@ def _shown(value: Any) -> str | None:
 
 def _plain(value: Any) -> str | None:
     if isinstance(value, str):
-        return fitted(value, _MOST_FIGURE)
+        return without_query(fitted(value, _MOST_FIGURE))
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

@@ -369,10 +369,13 @@ class ServiceRows:
                 self._take_away(row, SightKey(source, bool(host)))
 
     def forget(self) -> None:
-        """Remove what has not been heard of for a day, save what the settings name."""
-        oldest = self._clock.monotonic() - FORGOTTEN_AFTER
+        """Remove what has not been heard of for a day, or for twice the time after which it is stale, save
+        what the settings name."""
+        now = self._clock.monotonic()
         for row in [row for row in self if not row.is_configured]:
+            stale_after = max((sight.stale_after for sight in row.sights.values()), default=0.0)
             heard_at = row.heard_at
-            if heard_at is not None and heard_at <= oldest:
+            if heard_at is not None and now - heard_at >= max(FORGOTTEN_AFTER, 2 * stale_after):
                 self._remove(row)
+        oldest = now - FORGOTTEN_AFTER
         self._left_out = {key: at for key, at in self._left_out.items() if at > oldest}

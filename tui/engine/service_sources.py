@@ -13,10 +13,11 @@ from tui.channels import (
     DecodeError,
     Message,
     NotConnectedError,
+    ReplyError,
     ReplyTimeout,
 )
 from tui.channels.clock import Clock
-from tui.engine.service_reading import Told, read_report, read_telemetry
+from tui.engine.service_reading import Telemetry, Told, read_report, read_telemetry
 from tui.settings.watch_values import ReportsOptions
 
 log = logging.getLogger("tui.engine.services")
@@ -33,6 +34,8 @@ READ_HUB_EVERY = 0.2
 _ASK_AFTER_JOIN = 1.0
 """Seconds that a hub has to begin by itself."""
 _SHORTEST_ASK = 2.0
+_FIRST_PUT_OFF, _LONGEST_ASK = 10.0, 600.0
+"""Seconds until a hub that had no answer is asked again; doubled each time."""
 
 
 class ReportSource:
@@ -40,7 +43,7 @@ class ReportSource:
 
     Args:
         heard: takes each word.
-        named: takes the names of all services that a hub told of at once.
+        named: takes all that a hub told at once, after each word of it was heard.
     """
 
     def __init__(
@@ -48,7 +51,7 @@ class ReportSource:
         options: ReportsOptions,
         clock: Clock,
         heard: Callable[[ReportSource, Told], None],
-        named: Callable[[ReportSource, set[str]], None],
+        named: Callable[[ReportSource, Telemetry], None],
     ) -> None:
         self.options = options
         """Only what is not part of :func:`source_name` may be changed."""
@@ -71,8 +74,9 @@ class ReportSource:
         self._read_at = clock.monotonic() - READ_HUB_EVERY
         self._ask_at = 0.0
         self._asking: asyncio.Task[None] | None = None
+        self._ask_pause = _FIRST_PUT_OFF
         self._refuses = False
-        """It did not understand what it was asked. There are servers whose channel crashes at that."""
+        """There are servers whose channel crashes when it is asked what it does not understand."""
 
     def attach(self, channel: Channel | None) -> None:
         """This is its channel from now on; None while there is none."""
@@ -124,6 +128,7 @@ class ReportSource:
             now = self._clock.monotonic()
             self.joined_since = self.heeded_since = now
             self._ask_at = now + _ASK_AFTER_JOIN
+            self._ask_pause = _FIRST_PUT_OFF
 
     def came(self, message: Message) -> None:
         """The handler of its event."""
@@ -156,9 +161,10 @@ class ReportSource:
             return False
         self.left_out = telemetry.left_out
         self._plan_to_ask(self._clock.monotonic())
+        self._ask_pause = _FIRST_PUT_OFF
         for told in telemetry.told:
             self._heard(self, told)
-        self._named(self, {told.name for told in telemetry.told})
+        self._named(self, telemetry)
         return True
 
     def _plan_to_ask(self, now: float) -> None:
@@ -167,6 +173,9 @@ class ReportSource:
     async def _ask(self, channel: Channel) -> None:
         try:
             response = await channel.push(ASK_EVENT, {})
+        except ReplyError as error:
+            self._put_off(str(error))
+            return
         except ChannelsError as error:
             # While the link is up, pushes end without an answer when the channel crashes.
             went = isinstance(error, NotConnectedError) and not channel.socket.is_open
@@ -175,8 +184,13 @@ class ReportSource:
             return
         self._notice()
         if not self._take(response):
-            self._refuses = True
-            log.info("%s: the answer to %s tells of no services", self.origin, ASK_EVENT)
+            self._put_off("the answer tells of no services")
+
+    def _put_off(self, why: str) -> None:
+        """It may only be starting: ask again, later each time."""
+        self._ask_at = self._clock.monotonic() + self._ask_pause
+        log.info("%s: %s: %s; asked again in %g s", self.origin, ASK_EVENT, why, self._ask_pause)
+        self._ask_pause = min(2 * self._ask_pause, _LONGEST_ASK)
 
     def _asked(self, task: asyncio.Task[None]) -> None:
         self._asking = None

@@ -15,7 +15,7 @@ from tui.channels.clock import Clock
 from tui.engine.alert_sources import Connections, Listening, Wanted, channel_of, on
 from tui.engine.changes import ChangeLog, Severity
 from tui.engine.http_health import Checked, Hear
-from tui.engine.service_reading import Told, bare_url
+from tui.engine.service_reading import PAGE, Telemetry, Told, bare_url
 from tui.engine.service_rows import ServiceRow, ServiceRows, Sighting, SightKey
 from tui.engine.service_sources import ReportSource, source_name
 from tui.engine.service_values import ServicesSnapshot
@@ -195,10 +195,12 @@ class ServiceDesk:
         if is_news:
             self._soon()
 
-    def _named(self, source: ReportSource, names: set[str]) -> None:
-        """A hub told of all that it knows: of the others it knows nothing any more."""
+    def _named(self, source: ReportSource, telemetry: Telemetry) -> None:
+        """A hub told of all pages or services that it knows: of the others it knows nothing any more."""
+        names = {told.name for told in telemetry.told}
         for name, sight in self._rows.of_source(source.name):
-            if sight.is_named and name not in names:
+            told_of = telemetry.pages if name.startswith(PAGE) else telemetry.services
+            if sight.is_named and told_of and name not in names:
                 sight.is_named = False
                 self._soon()
 

@@ -36,7 +36,7 @@ from tui.replay.records import (
     Whole,
     encode,
 )
-from tui.replay.secrets import masked, masked_text
+from tui.secret_names import masked, masked_text
 from tui.store.recording import Holds, Lost, Recording
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Keeps secrets out of what is recorded, by the names under which they travel."""
+"""Keeps secrets out of what is shown and recorded, by the names under which they travel."""
 
 from __future__ import annotations
 
@@ -24,6 +24,19 @@ _WHOLE = frozenset({"auth", "jwt", "cookie", "cookies"})
 _KINDS_OF_KEY = frozenset(
     {"api", "access", "private", "stream", "signing", "encryption", "session", "shared"}
 )
+
+
+_ADDRESS = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]{1,15}://)(?:[^\s/@?#]{1,200}@)?([^\s?#]*)(?:[?#]\S*)?")
+
+
+def is_secret(name: str) -> bool:
+    """Whether a name says that its value is secret: access_token, apiKey, X-Auth; not keyboard or author."""
+    return _is_secret(name.encode("utf-8", "replace"))
+
+
+def without_query(text: str) -> str:
+    """A text with the addresses in it bare: user, query and fragment may be a token."""
+    return _ADDRESS.sub(r"\1\2", text) if "://" in text else text
 
 
 def masked(payload: bytes) -> bytes:
@@ -53,7 +66,6 @@ def _mask_nested(found: re.Match[bytes]) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _is_secret(name: bytes) -> bool:
-    """Whether a name says that its value is secret: access_token, apiKey, X-Auth; not keyboard or author."""
     text = name.decode(errors="replace")
     if _STRONG.search(text.replace("_", "").replace("-", "").lower()):
         return True
