@@ -190,6 +190,7 @@ async def test_the_log_and_the_past_are_there_as_well_and_the_end_says_why(run: 
 
 async def test_every_line_of_the_log_is_stepped_to_and_shows_on_the_screen(run: Run) -> None:
     replay = open_replay(run.folder, run.published[0].taken_at - 60)
+    await replay.seek(-math.inf)
     seen = []
     while (done := await replay.step()).ok:
         seen.append(done.message)
@@ -875,11 +876,55 @@ def test_of_a_state_folder_the_recording_is_taken_where_there_is_one_else_the_jo
     assert source(tmp_path, 1010) == "recording"
     assert source(tmp_path, 500) == "journal"
     assert source(tmp_path, None) == "recording"
+    run.clock.now += 20_000
+    # Beyond the recording's end, where the journal goes on; the recording ended hours before it.
+    assert source(tmp_path, 1100) == "journal"
+    assert source(tmp_path, -500) == "journal"
+    for hour in range(1, 4):
+        keep(tmp_path, (hour * 3600.0, "alive", None, ""))
+    assert source(tmp_path, None) == "journal"
     assert source(tmp_path / FOLDER_NAME, 500) == "recording"
     assert source(file, None) == "recording"
     assert source(tmp_path / "journal", None) == "journal"
     notice = open_replay(tmp_path, BEGIN + 500, clock=run.clock).snapshot().notice
     assert notice == f"REPLAY {when(BEGIN + 500)}, paused, from the journal: most figures are not known"
+
+
+def test_a_short_recording_opens_on_what_was_on_the_screen(tmp_path: Path) -> None:
+    run = Scripted(tmp_path, "stage")
+    run.go_on(20)
+    run.open()
+    for at in (None, BEGIN - 3600):
+        replay = open_replay(tmp_path, at, clock=run.clock)
+        assert replay.position().missing is None
+        assert [each.name for each in replay.snapshot().connections] == ["stage"]
+
+
+async def test_a_time_beyond_the_ends_is_told(tmp_path: Path) -> None:
+    run = Scripted(tmp_path, "stage")
+    run.go_on(20)
+    replay = run.open(BEGIN + 5)
+    assert (await replay.seek(BEGIN + 10)).message == when(BEGIN + 10)
+    late = (await replay.seek(BEGIN + 7200)).message
+    assert late.endswith(f", the end: nothing is known of {when(BEGIN + 7200)}")
+    early = (await replay.seek(BEGIN - 7200)).message
+    assert early.endswith(f", the beginning: nothing is known of {when(BEGIN - 7200)}")
+
+
+async def test_what_cannot_be_read_of_a_recording_is_told(tmp_path: Path) -> None:
+    run = Scripted(tmp_path, "stage")
+    run.go_on(60)
+    run.open()
+    (file,) = (tmp_path / FOLDER_NAME).iterdir()
+    data = bytearray(file.read_bytes())
+    data[len(data) // 3 : 2 * len(data) // 3] = bytes(2 * len(data) // 3 - len(data) // 3)
+    file.write_bytes(data)
+    replay = open_replay(tmp_path, BEGIN + 30, clock=run.clock)
+    position = replay.position()
+    assert position.spoilt is not None
+    assert position.spoilt.endswith("of the recording cannot be read")
+    assert position.missing is not None
+    assert position.missing.startswith("nothing can be read from ")
 
 
 def test_where_there_is_nothing_to_replay_it_says_so(tmp_path: Path) -> None:

@@ -119,10 +119,29 @@ def test_the_time_line_shows_where_one_stands_and_what_there_is() -> None:
 )
 def test_a_moment_is_of_the_day_that_is_shown(typed: str, expected: str) -> None:
     noon = datetime(2026, 11, 24, 12).timestamp()
-    assert moment_of(typed, noon) == datetime.fromisoformat(expected).timestamp()
+    found = moment_of(typed, noon, noon - 20 * 86_400, noon + 20 * 86_400)
+    assert found == datetime.fromisoformat(expected).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("at", "typed", "expected"),
+    [
+        ("2026-11-18T23:30", "01:00", "2026-11-19T01:00"),
+        ("2026-11-19T01:00", "23:00", "2026-11-18T23:00"),
+        ("2026-11-19T01:00", "22:00", "2026-11-18T22:00"),
+        # Neither is held: told as beyond the end of the day that is shown.
+        ("2026-11-19T01:00", "12:00", "2026-11-19T12:00"),
+    ],
+)
+def test_a_time_of_day_beyond_midnight_is_of_the_day_that_holds_it(
+    at: str, typed: str, expected: str
+) -> None:
+    begin, end = (datetime(2026, 11, day, hour, 0, 4).timestamp() for day, hour in ((18, 22), (19, 2)))
+    found = moment_of(typed, datetime.fromisoformat(at).timestamp(), begin, end)
+    assert found == datetime.fromisoformat(expected).timestamp()
 
 
 @pytest.mark.parametrize("typed", ["", "25:00", "soon", "-5", "99:99"])
 def test_what_is_no_moment_is_none(typed: str) -> None:
     with pytest.raises(ValueError, match=r"isoformat|hour|minute"):
-        moment_of(typed, 0.0)
+        moment_of(typed, 0.0, 0.0, 0.0)

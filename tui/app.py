@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -570,7 +570,8 @@ class OverlaySupervisorApp(UnattendedApp):
 
         def answered(text: str) -> None:
             try:
-                at = moment_of(text, replay.now())
+                position = replay.position()
+                at = moment_of(text, position.at, position.begin, position.end)
             except ValueError:
                 self.tell("✗ expected a time such as 21:14, 21:14:05, -5m or 2026-11-22T21:14", "bad")
                 return
@@ -683,8 +684,11 @@ class OverlaySupervisorApp(UnattendedApp):
             self.tell(f"✗ {worker.name}: {type(worker.error).__name__}: {worker.error}", "bad")
 
 
-def moment_of(text: str, now: float) -> float:
-    """Epoch seconds of a time of day of the day of ``now``, of ``-5m`` or ``+30s`` from it, or of a date.
+def moment_of(text: str, now: float, begin: float, end: float) -> float:
+    """Epoch seconds of a time of day, of ``-5m`` or ``+30s`` from ``now``, or of a date.
+
+    A time of day is one of the day of ``now``, or of the day before or after if only that is between
+    ``begin`` and ``end``.
 
     Raises:
         ValueError: none of these.
@@ -696,7 +700,10 @@ def moment_of(text: str, now: float) -> float:
     if match := re.fullmatch(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", text):
         day = datetime.fromtimestamp(now)
         hour, minute, second = (int(part or 0) for part in match.groups())
-        return day.replace(hour=hour, minute=minute, second=second, microsecond=0).timestamp()
+        day = day.replace(hour=hour, minute=minute, second=second, microsecond=0)
+        days = [(day + timedelta(days=shift)).timestamp() for shift in (0, -1, 1)]
+        # A minute that was begun before there was anything is meant too.
+        return next((moment for moment in days if begin - 60 <= moment <= end), days[0])
     return datetime.fromisoformat(text).timestamp()
 
 

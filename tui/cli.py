@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -396,14 +397,18 @@ def _replay(args: argparse.Namespace) -> int:
 
     folder = state_folder(_state(args), os.environ)
     try:
-        at = None if args.at is None else parse_since(args.at, time.time())
+        when = None
+        if args.at is not None:
+            now = time.time()
+            parse_since(args.at, now)
+            when = partial(parse_since, args.at, now)
     except ValueError as error:
         _say(f"overlay-supervisor: --at: {error}")
         return USAGE
     face, keys, mistake = _face(args)
     try:
         path = Path(args.file).expanduser() if args.file else folder
-        return run_replay(path, at, folder, face, keys, mistake)
+        return run_replay(path, when, folder, face, keys, mistake)
     except ReplayError as error:
         _say(f"overlay-supervisor: {error}")
         return FAILED

@@ -40,6 +40,7 @@ from tui.store.log_file import LogLevel
 if TYPE_CHECKING:
     from tui.config import FaceSettings, Settings
     from tui.metrics_server import MetricsServer
+    from tui.replay.opening import When
 
 log = logging.getLogger("tui.session")
 
@@ -160,13 +161,13 @@ def run_attached(place: Place, settings: FaceSettings, keys: Keymap, notice: str
 
 
 def run_replay(
-    path: Path, at: float | None, folder: Path, settings: FaceSettings, keys: Keymap, notice: str | None
+    path: Path, when: When, folder: Path, settings: FaceSettings, keys: Keymap, notice: str | None
 ) -> int:
     """Open a face on what was recorded; connects nothing. Returns the exit status.
 
     Args:
         path: a recording's file or folder, or a state folder.
-        at: epoch seconds; None for an hour before the end.
+        when: the moment that it begins with; None for an hour before the end.
         folder: the state folder, where the arrangement of the screen is kept.
 
     Raises:
@@ -174,7 +175,7 @@ def run_replay(
     """
     from tui.replay.opening import open_replay
 
-    replay = open_replay(path, at)
+    replay = open_replay(path, when)
     replay.start()
     try:
         face = Face(settings, keys, folder, notice)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -179,6 +182,32 @@ def test_since_takes_the_last_such_time_of_day_and_dates() -> None:
     assert parse_since("2026-11-22T12:00+00:00", NOON) == NOON
     with pytest.raises(ValueError, match="never"):
         parse_since("never", NOON)
+
+
+@pytest.mark.parametrize(
+    ("now", "text", "expected"),
+    [
+        # The clocks were set back in the night to the 25th of October.
+        ("2026-10-25T20:00+01:00", "21:14", "2026-10-24T21:14+02:00"),
+        ("2026-10-25T08:00+01:00", "01:30", "2026-10-25T01:30+02:00"),
+        # And forward in that to the 29th of March.
+        ("2026-03-29T12:00+02:00", "23:00", "2026-03-28T23:00+01:00"),
+    ],
+)
+def test_a_time_of_day_is_right_when_the_clocks_were_changed(now: str, text: str, expected: str) -> None:
+    moments = [datetime.fromisoformat(each).timestamp() for each in (now, expected)]
+    program = f"from tui.store.journal import parse_since; print(parse_since({text!r}, {moments[0]!r}))"
+    environ = {**os.environ, "TZ": "CET-1CEST,M3.5.0,M10.5.0/3"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environ, check=True
+    )
+    assert float(done.stdout) == moments[1]
+
+
+def test_a_time_of_day_is_sought_before_the_end_of_what_is_looked_at() -> None:
+    evening = datetime(2026, 11, 19, 2, 0).timestamp()
+    found = parse_since("23:30", datetime(2026, 11, 25, 12).timestamp(), evening)
+    assert found == datetime(2026, 11, 18, 23, 30).timestamp()
 
 
 def test_the_command_prints_words_or_json_and_nothing_a_terminal_obeys(

@@ -39,6 +39,8 @@ class Position(NamedTuple):
     """Fields that stand at their defaults since the source does not hold them: to be shown as not known. Such
     as ``metrics.heartbeat_failures``; ``connections``, ``metrics``, ``details``, ``trouble`` and ``channels``
     are of every connection."""
+    spoilt: str | None = None
+    """How much of the source cannot be read, in words, as far as it was needed; None for nothing."""
 
 
 class Replay(Engine, Protocol):

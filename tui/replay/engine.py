@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -77,9 +78,11 @@ class ReplayEngine:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         begin, end = source.bounds()
-        start = max(begin, end - BEFORE_THE_END) if at is None else at
+        start = end - BEFORE_THE_END if at is None else at
+        if start <= begin:
+            start = source.first_shown()
         with self._lock:
-            self._move(min(max(start, begin), end))
+            self._move(min(start, end))
 
     # Any thread
 
@@ -238,7 +241,11 @@ class ReplayEngine:
     def _seek(self, at: float) -> CommandResult:
         begin, end = self._source.bounds()
         self._move(min(max(at, begin), end))
-        return CommandResult(ok=True, message=moment(self._position.at))
+        words = moment(self._position.at)
+        # A face's times are whole seconds.
+        if math.isfinite(at) and not begin - 1 <= at <= end + 1:
+            words += f", the {'beginning' if at < begin else 'end'}: nothing is known of {moment(at)}"
+        return CommandResult(ok=True, message=words)
 
     def _step(self, count: int, incidents: bool) -> CommandResult:
         forward = count > 0
@@ -336,6 +343,7 @@ class ReplayEngine:
             jumps=self._jumps,
             missing=missing,
             not_known=NOT_KNOWN if self._source.kind == "journal" else frozenset(),
+            spoilt=self._source.spoilt,
         )
         snapshot = shown.snapshot or Snapshot(sequence=0, taken_at=at, started_at=at)
         if missing is None and snapshot.stopped is None:

@@ -106,9 +106,18 @@ class JournalSource:
 
     # What was shown
 
+    @property
+    def spoilt(self) -> str | None:
+        """None: a line that cannot be read stands among those of the log."""
+        return None
+
     def bounds(self) -> tuple[float, float]:
         """As of :class:`tui.replay.source.Source`."""
         return self._times[0], max(self._end, self._times[-1])
+
+    def first_shown(self) -> float:
+        """As of :class:`tui.replay.source.Source`."""
+        return self.bounds()[0]
 
     def shown(self, at: float) -> Shown:
         """As of :class:`tui.replay.source.Source`."""

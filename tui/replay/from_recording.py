@@ -86,6 +86,16 @@ class RecordingSource:
         bounds = self._recorded.bounds()
         return (0.0, 0.0) if bounds is None else bounds
 
+    def first_shown(self) -> float:
+        """As of :class:`tui.replay.source.Source`."""
+        for block in self._recorded.forward(0, 0):
+            if block.header.holds & Holds.BEGINNING:
+                for _, line in lines_of(self._recorded, block, (_WHOLE,)):
+                    record = decode(line)
+                    if isinstance(record, Whole):
+                        return record.timestamp
+        return self.bounds()[0]
+
     def shown(self, at: float) -> Shown:
         """As of :class:`tui.replay.source.Source`."""
         reading = self._reading
@@ -107,9 +117,10 @@ class RecordingSource:
 
     def _missing(self, last: float, at: float) -> str:
         resumes = self.resumes(at)
+        verb = "is recorded" if self.spoilt is None else "can be read"
         if resumes is None:
-            return f"nothing is recorded after {moment(last)}"
-        return f"nothing is recorded from {moment(last)} to {moment(resumes)}"
+            return f"nothing {verb} after {moment(last)}"
+        return f"nothing {verb} from {moment(last)} to {moment(resumes)}"
 
     def _begin_reading(self, at: float) -> Reading:
         """Stand at the last whole snapshot before ``at``, the lines before it held."""

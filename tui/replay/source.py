@@ -49,8 +49,17 @@ class Source(Protocol):
 
     kind: SourceKind
 
+    @property
+    def spoilt(self) -> str | None:
+        """How much of what was needed so far could not be read, in words; None for nothing."""
+        ...
+
     def bounds(self) -> tuple[float, float]:
         """The first and the last moment of which anything is known."""
+        ...
+
+    def first_shown(self) -> float:
+        """The first moment of which the screen is known; before it there may be lines of the log."""
         ...
 
     def shown(self, at: float) -> Shown:

@@ -267,6 +267,7 @@ class DashboardScreen(ConnectionScreen):
         if (position := self.supervisor.position) is not None:
             # The time line says the rest.
             parts = [presenters.FROM_JOURNAL] if position.not_known else []
+            parts += [position.spoilt] if position.spoilt else []
         if self._wanted:
             found = len(self._shown) + len(self._services)
             total = len(snapshot.connections) + len(snapshot.services.services)

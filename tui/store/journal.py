@@ -17,6 +17,7 @@ FOLDER_NAME = "journal"
 KEPT_DAYS = 14
 KEPT_BYTES = 50_000_000
 """Of all files; the day's own may pass it by the megabyte after which it is looked at again."""
+_END_BYTES = 65_536
 ALIVE_EVERY = 60.0
 """Seconds between two marks that say that the program runs; the precision of a gap after a crash."""
 
@@ -257,10 +258,30 @@ def _modified(path: Path) -> float:
     return path.stat().st_mtime
 
 
-def parse_since(text: str, now: float) -> float:
+def last_moment(folder: Path) -> float | None:
+    """Epoch seconds of the journal's last event; None when it holds none that can be read.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    for path in sorted((folder / FOLDER_NAME).glob("*.jsonl"), reverse=True):
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _END_BYTES))
+            for line in reversed(file.read().splitlines()):
+                try:
+                    return _decode(line).timestamp
+                except (msgspec.DecodeError, UnicodeDecodeError):
+                    continue  # torn, or cut by where the reading began
+    return None
+
+
+def parse_since(text: str, now: float, last: float | None = None) -> float:
     """Epoch seconds of ``90s``, ``30m``, ``2h``, ``3d``, ``21:14``, ``2026-11-22`` or ``2026-11-22T21:14``.
 
     A time of day is the last one that has passed, in the machine's zone, as are dates.
+
+    Args:
+        last: the end of what is looked at, before which a time of day is sought.
 
     Raises:
         ValueError: none of these.
@@ -269,13 +290,15 @@ def parse_since(text: str, now: float) -> float:
     number, unit = text[:-1], text[-1:]
     if unit in units and number.replace(".", "", 1).isdigit():
         return now - float(number) * units[unit]
-    here = datetime.fromtimestamp(now).astimezone()
+    passed = now if last is None else min(now, last)
     try:
         clock = datetime.strptime(text, "%H:%M" if text.count(":") == 1 else "%H:%M:%S")
     except ValueError:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.astimezone()).timestamp()
+    # Without a zone, so that each day has its own: a fixed one is an hour off beyond a change of the clocks.
+    here = datetime.fromtimestamp(passed)
     moment = here.replace(hour=clock.hour, minute=clock.minute, second=clock.second, microsecond=0)
-    if moment > here:
+    if moment.timestamp() > passed:
         moment -= timedelta(days=1)
     return moment.timestamp()

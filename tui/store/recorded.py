@@ -49,6 +49,8 @@ class RecordedFile:
         self.spoilt = 0
         self._number = number
         self._indexed_to = 0
+        self.end = 0.0
+        """Epoch seconds, the latest of which it holds anything."""
         self._begins: list[float] = []
 
     def index(self) -> bool:
@@ -88,6 +90,7 @@ class RecordedFile:
 
     def _take(self, block: Block) -> None:
         self.blocks.append(block)
+        self.end = max(self.end, block.header.end)
         # A clock that was set back must not put later blocks before earlier ones.
         begin = block.header.begin
         self._begins.append(max(self._begins[-1], begin) if self._begins else begin)
@@ -191,7 +194,10 @@ class Recorded:
         """Epoch seconds of the first and of the last block; None when there is none."""
         first = next(self.forward(0, 0), None)
         last = next(self.backward(), None)
-        return None if first is None or last is None else (first.header.begin, last.header.end)
+        if first is None or last is None:
+            return None
+        # A clock that was set back has the last one end before an earlier one.
+        return first.header.begin, max(each.end for each in self._files if each.blocks)
 
     def holding(self, at: float) -> tuple[int, int]:
         """File and place of the last block that begins at or before ``at``; place -1 when none does."""
