@@ -411,6 +411,9 @@ def test_at_60x15_the_failing_links_and_what_is_wrong_are_there() -> None:
     rows = share_rows(15, connections=9, panes=11, indicator=2, notice=False, on_air=True, channels=5)
     assert (rows.on_air, rows.indicator, rows.channels) == (1, 2, 0)
     assert rows.connections >= 5
+    rows = share_rows(15, connections=13, unwell=9, panes=11, indicator=2, notice=False, on_air=True)
+    assert rows.connections >= 9
+    assert rows.list_heading == 1
 
 
 def test_at_120x40_the_alerts_leave_the_channels_a_place_and_the_log_some_lines() -> None:

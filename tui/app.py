@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
+from textual import events
 from textual.app import App
 from textual.screen import Screen
 from textual.theme import Theme
@@ -26,7 +27,7 @@ from tui.actions import ACTIONS
 from tui.engine.api import CommandResult, ConnectionSnapshot, Engine, LogLine, Snapshot
 from tui.exports import write_new
 from tui.formats import time_of_day
-from tui.keymap import Keymap, keymap, shown
+from tui.keymap import Keymap, answering, keymap, textual_keymap
 from tui.presenters.alert_history import types_of
 from tui.presenters.frames import pretty
 from tui.presenters.incident_news import IncidentNews
@@ -46,15 +47,17 @@ from tui.screens.inspector import InspectorScreen
 from tui.screens.lists import ConnectionScreen
 from tui.screens.palette import Palette, PaletteCommand, PaletteProvider
 from tui.screens.service import ServiceScreen
-from tui.screens.text import HelpScreen, LinesScreen, MetricsScreen
+from tui.screens.text import HelpScreen, LinesScreen, MetricsScreen, TextScreen
 from tui.screens.theme import ThemeScreen
 from tui.terminal import UnattendedApp
 from widgets.lines import Span, Tone
-from widgets.untrusted import displayable
+from widgets.untrusted import cut_to, displayable
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
+QUESTION_COLUMNS = 48
+"""Of a question without the name in it."""
 COMMAND_SECONDS = 10.0
 """How long a command may take before its silence is told."""
 LOG_LINES = 500
@@ -120,7 +123,7 @@ class FaceOptions:
     """Told once at the start."""
 
 
-class OverlaySupervisorApp(UnattendedApp):
+class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
     """The face of one engine. Ends with its return code; the engine is the caller's to stop."""
 
     TITLE = "overlay-supervisor"
@@ -156,7 +159,7 @@ class OverlaySupervisorApp(UnattendedApp):
         wanted = self.options.theme or self.options.remembered.theme
         self.theme = "ansi-dark" if self.without_colour else wanted if wanted in THEMES else "dark"
         self.keymap = self.options.keymap
-        self.set_keymap({action: ",".join(keys) for action, keys in self.keymap.items() if keys})
+        self.set_keymap(textual_keymap(self.keymap))
         self.clock = clock
         self.refresh_seconds = self.options.refresh
         self.engine = engine
@@ -199,6 +202,23 @@ class OverlaySupervisorApp(UnattendedApp):
             self.run_worker(self._read_marks(self.replay), name="marks", exit_on_error=False)
         if self.options.notice is not None:
             self.call_after_refresh(self.tell, self.options.notice, "busy")
+
+    def on_key(self, event: events.Key) -> None:
+        """Give a key to the line, the palette or the question that the keys before it opened.
+
+        Keys that come together all go to what had the focus before the first of them had its effect, and
+        come by here one after the other.
+        """
+        screen = self.screen
+        if isinstance(screen, Palette):
+            taken = not screen.has_had(event)
+            if taken:
+                screen.take(event)
+        else:
+            taken = isinstance(screen, SupervisorScreen) and screen.take_key(event)
+        if taken:
+            event.stop()
+            event.prevent_default()
 
     # Showing ------------------------------------------------------------------------------------
 
@@ -365,9 +385,11 @@ class OverlaySupervisorApp(UnattendedApp):
             return
         count = len(self.snapshot.connections)
         what = name or ("the one connection" if count == 1 else f"all {count} connections")
-        key = verb[0].upper()
+        keys = self.keymap.get(f"all.{verb}" if name is None else "", self.keymap[f"connection.{verb}"])
+        # The name may be cut; the keys that answer may not.
+        words = f"{verb} {cut_to(displayable(what, 200), max(8, self.size.width - QUESTION_COLUMNS))}"
         screen.ask(
-            f"{verb} {what}? {key} or y: yes, any other key: no", (key,), lambda: self.command(verb, name)
+            f"{words}? {answering(keys)}: yes, any other key: no", keys, lambda: self.command(verb, name)
         )
 
     def run_command(
@@ -417,7 +439,7 @@ class OverlaySupervisorApp(UnattendedApp):
         screen = self.screen
         if result.ok and len(result.message) > self.size.width - 2 and isinstance(screen, SupervisorScreen):
             lines = [(Span(f" {line}"),) for line in pretty(result.message)]
-            self.open_screen(LinesScreen("reply", words, lines))
+            self.open_screen(TextScreen("reply", words, lines, result.message))
 
     def show_metrics(self, name: str) -> None:
         """Show ``getMetrics()`` of ``name``."""
@@ -471,7 +493,7 @@ class OverlaySupervisorApp(UnattendedApp):
     def action_command_palette(self) -> None:
         """Find a command by its name."""
         if not isinstance(self.screen, Palette):
-            self.push_screen(Palette(id="--command-palette"))
+            self.push_screen(Palette())
 
     def inspect(self, name: str) -> None:
         """Show the frames of ``name``."""
@@ -535,7 +557,7 @@ class OverlaySupervisorApp(UnattendedApp):
         what = "1 connection" if count == 1 else f"{count} connections"
         keys = self.keymap["quit"]
         screen.ask(
-            f"quit and stop {what}? {', '.join(shown((key,)) for key in keys)} or y: yes, any other key: no",
+            f"quit and stop {what}? {answering(keys)}: yes, any other key: no",
             keys,
             lambda: self.exit(return_code=0),
         )

@@ -77,6 +77,24 @@ _MAX_COMPARED = 100
 """Characters of an unknown action that are compared with the known ones."""
 
 
+def textual_keys(number: int, keys: Sequence[str]) -> str:
+    """Keys as Textual's bindings have them; an action without any has one that nobody can press.
+
+    Textual takes an empty text for none given, and leaves the action the keys that it had.
+    """
+    return ",".join(keys) or f"no-key-{number}"
+
+
+def textual_keymap(keymap: Keymap) -> dict[str, str]:
+    """The keymap as :meth:`textual.app.App.set_keymap` takes it."""
+    return {action.id: textual_keys(number, keymap[action.id]) for number, action in enumerate(ACTIONS)}
+
+
+def answering(keys: Sequence[str]) -> str:
+    """The keys that say yes to a question that ``keys`` raised, such as "D or y"."""
+    return " or ".join(dict.fromkeys((*(shown((key,)) for key in keys[:1]), "y")))
+
+
 class KeymapError(Exception):
     """Keys that cannot be used.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal, NamedTuple
 
 from rich.segment import Segment
@@ -26,6 +26,40 @@ class Span(NamedTuple):
 
 
 Line = tuple[Span, ...]
+
+_MOST_FOLDED = 1_000_000
+"""Characters of one span that are folded."""
+
+
+def folded(lines: Iterable[Line], width: int) -> list[Line]:
+    """Lines of at most ``width`` columns: what is longer goes on in the next line."""
+    found: list[Line] = []
+    for line in lines:
+        row: list[Span] = []
+        left = max(1, width)
+        for span in line:
+            text = displayable(span.text, _MOST_FOLDED)
+            while cell_width(text) > left:
+                taken = _within(text, left)
+                row.append(Span(text[:taken], span.tone))
+                found.append(tuple(row))
+                text, row, left = text[taken:], [], max(2, width)
+            row.append(Span(text, span.tone))
+            left -= cell_width(text)
+        found.append(tuple(row))
+    return found
+
+
+def _within(text: str, columns: int) -> int:
+    """How many characters of a displayable text fit."""
+    if text.isascii():
+        return columns
+    used = 0
+    for index, character in enumerate(text):
+        used += cell_width(character)
+        if used > columns:
+            return index
+    return len(text)
 
 
 class LineView(ScrollView, can_focus=False, inherit_bindings=False):

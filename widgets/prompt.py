@@ -3,31 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
 
-from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual import events
+from textual.app import App, ComposeResult
 from textual.containers import Horizontal
+from textual.widget import Widget
 from textual.widgets import Input, Label
+
+_LEAVES = ("escape", "ctrl+c")
+_STAYS = ("tab", "shift+tab")
+"""Elsewhere they go to the next pane, and would leave the line on the screen without the keys."""
+
+
+def again(app: App[object], event: events.Key) -> None:
+    """Have a key pressed once more, for what has the focus by then."""
+    app.post_message(events.Key(event.key, event.character))
 
 
 class _Line(Input):
     """An input without a blinking cursor: an idle screen sends nothing."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "leave", "Leave")]
-
-    def __init__(self, value: str, leave: Callable[[], None]) -> None:
+    def __init__(self, value: str, take: Callable[[events.Key], bool]) -> None:
         super().__init__(value, compact=True, select_on_focus=False)
         self.cursor_blink = False
-        self._leave = leave
+        self._take = take
 
-    def action_leave(self) -> None:
-        """Leave without an answer."""
-        self._leave()
+    def on_key(self, event: events.Key) -> None:
+        """What ends the line ends it here and now: what was typed behind it must not get into it."""
+        if self._take(event):
+            event.stop()
+            event.prevent_default()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Take all lines of what is pasted, as one."""
+        event.stop()
+        event.prevent_default()
+        self.insert_text_at_cursor(" ".join(event.text.splitlines()))
 
 
 class Prompt(Horizontal):
-    """Asks for one line. Removes itself when answered or left."""
+    """Asks for one line. Removes itself when answered or left, and gives the focus back.
+
+    Keys that were typed before the line had the focus are to be given to :meth:`take`.
+    """
 
     DEFAULT_CSS = """
     Prompt { height: 1; dock: bottom; background: $panel; }
@@ -40,15 +58,24 @@ class Prompt(Horizontal):
         label: str,
         value: str = "",
         *,
+        before: Widget | None = None,
         answered: Callable[[str], None],
         changed: Callable[[str], None] | None = None,
         left: Callable[[], None] | None = None,
     ) -> None:
-        """``changed`` is called at each change, ``answered`` at enter, ``left`` at escape."""
+        """``changed`` is called at each change, ``answered`` at enter, ``left`` at escape or ctrl+c.
+
+        ``before`` is what had the focus, and gets it again.
+        """
         super().__init__()
+        self.before = before
+        self.is_over = False
+        """It was answered or left."""
         self._label = label
-        self._line = _Line(value, self._leave)
+        self._line = _Line(value, self._taken)
         self._answered, self._changed, self._left = answered, changed, left
+        self._early: list[events.Key] = []
+        self._had: events.Key | None = None
 
     def compose(self) -> ComposeResult:
         """The label and the line."""
@@ -58,20 +85,54 @@ class Prompt(Horizontal):
     def on_mount(self) -> None:
         """Take the keys."""
         self._line.focus()
+        self._type_early()
+
+    def take(self, event: events.Key) -> None:
+        """Type a key that went to something else."""
+        self._early.append(event)
+        if self.is_mounted:
+            self._line.focus()
+            self._type_early()
+
+    def _type_early(self) -> None:
+        # Behind the focus, which the app sets by a message too.
+        early, self._early = self._early, []
+        for event in early:
+            again(self.app, event)
+
+    def has_had(self, event: events.Key) -> bool:
+        """Whether the line did nothing with this key, and so let it go on."""
+        return event is self._had
+
+    def _taken(self, event: events.Key) -> bool:
+        if self.is_over:
+            again(self.app, event)
+            return True
+        if event.key in _LEAVES:
+            self.leave()
+        elif event.key == "enter":
+            self._end()
+            self._answered(self._line.value)
+        elif event.key not in _STAYS:
+            self._had = event
+            return False
+        return True
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Report what is typed so far."""
         event.stop()
-        if self._changed:
+        if self._changed and not self.is_over:
             self._changed(event.value)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Report the answer and go."""
-        event.stop()
-        self.remove()
-        self._answered(event.value)
+    def leave(self) -> None:
+        """Go without an answer."""
+        if not self.is_over:
+            self._end()
+            if self._left:
+                self._left()
 
-    def _leave(self) -> None:
+    def _end(self) -> None:
+        self.is_over = True
+        if self.before is not None and self.before.is_mounted:
+            self.screen.set_focus(self.before)
         self.remove()
-        if self._left:
-            self._left()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.worker import Worker, WorkerState
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from tui.app import OverlaySupervisorApp
 
 MESSAGE_SECONDS = 8.0
+QUESTION_SECONDS = 20.0
+"""Then it is withdrawn: who comes back to the terminal presses a key that means something else."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,9 @@ class SupervisorScreen(Screen[None]):
         self._hints = HintLine((), id="hints")
         self._time_line = TimeLine(id="time-line")
         self._question: Question | None = None
+        self._question_timer: Timer | None = None
+        self._held_back: tuple[str, Tone, bool] | None = None
+        """What was to be told while a question stood."""
         self._message_number = 0
         self._alerts_stand: bool | None = None
         """Whether the queue waits for a person; None without one."""
@@ -123,7 +129,13 @@ class SupervisorScreen(Screen[None]):
     # The last row -------------------------------------------------------------------------------
 
     def tell(self, text: str, tone: Tone = "plain", *, keep: bool = False) -> None:
-        """Say something in the last row, for a few seconds or until it is answered."""
+        """Say something in the last row, for a few seconds or until it is answered.
+
+        While a question stands there it waits: a question that cannot be seen must not be answered.
+        """
+        if self._question is not None:
+            self._held_back = (text, tone, keep)
+            return
         self._message_number += 1
         number = self._message_number
         self._hints.tell(text, tone)
@@ -135,30 +147,56 @@ class SupervisorScreen(Screen[None]):
             self._hints.clear()
 
     def ask(self, text: str, keys: Iterable[str], proceed: Callable[[], None]) -> None:
-        """Ask once: one of ``keys`` or y proceeds, any other key does not."""
-        asked, self._question = self._question, None
+        """Ask once: one of ``keys`` or y proceeds, any other key and :data:`QUESTION_SECONDS` do not."""
+        for prompt in self.query(Prompt):
+            prompt.leave()
+        asked = self._end_question()
         if asked is not None and asked.text == text:
             # Two quick presses: the second one passed here before the first had become a question.
-            self._hints.clear()
             proceed()
             return
-        self._question = Question(text, frozenset((*keys, "y")), proceed)
         self.tell(text, "busy", keep=True)
+        self._question = Question(text, frozenset((*keys, "y")), proceed)
+        self._question_timer = self.set_timer(QUESTION_SECONDS, self._give_up)
 
-    def on_key(self, event: events.Key) -> None:
-        """Take the answer to a question before any binding does."""
+    def _end_question(self) -> Question | None:
+        """Take the question away; what had to wait for it is told."""
         question, self._question = self._question, None
+        if self._question_timer is not None:
+            self._question_timer.stop()
+            self._question_timer = None
+        if question is not None:
+            self._hints.clear()
+            held, self._held_back = self._held_back, None
+            if held is not None:
+                text, tone, keep = held
+                self.tell(text, tone, keep=keep)
+        return question
+
+    def _give_up(self) -> None:
+        if self._end_question() is not None:
+            self.tell("nobody answered: nothing was done", "dim")
+
+    def take_key(self, event: events.Key) -> bool:
+        """Take a key before any binding does, where it belongs to a line or is an answer; whether it was."""
+        prompt = next((each for each in self.query(Prompt) if not each.is_over), None)
+        if prompt is not None:
+            if prompt.has_had(event):
+                return False
+            # Typed behind the key that opened the line, while something else had the focus still.
+            prompt.take(event)
+            return True
+        question = self._end_question()
         if question is None:
-            return
-        event.stop()
-        self._hints.clear()
+            return False
         if event.key in question.keys or event.character in question.keys:
             question.proceed()
+        return True
 
     @property
     def is_asking(self) -> bool:
         """Whether the last row waits for an answer, which nothing else may take the place of."""
-        return self._question is not None or bool(self.query(Prompt))
+        return self._question is not None or any(not each.is_over for each in self.query(Prompt))
 
     def prompt(
         self,
@@ -171,5 +209,6 @@ class SupervisorScreen(Screen[None]):
     ) -> None:
         """Ask for a line in the last row; a prompt that is open gives way."""
         for open_prompt in self.query(Prompt):
-            open_prompt.remove()
-        self.mount(Prompt(label, value, answered=answered, changed=changed, left=left))
+            open_prompt.leave()
+        before = self.focused
+        self.mount(Prompt(label, value, before=before, answered=answered, changed=changed, left=left))

@@ -5,16 +5,14 @@ from __future__ import annotations
 from textual.binding import Binding, BindingType
 
 from tui.actions import ACTIONS, Scope
+from tui.keymap import textual_keys
 
 
 def bindings(*scopes: Scope) -> list[BindingType]:
-    """The key bindings of the actions in ``scopes``.
-
-    An action without a key has one that nobody can press, so that the settings can give it another.
-    """
+    """The key bindings of the actions in ``scopes``, to which the settings may give other keys."""
     return [
         Binding(
-            ",".join(action.keys) or f"no-key-{number}",
+            textual_keys(number, action.keys),
             action.function,
             action.label,
             id=action.id,

@@ -28,6 +28,7 @@ from widgets.indicator import ConnectionIndicator
 from widgets.lines import Line, LineView, Span
 from widgets.on_air import OnAir
 from widgets.text_line import Divider, HeadingLine, NoticeLine, TitleLine
+from widgets.untrusted import cut_to, displayable
 from widgets.watch_list import Reported, WatchList
 
 _HINTS_OF_REPLAY = (
@@ -53,6 +54,7 @@ _HINTS_WITH_ALERTS = (
 )
 
 
+_UNWELL = ("failed", "reconnecting", "connecting")
 _REPORTED = "reported: "
 """Before the key of a service, where the selection is remembered."""
 
@@ -207,6 +209,10 @@ class DashboardScreen(ConnectionScreen):
         if selected is None:
             anything = snapshot.connections or snapshot.services.services
             self._title.show("nothing matches" if anything else "no connections")
+            # What was shown is of a row that is not seen any more.
+            self._facts.show(())
+            self._channels.show(())
+            self._figures.set_lines(())
             return
         reported = isinstance(selected, ServiceSnapshot)
         self._beside_heading.use(_figures_heading if reported else channel_heading)
@@ -263,7 +269,7 @@ class DashboardScreen(ConnectionScreen):
             self.supervisor.show_now()
 
     def _notice_text(self, snapshot: Snapshot) -> str | None:
-        parts = [*snapshot.keeping.troubles, *([snapshot.notice] if snapshot.notice else [])]
+        parts = [snapshot.notice] if snapshot.notice else []
         if (position := self.supervisor.position) is not None:
             # The time line says the rest.
             parts = [presenters.FROM_JOURNAL] if position.not_known else []
@@ -271,7 +277,10 @@ class DashboardScreen(ConnectionScreen):
         if self._wanted:
             found = len(self._shown) + len(self._services)
             total = len(snapshot.connections) + len(snapshot.services.services)
-            parts.append(f"only {self._wanted!r}: {found} of {total}, esc shows all")
+            wanted = cut_to(displayable(self._wanted, 200), 24)
+            # Before what stands here all the time; it may be cut.
+            parts.insert(0, f"only {wanted!r}: {found} of {total}, esc shows all")
+        parts = [*snapshot.keeping.troubles, *parts]
         if snapshot.services.left_out:
             parts.append(f"{snapshot.services.left_out:,} services more than are held")
         return "   ".join(parts) or None
@@ -305,6 +314,7 @@ class DashboardScreen(ConnectionScreen):
         rows = share_rows(
             self.size.height - (self.supervisor.replay is not None),
             connections=len(self._list.lines),
+            unwell=sum(each.metrics.connection_state in _UNWELL for each in self._shown),
             panes=panes,
             indicator=indicator,
             details=selected is not None or with_alerts,

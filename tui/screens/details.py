@@ -16,6 +16,7 @@ from widgets.hint_line import Hint
 from widgets.indicator import ConnectionIndicator
 from widgets.lines import Line, LineView, Span
 from widgets.text_line import TitleLine
+from widgets.untrusted import displayable
 
 
 class LinesPane(LineView, can_focus=True):
@@ -53,6 +54,10 @@ class DetailsScreen(ConnectionScreen):
         """The connection that is shown."""
         return self.supervisor.connection(self._connection_name)
 
+    def refusal(self) -> str:
+        """Why it cannot be commanded."""
+        return f"{displayable(self._connection_name, 60)} is no longer there"
+
     @property
     def moved_pane(self) -> LineView:
         """The one pane there is."""
@@ -64,6 +69,9 @@ class DetailsScreen(ConnectionScreen):
         connection = self.selected
         if connection is None:
             self._title.show(self._connection_name, "no longer there")
+            self._indicator.display = False
+            why = " It was taken out of the settings, or the engine is another one."
+            self._details.set_lines(((Span(why, "dim"),),))
             return
         value = presenters.indicator(connection, snapshot, now)
         rows = ConnectionIndicator.rows_of(value)

@@ -14,7 +14,7 @@ from tui.exports import write_new
 from tui.presenters import frames as present
 from tui.screens.bindings import bindings
 from tui.screens.lists import ListScreen
-from tui.screens.text import LinesScreen
+from tui.screens.text import TextScreen
 from widgets.cursor_list import CursorList
 from widgets.frame_list import FrameList, frame_heading
 from widgets.hint_line import Hint
@@ -153,7 +153,8 @@ class InspectorScreen(ListScreen):
             parts.append(f"FROZEN {since}, {self._new_since:,} new since")
         if self._wanted or self._direction != "both":
             words = " ".join(part for part in (self._wanted, _only(self._direction)) if part)
-            parts.append(f"only {words}: {shown:,} of {len(self._held):,}")
+            listed = self._held if self._frozen is None else self._frozen
+            parts.append(f"only {words}: {shown:,} of {len(listed):,}")
         if self._missed:
             parts.append(f"{self._missed:,} not seen")
         return "   ".join(parts)
@@ -223,7 +224,7 @@ class InspectorScreen(ListScreen):
             self.tell(f"✗ {answer.message}", "bad")
             return
         lines = present.frame_lines(answer, self.supervisor.now)
-        self.supervisor.open_screen(LinesScreen(self._connection_name, "a frame", lines))
+        self.supervisor.open_screen(TextScreen(self._connection_name, "a frame", lines, answer.payload))
 
     def action_copy(self) -> None:
         """Send the selected frame's payload to the terminal's clipboard."""

@@ -40,6 +40,7 @@ def share_rows(
     height: int,
     *,
     connections: int,
+    unwell: int = 0,
     panes: int,
     indicator: int,
     notice: bool,
@@ -52,6 +53,7 @@ def share_rows(
 ) -> Rows:
     """Share out ``height`` rows, those of row 1 and of the hints included.
 
+    ``unwell`` of the connections are not as they should be: where there is little room, it is for them.
     ``log`` is how many lines the log has: rows that it could not fill go to the others. ``more_panes`` and
     ``more_channels`` are rows that these could fill beyond what they need, where some would be empty.
 
@@ -69,7 +71,8 @@ def share_rows(
     on_air_rows = take(1) if on_air else 0
     notice_rows = take(1) if notice else 0
     # Enough of the list to see what is wrong; it grows later if rows are left.
-    shown = take(min(max(connections, 1), 6 if height >= 20 else 5))
+    enough = 6 if height >= 20 else max(5, min(unwell, left - 3))
+    shown = take(min(max(connections, 1), enough))
     heading = take(1)
     if left < 2:
         shown += take(max(0, connections - shown))

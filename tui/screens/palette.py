@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple, Protocol, cast
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.command import (
     CommandInput,
@@ -21,6 +21,8 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.style import Style
 from textual.widgets import Input, LoadingIndicator
+
+from widgets.prompt import again
 
 
 class PaletteCommand(NamedTuple):
@@ -81,9 +83,36 @@ class Palette(CommandPalette):
                 yield _Commands()
                 yield LoadingIndicator()
 
+    def __init__(self) -> None:
+        super().__init__(id="--command-palette")
+        self._early: list[events.Key] = []
+        self._had: events.Key | None = None
+
+    def on_key(self, event: events.Key) -> None:
+        """Note a key that came by here, and so not from the screen below."""
+        self._had = event
+
+    def has_had(self, event: events.Key) -> bool:
+        """Whether the palette did nothing with this key, and so let it go on."""
+        return event is self._had
+
     def on_mount(self) -> None:
         """Take the emoji away."""
         self.query_one(SearchIcon).icon = ">"
+        self.query_one(CommandInput).focus()
+        self._type_early()
+
+    def take(self, event: events.Key) -> None:
+        """Type a key that went to the screen below, because it came before this one had the focus."""
+        self._early.append(event)
+        if self.is_mounted:
+            self._type_early()
+
+    def _type_early(self) -> None:
+        # Behind the focus, which the app sets by a message too.
+        early, self._early = self._early, []
+        for event in early:
+            again(self.app, event)
 
     @on(Input.Submitted)
     async def search_first(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
@@ -13,7 +14,7 @@ from tui.keymap import Keymap, shown
 from tui.screens.details import LinesPane
 from tui.screens.lists import ListScreen
 from widgets.hint_line import Hint
-from widgets.lines import Line, LineView, Span
+from widgets.lines import Line, LineView, Span, folded
 from widgets.text_line import TitleLine
 from widgets.untrusted import fitted
 
@@ -31,7 +32,8 @@ class LinesScreen(ListScreen):
         self._title = TitleLine(id="selected")
         self._lines_pane = LinesPane(id="lines")
         self._text = (title, note)
-        self._lines_pane.set_lines(tuple(lines))
+        self._lines = tuple(lines)
+        self._lines_pane.set_lines(self._lines)
 
     def hints(self) -> tuple[Hint, ...]:
         """The keys that work here."""
@@ -52,26 +54,47 @@ class LinesScreen(ListScreen):
         return self._lines_pane
 
 
-class MetricsScreen(LinesScreen):
-    """``getMetrics()`` as the browser's console answered it: the values of one moment."""
+class TextScreen(LinesScreen):
+    """A text that may be copied; none of it is cut off, however long its lines are.
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "copy", show=False)]
+    Args:
+        text: what is copied.
+        what: its name.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "copy", show=False, id="connection.copy")]
+
+    def __init__(
+        self, title: str, note: str, lines: Iterable[Line], text: str, what: str = "the text"
+    ) -> None:
+        super().__init__(title, note, lines)
+        self._copied, self._what = text, what
+
+    def hints(self) -> tuple[Hint, ...]:
+        """The keys that work here."""
+        return (*self.hints_of(("connection.copy",)), *super().hints())
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fold the lines to the width."""
+        super().on_resize(event)
+        self._lines_pane.set_lines(folded(self._lines, event.size.width - 1))
+
+    def action_copy(self) -> None:
+        """Send what is shown to the terminal's clipboard."""
+        self.supervisor.copy(self._copied, self._what)
+
+
+class MetricsScreen(TextScreen):
+    """``getMetrics()`` as the browser's console answered it: the values of one moment."""
 
     def __init__(self, name: str, read_at: str, json_text: str) -> None:
         super().__init__(
             f"{name}.getMetrics()",
             f"read at {read_at}",
             [(Span(f" {line}"),) for line in json_text.splitlines()],
+            json_text,
+            "the metrics",
         )
-        self._json_text = json_text
-
-    def hints(self) -> tuple[Hint, ...]:
-        """The keys that work here."""
-        return (Hint("y", "copy"), *super().hints())
-
-    def action_copy(self) -> None:
-        """Send what is shown to the terminal's clipboard."""
-        self.supervisor.copy(self._json_text, "the metrics")
 
 
 class HelpScreen(LinesScreen):
