@@ -69,3 +69,14 @@ def test_it_is_seen_driven_resized_and_left(tmux: Tmux) -> None:
     assert tmux.run("display-message", "-p", "#{pane_title}").strip() == "sup 2/2 up"
     tmux.run("send-keys", "q", "q")
     tmux.wait_for(lambda text: "ended 0" in text)
+
+
+def test_keys_that_come_together_stay_together_and_control_q_ends_nothing(tmux: Tmux) -> None:
+    tmux.wait_for(lambda text: "heartbeat" in text)
+    tmux.run("send-keys", "-l", "/stageqq")
+    tmux.wait_for(lambda text: "only 'stageqq': 0 of 2" in text)
+    tmux.run("send-keys", "C-c")
+    tmux.wait_for(lambda text: "only 'stageqq'" not in text)
+    tmux.run("send-keys", "C-q")
+    tmux.run("send-keys", "j")
+    tmux.wait_for(lambda text: "▸● stage" in text)
