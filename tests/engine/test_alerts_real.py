@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -33,6 +34,7 @@ from tui.engine.alert_values import (
     SourceAway,
 )
 from tui.engine.supervisor import Supervisor
+from tui.store import alert_file
 from tui.store.alert_store import AlertStore
 
 LIMIT = 10.0
@@ -527,6 +529,58 @@ async def test_an_event_that_comes_before_the_store_has_told_is_known_all_the_sa
         assert [each.who for each in alerts(supervisor).waiting] == ["mira", "zed"]
         assert alerts(supervisor).duplicates == 1
         assert late.close(LIMIT)
+
+
+async def test_a_queue_state_that_cannot_be_read_costs_none_of_the_events_that_came_early(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alert_keeping, "ANSWER_LIMIT", LIMIT)
+    late = AlertStore(tmp_path / "alerts.sqlite")
+    async with engine(hub, tmp_path, late) as supervisor:
+        await eventually(lambda: state(supervisor, "stage", "stream:queue") == "joined", "joined")
+        hub.happen("cheer", user_name="mira")
+        spoilt = b'[null,null,"stream:queue","queue_state",{"n":' + b"9" * 5000 + b"}]"
+        for each in hub.connections:
+            each.transport.write_message(spoilt, text=True)
+        channels = supervisor.snapshot().connections[0].channels
+        place = [each.topic for each in channels].index("stream:queue")
+        await eventually(
+            lambda: supervisor.snapshot().connections[0].channels[place].last_event == "queue_state", "came"
+        )
+        late.start()
+        await eventually(lambda: alerts(supervisor).accepted == 1, "taken in")
+        assert late.close(LIMIT)
+
+
+async def test_an_alert_is_taken_off_before_the_next_is_shown_though_the_disk_just_filled(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Any, rows: Any) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    with kept(tmp_path) as store:
+        async with page(hub) as overlay, engine(hub, tmp_path, store) as supervisor:
+            for who in ("mira", "zed"):
+                hub.happen("cheer", user_name=who)
+            await eventually(lambda: on_air(supervisor) and alerts(supervisor).waiting, "one on, one waits")
+            with monkeypatch.context() as broken:
+                broken.setattr(alert_file.AlertFile, "write", full)
+                await do(supervisor, "skip")
+                await eventually(lambda: len(overlay.shown) == 2 and len(overlay.clears) == 1, "both")
+                told = [each.frame.event for each in hub.received]
+                events = [each for each in told if each in ("force_content", "takeover_clear")]
+                assert events == ["force_content", "takeover_clear", "force_content"]
+
+
+async def test_no_type_of_an_alert_is_taken_for_a_row_that_is_none(hub: Hub, tmp_path: Path) -> None:
+    for _ in range(2):
+        with kept(tmp_path) as store:
+            async with engine(hub, tmp_path, store) as supervisor:
+                if not rows(tmp_path):
+                    await do(supervisor, "pause")
+                    for type in ("(away)", "(standing)"):
+                        await do(supervisor, "test", type=type)
+                await eventually(lambda: len(alerts(supervisor).waiting) == 2, "both wait")
 
 
 async def test_a_store_that_does_not_answer_is_not_waited_for(hub: Hub, tmp_path: Path) -> None:

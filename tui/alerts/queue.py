@@ -121,7 +121,8 @@ class AlertQueue(Playback):
                 self._view = None
                 return None
             self._seen.add(source, source_id, now)
-        type = fitted(type, MOST_TYPE)
+        # The store's rows that are no alerts have a type in brackets.
+        type = fitted(type, MOST_TYPE).lstrip("(") or "?"
         verdict = self.rules.judge(type, payload)
         if verdict.ignore:
             self._ignored += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import TypeVar
@@ -48,6 +49,8 @@ class AlertKeeping:
         self._on_loop = on_loop
         # The last write of each row that the store has not answered for.
         self._unwritten: dict[str, _Write] = {}
+        # Those with something to be done behind them, in the order in which it must be done.
+        self._awaited: deque[_Write] = deque()
 
     def restore(self, taken: Callable[[list[Alert], Standing], None]) -> None:
         """Call ``taken`` on the loop with what was stored and what had been ordered, once the store tells;
@@ -93,16 +96,32 @@ class AlertKeeping:
             self._unwritten[id] = write
         trouble = not store.state.ok
         store.put(rows, lambda: self._on_loop(self._written, write))
+        if then is not None:
+            self._awaited.append(write)
         if trouble:
-            write.go_on()
+            self._go_on_to(write)
         elif then is not None:
-            write.timer = asyncio.get_running_loop().call_later(ANSWER_LIMIT, write.go_on)
+            loop = asyncio.get_running_loop()
+            write.timer = loop.call_later(ANSWER_LIMIT, self._go_on_to, write)
+
+    def _go_on_to(self, write: _Write) -> None:
+        """Do what is behind a write, and before it what is behind the earlier ones.
+
+        Else an alert might be taken off the overlays when the next one is shown there already.
+        """
+        if write.then is None:
+            return
+        while self._awaited:
+            first = self._awaited.popleft()
+            first.go_on()
+            if first is write:
+                return
 
     def _written(self, write: _Write) -> None:
         for id in write.ids:
             if self._unwritten.get(id) is write:
                 del self._unwritten[id]
-        write.go_on()
+        self._go_on_to(write)
 
     def _row(self, alert: Alert) -> Row:
         return Row(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import random
 from collections import OrderedDict, deque
@@ -67,6 +68,9 @@ _MOST_OURS = 1000
 _TELL_EVERY = 60.0
 _EVENT_LIMIT = 100
 _MOST_EARLY = 10_000
+
+_LONGEST_ID = 200
+"""Characters of an event's id that are kept as they are."""
 
 
 class AlertDesk:
@@ -284,7 +288,7 @@ class AlertDesk:
         if who is not None and isinstance(name := field(payload, who), str):
             payload = {**payload, "user_name": name}
         known = isinstance(number, str | int) and not isinstance(number, bool)
-        self._arrive(type, payload, source.name, str(number) if known else None)
+        self._arrive(type, payload, source.name, _bounded(str(number)) if known else None)
 
     def _arrive(self, type: str, payload: Mapping[str, Any], source: str, number: str | None) -> None:
         alert = self._queue.judge_arrival(type, payload, source=source, source_id=number)
@@ -334,7 +338,7 @@ class AlertDesk:
             # Which of its items are ours, the store knows.
             self._queue_told_early = message
             return
-        foreign = items_of_another(message.payload, self._ours.__contains__)
+        foreign = items_of_another(message.payload_or_none(), self._ours.__contains__)
         if bool(foreign) != bool(self._foreign):
             words = (
                 f"the hub runs a queue of its own: {foreign} of its items are not from here and may stand "
@@ -369,7 +373,7 @@ class AlertDesk:
             self._timer.cancel()
             self._timer = None
         moment = self._queue.next_at()
-        if moment is not None and self._loop is not None:
+        if moment is not None and self._loop is not None and not self._loop.is_closed():
             # The loop's own clock may stand still while the machine sleeps: never later than a second.
             delay = min(1.0, max(0.0, moment - self._clock.monotonic()))
             self._timer = self._loop.call_later(delay, self._due)
@@ -469,12 +473,12 @@ class AlertDesk:
 
     def _go_on(self) -> None:
         self._restored = True
-        early, self._queue_told_early = self._queue_told_early, None
-        if early is not None:
-            self._queue_told(early)
         came, self._came_early = self._came_early, []
         for source, message in came:
             self._came(source, message)
+        early, self._queue_told_early = self._queue_told_early, None
+        if early is not None:
+            self._queue_told(early)
         self._look_at_target()
         self._settle()
 
@@ -620,3 +624,10 @@ def _moment(entry: AlertSummary | SourceAway) -> float:
 def _told(alert: Alert) -> str:
     words = f"{alert.type} {alert.who}: {alert.outcome}"
     return f"{words}: {alert.reason}" if alert.reason else words
+
+
+def _bounded(id: str) -> str:
+    """An event's id as it is kept: one of any length may come."""
+    if len(id) <= _LONGEST_ID:
+        return id
+    return hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()
