@@ -568,6 +568,31 @@ def test_panic_clears_the_overlay_and_pauses(tmp_path: Path) -> None:
 # Restarts
 
 
+@pytest.mark.parametrize("command", ["panic", "remove"])
+def test_what_waits_again_and_may_stand_on_an_overlay_is_taken_off(command: str) -> None:
+    driver = Driver()
+    driver.arrive("raid")
+    shown = driver.show()
+    driver.queue.pause()
+    driver.queue.target(False, "not connected")
+    driver.drain()
+    driver.queue.target(True)
+    driver.drain()
+    assert driver.waiting() == [shown.id]
+    done = driver.queue.panic() if command == "panic" else driver.queue.remove(shown.id)
+    assert done.ok
+    assert [(type(order), order.alert.id) for order in driver.drain()] == [(Clear, shown.id)]
+
+
+def test_skipping_what_is_to_be_tried_again_takes_it_off() -> None:
+    driver = Driver()
+    alert = driver.arrive("raid")
+    assert driver.queue.refused(alert.id, "no answer within 10 s")
+    driver.drain()
+    assert driver.queue.skip().ok
+    assert [type(order) for order in driver.drain()] == [Clear]
+
+
 def test_a_restart_goes_on_where_it_was() -> None:
     driver = Driver(most_waiting=3)
     playing = driver.arrive("raid")

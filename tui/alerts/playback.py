@@ -360,12 +360,18 @@ class Playback:
     def _recall(self, stage: Stage) -> str:
         """Takes it from the stage and off the overlay; what is to be added to the words about it."""
         self._leave(stage)
-        if self._withdraw(stage) or stage.phase == "retrying" or not self._has_target:
+        # One that is to be tried again may be there: the hub's answer was late, or was lost.
+        if self._withdraw(stage) or not self._has_target:
             return ""
         if not self._can_clear:
             return "; it cannot be taken off the overlay, where it stays until its time ends"
         self._order(Clear(stage.entry.alert))
         return ""
+
+    def _clear_left(self, entry: Entry) -> None:
+        """Takes off the overlay what waits again, and was sent before: it may stand there still."""
+        if entry.alert.tries and self._has_target and self._can_clear:
+            self._order(Clear(entry.alert))
 
     def _withdraw(self, stage: Stage) -> bool:
         """Whether its push was still to be carried out, and now is not."""

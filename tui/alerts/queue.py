@@ -291,6 +291,7 @@ class AlertQueue(Playback):
         stage = self._find_stage(id)
         if entry is not None:
             self._waiting.remove(entry)
+            self._clear_left(entry)
         elif stage is not None:
             entry = stage.entry
             words = self._recall(stage)
@@ -386,6 +387,8 @@ class AlertQueue(Playback):
         for stage in stages:
             words = self._recall(stage)
             self._end(stage.entry, "removed", "panic")
+        for entry in self._waiting:
+            self._clear_left(entry)
         self._paused = True
         self._held_until = -math.inf
         return self._done(
