@@ -288,6 +288,32 @@ def test_a_file_that_is_replaced_by_a_sound_one_is_used_and_the_old_log_does_not
         assert not list(path.parent.glob("*.corrupt-*"))
 
 
+def test_an_older_copy_in_the_files_place_brings_nothing_back_that_has_ended(path: Path) -> None:
+    with opened(path) as store:
+        written(store, row("a", open=True), row("b", open=True))
+        backup = path.with_name("backup")
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("VACUUM INTO ?", (str(backup),))
+        written(store, row("a"))
+        content = on_disk(backup)
+        backup.rename(path)
+        eventually(lambda: "in which ended alerts are open" in store.state.words, "told")
+        eventually(lambda: store.state.ok, "goes on")
+        written(store, row("c", open=True))
+        (aside,) = path.parent.glob("*.corrupt-*")
+        assert on_disk(aside) == content
+    assert {row.id for row in restored(path) if row.open} == {"b", "c"}
+    # A copy that knows nothing else is as good as the file itself.
+    with opened(path) as store:
+        store.restored.result(LIMIT)
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("VACUUM INTO ?", (str(backup),))
+        backup.rename(path)
+        written(store, row("c"))
+        eventually(lambda: on_disk_or_nothing(path).get("c", (True,))[0] is False, "used")
+        assert len(list(path.parent.glob("*.corrupt-*"))) == 1
+
+
 def test_rows_written_to_a_file_that_was_deleted_meanwhile_are_not_called_written(
     path: Path, disk: Gate
 ) -> None:

@@ -19,6 +19,8 @@ from tui.toml_lines import LineFinder
 
 MAX_FILE_BYTES = 256 * 1024
 MAX_RULES = 500
+MOST_DOTS = 100
+"""Dots of one line: a key of 16,000 parts takes the parser seconds, and four times that for twice as many."""
 _MOST_CONDITIONS = 20
 _MOST_SECONDS = 86_400.0
 
@@ -37,6 +39,9 @@ def load(path: Path) -> Rules:
             raises anything else.
     """
     text = _read(path)
+    for place, written in enumerate(text.split("\n"), 1):
+        if written.count(".") > MOST_DOTS:
+            raise RulesError(f"{path}:{place}: more than {MOST_DOTS} dots in a line; that is no rule")
     try:
         tree = tomllib.loads(text)
     except RecursionError:

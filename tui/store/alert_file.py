@@ -233,6 +233,10 @@ class AlertFile:
         ended = self._rows(f"{_ASK} WHERE open = 0 AND changed_at >= ? ORDER BY changed_at, id", (since,))
         return open_ones + ended
 
+    def open_ids(self) -> set[str]:
+        """The ids of all open rows."""
+        return {id for (id,) in self._connection.execute("SELECT id FROM alerts WHERE open = 1")}
+
     def history(
         self,
         limit: int,

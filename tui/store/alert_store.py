@@ -136,6 +136,7 @@ class AlertStore:
 
         self._file: AlertFile | None = None
         self._was_read = False
+        self._was_changed = False
         self._trouble: str | None = "not opened yet"
         self._notice: str | None = None
         self._told: object = None
@@ -372,6 +373,7 @@ class AlertStore:
     def _lose(self, why: str) -> None:
         log.warning("%s: %s", self._path, why)
         self._leave_file()
+        self._was_changed = True
         if not os.path.exists(self._path):
             self._notice = f"{why}; a new file was begun"
 
@@ -380,10 +382,13 @@ class AlertStore:
         file = AlertFile(self._path, now)
         try:
             found = [] if self._was_read else file.restored(now - self._seen_window)
+            if self._was_read and self._was_changed and self._ended(file.open_ids()):
+                # An older copy of ours, or another's: what it calls open would be played at the next start.
+                raise UnusableError("another program put a file here in which ended alerts are open")
         except BaseException:
             file.close(now)
             raise
-        self._file = file
+        self._file, self._was_changed = file, False
         with self._changed:
             # It may be another file than the one to which these were written.
             for row in self._open.values():
@@ -395,6 +400,11 @@ class AlertStore:
             first, self._was_read = not self._was_read, True
         if first and self.restored.set_running_or_notify_cancel():
             self.restored.set_result(found)
+
+    def _ended(self, ids: set[str]) -> set[str]:
+        """Those that are not open here, and whose end is not about to be written."""
+        with self._changed:
+            return ids - self._open.keys() - self._held.keys()
 
     def _write(self) -> None:
         assert self._file is not None
