@@ -9,7 +9,7 @@ from typing import Any
 from tui.alerts.alert import Alert
 from tui.alerts.queue import AlertQueue
 from tui.alerts.rules import DEFAULT, Rules
-from tui.alerts.view import Order, Show
+from tui.alerts.view import Done, Order, Show
 
 EPOCH = 1_800_000_000.0
 
@@ -55,6 +55,15 @@ class Driver:
         self.queue.admit(alert)
         self.drain()
         return alert
+
+    def requeue(self, old: Alert) -> Done:
+        """One of the history once more."""
+        again = self.queue.renew(old)
+        if isinstance(again, Done):
+            return again
+        self.drain()
+        self.rows[again.id] = again
+        return self.queue.requeue(again)
 
     def show(self) -> Alert:
         """The one pushed last is taken by the hub."""

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from tests.alerts.driver import EPOCH, Driver
-from tui.alerts.alert import MOST_PAYLOAD
+from tui.alerts.alert import MOST_PAYLOAD, Alert
 from tui.alerts.events import type_of
 from tui.alerts.playback import MOST_TRIES
-from tui.alerts.rules import Rules
+from tui.alerts.rules import Rule, Rules
 from tui.alerts.rules_file import load
 from tui.alerts.seen import MOST_SEEN
-from tui.alerts.view import Clear, Show, Standing, Update
+from tui.alerts.view import Clear, Clears, Show, Standing, Update
 
 
 def ruled(tmp_path: Path, text: str) -> Rules:
@@ -283,6 +283,92 @@ def test_an_acknowledgement_after_the_connection_was_lost_spares_the_repetition(
     assert driver.outcome(alert) == "shown"
 
 
+def test_an_acknowledgement_after_the_connection_came_back_gives_it_its_whole_time() -> None:
+    driver = Driver()
+    alert = driver.arrive("cheer")
+    driver.arrive("follow")
+    driver.queue.uncertain(alert.id, "connection lost")
+    driver.drain()
+    driver.clock.passed += 0.5
+    assert driver.queue.confirm(alert.id)
+    assert driver.drain() == []
+    playing = driver.queue.view().playing
+    assert playing is not None
+    assert (playing.alert.id, playing.phase, playing.confirmed) == (alert.id, "showing", True)
+    assert shown(driver.after(alert.duration + 0.24)) == []
+    assert driver.outcome(alert) == "shown"
+    assert shown(driver.after(0.02)) == ["follow"]
+
+
+def test_an_acknowledgement_after_the_last_time_out_still_counts() -> None:
+    driver = Driver()
+    alert = driver.arrive("cheer")
+    for seconds in (5.0, 6.0, 8.0):
+        driver.after(seconds)
+        driver.queue.refused(alert.id, "no answer within 5 s")
+        driver.drain()
+    assert driver.outcome(alert) == "failed"
+    # A page that is open shows no alert that the hub refused.
+    assert not driver.queue.overlays_connected()
+    driver.after(9.0)
+    assert driver.queue.confirm(alert.id)
+    driver.drain()
+    assert (driver.outcome(alert), driver.rows[alert.id].reason) == ("shown", "")
+    assert counts(driver) == {("cheer", "shown"): 1}
+
+
+def test_what_was_seen_does_not_end_as_unseen() -> None:
+    def interrupted(*, confirmed: bool) -> tuple[Driver, Alert]:
+        driver = Driver(Rules([Rule(type="raid", time_to_live=30.0, priority=3)]), most_waiting=2)
+        alert = driver.arrive("raid", {"user_name": "avalon"})
+        driver.show()
+        if confirmed:
+            driver.queue.confirm(alert.id)
+        driver.after(1.0)
+        driver.queue.target(False, "connection lost")
+        driver.drain()
+        assert driver.waiting() == [alert.id]
+        return driver, alert
+
+    for confirmed, outcome in ((True, "shown"), (False, "unconfirmed")):
+        driver, alert = interrupted(confirmed=confirmed)
+        driver.after(29.0)
+        assert driver.outcome(alert) is None, "its time to wait begins anew"
+        driver.after(1.1)
+        assert driver.outcome(alert) == outcome
+        assert "waited longer than 30 s" in driver.rows[alert.id].reason
+
+        driver, alert = interrupted(confirmed=confirmed)
+        younger = [driver.arrive("raid") for _ in range(2)]
+        assert driver.outcome(younger[0]) == "dropped", "of one priority the one that was never sent"
+        for _ in range(2):
+            driver.arrive("gift")
+        assert driver.outcome(alert) == outcome
+        assert "queue full" in driver.rows[alert.id].reason
+
+    driver, alert = interrupted(confirmed=True)
+    driver.queue.target(True)
+    for seconds in (0.3, 1.0, 3.0):
+        driver.after(seconds)
+        driver.queue.refused(alert.id, "takeover")
+        driver.drain()
+    assert driver.outcome(alert) == "shown"
+    assert driver.rows[alert.id].reason == "an overlay confirmed it before it waited again; takeover"
+
+
+def test_an_answer_to_an_earlier_push_says_nothing_of_the_present_one() -> None:
+    driver = Driver()
+    alert = driver.arrive("cheer")
+    driver.queue.remove(alert.id)
+    driver.queue.undo()
+    driver.after(0.3)
+    first, second = (order.alert for order in driver.orders if isinstance(order, Show))
+    assert not driver.queue.refused(alert.id, "no answer within 5 s", first.tries)
+    assert not driver.queue.uncertain(alert.id, "connection lost", first.tries)
+    assert not driver.queue.delivered(alert.id, first.tries)
+    assert driver.queue.delivered(alert.id, second.tries)
+
+
 def test_an_acknowledgement_of_an_earlier_push_takes_back_the_one_that_has_not_left() -> None:
     driver = Driver()
     alert = driver.arrive("cheer")
@@ -473,9 +559,10 @@ def test_a_hold_and_a_mute_end_by_themselves() -> None:
     assert not driver.queue.mute("follow", 0).ok
 
 
-@pytest.mark.parametrize("can_clear", [True, False])
-def test_skip_ends_what_plays_and_says_when_the_overlay_keeps_it(can_clear: bool) -> None:
-    driver = Driver(can_clear=can_clear)
+@pytest.mark.parametrize("clears", ["one", "all", "nothing"])
+def test_skip_ends_what_plays_and_says_when_the_overlay_keeps_it(clears: Clears) -> None:
+    can_clear = clears != "nothing"
+    driver = Driver(clears=clears)
     assert driver.queue.skip().message == "nothing is playing"
     alert = driver.arrive("raid")
     driver.show()
@@ -484,6 +571,53 @@ def test_skip_ends_what_plays_and_says_when_the_overlay_keeps_it(can_clear: bool
     assert driver.outcome(alert) == "skipped"
     assert cleared == ([alert.id] if can_clear else [])
     assert ("cannot be taken off" in done.message) is not can_clear
+
+
+def test_what_a_clear_for_all_wipes_off_with_another_is_shown_again() -> None:
+    rules = Rules([Rule(type="follow", bypass=True, collapse=0.0)])
+    for clears, expected in (("all", [Clear, Update]), ("one", [Clear]), ("nothing", [])):
+        driver = Driver(rules, clears=clears)
+        raid = driver.arrive("raid")
+        driver.show()
+        follow = driver.arrive("follow")
+        driver.show()
+        driver.queue.remove(follow.id)
+        orders = driver.drain()
+        assert [type(order) for order in orders] == expected
+        assert [order.alert.id for order in orders] == [follow.id, raid.id][: len(expected)]
+    # One that waits again is not taken off when something else has replaced it there.
+    driver = Driver()
+    cheer = driver.arrive("cheer")
+    driver.queue.uncertain(cheer.id, "connection lost")
+    raid = driver.arrive("raid")
+    driver.after(1.0)
+    driver.show()
+    assert driver.queue.remove(cheer.id).ok
+    assert driver.drain() == []
+    driver.queue.panic()
+    assert [type(order) for order in driver.drain()] == [Clear]
+
+
+def test_undo_says_who_made_room_and_brings_back_nothing_that_was_requeued() -> None:
+    driver = Driver(there=False, most_waiting=3)
+    raids = [driver.arrive("raid") for _ in range(2)]
+    driver.queue.clear()
+    cheers = [driver.arrive("cheer") for _ in range(2)]
+    words = "brought back 2; dropped 1 other to make room"
+    assert driver.queue.undo().message == words
+    driver.drain()
+    assert [driver.outcome(alert) for alert in cheers] == ["dropped", None]
+
+    driver.queue.clear("raid")
+    driver.drain()
+    assert driver.requeue(driver.rows[raids[0].id]).ok
+    assert driver.queue.undo().message == "brought back 1"
+    driver.drain()
+    assert [driver.rows[id].requeued_from for id in driver.waiting()] == [None, raids[0].id, None]
+    driver.queue.remove(cheers[1].id)
+    driver.drain()
+    assert driver.requeue(driver.rows[cheers[1].id]).ok
+    assert driver.queue.undo().message == "nothing to undo"
 
 
 def test_undo_brings_back_what_was_removed_to_its_place() -> None:
@@ -534,10 +668,10 @@ def test_requeue_makes_a_new_alert_of_an_old_one() -> None:
     driver = Driver()
     old = driver.arrive("raid")
     driver.show()
-    assert not driver.queue.requeue(driver.rows[old.id]).ok
+    assert not driver.requeue(driver.rows[old.id]).ok
     driver.queue.mute("raid", 5)
     driver.after(11.0)
-    done = driver.queue.requeue(driver.rows[old.id])
+    done = driver.requeue(driver.rows[old.id])
     assert done.ok
     assert shown(driver.drain()) == ["raid"]
     assert done.id is not None
@@ -552,7 +686,7 @@ def test_what_cannot_be_read_is_kept_bounded_and_cannot_be_requeued() -> None:
     (row,) = driver.rows.values()
     assert (row.outcome, row.reason, row.payload_cut) == ("rejected", "the event is no object", True)
     assert len(row.payload.encode()) <= MOST_PAYLOAD
-    assert not driver.queue.requeue(row).ok
+    assert not driver.requeue(row).ok
 
 
 def test_panic_clears_the_overlay_and_pauses(tmp_path: Path) -> None:
@@ -617,7 +751,7 @@ def test_a_restart_goes_on_where_it_was() -> None:
     assert soon.outcome(soon.rows[order[2]]) == "dropped"
     later = restart(6.0)
     assert later.waiting() == order
-    assert "before an overlay confirmed it" in later.rows[playing.id].reason
+    assert "the program ended while it played" in later.rows[playing.id].reason
     backwards = restart(-3600.0)
     assert backwards.waiting()[0] == playing.id
     before = backwards.queue.view()
@@ -650,13 +784,30 @@ def test_a_restart_keeps_a_pause_a_hold_and_mutes_as_long_as_they_last() -> None
     assert later.outcome(later.arrive("follow")) == "muted"
     assert restart(paused, 120.0).after(3600.0) == []
     # A clock that was set back by days must not stop the overlays for days.
-    assert shown(restart(held, -5 * 86_400.0).orders) == ["raid"]
-    # What is ordered in this run goes before what was ordered in the last.
-    late = Driver()
-    late.queue.hold(5.0)
-    late.queue.restore_standing(paused)
-    late.arrive("raid")
-    assert shown(late.after(5.1)) == ["raid"]
+    assert shown(restart(held, -5 * 86_400.0).after(60.1)) == ["raid"]
+
+
+def test_what_was_ordered_before_the_store_told_goes_before_what_an_earlier_run_was_ordered() -> None:
+    driver = Driver()
+    driver.queue.mute("follow", 2.0)
+    driver.queue.mute("raid", 2.0)
+    driver.queue.pause()
+    paused = driver.queue.standing()
+
+    resumed = Driver()
+    assert not resumed.queue.resume().ok
+    assert not resumed.queue.mute("follow", 0).ok
+    resumed.queue.restore_standing(paused)
+    assert resumed.queue.view().state == "empty"
+    assert set(resumed.queue.view().mutes) == {"raid"}
+    # What only stops more makes nothing begin that was stopped.
+    held = Driver()
+    held.queue.hold(5.0)
+    held.queue.mute("cheer", 1.0)
+    held.queue.restore_standing(paused)
+    held.after(6.0)
+    assert held.queue.view().state == "paused"
+    assert set(held.queue.view().mutes) == {"follow", "raid", "cheer"}
 
 
 def test_a_clock_that_was_set_back_lets_nothing_wait_longer(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @initialize(
         has_target=st.sampled_from([True, True, True, False]),
-        can_clear=st.booleans(),
+        clears=st.sampled_from(["one", "all", "nothing"]),
         on_uncertain=st.sampled_from(["again", "leave"]),
     )
     def start(self, **options: Any) -> None:
@@ -69,7 +69,13 @@ class QueueMachine(RuleBasedStateMachine):
             if before is not None:
                 # What is brought back too late, or to a full queue, ends at once.
                 came_back = alert.id in self.undone and before == "removed"
-                assert came_back or (before, alert.outcome) in ((before, before), ("unconfirmed", "shown"))
+                late = before in ("unconfirmed", "failed") and alert.outcome == "shown"
+                assert came_back or before == alert.outcome or late
+                assert not (late and before == "failed") or alert.confirmed
+            if alert.tries:
+                assert alert.outcome not in ("expired", "dropped"), "the overlays may have shown it"
+            if alert.seen or alert.confirmed:
+                assert alert.outcome in ("shown", "skipped", "removed")
             self.ended[alert.id] = alert.outcome
         else:
             assert alert.outcome is None
@@ -80,7 +86,7 @@ class QueueMachine(RuleBasedStateMachine):
                 self.free_to_show.add(alert.id)
 
     def carry_out(self, orders: list[Show | Update | Clear]) -> None:
-        now = self.clock.passed
+        now, wiped = self.clock.passed, False
         for order in orders:
             id = order.alert.id
             row = self.rows[id]
@@ -95,9 +101,10 @@ class QueueMachine(RuleBasedStateMachine):
                 self.in_flight.append(id)
             if isinstance(order, Update):
                 assert row.state == "playing"
-                assert now >= self.pushed_at[id] + 1, "sooner than a second after the last push"
+                assert wiped or now >= self.pushed_at[id] + 1, "sooner than a second after the last push"
             if isinstance(order, Clear):
-                assert self.options["can_clear"]
+                assert self.options["clears"] != "nothing"
+                wiped = self.options["clears"] == "all"
                 assert row.state == "ended" or (row.state == "waiting" and row.tries), "never sent"
             else:
                 self.pushed_at[id] = now
@@ -248,11 +255,13 @@ class QueueMachine(RuleBasedStateMachine):
         view = self.queue.view()
         if what == "requeue":
             if view.recent:
-                done = self.queue.requeue(view.recent[pick % len(view.recent)])
-                if done.ok:
-                    assert done.id is not None
+                again = self.queue.renew(view.recent[pick % len(view.recent)])
+                if isinstance(again, Alert):
+                    self.drain()
+                    self.rows[again.id] = again
+                    self.free_to_show.add(again.id)
                     self.admitted += 1
-                    self.free_to_show.add(done.id)
+                    assert self.queue.requeue(again).ok
         elif what == "move" and view.waiting:
             done = self.queue.move(view.waiting[pick % len(view.waiting)].id, position)
             if done.ok:
@@ -360,7 +369,9 @@ def walk(seed: int, steps: int) -> Counter[str]:
     chance = random.Random(seed)
     pick, moves = chance.randrange, QueueMachine()
     moves.start(
-        has_target=seed % 4 > 0, can_clear=seed % 3 > 0, on_uncertain=chance.choice(["again", "leave"])
+        has_target=seed % 4 > 0,
+        clears=["one", "all", "nothing"][seed % 3],
+        on_uncertain=chance.choice(["again", "leave"]),
     )
 
     def arrive() -> None:

@@ -60,6 +60,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         reason: the outcome in words, where there is more to say.
         sent_at: when the hub answered that it took it; None before, and again while it is offered anew.
         confirmed: an overlay showed that it has it.
+        seen: one did so when it played before; now it is offered anew.
         into: the id of the alert that it was collapsed into.
         requeued_from: the id of the ended alert that it repeats.
         tries: how often it was pushed.
@@ -88,6 +89,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
     sent_at: float | None = None
     confirmed: bool = False
+    seen: bool = False
     ended_at: float | None = None
     into: str | None = None
     requeued_from: str | None = None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -12,12 +13,14 @@ import msgspec
 from tui.alerts.alert import Alert
 from tui.alerts.options import DeliveryOptions
 from tui.alerts.templates import Template, field
+from tui.alerts.view import Clears
 from tui.channels import Channel, ChannelsError, NotConnectedError
 from tui.channels.errors import ChannelClosed, PushDropped
 
 _NAME = re.compile(r"\{([A-Za-z_]\w*(?:\.\w+)*)\}", re.ASCII)
 _MOST_TEXT = 500
 _REMEMBERED_REPLIES = 100
+_MOST_ITEMS = 20
 
 FindChannel = Callable[[str, str], Channel | None]
 """The channel of a connection (its name) and a topic; None when there is none."""
@@ -51,6 +54,17 @@ def fill(template: Any, values: Mapping[str, Any]) -> Any:
         return template
 
 
+def _names(template: Any) -> Iterator[str]:
+    """What :func:`fill` would look for first in ``values``."""
+    if isinstance(template, Mapping):
+        template = list(template.values())
+    if isinstance(template, (list, tuple)):
+        for each in template:
+            yield from _names(each)
+    elif isinstance(template, str):
+        yield from (name.partition(".")[0] for name in _NAME.findall(template))
+
+
 def values_of(alert: Alert) -> dict[str, Any]:
     """What a payload template can name."""
     return {
@@ -77,7 +91,10 @@ class Delivery:
     def __init__(self, options: DeliveryOptions, find: FindChannel) -> None:
         self.options = options
         self._find = find
-        self._reply_ids: OrderedDict[str, Any] = OrderedDict()
+        named = set(_names(options.clear_payload))
+        self._clears_one = not named.isdisjoint({"id", "reply_id", "payload"})
+        self._needs_reply = "reply_id" in named
+        self._items: OrderedDict[str, _Items] = OrderedDict()
 
     @property
     def words(self) -> str:
@@ -85,9 +102,11 @@ class Delivery:
         return f"{self.options.connection} {self.options.topic}"
 
     @property
-    def can_clear(self) -> bool:
-        """What plays can be taken off."""
-        return self.options.clear_event is not None
+    def clears(self) -> Clears:
+        """What :meth:`clear` takes off the overlays."""
+        if self.options.clear_event is None:
+            return "nothing"
+        return "one" if self._clears_one else "all"
 
     @property
     def channel(self) -> Channel | None:
@@ -108,24 +127,49 @@ class Delivery:
     async def show(self, alert: Alert) -> Sent:
         """Push an alert and await the hub's answer."""
         options = self.options
-        sent, response = await self._push(
-            self.channel, options.event, fill(options.payload, values_of(alert))
-        )
-        if sent.result == "delivered" and isinstance(response, Mapping):
-            self._reply_ids[alert.id] = field(response, options.reply_id)
-            while len(self._reply_ids) > _REMEMBERED_REPLIES:
-                self._reply_ids.popitem(last=False)
+        items = self._items_of(alert.id)
+        items.pushes += 1
+        items.are_known.clear()
+        try:
+            sent, response = await self._push(
+                self.channel, options.event, fill(options.payload, values_of(alert))
+            )
+            if sent.result == "delivered" and isinstance(response, Mapping):
+                items.add(field(response, options.reply_id))
+        finally:
+            items.pushes -= 1
+            if not items.pushes:
+                items.are_known.set()
         return sent
 
     async def clear(self, alert: Alert) -> Sent:
-        """Push what takes an alert off again."""
+        """Push what takes an alert off again. Where that needs the hub's own id, its answer is awaited."""
         options = self.options
         if options.clear_event is None:
             return Sent("not sent", "the hub has nothing that takes an alert off")
-        values = values_of(alert) | {"reply_id": self._reply_ids.get(alert.id)}
+        numbers: list[Any] = [None]
+        if self._needs_reply:
+            items = self._items_of(alert.id)
+            await items.are_known.wait()
+            numbers = [*items.numbers]
+            items.numbers.clear()
+            if not numbers:
+                return Sent("not sent", f"the hub has not told its {options.reply_id}")
         channel = self._find(options.connection, options.clear_topic or options.topic)
-        sent, _ = await self._push(channel, options.clear_event, fill(options.clear_payload, values))
-        return sent
+        worst = Sent("delivered")
+        for number in numbers:
+            payload = fill(options.clear_payload, values_of(alert) | {"reply_id": number})
+            sent, _ = await self._push(channel, options.clear_event, payload)
+            if sent.result != "delivered":
+                worst = sent
+        return worst
+
+    def _items_of(self, id: str) -> _Items:
+        items = self._items.setdefault(id, _Items())
+        self._items.move_to_end(id)
+        if len(self._items) > _REMEMBERED_REPLIES:
+            self._items.popitem(last=False)
+        return items
 
     async def _push(self, channel: Channel | None, event: str, payload: Any) -> tuple[Sent, Any]:
         if channel is None or not channel.can_push:
@@ -147,3 +191,18 @@ class Delivery:
         """The id that an overlay acknowledges with ``payload``; None when it names none."""
         found = field(payload, self.options.acknowledged_id) if isinstance(payload, Mapping) else None
         return found if isinstance(found, str) else None
+
+
+class _Items:
+    """What the hub made of one alert, which may have been pushed more than once."""
+
+    def __init__(self) -> None:
+        self.numbers: deque[Any] = deque(maxlen=_MOST_ITEMS)
+        self.pushes = 0
+        self.are_known = asyncio.Event()
+        self.are_known.set()
+
+    def add(self, number: Any) -> None:
+        """One more, by the id that the hub gave it."""
+        if number is not None and number not in self.numbers:
+            self.numbers.append(number)

@@ -13,7 +13,7 @@ from tui.alerts.alert import MOST_MESSAGE, Alert, Outcome, fitted
 from tui.alerts.record import Record
 from tui.alerts.rules import Rules
 from tui.alerts.stage import Stage
-from tui.alerts.view import Clear, Order, QueueView, Show, Update
+from tui.alerts.view import Clear, Clears, Lasting, Order, QueueView, Show, Update
 from tui.alerts.waiting import Entry, WaitingLine
 from tui.channels.clock import Clock
 
@@ -28,6 +28,7 @@ MOST_DOUBTFUL = 100
 """Ended alerts for which a late confirmation is awaited."""
 
 NOT_CONFIRMED = "sent; no overlay confirmed it"
+SEEN_BEFORE = "an overlay confirmed it before it waited again"
 NO_DELIVERY = "no delivery is set up"
 _NOT_THERE_YET = "not connected yet"
 
@@ -43,7 +44,7 @@ class Playback:
         *,
         rules: Rules,
         has_target: bool,
-        can_clear: bool,
+        clears: Clears,
         on_uncertain: Literal["again", "leave"],
         most_waiting: int,
         gap: float,
@@ -52,7 +53,7 @@ class Playback:
         self.rules = rules
         self._clock = clock
         self._has_target = has_target
-        self._can_clear = can_clear
+        self._clears = clears
         self._on_uncertain = on_uncertain
         self._most_waiting = most_waiting
         self._gap = gap
@@ -62,13 +63,13 @@ class Playback:
         self._target_words = _NOT_THERE_YET
         self._paused = False
         self._held_until = -math.inf
-        self._held_until_epoch: float | None = None
+        self._held: Lasting | None = None
         self._gap_until = -math.inf
         self._waiting = WaitingLine()
         self._playing: Stage | None = None
         self._beside: list[Stage] = []
         self._growing: dict[str, Entry] = {}
-        self._mutes: dict[str, tuple[float, float]] = {}
+        self._mutes: dict[str, tuple[float, Lasting]] = {}
         self._doubtful: deque[tuple[Alert, float, float]] = deque(maxlen=MOST_DOUBTFUL)
         self._record = Record()
         self._orders: list[Order] = []
@@ -127,22 +128,25 @@ class Playback:
                 self._interrupt(stage, now)
         self._settle()
 
-    def delivered(self, id: str) -> bool:
-        """The hub took it: its time begins. False when it was not being sent."""
+    def delivered(self, id: str, tries: int | None = None) -> bool:
+        """The hub took it: its time begins. False when it was not being sent.
+
+        Args:
+            tries: the alert's, when it was pushed: an earlier push says nothing of the present one. None
+                for the present one. So with the other two.
+        """
         now = self._enter()
-        stage = self._find_stage(id)
-        found = stage is not None and stage.phase == "sending"
-        if stage is not None and found:
+        stage = self._find_sent(id, tries)
+        if stage is not None:
             self._begin(stage, now)
         self._settle()
-        return found
+        return stage is not None
 
-    def refused(self, id: str, reason: str) -> bool:
+    def refused(self, id: str, reason: str, tries: int | None = None) -> bool:
         """The hub refused it, or it never left: tried again after 1 s and after 3 s more, then failed."""
         now = self._enter()
-        stage = self._find_stage(id)
-        found = stage is not None and stage.phase == "sending"
-        if stage is not None and found:
+        stage = self._find_sent(id, tries)
+        if stage is not None:
             if not stage.refused(now):
                 self._leave(stage)
                 self._end(stage.entry, "failed", reason)
@@ -150,17 +154,16 @@ class Playback:
                 self._interrupt(stage, now)
             self._view = None
         self._settle()
-        return found
+        return stage is not None
 
-    def uncertain(self, id: str, reason: str) -> bool:
+    def uncertain(self, id: str, reason: str, tries: int | None = None) -> bool:
         """The connection went after the push had left: nobody knows whether it arrived."""
         self._enter()
-        stage = self._find_stage(id)
-        found = stage is not None and stage.phase == "sending"
-        if stage is not None and found:
+        stage = self._find_sent(id, tries)
+        if stage is not None:
             self._lose(stage, reason)
         self._settle()
-        return found
+        return stage is not None
 
     def confirm(self, id: str) -> bool:
         """An overlay acknowledged it. Counts until 10 s after its end; False when it changed nothing."""
@@ -176,7 +179,11 @@ class Playback:
                 self._begin(stage, now)
         elif entry is not None and entry.uncertain_at + LATE_CONFIRMATION > now:
             self._waiting.remove(entry)
-            self._end(entry, "shown", "confirmed after the connection was lost")
+            self._amend(entry, confirmed=True)
+            if self._playing is None and self._is_there():
+                self._take_up_shown(entry, now)
+            else:
+                self._end(entry, "shown", "confirmed after the connection was lost")
         else:
             found = self._confirm_ended(lambda alert, _since, _ended: alert.id == id, now)
         self._settle()
@@ -241,13 +248,20 @@ class Playback:
     def _expire(self, now: float) -> None:
         for entry in self._waiting.expired(now):
             self._waiting.remove(entry)
-            self._end(entry, "expired", f"waited longer than {entry.alert.time_to_live:g} s")
+            self._give_up(entry, "expired", f"waited longer than {entry.alert.time_to_live:g} s")
 
     def _drop_surplus(self) -> None:
         while len(self._waiting) > self._most_waiting:
             entry = self._waiting.least()
             self._waiting.remove(entry)
-            self._end(entry, "dropped", f"queue full: {self._most_waiting} others wait")
+            self._give_up(entry, "dropped", f"queue full: {self._most_waiting} others wait")
+
+    def _give_up(self, entry: Entry, outcome: Outcome, reason: str) -> None:
+        """Ends one that waited in vain; what the overlays may have shown before does not end as unseen."""
+        if entry.alert.tries:
+            self._end_sent(entry, reason)
+        else:
+            self._end(entry, outcome, reason)
 
     # Growing
 
@@ -314,6 +328,13 @@ class Playback:
         if not self._is_there():
             self._interrupt(stage, now)
 
+    def _take_up_shown(self, entry: Entry, now: float) -> None:
+        """One that waits again after a push of unknown end is on the overlay, as is known now."""
+        stage = self._playing = Stage(entry)
+        stage.found(now)
+        self._amend(entry, state="playing")
+        self._begin(stage, now)
+
     def _confirm(self, stage: Stage) -> None:
         if not stage.entry.alert.confirmed:
             self._amend(stage.entry, confirmed=True)
@@ -338,12 +359,13 @@ class Playback:
             self._put_back(entry)
             return
         tries = "" if entry.alert.tries < 2 else f" {entry.alert.tries} times"
-        alert = self._end(entry, "unconfirmed", f"sent{tries}, unknown whether it arrived: {reason}")
-        self._remember_doubtful(alert, self._now)
+        self._end(entry, "unconfirmed", f"sent{tries}, unknown whether it arrived: {reason}")
 
     def _put_back(self, entry: Entry) -> None:
-        """It waits again, in front of its priority, under the same id."""
-        self._amend(entry, state="waiting", sent_at=None, confirmed=False)
+        """It waits again, in front of its priority, under the same id, and may do so for its whole time."""
+        self._amend(entry, **as_not_played(entry.alert))
+        if entry.alert.time_to_live is not None:
+            entry.expires_at = self._now + entry.alert.time_to_live
         self._waiting.add_in_front(entry)
         self._record.changed[entry.alert.id] = entry.alert
         self._may_grow(entry)
@@ -363,14 +385,24 @@ class Playback:
         # One that is to be tried again may be there: the hub's answer was late, or was lost.
         if self._withdraw(stage) or not self._has_target:
             return ""
-        if not self._can_clear:
+        if self._clears == "nothing":
             return "; it cannot be taken off the overlay, where it stays until its time ends"
         self._order(Clear(stage.entry.alert))
         return ""
 
+    def _show_others_again(self) -> None:
+        """Pushes what a Clear for all wiped off the overlay with the one that was meant."""
+        if self._clears == "all" and any(isinstance(order, Clear) for order in self._orders):
+            for stage in self._stages():
+                if stage.phase != "retrying":
+                    self._order(Update(stage.entry.alert))
+                    stage.updated(self._now)
+
     def _clear_left(self, entry: Entry) -> None:
         """Takes off the overlay what waits again, and was sent before: it may stand there still."""
-        if entry.alert.tries and self._has_target and self._can_clear:
+        # What plays has replaced it, or cannot be left there without it.
+        is_covered = self._clears == "all" and any(stage.phase != "retrying" for stage in self._stages())
+        if entry.alert.tries and self._has_target and self._clears != "nothing" and not is_covered:
             self._order(Clear(entry.alert))
 
     def _withdraw(self, stage: Stage) -> bool:
@@ -387,15 +419,16 @@ class Playback:
     def _finish(self, stage: Stage, now: float, early: str = "") -> None:
         """Its time is over."""
         self._leave(stage)
-        reason = NOT_CONFIRMED if self._has_target else NO_DELIVERY
-        alert = self._end_shown(stage.entry, stage.entry.alert.confirmed, reason, early)
-        if alert.outcome == "unconfirmed":
-            self._remember_doubtful(alert, stage.since)
+        self._end_sent(stage.entry, early, stage.since)
 
-    def _end_shown(self, entry: Entry, is_confirmed: bool, reason: str, early: str = "") -> Alert:
-        if is_confirmed:
-            return self._end(entry, "shown", early)
-        return self._end(entry, "unconfirmed", f"{reason}; {early}" if early else reason)
+    def _end_sent(self, entry: Entry, words: str, since: float = math.inf) -> Alert:
+        """Ends one that the overlays may have shown, since ``since`` if that is known."""
+        if entry.alert.confirmed:
+            return self._end(entry, "shown", words)
+        if entry.alert.seen:
+            return self._end(entry, "shown", f"{SEEN_BEFORE}; {words}" if words else SEEN_BEFORE)
+        reason = NOT_CONFIRMED if self._has_target else NO_DELIVERY
+        return self._end(entry, "unconfirmed", f"{reason}; {words}" if words else reason, since)
 
     def _remember_doubtful(self, alert: Alert, since: float) -> None:
         while self._doubtful and self._doubtful[0][2] + LATE_CONFIRMATION <= self._now:
@@ -419,10 +452,12 @@ class Playback:
             self._view = None
         return found
 
-    def _end(self, entry: Entry, outcome: Outcome, reason: str) -> Alert:
+    def _end(self, entry: Entry, outcome: Outcome, reason: str, since: float = math.inf) -> Alert:
         """Ends an alert that is neither waiting nor on the stage any more; the entry keeps it as it was."""
         if self._growing.get(entry.alert.type) is entry:
             del self._growing[entry.alert.type]
+        if entry.alert.seen and outcome in ("unconfirmed", "failed"):
+            outcome, reason = "shown", f"{SEEN_BEFORE}; {reason}"
         alert = replace(
             entry.alert,
             state="ended",
@@ -431,6 +466,8 @@ class Playback:
             ended_at=self._clock.time(),
         )
         self._record.end(alert)
+        if outcome in ("unconfirmed", "failed"):
+            self._remember_doubtful(alert, since)
         self._view = None
         return alert
 
@@ -447,6 +484,12 @@ class Playback:
     def _stages(self) -> list[Stage]:
         return [*self._beside] if self._playing is None else [self._playing, *self._beside]
 
+    def _find_sent(self, id: str, tries: int | None) -> Stage | None:
+        """The stage of an alert whose push is under way."""
+        stage = self._find_stage(id)
+        is_it = stage is not None and stage.phase == "sending" and tries in (None, stage.entry.alert.tries)
+        return stage if is_it else None
+
     def _find_stage(self, id: str) -> Stage | None:
         return next((stage for stage in self._stages() if stage.id == id), None)
 
@@ -461,3 +504,13 @@ class Playback:
 
     def _may_show(self) -> bool:
         return self._is_there() and not self._paused and not self._is_held()
+
+
+def as_not_played(alert: Alert) -> dict[str, Any]:
+    """The fields that make an alert wait again."""
+    return {
+        "state": "waiting",
+        "sent_at": None,
+        "confirmed": False,
+        "seen": alert.seen or alert.confirmed,
+    }

@@ -11,11 +11,11 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from tui.alerts.alert import MOST_PAYLOAD, MOST_TYPE, Alert, fitted, new_id, payload_text
-from tui.alerts.playback import Playback, Render
+from tui.alerts.playback import Playback, Render, as_not_played
 from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.seen import SeenIds
 from tui.alerts.stage import Stage
-from tui.alerts.view import Done, Playing, QueueState, QueueView, Standing
+from tui.alerts.view import Clears, Done, Lasting, Playing, QueueState, QueueView, Standing
 from tui.alerts.waiting import Entry
 from tui.channels.clock import Clock
 
@@ -40,7 +40,7 @@ class AlertQueue(Playback):
         chance: draws the ids.
         rules: what events become; may be replaced at any time through :attr:`rules`.
         has_target: False where nothing is delivered: alerts have their time and end unconfirmed.
-        can_clear: the hub takes content off the overlay when asked.
+        clears: what the hub takes off the overlay when asked.
         on_uncertain: a push of unknown end is repeated (``again``) or left (``leave``).
         most_waiting: beyond it the oldest of the lowest priority is dropped.
         same_id_window: seconds in which two events with one id are one.
@@ -55,7 +55,7 @@ class AlertQueue(Playback):
         *,
         rules: Rules = DEFAULT,
         has_target: bool = True,
-        can_clear: bool = True,
+        clears: Clears = "all",
         on_uncertain: Literal["again", "leave"] = "again",
         most_waiting: int = MOST_WAITING,
         same_id_window: float = 600.0,
@@ -66,7 +66,7 @@ class AlertQueue(Playback):
             clock,
             rules=rules,
             has_target=has_target,
-            can_clear=can_clear,
+            clears=clears,
             on_uncertain=on_uncertain,
             most_waiting=most_waiting,
             gap=gap,
@@ -78,12 +78,15 @@ class AlertQueue(Playback):
         self._duplicates = 0
         self._ignored = 0
         self._undo: deque[tuple[tuple[Entry, Alert], ...]] = deque(maxlen=MOST_UNDO)
+        # What was ordered here before it was known what an earlier run was ordered.
+        self._was_resumed = False
+        self._unmuted: set[str] = set()
 
     def configure(
         self,
         *,
         has_target: bool,
-        can_clear: bool,
+        clears: Clears,
         on_uncertain: Literal["again", "leave"],
         most_waiting: int,
         gap: float,
@@ -96,7 +99,7 @@ class AlertQueue(Playback):
                 self._interrupt(stage, now)
             else:
                 stage.keep_to_itself()
-        self._has_target, self._can_clear = has_target, can_clear
+        self._has_target, self._clears = has_target, clears
         self._on_uncertain, self._most_waiting, self._gap = on_uncertain, most_waiting, gap
         self._view = None
         self._settle()
@@ -215,17 +218,24 @@ class AlertQueue(Playback):
         self._settle()
 
     def restore_standing(self, standing: Standing) -> None:
-        """Take up what an earlier run was ordered, as far as it lasts; orders of this run go before it."""
+        """Take up what an earlier run was ordered, as far as it lasts; orders of this run go before it.
+
+        A pause goes before a hold of this run, which was meant to stop the queue, too.
+        """
         now = self._enter()
         epoch = self._clock.time()
-        if standing.paused and self.standing() == Standing():
+        if standing.paused and not self._was_resumed:
             self._paused = True
-        held = 0.0 if standing.held_until is None else standing.held_until - epoch
-        if 0 < held <= MOST_HELD_SECONDS and self.standing() == Standing():
-            self._held_until, self._held_until_epoch = now + held, standing.held_until
-        for type, until in standing.mutes.items():
-            if 0 < until - epoch <= MOST_MUTED_MINUTES * 60 and len(self._mutes) < MOST_MUTES:
-                self._mutes.setdefault(type, (now + until - epoch, until))
+            self._held_until = -math.inf
+        if standing.held is not None and not (self._paused or self._is_held() or self._was_resumed):
+            left = standing.held.left(epoch)
+            if 0 < left <= MOST_HELD_SECONDS:
+                self._held_until, self._held = now + left, Lasting(epoch + left, left)
+        for type, mute in standing.mutes.items():
+            left = mute.left(epoch)
+            is_free = type not in self._mutes and type not in self._unmuted and len(self._mutes) < MOST_MUTES
+            if is_free and 0 < left <= MOST_MUTED_MINUTES * 60:
+                self._mutes[type] = (now + left, Lasting(epoch + left, left))
         self._view = None
         self._settle()
 
@@ -240,7 +250,7 @@ class AlertQueue(Playback):
         elif epoch - alert.sent_at < alert.duration / 2:
             self._put_back(entry)
         else:
-            self._end_shown(entry, alert.confirmed, "sent; the program ended before an overlay confirmed it")
+            self._end_sent(entry, "the program ended while it played")
 
     # Commands
 
@@ -256,6 +266,7 @@ class AlertQueue(Playback):
     def resume(self) -> Done:
         """Ends a pause or a hold."""
         self._enter()
+        self._was_resumed = True
         if not self._paused and not self._is_held():
             return self._done(False, "not paused")
         self._paused = False
@@ -270,7 +281,7 @@ class AlertQueue(Playback):
         if not 0 < seconds <= MOST_HELD_SECONDS:
             return self._done(False, f"expected more than 0 and at most {MOST_HELD_SECONDS:g} seconds")
         self._held_until = now + seconds
-        self._held_until_epoch = self._clock.time() + seconds
+        self._held = Lasting(self._clock.time() + seconds, seconds)
         return self._done(True, f"held for {seconds:g} s")
 
     def skip(self) -> Done:
@@ -280,6 +291,7 @@ class AlertQueue(Playback):
         if stage is None:
             return self._done(False, "nothing is playing")
         words = self._recall(stage)
+        self._show_others_again()
         self._end(stage.entry, "skipped", "")
         return self._done(True, f"skipped {_named(stage.entry.alert)}{words}", stage.id)
 
@@ -295,6 +307,7 @@ class AlertQueue(Playback):
         elif stage is not None:
             entry = stage.entry
             words = self._recall(stage)
+            self._show_others_again()
         else:
             return self._done(False, "no such alert waits or plays")
         self._remove([entry])
@@ -318,14 +331,20 @@ class AlertQueue(Playback):
         if not self._undo:
             return self._done(False, "nothing to undo")
         removed = self._undo.pop()
+        others = {entry.alert.id for entry in self._waiting}
         for entry, ended in removed:
             self._record.reopen(ended, entry.alert)
             self._wait(entry)
         self._expire(self._now)
         self._drop_surplus()
-        back = sum(self._waiting.find(entry.alert.id) is not None for entry, _ in removed)
-        lost = "" if back == len(removed) else f"; {len(removed) - back} no longer fit"
-        return self._done(True, f"brought back {back}{lost}")
+        left = {entry.alert.id for entry in self._waiting}
+        back = len(left - others)
+        words = f"brought back {back}"
+        if back < len(removed):
+            words += f"; {len(removed) - back} no longer fit"
+        if pushed_out := len(others - left):
+            words += f"; dropped {pushed_out} other{'s' if pushed_out > 1 else ''} to make room"
+        return self._done(True, words)
 
     def move(self, id: str, position: int) -> Done:
         """Moves a waiting alert to ``position`` from 1. Among others of another priority it takes theirs."""
@@ -343,21 +362,28 @@ class AlertQueue(Playback):
         words = "" if after == before else f"; its priority is now {after}, it was {before}"
         return self._done(True, f"moved {_named(entry.alert)} to {position}{words}", id)
 
-    def requeue(self, alert: Alert) -> Done:
-        """Shows an alert of the history once more, as a new one with its own id; mutes do not stop it."""
-        now = self._enter()
+    def renew(self, alert: Alert) -> Alert | Done:
+        """A new alert like one of the history, to be stored and then given to :meth:`requeue`; or why not."""
+        self._enter()
         if alert.state != "ended" or self._is_open(alert.id):
             return self._done(False, "it has not ended yet")
         if alert.outcome == "rejected":
             return self._done(False, "it could not be read, so there is nothing to show")
+        # Undo would bring it back a second time.
+        kept = (tuple(each for each in step if each[0].alert.id != alert.id) for step in self._undo)
+        self._undo = deque(filter(None, kept), maxlen=MOST_UNDO)
         accepted_at = self._clock.time()
-        again = replace(
+        return replace(
             alert, id=new_id(accepted_at, self._chance), accepted_at=accepted_at, source_id=None,
             place=self._next_place(accepted_at), state="waiting", outcome=None, reason="", sent_at=None,
-            confirmed=False, ended_at=None, into=None, requeued_from=alert.id, tries=0, grown_at=None,
+            confirmed=False, seen=False, ended_at=None, into=None, requeued_from=alert.id, tries=0,
+            grown_at=None,
         )  # fmt: skip
+
+    def requeue(self, again: Alert) -> Done:
+        """Takes in what :meth:`renew` made; mutes do not stop it."""
+        now = self._enter()
         self._record.accept(again.id)
-        self._record.changed[again.id] = again
         self._join(Entry(again, now, now))
         self._drop_surplus()
         if not self._is_open(again.id):
@@ -369,6 +395,8 @@ class AlertQueue(Playback):
         now = self._enter()
         type = fitted(type, MOST_TYPE)
         if minutes == 0:
+            if len(self._unmuted) < MOST_MUTES:
+                self._unmuted.add(type)
             if self._mutes.pop(type, None) is None:
                 return self._done(False, f"{type} is not muted")
             return self._done(True, f"{type} is no longer muted")
@@ -376,7 +404,7 @@ class AlertQueue(Playback):
             return self._done(False, f"expected a type and from 0 to {MOST_MUTED_MINUTES:g} minutes")
         if type not in self._mutes and len(self._mutes) >= MOST_MUTES:
             return self._done(False, f"{MOST_MUTES} types are muted already")
-        self._mutes[type] = (now + minutes * 60, self._clock.time() + minutes * 60)
+        self._mutes[type] = (now + minutes * 60, Lasting(self._clock.time() + minutes * 60, minutes * 60))
         return self._done(True, f"{type} is muted for {minutes:g} min")
 
     def panic(self) -> Done:
@@ -401,8 +429,8 @@ class AlertQueue(Playback):
         """What was ordered and lasts."""
         return Standing(
             paused=self._paused,
-            held_until=self._held_until_epoch if self._is_held() else None,
-            mutes={type: until for type, (_, until) in self._mutes.items()},
+            held=self._held if self._is_held() else None,
+            mutes={type: mute for type, (_, mute) in self._mutes.items()},
         )
 
     def view(self) -> QueueView:
@@ -414,11 +442,11 @@ class AlertQueue(Playback):
             self._view = QueueView(
                 state=state,
                 words=words,
-                held_until=self._held_until_epoch if self._is_held() else None,
+                held_until=self._held.until if self._held is not None and self._is_held() else None,
                 playing=None if self._playing is None else _told(self._playing, now, epoch),
                 beside=tuple(_told(stage, now, epoch) for stage in self._beside),
                 waiting=tuple(entry.alert for entry in self._waiting),
-                mutes={type: until for type, (_, until) in self._mutes.items()},
+                mutes={type: mute.until for type, (_, mute) in self._mutes.items()},
                 accepted=self._record.accepted,
                 outcomes=self._record.outcomes(),
                 duplicates=self._duplicates,
@@ -445,7 +473,7 @@ class AlertQueue(Playback):
         removed = []
         for entry in entries:
             ended = self._end(entry, "removed", "")
-            entry.alert = replace(entry.alert, state="waiting", sent_at=None, confirmed=False)
+            entry.alert = replace(entry.alert, **as_not_played(entry.alert))
             removed.append((entry, ended))
         self._undo.append(tuple(removed))
 

@@ -52,6 +52,11 @@ class Stage:
         self.deadline = now + ANSWER_LIMIT
         self._pushed(now)
 
+    def found(self, now: float) -> None:
+        """It is on the overlay without having been pushed from here."""
+        # With which count, nobody knows.
+        self.pushed_at, self.pushed_count = now, 1
+
     def shown(self, now: float) -> None:
         """Its time begins."""
         self.phase = "showing"

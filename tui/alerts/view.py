@@ -12,18 +12,34 @@ from tui.alerts.stage import Phase
 QueueState = Literal["playing", "paused", "held", "away", "empty"]
 
 
+class Lasting(msgspec.Struct, frozen=True):
+    """How long an order lasts.
+
+    Attributes:
+        until: the epoch second at which it ends.
+        seconds: its whole length; a clock that is set back makes it no longer.
+    """
+
+    until: float
+    seconds: float
+
+    def left(self, epoch: float) -> float:
+        """Seconds until it ends; none or less when it has ended."""
+        return min(self.until - epoch, self.seconds)
+
+
 class Standing(msgspec.Struct, frozen=True):
     """What somebody ordered that lasts, for the next run: what was stopped must not begin by itself.
 
     Attributes:
         paused: until it is resumed.
-        held_until: the epoch second at which a hold ends.
-        mutes: type to the epoch second at which its mute ends.
+        held: a pause that ends by itself.
+        mutes: by type.
     """
 
     paused: bool = False
-    held_until: float | None = None
-    mutes: dict[str, float] = {}
+    held: Lasting | None = None
+    mutes: dict[str, Lasting] = {}
 
 
 class Show(msgspec.Struct, frozen=True, tag=True):
@@ -33,7 +49,8 @@ class Show(msgspec.Struct, frozen=True, tag=True):
 
 
 class Update(msgspec.Struct, frozen=True, tag=True):
-    """The one on the air has grown: push it again. Nobody waits for the answer."""
+    """The one on the air has grown, or was wiped off with another: push it again. Nobody waits for the
+    answer."""
 
     alert: Alert
 
@@ -45,6 +62,9 @@ class Clear(msgspec.Struct, frozen=True, tag=True):
 
 
 Order = Show | Update | Clear
+
+Clears = Literal["one", "all", "nothing"]
+"""What a :class:`Clear` takes off the overlays: the alert that it names, whatever is there, or nothing."""
 
 
 class Done(msgspec.Struct, frozen=True):

@@ -76,11 +76,12 @@ class WaitingLine:
         return self._entries[0]
 
     def least(self) -> Entry:
-        """Which one makes room: of the lowest priority the one that arrived first."""
+        """Which one makes room: of the lowest priority the one that arrived first, and those that were on
+        their way to the overlays already after the others."""
         lowest = self._entries[-1].alert.priority
         return min(
             (entry for entry in self._entries if entry.alert.priority == lowest),
-            key=lambda entry: (entry.arrived, entry.alert.place),
+            key=lambda entry: (entry.alert.tries > 0, entry.arrived, entry.alert.place),
         )
 
     def expired(self, now: float) -> list[Entry]:

@@ -104,6 +104,25 @@ class AlertKeeping:
             loop = asyncio.get_running_loop()
             write.timer = loop.call_later(ANSWER_LIMIT, self._go_on_to, write)
 
+    async def all_written(self) -> bool:
+        """Whether all that was put is on the disk; waits for it at most :data:`ANSWER_LIMIT`.
+
+        True where no store is meant to keep anything.
+        """
+        store = self._store
+        if store is None:
+            return True
+        if store.restored.done() and not store.state.ok:
+            return False
+        written = asyncio.get_running_loop().create_future()
+        store.put([], lambda: self._on_loop(_tell, written))
+        try:
+            async with asyncio.timeout(ANSWER_LIMIT):
+                await written
+        except TimeoutError:
+            return False
+        return True
+
     def _go_on_to(self, write: _Write) -> None:
         """Do what is behind a write, and before it what is behind the earlier ones.
 
@@ -211,6 +230,11 @@ async def _asked(question: Future[T]) -> T | CommandResult:
     except TimeoutError:
         words = f"the alerts' store has not answered within {QUESTION_LIMIT:g} s"
         return CommandResult(ok=False, message=words)
+
+
+def _tell(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 class _Write:

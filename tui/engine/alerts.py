@@ -17,7 +17,7 @@ from tui.alerts.options import EVENTS, AlertOptions, SourceOptions
 from tui.alerts.queue import AlertQueue
 from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.templates import field
-from tui.alerts.view import Clear, Done, Order, Show, Standing
+from tui.alerts.view import Clear, Done, Order, Playing, Show, Standing
 from tui.channels import Channel, DecodeError, Message
 from tui.channels.clock import Clock
 from tui.engine import alert_keeping
@@ -111,7 +111,8 @@ class AlertDesk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._told_target: tuple[bool, str] | None = None
         self._restored = store is None
-        self._kept_standing = Standing()
+        # None until the store has told what an earlier run was ordered, which must not be overwritten.
+        self._kept_standing: Standing | None = None
         self._recent_away: deque[SourceAway] = deque(maxlen=_MOST_RECENT)
         self._pages: tuple[OverlayPage, ...] = ()
         self._foreign = 0
@@ -144,7 +145,7 @@ class AlertDesk:
         self._sources = [self._source(each) for each in options.sources]
         self._queue.configure(
             has_target=self._delivery is not None,
-            can_clear=self._delivery is not None and self._delivery.can_clear,
+            clears="nothing" if self._delivery is None else self._delivery.clears,
             on_uncertain=options.on_uncertain,
             most_waiting=options.most_waiting,
             gap=options.gap,
@@ -355,7 +356,8 @@ class AlertDesk:
     def _settle(self) -> None:
         """Store what changed, then do what is to be done, and wake up for what is next."""
         changed, orders = self._queue.take_changed(), self._queue.take_orders()
-        if (standing := self._queue.standing()) != self._kept_standing:
+        standing = self._queue.standing()
+        if self._kept_standing not in (None, standing):
             self._kept_standing = standing
             self._keeping.keep_standing(standing)
         for alert in changed:
@@ -414,28 +416,40 @@ class AlertDesk:
     def _sent(self, alert: Alert, sent: Sent) -> None:
         queue = self._queue
         if sent.result == "delivered":
-            queue.delivered(alert.id)
+            queue.delivered(alert.id, alert.tries)
         elif sent.result == "uncertain":
-            queue.uncertain(alert.id, sent.reason)
+            queue.uncertain(alert.id, sent.reason, alert.tries)
         else:
-            queue.refused(alert.id, sent.reason)
+            queue.refused(alert.id, sent.reason, alert.tries)
         self._look_at_target()
         self._settle()
 
     def _is_being_sent(self, alert: Alert) -> bool:
+        playing = self._on_stage(alert)
+        return playing is not None and playing.phase == "sending"
+
+    def _on_stage(self, alert: Alert) -> Playing | None:
         view = self._queue.view()
-        return any(
-            playing is not None
-            and playing.phase == "sending"
-            and (playing.alert.id, playing.alert.tries) == (alert.id, alert.tries)
-            for playing in (view.playing, *view.beside)
+        number = (alert.id, alert.tries)
+        return next(
+            (
+                each
+                for each in (view.playing, *view.beside)
+                if each and (each.alert.id, each.alert.tries) == number
+            ),
+            None,
         )
 
     async def _update(self, alert: Alert) -> None:
         assert self._delivery is not None
+        if self._on_stage(alert) is None:
+            # Taken off while the store was waited for.
+            return
         sent = await self._delivery.show(alert)
         if sent.result != "delivered":
-            log.warning("alert %s: its growth to %d was not sent: %s", alert.id, alert.count, sent.reason)
+            log.warning(
+                "alert %s was not pushed again, with count %d: %s", alert.id, alert.count, sent.reason
+            )
 
     async def _clear(self, alert: Alert) -> None:
         assert self._delivery is not None
@@ -515,10 +529,13 @@ class AlertDesk:
         """Do something; the result says what was done."""
         done = await self._do(command)
         self._settle()
+        message = done.message
         if done.ok:
-            text = f"alerts: {command.verb} by command: {done.message}"
+            text = f"alerts: {command.verb} by command: {message}"
             self._changes.add(self._clock.time(), None, text, kind="alert", quiet=True)
-        return CommandResult(ok=done.ok, message=done.message)
+            if not await self._keeping.all_written():
+                message += "; in memory alone until the store answers"
+        return CommandResult(ok=done.ok, message=message)
 
     async def _do(self, command: AlertCommand) -> Done:
         queue, id = self._queue, command.id or ""
@@ -549,7 +566,20 @@ class AlertDesk:
                 alert = await self._alert_of(id)
                 if isinstance(alert, CommandResult):
                     return Done(False, alert.message)
-                return queue.requeue(alert)
+                again = queue.renew(alert)
+                return again if isinstance(again, Done) else await self._requeue(again)
+
+    async def _requeue(self, again: Alert) -> Done:
+        done: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+
+        def take_in() -> None:
+            result = self._queue.requeue(again)
+            self._settle()
+            if not done.done():
+                done.set_result(result)
+
+        self._keeping.write([again], take_in)
+        return await done
 
     def _test(self, type: str, count: int) -> Done:
         if not type or not 1 <= count <= MOST_TEST:
@@ -603,7 +633,7 @@ class AlertDesk:
             away=away,
             overlays=self._pages,
             delivers_to=None if self._delivery is None else self._delivery.words,
-            can_clear=self._delivery is not None and self._delivery.can_clear,
+            can_clear=self._delivery is not None and self._delivery.clears != "nothing",
             can_undo=view.can_undo,
             held_in_memory=self._keeping.held,
             store=self._keeping.trouble,

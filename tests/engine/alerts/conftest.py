@@ -1,0 +1,25 @@
+"""What every test of the alert queue in the engine begins with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tui.alerts import stage as stage_module
+from tui.demo.hub import Hub
+from tui.engine import alert_keeping
+from tui.engine import rules_watch as rules_module
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_module, "RETRY_DELAYS", (0.1, 0.2))
+    monkeypatch.setattr(rules_module, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(alert_keeping, "ANSWER_LIMIT", 0.3)
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[Hub]:
+    async with Hub(seed=1, shows_alerts=False) as hub:
+        yield hub
