@@ -284,16 +284,17 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
 
     def _tell_news(self, snapshot: Snapshot) -> None:
         """Say which incidents have opened, if that was asked for."""
-        asking = any(
-            isinstance(screen, SupervisorScreen) and screen.is_asking for screen in self.screen_stack
-        )
-        news = self._news.look(snapshot, self.now, may_tell=not asking)
+        news = self._news.look(snapshot, self.now, may_tell=lambda: not self._is_asking)
         if news is None:
             return
         if news.ring:
             self.bell()
         if news.text:
             self.tell(news.text, news.tone)
+
+    @property
+    def _is_asking(self) -> bool:
+        return any(isinstance(each, SupervisorScreen) and each.is_asking for each in self.screen_stack)
 
     async def _read_marks(self, replay: Replay) -> None:
         position = replay.position()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from tui.engine.api import IncidentSnapshot, Snapshot
@@ -37,8 +38,11 @@ class IncidentNews:
         self._waiting: dict[str, IncidentSnapshot] = {}
         self._told_at: float | None = None
 
-    def look(self, snapshot: Snapshot, now: float, *, may_tell: bool = True) -> News | None:
-        """What is to be told now; with ``may_tell`` false it is kept for the next look."""
+    def look(
+        self, snapshot: Snapshot, now: float, *, may_tell: Callable[[], bool] = lambda: True
+    ) -> News | None:
+        """What is to be told now; while ``may_tell``, asked only if there is something, denies it, it is
+        kept for the next look."""
         if not known(snapshot, now):
             return None
         incidents = snapshot.incidents
@@ -51,7 +55,7 @@ class IncidentNews:
         # What is no longer held does not come back; what ended or was seen meanwhile is no news.
         self._known = set(there)
         self._waiting = {id: unseen[id] for id in self._waiting if id in unseen}
-        if not self._waiting or not may_tell or not self._is_time(now):
+        if not self._waiting or not self._is_time(now) or not may_tell():
             return None
         opened, self._waiting = list(self._waiting.values()), {}
         news = self._news(opened)
