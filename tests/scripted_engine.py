@@ -70,6 +70,9 @@ class ScriptedEngine:
         self.recorded: list[FrameContent] = []
         self.frames_refused: str | None = None
         self.alerts_value: AlertsSnapshot | None = None
+        self.extras: tuple[ExtraCommand, ...] = (
+            ExtraCommand(id="restart", label="demo: restart the hub", help="Cuts every connection."),
+        )
         self.past: list[AlertSummary | SourceAway] = []
         """What its store has of the alerts that ended, the newest first."""
         self.past_refused: str | None = None
@@ -236,7 +239,7 @@ class ScriptedEngine:
         return CommandResult(ok=False, message=f"no alert {id}")
 
     def extra_commands(self) -> tuple[ExtraCommand, ...]:
-        return (ExtraCommand(id="restart", label="demo: restart the hub", help="Cuts every connection."),)
+        return self.extras
 
     async def run_extra(self, command: str) -> CommandResult:
         return self._asked("run_extra", command)

@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from tests.scripted_engine import BusyEngine, ScriptedEngine, channel, connection, evening, history, hub_away
 from tui.actions import ACTIONS
 from tui.app import THEMES, FaceOptions, OverlaySupervisorApp
-from tui.engine.api import Availability, CommandResult, ConnectionSnapshot, KeepingSnapshot
+from tui.engine.api import Availability, CommandResult, ConnectionSnapshot, ExtraCommand, KeepingSnapshot
 from tui.keymap import keymap
 from tui.remembered import Remembered
 from tui.screens.alerts import AlertsScreen
@@ -583,6 +583,29 @@ async def test_the_palette_runs_what_is_typed() -> None:
         await pilot.pause(0.3)
         await pilot.press("enter", "enter")
         await until(pilot, lambda: engine.asked == [("run_extra", "restart")])
+
+
+async def test_the_palette_finds_words_in_any_order_and_takes_no_name_for_markup() -> None:
+    engine = evening()
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("colon")
+        await pilot.press(*"stage", "space", *"get", "space", *"state", "enter")
+        await until_seen(pilot, "stage.getState(): 'connected'")
+    hostile = ("[/x] [red]type", "[@click=app.exit]quit", "a [b\\[c] ")
+    engine.extras = tuple(
+        ExtraCommand(id=name, label=f"demo: {name}", help=f"What {name} does") for name in hostile
+    )
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=(80, 300)) as pilot:
+        for typed in ("", "demo:"):
+            await pilot.press("colon", *typed)
+            for name in hostile:
+                await until_seen(pilot, f"demo: {name.strip()}")
+                await until_seen(pilot, "What [/x] [red]type does")
+            await pilot.press("escape")
+        await pilot.press("colon", *"demo:", "enter")
+        await until(pilot, lambda: engine.asked[-1:] in [[("run_extra", name)] for name in hostile])
 
 
 # Themes and cost

@@ -18,6 +18,9 @@ from textual.command import (
     SearchIcon,
 )
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.fuzzy import FuzzySearch
+from textual.markup import escape
 from textual.screen import Screen
 from textual.style import Style
 from textual.widgets import Input, LoadingIndicator
@@ -42,7 +45,10 @@ class HasCommands(Protocol):
 
 
 class PaletteProvider(Provider):
-    """Offers the app's commands in their own order, where Textual's would sort them by name."""
+    """Offers the app's commands in their own order, where Textual's would sort them by name.
+
+    A title may hold text from outside, such as the type of an alert; Textual takes a plain text for markup.
+    """
 
     def _commands(self) -> Iterable[PaletteCommand]:
         return cast("HasCommands", self.app).palette_commands(self.screen)
@@ -50,14 +56,26 @@ class PaletteProvider(Provider):
     async def discover(self) -> Hits:
         """Everything, while nothing is typed."""
         for command in self._commands():
-            yield DiscoveryHit(command.title, command.run, help=command.help)
+            yield DiscoveryHit(Content(command.title), command.run, command.title, escape(command.help))
 
     async def search(self, query: str) -> Hits:
-        """What matches, the best first."""
-        matcher = self.matcher(query)
+        """What matches, the best first: the letters in their order, or every word somewhere."""
+        fuzzy = FuzzySearch()
+        style = self.match_style or Style(reverse=True)
         for command in self._commands():
-            if (score := matcher.match(command.title)) > 0:
-                yield Hit(score, matcher.highlight(command.title), command.run, help=command.help)
+            title = command.title
+            whole = fuzzy.match(query, title)
+            words = [fuzzy.match(word, title) for word in query.split()]
+            found = [whole] if whole[0] > 0 or not all(score > 0 for score, _ in words) else words
+            score = sum(score for score, _ in found) / max(1, len(found))
+            if score > 0:
+                offsets = {
+                    offset for _, offsets in found for offset in offsets if not title[offset].isspace()
+                }
+                shown = Content(title)
+                for offset in sorted(offsets):
+                    shown = shown.stylize(style, offset, offset + 1)
+                yield Hit(score, shown, command.run, title, escape(command.help))
 
 
 class _Commands(CommandList):
