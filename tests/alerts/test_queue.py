@@ -585,7 +585,7 @@ def test_what_a_clear_for_all_wipes_off_with_another_is_shown_again() -> None:
         orders = driver.drain()
         assert [type(order) for order in orders] == expected
         assert [order.alert.id for order in orders] == [follow.id, raid.id][: len(expected)]
-    # One that waits again is not taken off when something else has replaced it there.
+    # So with one that waits again, and may stand there beside the one that plays.
     driver = Driver()
     cheer = driver.arrive("cheer")
     driver.queue.uncertain(cheer.id, "connection lost")
@@ -593,9 +593,127 @@ def test_what_a_clear_for_all_wipes_off_with_another_is_shown_again() -> None:
     driver.after(1.0)
     driver.show()
     assert driver.queue.remove(cheer.id).ok
-    assert driver.drain() == []
+    assert [type(order) for order in driver.drain()] == [Clear, Update]
     driver.queue.panic()
     assert [type(order) for order in driver.drain()] == [Clear]
+
+
+def test_what_waits_again_may_stand_on_the_overlay_and_is_taken_off_by_whatever_ends_it() -> None:
+    def interrupted(**options: Any) -> tuple[Driver, Alert]:
+        driver = Driver(**options)
+        alert = driver.arrive("raid")
+        driver.show()
+        driver.queue.target(False, "connection lost")
+        driver.drain()
+        return driver, alert
+
+    for command in ("remove", "clear", "panic"):
+        driver, alert = interrupted()
+        driver.arrive("gift")
+        done = getattr(driver.queue, command)(*[alert.id] if command == "remove" else [])
+        assert [order.alert.id for order in driver.drain() if isinstance(order, Clear)] == [alert.id]
+        assert "it is taken off when the overlays are there again" in done.message
+        assert driver.outcome(alert) == "removed"
+        assert len(driver.waiting()) == (0 if command == "clear" else 1), (
+            "what was never sent goes on waiting"
+        )
+        driver, alert = interrupted(clears="nothing")
+        done = getattr(driver.queue, command)(*[alert.id] if command == "remove" else [])
+        assert "it cannot be taken off the overlay" in done.message
+        assert driver.drain() == []
+    # Without a delivery nothing stands anywhere, unless there was one before.
+    for has_target, words in ((False, ""), (True, "; it cannot be taken off the overlay")):
+        driver = Driver(has_target=has_target)
+        driver.arrive("raid")
+        if has_target:
+            driver.show()
+        driver.queue.configure(
+            has_target=False, clears="nothing", on_uncertain="again", most_waiting=50, gap=0.25
+        )
+        assert driver.queue.skip().message.startswith(f"skipped raid of mira{words}")
+        assert driver.drain() == []
+
+
+def test_one_that_is_refused_and_flaps_does_not_stop_the_others_for_ever() -> None:
+    driver = Driver()
+    first, second = driver.arrive("cheer"), driver.arrive("cheer")
+    for _ in range(MOST_TRIES):
+        assert driver.outcome(first) is None
+        driver.queue.refused(first.id, "broke")
+        driver.queue.target(False, "crashed")
+        driver.after(1.0)
+        driver.queue.target(True)
+        driver.drain()
+        driver.after(1.0)
+    assert driver.outcome(first) == "unconfirmed"
+    assert driver.rows[second.id].tries == 1
+    # What never left is no try, and nothing that an overlay may have shown.
+    driver = Driver(Rules([Rule(type="cheer", time_to_live=60.0)]))
+    alert = driver.arrive("cheer")
+    for _ in range(2 * MOST_TRIES):
+        driver.queue.refused(alert.id, "not joined", has_left=False)
+        driver.queue.target(False, "crashed")
+        driver.after(1.0)
+        driver.queue.target(True)
+        driver.after(1.0)
+    assert driver.outcome(alert) is None
+    driver.queue.refused(alert.id, "not joined", has_left=False)
+    driver.queue.target(False, "crashed")
+    driver.after(61.0)
+    assert driver.outcome(alert) == "expired"
+
+
+def test_an_acknowledgement_of_one_that_waits_again_is_remembered() -> None:
+    driver = Driver()
+    alert = driver.arrive("cheer")
+    driver.show()
+    driver.after(0.1)
+    driver.queue.target(False, "connection lost")
+    driver.queue.pause()
+    driver.queue.target(True)
+    driver.after(9.0)
+    assert driver.queue.confirm(alert.id)
+    driver.queue.resume()
+    for seconds in (1.0, 2.0, 4.0):
+        driver.after(seconds)
+        driver.queue.refused(alert.id, "takeover")
+        driver.drain()
+    assert driver.outcome(alert) == "shown"
+
+
+def test_those_that_come_back_keep_their_order() -> None:
+    rules = Rules([Rule(type="follow", bypass=True, collapse=0.0)])
+    driver = Driver(rules)
+    raid = driver.arrive("raid")
+    follows = [driver.arrive("follow") for _ in range(3)]
+    order = [raid.id, *(follow.id for follow in follows)]
+    for id in order:
+        driver.queue.delivered(id)
+    driver.queue.target(False, "connection lost")
+    driver.drain()
+    assert driver.waiting() == order
+    # After a restart what played stands in front, though something was moved there meanwhile.
+    driver = Driver()
+    playing, later, last = (driver.arrive("cheer") for _ in range(3))
+    driver.show()
+    driver.queue.move(last.id, 1)
+    driver.drain()
+    again = Driver(there=False)
+    again.queue.restore(driver.rows.values())
+    assert again.waiting() == [playing.id, last.id, later.id]
+
+
+def test_an_event_that_came_again_before_the_store_told_of_it_is_one_alert() -> None:
+    before = Driver(there=False)
+    before.clock.passed -= 30.0
+    old = before.arrive("cheer", id="event 1")
+    driver = Driver()
+    new = driver.arrive("cheer", id="event 1")
+    driver.queue.restore([old])
+    driver.drain()
+    assert driver.outcome(old) == "collapsed"
+    assert driver.outcome(new) is None
+    assert (driver.waiting(), driver.queue.view().duplicates) == ([], 1)
 
 
 def test_undo_says_who_made_room_and_brings_back_nothing_that_was_requeued() -> None:

@@ -86,15 +86,24 @@ class Delivery:
 
     Args:
         find: looked up anew at each push, since a reload may have replaced the connection.
+        before: the one with other options until now; what it knows of the hub's ids is taken over.
     """
 
-    def __init__(self, options: DeliveryOptions, find: FindChannel) -> None:
+    def __init__(self, options: DeliveryOptions, find: FindChannel, before: Delivery | None = None) -> None:
         self.options = options
         self._find = find
         named = set(_names(options.clear_payload))
         self._clears_one = not named.isdisjoint({"id", "reply_id", "payload"})
         self._needs_reply = "reply_id" in named
-        self._items: OrderedDict[str, _Items] = OrderedDict()
+        # By alert and its try: one that was taken off and brought back is another item of the hub.
+        self._items: OrderedDict[tuple[str, int], _Items] = OrderedDict()
+        if before is not None and before.place == self.place:
+            self._items = before._items
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The connection and the topic."""
+        return self.options.connection, self.options.topic
 
     @property
     def words(self) -> str:
@@ -124,10 +133,19 @@ class Delivery:
             return f"{self.options.connection} cannot send just now"
         return f"{self.words}: {channel.reason or channel.state}"
 
+    def can_clear_now(self) -> bool:
+        """Whether what takes an alert off would be sent."""
+        channel = self._clear_channel
+        return channel is not None and channel.can_push
+
+    @property
+    def _clear_channel(self) -> Channel | None:
+        return self._find(self.options.connection, self.options.clear_topic or self.options.topic)
+
     async def show(self, alert: Alert) -> Sent:
         """Push an alert and await the hub's answer."""
         options = self.options
-        items = self._items_of(alert.id)
+        items = self._items_of(alert)
         items.pushes += 1
         items.are_known.clear()
         try:
@@ -143,30 +161,34 @@ class Delivery:
         return sent
 
     async def clear(self, alert: Alert) -> Sent:
-        """Push what takes an alert off again. Where that needs the hub's own id, its answer is awaited."""
+        """Push what takes an alert off again. Where that needs the hub's own id, its answer is awaited.
+
+        Of several items that the hub made of it the last counts: the others it may have ended itself.
+        """
         options = self.options
         if options.clear_event is None:
             return Sent("not sent", "the hub has nothing that takes an alert off")
+        items = [each for key, each in self._items.items() if key[0] == alert.id and key[1] <= alert.tries]
         numbers: list[Any] = [None]
         if self._needs_reply:
-            items = self._items_of(alert.id)
-            await items.are_known.wait()
-            numbers = [*items.numbers]
-            items.numbers.clear()
+            for each in items:
+                await each.are_known.wait()
+            numbers = [number for each in items for number in each.numbers]
             if not numbers:
-                return Sent("not sent", f"the hub has not told its {options.reply_id}")
-        channel = self._find(options.connection, options.clear_topic or options.topic)
-        worst = Sent("delivered")
-        for number in numbers:
+                return Sent("refused", f"the hub has not told its {options.reply_id}")
+        results = []
+        for number in reversed(numbers):
             payload = fill(options.clear_payload, values_of(alert) | {"reply_id": number})
-            sent, _ = await self._push(channel, options.clear_event, payload)
-            if sent.result != "delivered":
-                worst = sent
-        return worst
+            results.append((await self._push(self._clear_channel, options.clear_event, payload))[0])
+        if results[0].result in ("delivered", "refused"):
+            for each in items:
+                each.numbers.clear()
+        return results[0]
 
-    def _items_of(self, id: str) -> _Items:
-        items = self._items.setdefault(id, _Items())
-        self._items.move_to_end(id)
+    def _items_of(self, alert: Alert) -> _Items:
+        key = (alert.id, alert.tries)
+        items = self._items.setdefault(key, _Items())
+        self._items.move_to_end(key)
         if len(self._items) > _REMEMBERED_REPLIES:
             self._items.popitem(last=False)
         return items

@@ -122,7 +122,8 @@ class Playback:
             self._target_words = words
             self._view = None
         if not self._is_there():
-            for stage in self._stages():
+            # The last first, since each is put before the others.
+            for stage in reversed(self._stages()):
                 if stage.phase == "sending" and not self._withdraw(stage):
                     continue
                 self._interrupt(stage, now)
@@ -142,11 +143,17 @@ class Playback:
         self._settle()
         return stage is not None
 
-    def refused(self, id: str, reason: str, tries: int | None = None) -> bool:
-        """The hub refused it, or it never left: tried again after 1 s and after 3 s more, then failed."""
+    def refused(self, id: str, reason: str, tries: int | None = None, *, has_left: bool = True) -> bool:
+        """The hub refused it, or it never left: tried again after 1 s and after 3 s more, then failed.
+
+        Args:
+            has_left: False for one that never left, which counts as no push.
+        """
         now = self._enter()
         stage = self._find_sent(id, tries)
         if stage is not None:
+            if not has_left:
+                self._amend(stage.entry, tries=stage.entry.alert.tries - 1)
             if not stage.refused(now):
                 self._leave(stage)
                 self._end(stage.entry, "failed", reason)
@@ -177,17 +184,28 @@ class Playback:
                 # Whatever became of the hub's answer: it is on the overlay.
                 self._withdraw(stage)
                 self._begin(stage, now)
-        elif entry is not None and entry.uncertain_at + LATE_CONFIRMATION > now:
-            self._waiting.remove(entry)
-            self._amend(entry, confirmed=True)
-            if self._playing is None and self._is_there():
-                self._take_up_shown(entry, now)
-            else:
-                self._end(entry, "shown", "confirmed after the connection was lost")
+        elif entry is not None and entry.back_at + LATE_CONFIRMATION > now:
+            self._confirm_waiting(entry, now)
         else:
             found = self._confirm_ended(lambda alert, _since, _ended: alert.id == id, now)
         self._settle()
         return found
+
+    def _confirm_waiting(self, entry: Entry, now: float) -> None:
+        """An overlay acknowledged one that has come back from the stage just now."""
+        if not entry.is_uncertain:
+            self._amend(entry, seen=True)
+            return
+        self._waiting.remove(entry)
+        self._amend(entry, confirmed=True)
+        if self._playing is None and self._is_there():
+            # It is on the overlay, without another push.
+            stage = self._playing = Stage(entry)
+            stage.found(now)
+            self._amend(entry, state="playing")
+            self._begin(stage, now)
+        else:
+            self._end(entry, "shown", "confirmed after the connection was lost")
 
     def overlays_connected(self, at: float | None = None) -> bool:
         """A hub report received at monotonic ``at`` (now, if left out) names an overlay as connected.
@@ -312,7 +330,7 @@ class Playback:
         if self._has_target:
             self._push(stage)
         else:
-            self._amend(entry, state="playing", tries=entry.alert.tries + 1)
+            self._amend(entry, state="playing")
             stage.shown(self._now)
         return stage
 
@@ -328,20 +346,13 @@ class Playback:
         if not self._is_there():
             self._interrupt(stage, now)
 
-    def _take_up_shown(self, entry: Entry, now: float) -> None:
-        """One that waits again after a push of unknown end is on the overlay, as is known now."""
-        stage = self._playing = Stage(entry)
-        stage.found(now)
-        self._amend(entry, state="playing")
-        self._begin(stage, now)
-
     def _confirm(self, stage: Stage) -> None:
         if not stage.entry.alert.confirmed:
             self._amend(stage.entry, confirmed=True)
 
     def _interrupt(self, stage: Stage, now: float) -> None:
         """There is nowhere to show it any more."""
-        if stage.is_past_half(now) or (stage.phase == "showing" and stage.entry.alert.tries >= MOST_TRIES):
+        if stage.is_past_half(now) or stage.entry.alert.tries >= MOST_TRIES:
             self._finish(stage, now, f"ended early: {self._target_words}")
         else:
             self._leave(stage)
@@ -355,15 +366,15 @@ class Playback:
 
     def _doubt(self, entry: Entry, reason: str) -> None:
         if self._on_uncertain == "again" and entry.alert.tries < MOST_TRIES:
-            entry.uncertain_at = self._now
-            self._put_back(entry)
+            self._put_back(entry, is_uncertain=True)
             return
         tries = "" if entry.alert.tries < 2 else f" {entry.alert.tries} times"
         self._end(entry, "unconfirmed", f"sent{tries}, unknown whether it arrived: {reason}")
 
-    def _put_back(self, entry: Entry) -> None:
+    def _put_back(self, entry: Entry, *, is_uncertain: bool = False) -> None:
         """It waits again, in front of its priority, under the same id, and may do so for its whole time."""
         self._amend(entry, **as_not_played(entry.alert))
+        entry.back_at, entry.is_uncertain = self._now, is_uncertain
         if entry.alert.time_to_live is not None:
             entry.expires_at = self._now + entry.alert.time_to_live
         self._waiting.add_in_front(entry)
@@ -383,12 +394,13 @@ class Playback:
         """Takes it from the stage and off the overlay; what is to be added to the words about it."""
         self._leave(stage)
         # One that is to be tried again may be there: the hub's answer was late, or was lost.
-        if self._withdraw(stage) or not self._has_target:
-            return ""
-        if self._clears == "nothing":
+        return "" if self._withdraw(stage) or not stage.was_pushed else self._take_off(stage.entry.alert)
+
+    def _take_off(self, alert: Alert) -> str:
+        if not self._has_target or self._clears == "nothing":
             return "; it cannot be taken off the overlay, where it stays until its time ends"
-        self._order(Clear(stage.entry.alert))
-        return ""
+        self._order(Clear(alert))
+        return "" if self._is_there() else "; it is taken off when the overlays are there again"
 
     def _show_others_again(self) -> None:
         """Pushes what a Clear for all wiped off the overlay with the one that was meant."""
@@ -398,12 +410,9 @@ class Playback:
                     self._order(Update(stage.entry.alert))
                     stage.updated(self._now)
 
-    def _clear_left(self, entry: Entry) -> None:
+    def _clear_left(self, entry: Entry) -> str:
         """Takes off the overlay what waits again, and was sent before: it may stand there still."""
-        # What plays has replaced it, or cannot be left there without it.
-        is_covered = self._clears == "all" and any(stage.phase != "retrying" for stage in self._stages())
-        if entry.alert.tries and self._has_target and self._clears != "nothing" and not is_covered:
-            self._order(Clear(entry.alert))
+        return self._take_off(entry.alert) if entry.alert.tries else ""
 
     def _withdraw(self, stage: Stage) -> bool:
         """Whether its push was still to be carried out, and now is not."""

@@ -93,7 +93,7 @@ class AlertQueue(Playback):
     ) -> None:
         """Take other bounds and another delivery, as at the start; what waits and plays goes on."""
         now = self._enter()
-        for stage in self._stages() if has_target != self._has_target else ():
+        for stage in reversed(self._stages()) if has_target != self._has_target else ():
             if has_target or stage.phase != "showing":
                 self._withdraw(stage)
                 self._interrupt(stage, now)
@@ -200,7 +200,10 @@ class AlertQueue(Playback):
         """
         now = self._enter()
         epoch = self._clock.time()
-        for alert in sorted(alerts, key=lambda alert: alert.accepted_at):
+        alerts = sorted(alerts, key=lambda alert: alert.accepted_at)
+        came_again = {alert.id for alert in alerts if self.is_known(alert.source, alert.source_id)}
+        played: list[Entry] = []
+        for alert in alerts:
             # A clock that was set back makes no negative age.
             age = max(0.0, epoch - alert.accepted_at)
             if alert.source_id is not None and not self._seen.holds(alert.source, alert.source_id, now):
@@ -211,10 +214,16 @@ class AlertQueue(Playback):
             self._record.accept(alert.id)
             grown_age = age if alert.grown_at is None else max(0.0, epoch - alert.grown_at)
             entry = Entry(alert, now - age, now - grown_age)
-            if alert.state == "waiting":
+            if alert.id in came_again:
+                self._duplicates += 1
+                self._end(entry, "collapsed", "the same event came again before the store had told of it")
+            elif alert.state == "waiting":
                 self._wait(entry)
             else:
-                self._take_up(entry, epoch)
+                played.append(entry)
+        # The first of them is put before the others at last.
+        for entry in reversed(played):
+            self._take_up(entry, epoch)
         self._settle()
 
     def restore_standing(self, standing: Standing) -> None:
@@ -243,7 +252,7 @@ class AlertQueue(Playback):
         """Deals with one that was playing when the program ended."""
         alert = entry.alert
         if alert.sent_at is None:
-            if self._has_target:
+            if self._has_target and alert.tries:
                 self._doubt(entry, "the program ended while it was sent")
             else:
                 self._put_back(entry)
@@ -303,13 +312,13 @@ class AlertQueue(Playback):
         stage = self._find_stage(id)
         if entry is not None:
             self._waiting.remove(entry)
-            self._clear_left(entry)
+            words = self._clear_left(entry)
         elif stage is not None:
             entry = stage.entry
             words = self._recall(stage)
-            self._show_others_again()
         else:
             return self._done(False, "no such alert waits or plays")
+        self._show_others_again()
         self._remove([entry])
         return self._done(True, f"removed {_named(entry.alert)}{words}", id)
 
@@ -320,10 +329,13 @@ class AlertQueue(Playback):
         what = "" if type is None else f" {fitted(type, MOST_TYPE)}"
         if not entries:
             return self._done(False, f"no{what} alert waits")
+        words = ""
         for entry in entries:
             self._waiting.remove(entry)
+            words = self._clear_left(entry) or words
+        self._show_others_again()
         self._remove(entries)
-        return self._done(True, f"cleared {len(entries)} waiting{what}")
+        return self._done(True, f"cleared {len(entries)} waiting{what}{words}")
 
     def undo(self) -> Done:
         """Brings back what the last remove or clear took, each to its place; up to 20 steps back."""
@@ -408,20 +420,23 @@ class AlertQueue(Playback):
         return self._done(True, f"{type} is muted for {minutes:g} min")
 
     def panic(self) -> Done:
-        """Takes everything off the overlay and pauses."""
+        """Takes everything off the overlay, what waits to be shown there once more too, and pauses."""
         self._enter()
-        stages = self._stages()
+        stages, left = self._stages(), [entry for entry in self._waiting if entry.alert.tries]
         words = ""
         for stage in stages:
-            words = self._recall(stage)
+            words = self._recall(stage) or words
             self._end(stage.entry, "removed", "panic")
-        for entry in self._waiting:
-            self._clear_left(entry)
+        for entry in left:
+            self._waiting.remove(entry)
+            words = self._clear_left(entry) or words
+            self._end(entry, "removed", "panic")
         self._paused = True
         self._held_until = -math.inf
-        return self._done(
-            True, f"paused; {len(stages)} taken off{words}" if stages else "paused; nothing played"
-        )
+        if not stages and not left:
+            return self._done(True, "paused; nothing played")
+        what = "ended" if words else "taken off"
+        return self._done(True, f"paused; {len(stages) + len(left)} {what}{words}")
 
     # How it stands
 

@@ -46,6 +46,11 @@ class Stage:
         """The alert's id."""
         return self.entry.alert.id
 
+    @property
+    def was_pushed(self) -> bool:
+        """It may be on an overlay."""
+        return self.pushed_at > -math.inf
+
     def pushed(self, now: float) -> None:
         """It is pushed, for the first time or again."""
         self.phase = "sending"

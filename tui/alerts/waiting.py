@@ -18,17 +18,19 @@ class Entry:
         arrived: when it was accepted.
         grown: when it last grew by collapsing; at first when it was accepted.
         expires_at: when it has waited too long; infinite where it may wait without end.
-        uncertain_at: when it came back because nobody knew whether its push had arrived.
+        back_at: when it came back from the stage; before all time when it never did.
+        is_uncertain: it came back because nobody knew whether its push had arrived.
     """
 
-    __slots__ = ("alert", "arrived", "expires_at", "grown", "uncertain_at")
+    __slots__ = ("alert", "arrived", "back_at", "expires_at", "grown", "is_uncertain")
 
     def __init__(self, alert: Alert, arrived: float, grown: float) -> None:
         self.alert = alert
         self.arrived = arrived
         self.grown = grown
         self.expires_at = math.inf if alert.time_to_live is None else arrived + alert.time_to_live
-        self.uncertain_at = -math.inf
+        self.back_at = -math.inf
+        self.is_uncertain = False
 
 
 def _order(entry: Entry) -> tuple[int, float, str]:

@@ -6,22 +6,23 @@ import asyncio
 import hashlib
 import logging
 import random
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tui.alerts.alert import Alert, new_id
-from tui.alerts.delivery import Delivery, Sent
+from tui.alerts.delivery import Delivery
 from tui.alerts.events import sample, type_of
 from tui.alerts.options import EVENTS, AlertOptions, SourceOptions
 from tui.alerts.queue import AlertQueue
 from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.templates import field
-from tui.alerts.view import Clear, Done, Order, Playing, Show, Standing
+from tui.alerts.view import Done, Standing
 from tui.channels import Channel, DecodeError, Message
 from tui.channels.clock import Clock
 from tui.engine import alert_keeping
 from tui.engine.alert_keeping import AlertKeeping
+from tui.engine.alert_orders import AlertOrders
 from tui.engine.alert_sources import (
     QUEUE_EVENT,
     REPORT_EVENT,
@@ -64,7 +65,6 @@ MOST_TEST = 500
 TEST_SOURCE = "test"
 
 _MOST_RECENT = 50
-_MOST_OURS = 1000
 _TELL_EVERY = 60.0
 _EVENT_LIMIT = 100
 _MOST_EARLY = 10_000
@@ -100,15 +100,16 @@ class AlertDesk:
         self._chance = chance
         self._keeping = AlertKeeping(store, clock, self._on_loop)
         self._changed = changed
-        self._delivery: Delivery | None = None
         self._queue = AlertQueue(clock, chance, same_id_window=options.same_id_window)
+        self._orders = AlertOrders(
+            self._queue, self._find, changes, clock, told=self._pushed, changed=changed
+        )
         self._sources: list[Source] = []
         self._listening = Listening()
         self._rules_watch: RulesWatch | None = None
         self._rules_trouble: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
         self._told_target: tuple[bool, str] | None = None
         self._restored = store is None
         # None until the store has told what an earlier run was ordered, which must not be overwritten.
@@ -118,10 +119,13 @@ class AlertDesk:
         self._foreign = 0
         self._queue_told_early: Message | None = None
         self._came_early: list[tuple[Source, Message]] = []
-        self._ours: OrderedDict[str, None] = OrderedDict()
         self._rejections_untold = 0
         self._rejection_told_at = -_TELL_EVERY
         self._store_words: str | None = None
+
+    @property
+    def _delivery(self) -> Delivery | None:
+        return self._orders.delivery
 
     # The engine's loop
 
@@ -140,8 +144,7 @@ class AlertDesk:
         if self._rules_watch is None or options.rules != self._options.rules:
             self._watch_rules(options)
         self._options = options
-        if self._delivery is None or self._delivery.options != options.delivery:
-            self._delivery = None if options.delivery is None else Delivery(options.delivery, self._find)
+        self._orders.configure(options.delivery)
         self._sources = [self._source(each) for each in options.sources]
         self._queue.configure(
             has_target=self._delivery is not None,
@@ -179,8 +182,7 @@ class AlertDesk:
         self._listening.keep({})
         if self._timer is not None:
             self._timer.cancel()
-        for task in self._tasks:
-            task.cancel()
+        self._orders.stop()
 
     def attach(self) -> None:
         """Listen on the channels that there are now: at the start and after a reload."""
@@ -237,6 +239,7 @@ class AlertDesk:
         """Tell the queue whether there is anything to deliver to; True when that is news."""
         if not self._restored:
             return False
+        self._orders.take_off_what_was_left()
         words = None if self._delivery is None else self._delivery.absent()
         if self._told_target == (words is None, words or ""):
             return False
@@ -339,7 +342,7 @@ class AlertDesk:
             # Which of its items are ours, the store knows.
             self._queue_told_early = message
             return
-        foreign = items_of_another(message.payload_or_none(), self._ours.__contains__)
+        foreign = items_of_another(message.payload_or_none(), self._orders.are_of)
         if bool(foreign) != bool(self._foreign):
             words = (
                 f"the hub runs a queue of its own: {foreign} of its items are not from here and may stand "
@@ -364,7 +367,7 @@ class AlertDesk:
             if alert.state == "ended":
                 self._changes.keep_alert(alert.ended_at or self._clock.time(), _told(alert))
         if orders:
-            self._keeping.write(changed, lambda: self._carry_out(orders))
+            self._keeping.write(changed, lambda: self._orders.carry_out(orders))
         elif changed:
             self._keeping.write(changed)
         self._plan()
@@ -385,84 +388,10 @@ class AlertDesk:
         self._queue.advance()
         self._settle()
 
-    def _carry_out(self, orders: Iterable[Order]) -> None:
-        """Begin each order in turn: tasks take their first step, the push itself, in this order."""
-        for order in orders:
-            if isinstance(order, Show):
-                self._spawn(self._show(order.alert), f"alert {order.alert.id}")
-            elif isinstance(order, Clear):
-                self._spawn(self._clear(order.alert), f"clear {order.alert.id}")
-            else:
-                self._spawn(self._update(order.alert), f"update {order.alert.id}")
-
-    def _spawn(self, work: Any, name: str) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("%s failed", task.get_name(), exc_info=error)
-
-    async def _show(self, alert: Alert) -> None:
-        assert self._delivery is not None
-        if not self._is_being_sent(alert):
-            # Skipped, or taken back, while the store was waited for.
-            return
-        self._remember_as_ours(alert.id)
-        self._sent(alert, await self._delivery.show(alert))
-
-    def _sent(self, alert: Alert, sent: Sent) -> None:
-        queue = self._queue
-        if sent.result == "delivered":
-            queue.delivered(alert.id, alert.tries)
-        elif sent.result == "uncertain":
-            queue.uncertain(alert.id, sent.reason, alert.tries)
-        else:
-            queue.refused(alert.id, sent.reason, alert.tries)
+    def _pushed(self) -> None:
+        """The queue was told what became of a push."""
         self._look_at_target()
         self._settle()
-
-    def _is_being_sent(self, alert: Alert) -> bool:
-        playing = self._on_stage(alert)
-        return playing is not None and playing.phase == "sending"
-
-    def _on_stage(self, alert: Alert) -> Playing | None:
-        view = self._queue.view()
-        number = (alert.id, alert.tries)
-        return next(
-            (
-                each
-                for each in (view.playing, *view.beside)
-                if each and (each.alert.id, each.alert.tries) == number
-            ),
-            None,
-        )
-
-    async def _update(self, alert: Alert) -> None:
-        assert self._delivery is not None
-        if self._on_stage(alert) is None:
-            # Taken off while the store was waited for.
-            return
-        sent = await self._delivery.show(alert)
-        if sent.result != "delivered":
-            log.warning(
-                "alert %s was not pushed again, with count %d: %s", alert.id, alert.count, sent.reason
-            )
-
-    async def _clear(self, alert: Alert) -> None:
-        assert self._delivery is not None
-        sent = await self._delivery.clear(alert)
-        if sent.result != "delivered":
-            words = f"{alert.type} of {alert.who} could not be taken off the overlays: {sent.reason}"
-            self._changes.add(self._clock.time(), None, words, "error")
-            self._changed()
-
-    def _remember_as_ours(self, id: str) -> None:
-        self._ours[id] = None
-        while len(self._ours) > _MOST_OURS:
-            self._ours.popitem(last=False)
 
     # The store
 
@@ -472,7 +401,7 @@ class AlertDesk:
         # The hub's own queue may still hold what an earlier run put there.
         for alert in sorted(alerts, key=lambda alert: alert.id):
             if alert.tries:
-                self._remember_as_ours(alert.id)
+                self._orders.was_pushed(alert.id)
         self._queue.restore(alerts)
         waiting = sum(alert.state != "ended" for alert in alerts)
         if waiting:

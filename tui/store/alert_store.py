@@ -427,6 +427,8 @@ class AlertStore:
             self._forget(refused)
             while self._waiting and self._waiting[0].number <= puts:
                 done.append(self._waiting.popleft().done)
+        # Whoever is told that it is written must not find it in trouble still.
+        self._trouble = None
         for tell in done:
             try:
                 tell()

@@ -23,7 +23,9 @@ from tui.engine.alert_values import (
     AlertsSnapshot,
     AlertSummary,
 )
+from tui.engine.desks import DeskOptions
 from tui.engine.supervisor import Supervisor
+from tui.settings.values import ConnectionSettings
 from tui.store.alert_store import AlertStore
 
 LIMIT = 10.0
@@ -52,6 +54,29 @@ def kept(folder: Path) -> Iterator[AlertStore]:
         assert store.close(LIMIT), store.state
 
 
+def connections(hub: Hub) -> tuple[ConnectionSettings, ...]:
+    return (
+        connection("stage", hub.url, "stream:overlays", "stream:queue"),
+        connection("events", hub.url, "events:all"),
+    )
+
+
+def alert_options(folder: Path, delivery: dict[str, Any] | None, **options: Any) -> AlertOptions:
+    """With a delivery of these settings, or without one."""
+    return AlertOptions(
+        sources=(SourceOptions(connection="events", topic="events:all"),),
+        delivery=None if delivery is None else DeliveryOptions(connection="stage", **delivery),
+        rules=folder / "rules.toml",
+        **options,
+    )
+
+
+async def reload(supervisor: Supervisor, hub: Hub, folder: Path, delivery: dict[str, Any] | None) -> None:
+    """The same settings with another delivery."""
+    desks = DeskOptions(alerts=alert_options(folder, delivery))
+    assert (await supervisor.apply(connections(hub), desks=desks)).ok
+
+
 @asynccontextmanager
 async def engine(
     hub: Hub,
@@ -66,17 +91,8 @@ async def engine(
     """An engine with its alert queue, ready for what viewers do."""
     file = folder / "rules.toml"
     file.write_text(rules)
-    alerts = AlertOptions(
-        sources=(SourceOptions(connection="events", topic="events:all"),),
-        delivery=DeliveryOptions(connection="stage", **(delivery or {})),
-        rules=file,
-        **options,
-    )
-    connections = (
-        connection("stage", hub.url, "stream:overlays", "stream:queue"),
-        connection("events", hub.url, "events:all"),
-    )
-    with running(*connections, alerts=alerts, alert_store=store) as supervisor:
+    alerts = alert_options(folder, delivery or {}, **options)
+    with running(*connections(hub), alerts=alerts, alert_store=store) as supervisor:
         await eventually(
             lambda: any(line.text == "alert rules read" for line in supervisor.log().lines), "the rules"
         )

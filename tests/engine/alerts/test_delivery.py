@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
 
@@ -31,7 +30,6 @@ from tests.engine.alerts.scene import (
     state,
 )
 from tests.engine.conftest import eventually
-from tui.demo.channel import Reply, Stop
 from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
 from tui.demo.topics import Overlays, telemetry
@@ -279,62 +277,3 @@ async def test_floods_of_one_kind_become_one_alert_each(hub: Hub, tmp_path: Path
         assert [(each.type, each.count) for each in waiting] == [("raid", 1), ("gift", 1), ("follow", 500)]
         assert "500" in waiting[2].title
         assert alerts(supervisor).counts == {"follow": {"collapsed": 499}}
-
-
-class Slow(Overlays):
-    """Takes content at once, and answers when it is let."""
-
-    answers: ClassVar[asyncio.Event]
-
-    async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
-        reply = await super().handle_in(event, payload)
-        if event == "force_content":
-            await self.answers.wait()
-        return reply
-
-
-async def test_what_is_taken_off_by_the_hubs_own_id_is_so_when_the_hub_has_told_it(
-    hub: Hub, tmp_path: Path
-) -> None:
-    Slow.answers = asyncio.Event()
-    hub.on("stream:overlays", Slow)
-    by_item = {
-        "clear_event": "remove_queue_item",
-        "clear_topic": "stream:queue",
-        "clear_payload": {"id": "{reply_id}"},
-    }
-    async with engine(hub, tmp_path, rules=LONG, delivery=by_item) as supervisor:
-        await eventually(lambda: state(supervisor, "stage", "stream:queue") == "joined", "joined")
-        hub.happen("cheer", user_name="mira")
-        await eventually(lambda: hub.show.queue, "in the hub's queue")
-        await do(supervisor, "skip")
-        assert hub.show.queue
-        Slow.answers.set()
-        await eventually(lambda: not hub.show.queue, "taken out")
-        await eventually(lambda: outcomes(supervisor) == [("mira", "skipped")], "skipped")
-        (removal,) = [each for each in hub.received if each.frame.event == "remove_queue_item"]
-        assert removal.frame.payload["id"]
-        # A hub that never told it is asked for nothing, and this is said.
-        Slow.answers.clear()
-        hub.happen("cheer", user_name="zed")
-        await eventually(lambda: hub.show.queue, "in the hub's queue")
-        await do(supervisor, "skip")
-        hub.faults.drop_all()
-        words = "cheer of zed could not be taken off the overlays: the hub has not told its data.id"
-        await eventually(lambda: any(words in line.text for line in supervisor.log().lines), "told")
-
-
-async def test_what_is_wiped_off_with_another_is_shown_again(hub: Hub, tmp_path: Path) -> None:
-    rules = LONG + "[[rule]]\ntype = 'follow'\nbypass = true\ncollapse = 0\nduration = 20.0\n"
-    async with page(hub) as overlay, engine(hub, tmp_path, rules=rules) as supervisor:
-        hub.happen("cheer", user_name="mira")
-        await eventually(lambda: on_air(supervisor), "on the air")
-        hub.happen("follower", user_name="zed")
-        await eventually(lambda: len(overlay.shown) == 2, "beside it")
-        await eventually(lambda: any(each.confirmed for each in alerts(supervisor).beside), "confirmed")
-        await do(supervisor, "remove", id=alerts(supervisor).beside[0].id)
-        await eventually(lambda: len(overlay.clears) == 1 and len(overlay.shown) == 3, "cleared, and again")
-        assert [each.data["who"] for each in overlay.shown] == ["mira", "zed", "mira"]
-        assert overlay.showing is not None
-        await eventually(lambda: len(outcomes(supervisor)) == 2, "over")
-        assert outcomes(supervisor) == [("zed", "removed"), ("mira", "shown")]
