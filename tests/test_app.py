@@ -26,6 +26,7 @@ from tui.screens.incidents import IncidentsScreen
 from tui.screens.inspector import InspectorScreen
 from tui.screens.palette import Palette
 from tui.screens.text import HelpScreen, MetricsScreen
+from widgets.change_log import ChangeLog
 
 SIZE = (80, 24)
 
@@ -804,3 +805,30 @@ async def test_themes_are_seen_before_they_are_kept() -> None:
         await pilot.press("down", "down", "enter")
         await until(pilot, lambda: app.theme == "ansi-dark")
         await until_seen(pilot, "LAST HOUR")
+
+
+async def test_changes_below_another_screen_are_followed_too() -> None:
+    engine = evening()
+    engine.lines.clear()
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.screen, AlertsScreen))
+        for number in range(30):
+            engine.write(f"change number {number}")
+            app.show_now()
+            await pilot.pause(0.02)
+        await pilot.press("escape")
+        await until_seen(pilot, "change number 29")
+        # Who scrolled up reads on there; back at the end it is followed again.
+        app.screen.query_one(ChangeLog).focus()
+        await pilot.press("k", "k", "k", "k", "k")
+        engine.write("change number 30")
+        app.show_now()
+        await pilot.pause()
+        assert "change number 30" not in screen_text(app)
+        await pilot.press("G")
+        await until_seen(pilot, "change number 30")
+        engine.write("change number 31")
+        app.show_now()
+        await until_seen(pilot, "change number 31")

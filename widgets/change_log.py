@@ -18,11 +18,17 @@ class LogEntry(NamedTuple):
 
 
 class ChangeLog(LineView, can_focus=True):
-    """Follows the newest entry until someone scrolls up."""
+    """Follows the newest entry until someone scrolls up, and again from when they are back at the end."""
+
+    _is_following = True
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Notice that someone scrolled."""
+        super().watch_scroll_y(old_value, new_value)
+        self._is_following = new_value >= self.max_scroll_y
 
     def show(self, entries: Sequence[LogEntry]) -> None:
         """Show ``entries``, oldest first."""
-        following = self.scroll_offset.y >= self.virtual_size.height - self.size.height
         self.set_lines(
             [
                 (
@@ -33,9 +39,13 @@ class ChangeLog(LineView, can_focus=True):
                 for entry in entries
             ]
         )
-        if following:
-            self.move_to_end(last=True)
+        self._follow()
 
     def on_resize(self) -> None:
         """Keep the newest entry in view."""
-        self.move_to_end(last=True)
+        self._follow()
+
+    def _follow(self) -> None:
+        if self._is_following and self.scroll_y < self.max_scroll_y:
+            # At once: below another screen there is no next refresh to wait for.
+            self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
