@@ -38,7 +38,7 @@ class _Line(Input):
         """Take all lines of what is pasted, as one."""
         event.stop()
         event.prevent_default()
-        self.insert_text_at_cursor(" ".join(event.text.splitlines()))
+        self.replace(" ".join(event.text.splitlines()), *sorted(self.selection))
 
 
 class Prompt(Horizontal):
@@ -58,6 +58,7 @@ class Prompt(Horizontal):
         label: str,
         value: str = "",
         *,
+        suggested: bool = False,
         before: Widget | None = None,
         answered: Callable[[str], None],
         changed: Callable[[str], None] | None = None,
@@ -65,7 +66,8 @@ class Prompt(Horizontal):
     ) -> None:
         """``changed`` is called at each change, ``answered`` at enter, ``left`` at escape or ctrl+c.
 
-        ``before`` is what had the focus, and gets it again.
+        ``before`` is what had the focus, and gets it again. What is typed takes the place of a ``suggested``
+        value, unless a key moves the cursor first.
         """
         super().__init__()
         self.before = before
@@ -74,6 +76,7 @@ class Prompt(Horizontal):
         self._label = label
         self._line = _Line(value, self._taken)
         self._answered, self._changed, self._left = answered, changed, left
+        self._is_suggested = suggested
         self._early: list[events.Key] = []
         self._had: events.Key | None = None
 
@@ -85,6 +88,8 @@ class Prompt(Horizontal):
     def on_mount(self) -> None:
         """Take the keys."""
         self._line.focus()
+        if self._is_suggested:
+            self._line.select_all()
         self._type_early()
 
     def take(self, event: events.Key) -> None:

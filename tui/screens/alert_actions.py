@@ -66,7 +66,14 @@ class AlertActionsScreen(SupervisorScreen):
             told=None if told is None else lambda _, result: told(result),
         )
 
-    def _give_line(self, label: str, line: str, read: Callable[[str], tuple[str, AlertCommand]]) -> None:
+    def _give_line(
+        self,
+        label: str,
+        line: str,
+        read: Callable[[str], tuple[str, AlertCommand]],
+        *,
+        suggested: bool = True,
+    ) -> None:
         """Ask for a line and give the command that is read from it; a mistake keeps what was typed."""
         if self.queue() is None:
             return
@@ -75,11 +82,11 @@ class AlertActionsScreen(SupervisorScreen):
             try:
                 words, command = read(line)
             except ValueError as error:
-                self._give_line(f"✗ {error}:", line, read)
+                self._give_line(f"✗ {error}:", line, read, suggested=False)
             else:
                 self.give(words, command)
 
-        self.prompt(label, line, answered=answered)
+        self.prompt(label, line, suggested=suggested, answered=answered)
 
     def _ask(self, action: str, what: str, command: AlertCommand) -> None:
         """Ask once: the key of ``action`` or y gives the command."""
@@ -140,7 +147,8 @@ class AlertActionsScreen(SupervisorScreen):
     def action_alerts_clear_type(self) -> None:
         """Ask for a type, and remove all of it that wait."""
         if self.queue() is not None:
-            self.prompt("clear the waiting alerts of type:", self.selected_type, answered=self.clear_type)
+            label = "clear the waiting alerts of type:"
+            self.prompt(label, self.selected_type, suggested=True, answered=self.clear_type)
 
     def clear_type(self, type: str) -> None:
         """Remove all of ``type`` that wait, asking first."""
@@ -157,11 +165,13 @@ class AlertActionsScreen(SupervisorScreen):
 
     def action_alerts_mute(self) -> None:
         """Ask which type to mute, and how long."""
-        self._give_line("mute TYPE MINUTES, 0 ends it:", f"{self.selected_type} 10", _read_mute)
+        type = self.selected_type
+        self._give_line("mute TYPE MINUTES, 0 ends it:", f"{type} 10", lambda line: _read_mute(line, type))
 
     def action_alerts_test(self) -> None:
         """Ask which test alerts to make."""
-        self._give_line("test alert TYPE COUNT:", f"{self.selected_type} 1", _read_test)
+        type = self.selected_type
+        self._give_line("test alert TYPE COUNT:", f"{type} 1", lambda line: _read_test(line, type))
 
     def test_alert(self, type: str) -> None:
         """Make one test alert."""
@@ -226,22 +236,26 @@ def _read_hold(line: str) -> tuple[str, AlertCommand]:
     return f"hold for {seconds:g} s", AlertCommand(verb="hold", seconds=seconds)
 
 
-def _read_mute(line: str) -> tuple[str, AlertCommand]:
+def _read_mute(line: str, selected: str) -> tuple[str, AlertCommand]:
+    """A type and minutes, or minutes alone for the selected type."""
     type, _, minutes = line.strip().rpartition(" ")
     expected = "a type and minutes, such as follow 10"
     number = _number(minutes, expected)
-    if not type.strip() or number < 0:
+    if number < 0:
         raise ValueError(f"expected {expected}")
-    return f"mute {type.strip()}", AlertCommand(verb="mute", type=type.strip(), seconds=60 * number)
+    type = type.strip() or selected
+    return f"mute {type}", AlertCommand(verb="mute", type=type, seconds=60 * number)
 
 
-def _read_test(line: str) -> tuple[str, AlertCommand]:
+def _read_test(line: str, selected: str) -> tuple[str, AlertCommand]:
+    """A type and how many, or one of both."""
     type, _, count = line.strip().rpartition(" ")
-    if not type:
+    if not type and not count.isdigit():
         type, count = count, "1"
+    type = type.strip() or (selected if count else "")
     if not type or not (count.isascii() and count.isdigit()):
         raise ValueError("expected a type and how many, such as follow 50")
-    return f"test {type.strip()}", AlertCommand(verb="test", type=type.strip(), count=int(count[:9]))
+    return f"test {type}", AlertCommand(verb="test", type=type, count=int(count[:9]))
 
 
 def _number(text: str, expected: str) -> float:

@@ -203,6 +203,7 @@ class SupervisorScreen(Screen[None]):
         label: str,
         value: str,
         *,
+        suggested: bool = False,
         answered: Callable[[str], None],
         changed: Callable[[str], None] | None = None,
         left: Callable[[], None] | None = None,
@@ -211,4 +212,14 @@ class SupervisorScreen(Screen[None]):
         for open_prompt in self.query(Prompt):
             open_prompt.leave()
         before = self.focused
-        self.mount(Prompt(label, value, before=before, answered=answered, changed=changed, left=left))
+        self.mount(
+            Prompt(
+                label,
+                value,
+                suggested=suggested,
+                before=before,
+                answered=answered,
+                changed=changed,
+                left=left,
+            )
+        )
