@@ -573,7 +573,8 @@ async def test_the_history_is_written_as_far_as_it_is_filtered(tmp_path: Path) -
     assert (line["kind"], line["id"], line["outcome"], line["count"]) == ("alert", "formula", "failed", 1)
     [row] = csv.DictReader(io.StringIO(table))
     assert row["who"] == '\'=HYPERLINK("x")'
-    assert row["title"] == "a, b\nc ?"
+    assert (row["kind"], row["title"]) == ("alert", "a, b␊c �")
+    assert row["ended_at"].endswith("+00:00")
 
 
 def written(folder: Path) -> list[str]:

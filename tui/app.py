@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -49,6 +50,7 @@ from tui.screens.palette import Palette, PaletteCommand, PaletteProvider
 from tui.screens.service import ServiceScreen
 from tui.screens.text import HelpScreen, LinesScreen, MetricsScreen, TextScreen
 from tui.screens.theme import ThemeScreen
+from tui.screens.workers import run_beside
 from tui.terminal import UnattendedApp
 from widgets.lines import Span, Tone
 from widgets.untrusted import cut_to, displayable
@@ -199,7 +201,7 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
         # What is open already is no news.
         self._tell_news(self.snapshot)
         if self.replay is not None:
-            self.run_worker(self._read_marks(self.replay), name="marks", exit_on_error=False)
+            run_beside(self, partial(self._read_marks, self.replay), name="marks", group="marks")
         if self.options.notice is not None:
             self.call_after_refresh(self.tell, self.options.notice, "busy")
 
@@ -417,7 +419,7 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
             self.set_timer(0.04, self.show_now)
 
         self.tell(f"{words} …")
-        self.run_worker(run(), name=words, group="commands", exit_on_error=False)
+        run_beside(self, run, name=words, group="commands")
 
     def push_line(self, name: str, line: str) -> str | None:
         """Push what was typed: a topic, an event, and a payload in JSON.
@@ -526,7 +528,7 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
             else:
                 self.tell(f"{what}: {path}")
 
-        self.run_worker(run(), name=what, group="files", exit_on_error=False)
+        run_beside(self, run, name=what, group="files")
 
     def action_choose_theme(self) -> None:
         """Choose a theme, each seen as the cursor comes to it."""

@@ -18,7 +18,6 @@ from tui.control.alerts_view import (
     AlertsView,
     AlertView,
     AwayView,
-    for_json,
     state_words,
     tally,
     warnings,
@@ -39,7 +38,7 @@ from tui.control.shell import (
 )
 from tui.control.text import columns, cut_to, padded, printable
 from tui.control.view import SnapshotView, not_the_present
-from tui.formats import NOTHING, time_of_day
+from tui.formats import NOTHING, for_json, time_of_day
 
 T = TypeVar("T", int, float)
 
@@ -340,14 +339,14 @@ def _export(args: argparse.Namespace) -> int:
         pages = _pages(engine, left)
         page = next(pages, ())
         if as_csv:
-            from tui.control.alert_export import CsvExport
+            from tui.alert_export import CsvExport
 
             rows = CsvExport(sys.stdout)
         while page:
-            if as_csv:
-                rows.add(page)
-            else:
-                for entry in page:
+            for entry in page:
+                if as_csv:
+                    rows.add(for_json(entry))
+                else:
                     print_json(for_json(entry))
             page = next(pages, ())
     return OK

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tui.control import protocol
-from tui.control.alerts_view import for_json
 from tui.control.choice import by_beginning
 from tui.control.client import ControlClient, RefusedError
 from tui.control.shell import COLUMNS, COMMAND_SECONDS, FAILED, OK, client, fail, print_json, tell, wants_json
@@ -24,7 +23,7 @@ from tui.control.watch_view import (
     service_json,
     worst_first,
 )
-from tui.formats import duration, time_of_day
+from tui.formats import duration, for_json, time_of_day
 
 _MOST_RESOLVED = 10
 """Resolved incidents that are listed; all of those that the engine shows are in the JSON."""

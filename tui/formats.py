@@ -1,9 +1,13 @@
-"""Times, lengths and amounts in words short enough for a screen of 80 columns."""
+"""Times, lengths and amounts in words short enough for a screen of 80 columns, and values as JSON."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
+
+import msgspec
 
 NOTHING = "\N{EN DASH}"
 """Stands where a value is not known; never a zero."""
@@ -71,3 +75,21 @@ def rate(per_second: float) -> str:
     if per_second <= 0:
         return "0"
     return f"{per_second:.1f}" if per_second < 99.95 else f"{per_second:,.0f}"
+
+
+def for_json(value: object) -> Any:
+    """A value as JSON has it here: fields in camelCase, the keys of mappings as they are."""
+    if isinstance(value, msgspec.Struct):
+        tag = value.__struct_config__.tag
+        fields = {_camel(name): for_json(getattr(value, name)) for name in value.__struct_fields__}
+        return fields if tag is None else {"kind": tag, **fields}
+    if isinstance(value, tuple):
+        return [for_json(each) for each in value]
+    if isinstance(value, Mapping):
+        return {key: for_json(each) for key, each in value.items()}
+    return value
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

@@ -340,7 +340,7 @@ def _alerts(families: Families, alerts: AlertsSnapshot) -> dict[str, int]:
             int(alerts.playing is not None) + len(alerts.beside),
         ),
         ("alerts_held_in_memory", "Alerts that the store has not answered for.", alerts.held_in_memory),
-        ("alerts_store_failing", "1 while the store does not answer.", int(alerts.store is not None)),
+        ("alerts_store_failing", "1 while the store does not answer.", int(alerts.store_fails)),
         ("alerts_rules_failing", "1 while the rules' file is not used.", int(alerts.rules is not None)),
         ("alerts_sources_away", "Sources that are away: alerts in them are not seen.", len(alerts.away)),
     ):

@@ -368,19 +368,20 @@ async def test_a_store_that_cannot_write_is_one_of_the_queues_troubles(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("store", "words"),
+    ("store", "fails", "words"),
     [
-        ("the disk has not answered for 12 s; 3 held in memory; 1 dropped", "the disk has not answered"),
-        ("the disk is full; 0 held in memory", "the disk is full"),
-        ("file is not a database; kept aside as x; a new file was begun", None),
-        ("written; 3 dropped", None),
-        (None, None),
+        ("the disk has not answered for 12 s; 1 dropped", True, "the disk has not answered"),
+        ("the disk is full", True, "the disk is full"),
+        ("file is not a database; kept aside as x; a new file was begun", False, None),
+        ("written; 3 dropped", False, None),
+        (None, False, None),
     ],
 )
 def test_the_words_of_a_store_do_not_tick_and_a_notice_is_no_trouble(
-    store: str | None, words: str | None
+    store: str | None, fails: bool, words: str | None
 ) -> None:
-    snapshot = Snapshot(sequence=1, taken_at=0.0, started_at=0.0, alerts=AlertsSnapshot(store=store))
+    alerts = AlertsSnapshot(store=store, store_fails=fails)
+    snapshot = Snapshot(sequence=1, taken_at=0.0, started_at=0.0, alerts=alerts)
     found = [each.words for each in judge(snapshot, 0.0, Memory(), QUIET)]
     assert found == ([] if words is None else [f"the store: {words}"])
 

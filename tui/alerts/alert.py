@@ -24,6 +24,9 @@ Outcome = Literal[
     "rejected",
 ]
 
+TEST_SOURCE = "test"
+"""The source of alerts that somebody made to try them out: they make room for all others."""
+
 MOST_TITLE = 200
 """Characters of ``who`` and of ``title``."""
 MOST_MESSAGE = 500

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from msgspec.structs import replace
@@ -78,6 +78,8 @@ class AlertQueue(Playback):
         self._duplicates = 0
         self._ignored = 0
         self._undo: deque[tuple[tuple[Entry, Alert], ...]] = deque(maxlen=MOST_UNDO)
+        # What is renewed, until it is taken in.
+        self._renewed: set[str] = set()
         # What was ordered here before it was known what an earlier run was ordered.
         self._was_resumed = False
         self._unmuted: set[str] = set()
@@ -381,6 +383,9 @@ class AlertQueue(Playback):
             return self._done(False, "it has not ended yet")
         if alert.outcome == "rejected":
             return self._done(False, "it could not be read, so there is nothing to show")
+        if alert.id in self._renewed or any(one.requeued_from == alert.id for one in self._open()):
+            return self._done(False, "it waits or plays once more already")
+        self._renewed.add(alert.id)
         # Undo would bring it back a second time.
         kept = (tuple(each for each in step if each[0].alert.id != alert.id) for step in self._undo)
         self._undo = deque(filter(None, kept), maxlen=MOST_UNDO)
@@ -389,12 +394,14 @@ class AlertQueue(Playback):
             alert, id=new_id(accepted_at, self._chance), accepted_at=accepted_at, source_id=None,
             place=self._next_place(accepted_at), state="waiting", outcome=None, reason="", sent_at=None,
             confirmed=False, seen=False, ended_at=None, into=None, requeued_from=alert.id, tries=0,
-            grown_at=None,
+            grown_at=None, collapse=0.0,
         )  # fmt: skip
 
     def requeue(self, again: Alert) -> Done:
-        """Takes in what :meth:`renew` made; mutes do not stop it."""
+        """Takes in what :meth:`renew` made; mutes do not stop it, and nothing new makes it grow."""
         now = self._enter()
+        if again.requeued_from is not None:
+            self._renewed.discard(again.requeued_from)
         self._record.accept(again.id)
         self._join(Entry(again, now, now))
         self._drop_surplus()
@@ -491,6 +498,10 @@ class AlertQueue(Playback):
             entry.alert = replace(entry.alert, **as_not_played(entry.alert))
             removed.append((entry, ended))
         self._undo.append(tuple(removed))
+
+    def _open(self) -> Iterator[Alert]:
+        yield from (stage.entry.alert for stage in self._stages())
+        yield from (entry.alert for entry in self._waiting)
 
     def _next_place(self, epoch: float) -> float:
         # By the epoch, so that alerts of an earlier run that the store brings late stand in front; never

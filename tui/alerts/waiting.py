@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from tui.alerts.alert import Alert
+from tui.alerts.alert import TEST_SOURCE, Alert
 
 
 class Entry:
@@ -79,10 +79,12 @@ class WaitingLine:
 
     def least(self) -> Entry:
         """Which one makes room: of the lowest priority the one that arrived first, and those that were on
-        their way to the overlays already after the others."""
-        lowest = self._entries[-1].alert.priority
+        their way to the overlays already after the others; a test alert before all that are none."""
+        tests = [entry for entry in self._entries if entry.alert.source == TEST_SOURCE]
+        candidates = tests or self._entries
+        lowest = candidates[-1].alert.priority
         return min(
-            (entry for entry in self._entries if entry.alert.priority == lowest),
+            (entry for entry in candidates if entry.alert.priority == lowest),
             key=lambda entry: (entry.alert.tries > 0, entry.arrived, entry.alert.place),
         )
 

@@ -6,7 +6,6 @@ The names and meanings are those of :mod:`tui.engine.alert_values`. All words re
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
@@ -14,6 +13,7 @@ from tui.control.text import printable
 from tui.formats import time_of_day
 
 _TIMES = "\N{MULTIPLICATION SIGN}"
+_TEST_SOURCE = "test"
 _WAITS = ("paused", "held", "waiting for overlays")
 
 
@@ -47,6 +47,8 @@ class AlertView(msgspec.Struct, frozen=True, tag_field="kind", tag="alert"):
     def what(self) -> str:
         """What is shown of it, and of how many events."""
         words = printable(self.title or self.message)
+        if self.source == _TEST_SOURCE:
+            words = f"(test) {words}"
         return f"{words} {_TIMES}{self.count}".lstrip() if self.count > 1 else words
 
 
@@ -125,6 +127,9 @@ def warnings(alerts: AlertsView) -> list[str]:
         held = alerts.held_in_memory
         kept = f"; {held} alert{'' if held == 1 else 's'} in memory alone" if held else ""
         found.append(f"the store: {alerts.store}{kept}")
+    if len(alerts.waiting) >= alerts.most_waiting:
+        dropped = sum(outcomes.get("dropped", 0) for outcomes in alerts.counts.values())
+        found.append(f"the queue is full: {dropped} dropped since the start")
     if alerts.rules is not None:
         found.append(f"the rules: {alerts.rules}")
     if alerts.warning is not None:
@@ -155,21 +160,3 @@ def tally(counts: Mapping[str, int]) -> str:
     """How many came to which outcome, the most frequent first."""
     ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     return printable(", ".join(f"{number} {outcome}" for outcome, number in ordered))
-
-
-def for_json(value: object) -> Any:
-    """A view as JSON has it here: fields in camelCase, the keys of mappings as they are."""
-    if isinstance(value, msgspec.Struct):
-        tag = value.__struct_config__.tag
-        fields = {_camel(name): for_json(getattr(value, name)) for name in value.__struct_fields__}
-        return fields if tag is None else {"kind": tag, **fields}
-    if isinstance(value, tuple):
-        return [for_json(each) for each in value]
-    if isinstance(value, Mapping):
-        return {key: for_json(each) for key, each in value.items()}
-    return value
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)

@@ -6,6 +6,7 @@ import unicodedata
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _ELLIPSIS = "…"
+_JOINERS = (0x200C, 0x200D)
 
 
 def printable(text: str, most: int = 500) -> str:
@@ -46,6 +47,9 @@ def _one(character: str) -> str:
         return chr(0x2400 + code)
     if code == 0x7F:
         return "\N{SYMBOL FOR DELETE}"
+    if code in _JOINERS:
+        # A joined emoji is shown as its parts, in columns that terminals agree on.
+        return ""
     category = unicodedata.category(character)
     if category in ("Zl", "Zp") or code == 0x85:
         return "\N{SYMBOL FOR NEWLINE}"

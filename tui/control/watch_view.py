@@ -11,9 +11,8 @@ from typing import Any
 
 import msgspec
 
-from tui.control.alerts_view import for_json
 from tui.control.text import printable
-from tui.formats import duration
+from tui.formats import duration, for_json
 
 _SEVERITIES = {"critical": "✗", "warning": "◐", "info": "○"}
 _STATES = {"good": "●", "busy": "◐", "bad": "✗", "off": "○"}

@@ -168,15 +168,23 @@ class AlertKeeping:
 
     @property
     def held(self) -> int:
-        """How many rows wait for a store that does not answer."""
-        state = None if self._store is None else self._store.state
-        return 0 if state is None or state.ok else state.held
+        """How many alerts wait for a store that does not answer."""
+        return 0 if self._store is None or self._store.state.ok else len(self._unwritten)
+
+    @property
+    def fails(self) -> bool:
+        """The store does not answer, or cannot write."""
+        return self._store is not None and not self._store.state.ok
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong with the store; None while it answers, and where there is none."""
+        """What is to be said of the store, without the number held; None while all is well, and where there
+        is none."""
         state = None if self._store is None else self._store.state
-        return None if state is None or (state.ok and state.words == "written") else state.words
+        if state is None or (state.ok and state.words == "written"):
+            return None
+        dropped = f"; {state.dropped} dropped" if state.dropped else ""
+        return f"{state.trouble}{dropped}" if state.trouble else state.words
 
     # What is asked of it
 

@@ -119,7 +119,9 @@ class AlertsSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     held_in_memory: int = 0
     """Alerts that the store has not answered for."""
     store: str | None = None
-    """What is wrong with the store; None while it answers."""
+    """What is to be said of the store; None while it answers and lost nothing."""
+    store_fails: bool = False
+    """It does not answer, or cannot write."""
     rules: str | None = None
     """What is wrong with the rules' file; None while it is used, or none is set."""
     warning: str | None = None

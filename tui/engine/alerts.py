@@ -6,11 +6,11 @@ import asyncio
 import hashlib
 import logging
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tui.alerts.alert import Alert, new_id
+from tui.alerts.alert import TEST_SOURCE, Alert, new_id
 from tui.alerts.delivery import Delivery
 from tui.alerts.events import sample, type_of
 from tui.alerts.options import EVENTS, AlertOptions, SourceOptions
@@ -62,7 +62,6 @@ from tui.store.alert_store import AlertStore
 log = logging.getLogger("tui.engine.alerts")
 
 MOST_TEST = 500
-TEST_SOURCE = "test"
 
 _MOST_RECENT = 50
 _TELL_EVERY = 60.0
@@ -490,7 +489,7 @@ class AlertDesk:
             case "undo":
                 return queue.undo()
             case "test":
-                return self._test(command.type or "", command.count)
+                return await self._test(command.type or "", command.count)
             case "requeue":
                 alert = await self._alert_of(id)
                 if isinstance(alert, CommandResult):
@@ -510,12 +509,35 @@ class AlertDesk:
         self._keeping.write([again], take_in)
         return await done
 
-    def _test(self, type: str, count: int) -> Done:
+    async def _test(self, type: str, count: int) -> Done:
         if not type or not 1 <= count <= MOST_TEST:
             return Done(False, f"expected a type and a count from 1 to {MOST_TEST}")
-        for _ in range(count):
-            self._arrive(type, sample(type, self._chance, self._clock.time()), TEST_SOURCE, None)
-        return Done(True, f"{count} test alert{'s' if count > 1 else ''} of type {type}")
+        payloads = (sample(type, self._chance, self._clock.time()) for _ in range(count))
+        found = [self._queue.judge_arrival(type, payload, source=TEST_SOURCE) for payload in payloads]
+        alerts = [alert for alert in found if alert is not None]
+        ended = Counter({"ignored": count - len(alerts)})
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def take_in() -> None:
+            ended.subtract(self._ended_of(alerts[0].type))
+            for alert in alerts:
+                self._queue.admit(alert)
+            ended.update(self._ended_of(alerts[0].type))
+            self._settle()
+            if not done.done():
+                done.set_result(None)
+
+        if alerts:
+            self._keeping.write(alerts, take_in)
+            await done
+        what = ", ".join(f"{number} {outcome}" for outcome, number in ended.most_common() if number)
+        plural = "s" if count > 1 else ""
+        words = f"{count} test alert{plural} of type {type}"
+        return Done(True, f"{words}: {what} at once" if what else words)
+
+    def _ended_of(self, type: str) -> dict[str, int]:
+        outcomes = self._queue.view().outcomes
+        return {each.outcome: each.number for each in outcomes if each.type == type}
 
     async def _alert_of(self, id: str) -> Alert | CommandResult:
         found = find(self._queue.view(), id)
@@ -566,6 +588,7 @@ class AlertDesk:
             can_undo=view.can_undo,
             held_in_memory=self._keeping.held,
             store=self._keeping.trouble,
+            store_fails=self._keeping.fails,
             rules=self._rules_trouble,
             warning=foreign,
         )

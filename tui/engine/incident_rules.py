@@ -375,8 +375,8 @@ def _of_alerts(
     for count, what in ((memory.dropped, "dropped"), (memory.failed, "failed")):
         if count:
             troubles.append(f"{count} alert{'s' if count > 1 else ''} {what}")
-    if (store := _store_trouble(alerts.store)) is not None:
-        troubles.append(f"the store: {store}")
+    if alerts.store_fails:
+        troubles.append(f"the store: {_unticking(alerts.store or '')}")
     for source in memory.away(now):
         name = source.partition(" ")[0]
         if name in connections and _is_off(connections[name]):
@@ -389,11 +389,6 @@ def _of_alerts(
         yield Finding("queue_dropping", ALERTS, "; ".join(troubles), tuple(dict.fromkeys(concerned)))
 
 
-def _store_trouble(words: str | None) -> str | None:
-    """What keeps the store from writing, without counts that change all the time.
-
-    None while it writes, though it may have something to say: of a file that it found broken, or of rows
-    lost long ago.
-    """
-    trouble, holds, _ = (words or "").partition(" held in memory")
-    return _TICKING.sub("", trouble.rpartition(";")[0]) if holds else None
+def _unticking(words: str) -> str:
+    """What keeps the store from writing, without what changes all the time."""
+    return _TICKING.sub("", words.partition(";")[0])

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import io
+import json
 from collections.abc import Iterable
 from typing import NamedTuple, get_args
 
-import msgspec
-
+from tui.alert_export import CsvExport
 from tui.engine.api import AlertContent, AlertOutcome, AlertsSnapshot, AlertSummary, SourceAway
-from tui.formats import NOTHING, time_of_day
+from tui.formats import NOTHING, for_json, time_of_day
 from tui.presenters.alert_figures import Counts, folded, labelled
 from tui.presenters.alerts import ALERT_TYPES
 from tui.presenters.frames import milliseconds, pretty
@@ -20,25 +19,6 @@ from widgets.untrusted import displayable
 OUTCOMES: tuple[AlertOutcome, ...] = get_args(AlertOutcome)
 
 _MOST_SHOWN = 16 * 1024
-_COLUMNS = (
-    "ended_at",
-    "accepted_at",
-    "sent_at",
-    "id",
-    "type",
-    "outcome",
-    "reason",
-    "confirmed",
-    "priority",
-    "count",
-    "duration",
-    "who",
-    "title",
-    "message",
-    "source",
-)
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""With these a cell begins that a spreadsheet would run."""
 
 
 class AlertFilter(NamedTuple):
@@ -147,37 +127,14 @@ def content_lines(content: AlertContent, now: float, width: int) -> list[Line]:
 
 
 def json_lines(entries: Iterable[AlertSummary | SourceAway]) -> bytes:
-    """One JSON object a line, with every field: ``kind`` tells alerts from absences."""
-    return b"".join(msgspec.json.encode(_sendable(entry)) + b"\n" for entry in entries)
+    """One JSON object a line, in ASCII, as ``overlayctl alerts export`` writes them."""
+    return "".join(json.dumps(for_json(entry)) + "\n" for entry in entries).encode()
 
 
 def csv_lines(entries: Iterable[AlertSummary | SourceAway]) -> bytes:
-    """A table with a heading; an absence has the type ``(away)``. Times are epoch seconds.
-
-    A text that a spreadsheet would take for a formula begins with an apostrophe: a viewer chose it.
-    """
+    """A table with a heading, as ``overlayctl alerts export --format csv`` writes it."""
     file = io.StringIO(newline="")
-    writer = csv.writer(file)
-    writer.writerow(_COLUMNS)
+    rows = CsvExport(file)
     for entry in entries:
-        if isinstance(entry, SourceAway):
-            away = {"ended_at": entry.until, "accepted_at": entry.since, "type": "(away)"}
-            values = {**away, "outcome": "away", "source": entry.source}
-        else:
-            values = msgspec.structs.asdict(entry)
-        writer.writerow([_cell(values.get(column)) for column in _COLUMNS])
+        rows.add(for_json(entry))
     return file.getvalue().encode(errors="replace")
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return "" if value is None else value
-
-
-def _sendable(entry: AlertSummary | SourceAway) -> dict[str, object]:
-    values: dict[str, object] = {"kind": "away" if isinstance(entry, SourceAway) else "alert"}
-    for name, value in msgspec.structs.asdict(entry).items():
-        # Half of a surrogate pair is no text that a file can hold.
-        values[name] = value.encode(errors="replace").decode() if isinstance(value, str) else value
-    return values

@@ -36,6 +36,7 @@ OUTCOME_TONES: dict[AlertOutcome, Tone] = {
 }
 _STATES = {"SENT, unconfirmed": "unconfirmed", "NOT DELIVERED": "nowhere", "TRYING AGAIN": "retrying"}
 """Of what plays, where there is less room than on row 2."""
+_TEST_SOURCE = "test"
 _WAITS_FOR = "waiting for overlays: "
 
 
@@ -92,7 +93,7 @@ def _nothing_on_air(alerts: AlertsSnapshot, now: float) -> OnAirValue:
         state += ":" if words[0] else ""
     elif state:
         words.insert(0, "nothing on air")
-    urgent = bool(state) or any(short in ("store trouble", "source away") for short, _ in told)
+    urgent = bool(state) or any(short in ("store trouble", "queue full", "source away") for short, _ in told)
     return OnAirValue(
         "busy" if urgent else "quiet",
         state or "nothing on air",
@@ -144,6 +145,8 @@ def troubles(alerts: AlertsSnapshot, now: float) -> list[tuple[str, str]]:
     if alerts.store is not None:
         held = f"; {alerts.held_in_memory:,} in memory only" if alerts.held_in_memory else ""
         told.append(("store trouble", f"store trouble: {alerts.store}{held}"))
+    if len(alerts.waiting) >= alerts.most_waiting:
+        told.append(("queue full", f"queue full: {dropped(alerts):,} dropped since the start"))
     for away in alerts.away:
         since = time_of_day(away.since, now)
         told.append(("source away", f"source away since {since}: {away.source}, alerts in it not seen"))
@@ -152,6 +155,11 @@ def troubles(alerts: AlertsSnapshot, now: float) -> list[tuple[str, str]]:
     if alerts.warning is not None:
         told.append(("warning", alerts.warning))
     return told
+
+
+def dropped(alerts: AlertsSnapshot) -> int:
+    """How many were dropped in this session because the queue was full."""
+    return sum(outcomes.get("dropped", 0) for outcomes in alerts.counts.values())
 
 
 # Rows ---------------------------------------------------------------------------------------------
@@ -164,6 +172,8 @@ def said(alert: AlertSummary) -> str:
         words = alert.title
     else:
         words = f"{who}, {alert.title}" if alert.title else who
+    if alert.source == _TEST_SOURCE:
+        words = f"(test) {words}"
     return f"{words}: {alert.message}" if alert.message else words
 
 

@@ -27,7 +27,7 @@ _RULES = {
     "channel_refused": "channel refused",
     "report_stale": "report stale",
     "endpoint_unhealthy": "endpoint unhealthy",
-    "queue_dropping": "queue dropping",
+    "queue_dropping": "alert queue",
     "undecodable": "undecodable frames",
 }
 _ENTRY_TONES: dict[str, Tone] = {"info": "plain", "warning": "busy", "error": "bad"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -20,6 +21,7 @@ from tui.keymap import answering
 from tui.presenters import alert_history as history
 from tui.presenters import alerts as present
 from tui.screens.base import SupervisorScreen
+from tui.screens.workers import run_beside
 from widgets.untrusted import displayable
 
 MOST_EXPORTED = 100_000
@@ -189,12 +191,12 @@ class AlertActionsScreen(SupervisorScreen):
 
     def _start_export(self, ending: str, encode: _Encode) -> None:
         if self.queue() is not None:
-            self.run_worker(
-                self._export_alerts(ending, encode),
+            run_beside(
+                self,
+                partial(self._export_alerts, ending, encode),
                 name="export",
                 group="export",
                 exclusive=True,
-                exit_on_error=False,
             )
 
     async def _export_alerts(self, ending: str, encode: _Encode) -> None:

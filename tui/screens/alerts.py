@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from textual import events
 from textual.containers import Horizontal, Vertical
@@ -26,6 +27,7 @@ from tui.screens.bindings import bindings
 from tui.screens.details import LinesPane
 from tui.screens.lists import ListScreen
 from tui.screens.text import LinesScreen
+from tui.screens.workers import run_beside
 from widgets.alert_list import AlertList, alert_heading
 from widgets.cursor_list import CursorList
 from widgets.hint_line import Hint
@@ -234,7 +236,7 @@ class AlertsScreen(ListScreen):
         else:
             return
         self._reading, self._day_of, self._day_asked_at = True, day_of, now
-        self.run_worker(self._read(before, limit), name="alert history", group="history", exit_on_error=False)
+        run_beside(self, partial(self._read, before, limit), name="alert history", group="history")
 
     async def _read(self, before: str | None, limit: int) -> None:
         wanted = self.wanted_history
@@ -348,9 +350,7 @@ class AlertsScreen(ListScreen):
     def action_alerts_details(self) -> None:
         """Show everything known of the selected alert."""
         if (alert := self._pointed_at()) is not None:
-            self.run_worker(
-                self._open(alert.id), name="alert", group="alert", exclusive=True, exit_on_error=False
-            )
+            run_beside(self, partial(self._open, alert.id), name="alert", group="alert", exclusive=True)
 
     async def _open(self, id: str) -> None:
         answer = await self.supervisor.engine.alert(id)

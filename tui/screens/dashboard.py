@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from textual import events
 from textual.containers import Container, Vertical
@@ -17,6 +18,7 @@ from tui.screens.bindings import bindings
 from tui.screens.details import LinesPane
 from tui.screens.layout import BESIDE_WIDTH, FACTS_WIDTH, Rows, share_rows
 from tui.screens.lists import HISTORY_EVERY, ConnectionScreen
+from tui.screens.workers import run_beside
 from widgets.alert_list import AlertPane
 from widgets.change_log import ChangeLog
 from widgets.channel_table import ChannelTable, channel_heading
@@ -253,12 +255,8 @@ class DashboardScreen(ConnectionScreen):
         if wanted == self._history_of:
             return
         self._history_of = wanted
-        self.run_worker(
-            self._read_history(selected.name),
-            name="history",
-            group="history",
-            exclusive=True,
-            exit_on_error=False,
+        run_beside(
+            self, partial(self._read_history, selected.name), name="history", group="history", exclusive=True
         )
 
     async def _read_history(self, name: str) -> None:

@@ -11,6 +11,7 @@ from tui.engine.api import ConnectionHistory, ConnectionSnapshot, Snapshot
 from tui.replay.controls import Position
 from tui.screens.layout import HEALTH_COLUMNS, HEARTBEAT_COLUMNS, TRAFFIC_COLUMNS
 from tui.screens.lists import HISTORY_EVERY, ConnectionScreen
+from tui.screens.workers import run_beside
 from widgets.facts import Fact, fact_lines
 from widgets.hint_line import Hint
 from widgets.indicator import ConnectionIndicator
@@ -87,9 +88,7 @@ class DetailsScreen(ConnectionScreen):
         wanted = (connection.metrics, int(now // HISTORY_EVERY))
         if wanted != self._history_of:
             self._history_of = wanted
-            self.run_worker(
-                self._read_history(), name="history", group="history", exclusive=True, exit_on_error=False
-            )
+            run_beside(self, self._read_history, name="history", group="history", exclusive=True)
 
     async def _read_history(self) -> None:
         answer = await self.supervisor.engine.history(self._connection_name)

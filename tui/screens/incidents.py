@@ -12,6 +12,7 @@ from tui.presenters import incidents as present
 from tui.screens.bindings import bindings
 from tui.screens.details import LinesPane
 from tui.screens.lists import ListScreen
+from tui.screens.workers import run_beside
 from widgets.cursor_list import CursorList
 from widgets.hint_line import Hint
 from widgets.incident_list import IncidentList, incident_heading
@@ -192,9 +193,7 @@ class TimelineScreen(_IncidentActions):
             wanted = ("gone",)
         if wanted != self._timeline_of:
             self._timeline_of = wanted
-            self.run_worker(
-                self._read(), name="timeline", group="timeline", exclusive=True, exit_on_error=False
-            )
+            run_beside(self, self._read, name="timeline", group="timeline", exclusive=True)
         self._lay_out(now)
 
     def _lay_out(self, now: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable
+from functools import partial
 from typing import get_args
 
 from textual.widget import Widget
@@ -15,6 +16,7 @@ from tui.presenters import frames as present
 from tui.screens.bindings import bindings
 from tui.screens.lists import ListScreen
 from tui.screens.text import TextScreen
+from tui.screens.workers import run_beside
 from widgets.cursor_list import CursorList
 from widgets.frame_list import FrameList, frame_heading
 from widgets.hint_line import Hint
@@ -93,7 +95,7 @@ class InspectorScreen(ListScreen):
         if self._reading or not self.is_current:
             return
         self._reading = True
-        self.run_worker(self._read(), name="frames", group="frames", exit_on_error=False)
+        run_beside(self, self._read, name="frames", group="frames")
 
     async def _read(self) -> None:
         try:
@@ -214,9 +216,7 @@ class InspectorScreen(ListScreen):
     def action_open(self) -> None:
         """Show the selected frame with its payload."""
         if (cursor := self._selected_cursor()) is not None:
-            self.run_worker(
-                self._open(cursor), name="frame", group="frame", exclusive=True, exit_on_error=False
-            )
+            run_beside(self, partial(self._open, cursor), name="frame", group="frame", exclusive=True)
 
     async def _open(self, cursor: int) -> None:
         answer = await self.supervisor.engine.frame(self._connection_name, cursor)
@@ -229,9 +229,7 @@ class InspectorScreen(ListScreen):
     def action_copy(self) -> None:
         """Send the selected frame's payload to the terminal's clipboard."""
         if (cursor := self._selected_cursor()) is not None:
-            self.run_worker(
-                self._copy(cursor), name="copy", group="frame", exclusive=True, exit_on_error=False
-            )
+            run_beside(self, partial(self._copy, cursor), name="copy", group="frame", exclusive=True)
 
     async def _copy(self, cursor: int) -> None:
         answer = await self.supervisor.engine.frame(self._connection_name, cursor)
@@ -242,7 +240,7 @@ class InspectorScreen(ListScreen):
 
     def action_export(self) -> None:
         """Write the frames that are shown to a file."""
-        self.run_worker(self._export(), name="export", group="export", exclusive=True, exit_on_error=False)
+        run_beside(self, self._export, name="export", group="export", exclusive=True)
 
     async def _export(self) -> None:
         lines, gone = [], 0

@@ -55,6 +55,7 @@ class StoreState(msgspec.Struct, frozen=True):
     Attributes:
         ok: the last attempt to reach the file succeeded, and none hangs.
         words: for a person.
+        trouble: what is in the way, without the numbers; empty when nothing is.
         held: rows in memory that are not known to be written.
         dropped: rows lost since the start: beyond the bound, put after the end, or not fit to be written.
     """
@@ -63,6 +64,7 @@ class StoreState(msgspec.Struct, frozen=True):
     words: str
     held: int
     dropped: int = 0
+    trouble: str = ""
 
 
 class StoreError(Exception):
@@ -230,7 +232,7 @@ class AlertStore:
             words = f"{trouble}; {held} held in memory"
         if dropped:
             words += f"; {dropped} dropped"
-        return StoreState(ok=trouble is None, words=words, held=held, dropped=dropped)
+        return StoreState(trouble is None, words, held, dropped, trouble or "")
 
     def close(self, timeout: float) -> bool:
         """Take no more rows, and wait at most ``timeout`` seconds until all are written.
