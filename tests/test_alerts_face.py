@@ -552,6 +552,23 @@ async def test_every_size_holds() -> None:
                 assert len(screen_lines(app)) == size[1]
 
 
+async def test_a_full_queue_and_test_alerts_are_told() -> None:
+    engine = evening()
+    trial = ended("trial", "shown", who="tester", at=NOW - 5)
+    engine.change_alerts(
+        waiting=tuple(evening_alerts().waiting[0] for _ in range(50)),
+        counts={"raid": {"dropped": 58, "shown": 1}, "sub": {"dropped": 1}},
+        recent=(msgspec.structs.replace(trial, source="test"),),
+    )
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, "queue full")
+        await pilot.press("a", "tab")
+        await until_seen(pilot, "queue full: 59 dropped since the start")
+        await pilot.press("tab", "G")
+        await until_seen(pilot, "(test) tester")
+
+
 # Files
 
 

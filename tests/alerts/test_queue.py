@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from tests.alerts.driver import EPOCH, Driver
-from tui.alerts.alert import MOST_PAYLOAD, Alert
+from tui.alerts.alert import MOST_PAYLOAD, TEST_SOURCE, Alert
 from tui.alerts.events import type_of
 from tui.alerts.playback import MOST_TRIES
 from tui.alerts.rules import Rule, Rules
 from tui.alerts.rules_file import load
 from tui.alerts.seen import MOST_SEEN
-from tui.alerts.view import Clear, Clears, Show, Standing, Update
+from tui.alerts.view import Clear, Clears, Done, Show, Standing, Update
 
 
 def ruled(tmp_path: Path, text: str) -> Rules:
@@ -795,6 +795,41 @@ def test_requeue_makes_a_new_alert_of_an_old_one() -> None:
     assert done.id is not None
     new = driver.rows[done.id]
     assert (new.requeued_from, new.title, new.outcome, new.tries) == (old.id, old.title, None, 1)
+
+
+def test_one_that_is_requeued_is_so_once_and_nothing_new_makes_it_grow() -> None:
+    driver = Driver(there=False)
+    old = driver.arrive("follow")
+    driver.queue.remove(old.id)
+    driver.drain()
+    first = driver.queue.renew(driver.rows[old.id])
+    assert isinstance(first, Alert)
+    twice = Done(False, "it waits or plays once more already")
+    assert driver.queue.renew(driver.rows[old.id]) == twice, "on its way to the store"
+    assert driver.queue.requeue(first).ok
+    assert driver.queue.renew(driver.rows[old.id]) == twice
+    new = driver.arrive("follow", {"user_name": "zed"})
+    assert driver.waiting() == [first.id, new.id]
+    driver.queue.remove(first.id)
+    assert isinstance(driver.queue.renew(driver.rows[old.id]), Alert)
+
+
+def test_test_alerts_make_room_for_all_others() -> None:
+    driver = Driver(there=False, most_waiting=3)
+
+    def test(type: str) -> str:
+        alert = driver.queue.judge_arrival(type, {"user_name": "mira"}, source=TEST_SOURCE)
+        assert alert is not None
+        driver.queue.admit(alert)
+        return alert.id
+
+    follow = driver.arrive("follow")
+    tests = [test("raid") for _ in range(5)]
+    driver.drain()
+    assert driver.waiting() == [tests[3], tests[4], follow.id]
+    others = [driver.arrive("sub", {"user_name": f"viewer {n}"}) for n in range(2)]
+    assert counts(driver) == {("raid", "dropped"): 4, ("sub", "collapsed"): 1}
+    assert driver.waiting() == [tests[4], others[0].id, follow.id]
 
 
 def test_what_cannot_be_read_is_kept_bounded_and_cannot_be_requeued() -> None:

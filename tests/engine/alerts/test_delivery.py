@@ -277,3 +277,17 @@ async def test_floods_of_one_kind_become_one_alert_each(hub: Hub, tmp_path: Path
         assert [(each.type, each.count) for each in waiting] == [("raid", 1), ("gift", 1), ("follow", 500)]
         assert "500" in waiting[2].title
         assert alerts(supervisor).counts == {"follow": {"collapsed": 499}}
+
+
+async def test_the_answer_to_test_alerts_says_what_became_of_them(hub: Hub, tmp_path: Path) -> None:
+    async with engine(hub, tmp_path, most_waiting=3) as supervisor:
+        await do(supervisor, "pause")
+        hub.happen("cheer", user_name="mira")
+        await eventually(lambda: alerts(supervisor).waiting, "waits")
+        await do(supervisor, "mute", type="raid", seconds=60.0)
+        assert await do(supervisor, "test", type="cheer", count=2) == "2 test alerts of type cheer"
+        words = "10 test alerts of type cheer: 10 dropped at once"
+        assert await do(supervisor, "test", type="cheer", count=10) == words
+        assert await do(supervisor, "test", type="raid") == "1 test alert of type raid: 1 muted at once"
+        await eventually(lambda: len(alerts(supervisor).waiting) == 3, "full")
+        assert "mira" in [each.who for each in alerts(supervisor).waiting]
