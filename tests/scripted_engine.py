@@ -76,6 +76,7 @@ class ScriptedEngine:
         self.past: list[AlertSummary | SourceAway] = []
         """What its store has of the alerts that ended, the newest first."""
         self.past_refused: str | None = None
+        self.words_asked: tuple[str, ...] = ()
         self.services = ServicesSnapshot()
         self.incidents = IncidentsSnapshot()
         self.keeping = KeepingSnapshot()
@@ -208,9 +209,11 @@ class ScriptedEngine:
         limit: int = 100,
         type: str | None = None,
         outcome: AlertOutcome | None = None,
+        words: tuple[str, ...] = (),
     ) -> AlertPage | CommandResult:
         if self.past_refused is not None:
             return CommandResult(ok=False, message=self.past_refused)
+        self.words_asked = words
         found = [
             entry
             for entry in self.past

@@ -611,7 +611,7 @@ def written(folder: Path) -> list[str]:
         ("FOLL", "follow", None),
         ("skipped", None, "skipped"),
         ("sk follow", "follow", "skipped"),
-        # Several things begin so: what is held is searched, the store is not narrowed.
+        # Several things begin so: all that is told of an alert is searched.
         ("re", None, None),
         ("nothing such", None, None),
     ],
@@ -619,6 +619,17 @@ def written(folder: Path) -> list[str]:
 def test_a_filter_is_read_as_it_is_typed(text: str, type: str | None, outcome: str | None) -> None:
     wanted = alert_history.alert_filter(text, alerts.ALERT_TYPES)
     assert (wanted.type, wanted.outcome) == (type, outcome)
+
+
+async def test_a_viewer_is_found_by_name() -> None:
+    engine = evening()
+    engine.past = [*many(300), ended("bob", "shown", who="Bob", at=NOW - 9000)]
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("a", "slash", *"bob", "enter")
+        await until_seen(pilot, "only 'bob': 1")
+        assert any(" Bob" in line and "shown" in line for line in screen_lines(app))
+        assert engine.words_asked == ("bob",)
 
 
 def test_a_type_that_is_named_is_no_other_that_holds_its_name() -> None:

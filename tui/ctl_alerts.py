@@ -86,6 +86,8 @@ def add_alerts(
     outcomes = get_args(protocol.AlertOutcome)
     words = f"of this outcome alone: {', '.join(outcomes)}"
     history.add_argument("--outcome", metavar="OUTCOME", choices=outcomes, help=words)
+    words = "with each of these words in who and what it was"
+    history.add_argument("words", metavar="WORD", nargs="*", help=words)
     add("show", _show, "everything known of one alert").add_argument("id", metavar="ID")
     add("counts", _counts, "how many ended how, since the start and in the last 24 hours")
     for name, words in (
@@ -251,7 +253,9 @@ def _print_counts(counts: dict[str, dict[str, int]]) -> None:
 
 
 def _history(args: argparse.Namespace) -> int:
-    request = protocol.GetAlertHistory(id=1, limit=args.limit, alert_type=args.type, outcome=args.outcome)
+    request = protocol.GetAlertHistory(
+        id=1, limit=args.limit, alert_type=args.type, outcome=args.outcome, words=tuple(args.words)
+    )
     with client(args) as engine:
         page = engine.value(request, AlertPageView)
     if wants_json(args):

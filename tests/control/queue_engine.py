@@ -54,8 +54,11 @@ class QueueEngine(ScriptedEngine):
         limit: int = 100,
         type: str | None = None,
         outcome: AlertOutcome | None = None,
+        words: tuple[str, ...] = (),
     ) -> AlertPage | CommandResult:
-        self.pages.append({"before": before, "limit": limit, "type": type, "outcome": outcome})
+        self.pages.append(
+            {"before": before, "limit": limit, "type": type, "outcome": outcome, "words": words}
+        )
         if self.history_refused is not None:
             return self.history_refused
         begin = int(before or 0)

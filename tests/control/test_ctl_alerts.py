@@ -167,7 +167,7 @@ def test_history_counts_and_one_alert(folder: Path, run: Any) -> None:
     )
     with serving_queue(folder, engine):
         ran = run("alerts", "history", "--type", "raid", "--outcome", "shown", "--limit", "2")
-        assert engine.pages == [{"before": None, "limit": 2, "type": "raid", "outcome": "shown"}]
+        assert engine.pages == [{"before": None, "limit": 2, "type": "raid", "outcome": "shown", "words": ()}]
         first, second = ran.out.splitlines()
         assert f"{ended(5).id}  shown        raid  viewer_5  sent;␛ no; viewer_5 raids" in first
         assert second.endswith(": alerts in it not seen")
@@ -198,6 +198,14 @@ def test_history_counts_and_one_alert(folder: Path, run: Any) -> None:
         for arguments in (["history"], ["export"], ["export", "--format", "csv"]):
             refused = run("alerts", *arguments)
             assert (refused.status, refused.out, refused.err) == (1, "", "overlayctl: disk full\n")
+
+
+def test_the_history_is_searched_for_words(folder: Path, run: Any) -> None:
+    engine = QueueEngine(queue(), (ended(1),))
+    with serving_queue(folder, engine):
+        assert run("alerts", "history", "--type", "raid", "Mira", "raids").status == 0
+        assert engine.pages[-1]["type"] == "raid"
+        assert engine.pages[-1]["words"] == ("Mira", "raids")
 
 
 def test_the_export_is_whole_and_harmless(folder: Path, run: Any) -> None:

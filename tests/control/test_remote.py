@@ -137,7 +137,13 @@ async def test_the_alert_queue_is_the_engines(folder: Path) -> None:
 
         page = await face.alert_history(before="0", limit=5000, type="raid", outcome="shown")
         assert page == await engine.alert_history()
-        assert engine.pages[0] == {"before": "0", "limit": 1000, "type": "raid", "outcome": "shown"}
+        assert engine.pages[0] == {
+            "before": "0",
+            "limit": 1000,
+            "type": "raid",
+            "outcome": "shown",
+            "words": (),
+        }
         assert await face.alert(alert(1).id) == engine.contents[alert(1).id]
         assert await face.alert("nope") == CommandResult(ok=False, message="no alert nope")
 

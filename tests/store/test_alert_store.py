@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tui.store import alert_store as module
-from tui.store.alert_file import Row
+from tui.store.alert_file import Row, Wanted
 from tui.store.alert_store import AlertStore, StoreError, StoreState
 
 KILLS = int(os.environ.get("KILLS", "5"))
@@ -126,12 +126,15 @@ def test_what_is_put_is_there_after_a_restart_and_can_be_asked_for(path: Path) -
         store.put([row("w", open=True, data=b"second \x00\xff", source_id="s1")])
         # A question sees what was put before it.
         newest_first = sorted(ended, key=lambda row: (row.changed_at, row.id), reverse=True)
-        first = store.history(4, type="raid").result(LIMIT)
+        first = store.history(4, wanted=Wanted(type="raid")).result(LIMIT)
         cursor = (first[-1].changed_at, first[-1].id)
-        rest = store.history(100, before=cursor, type="raid").result(LIMIT)
+        rest = store.history(100, cursor, Wanted(type="raid")).result(LIMIT)
         assert first + rest == [row for row in newest_first if row.type == "raid"]
-        assert [row.id for row in store.history(9, outcome="expired").result(LIMIT)] == ["old"]
-        assert [row.id for row in store.history(9, since=NOW - 996).result(LIMIT)] == ["old", "e8"]
+        assert [row.id for row in store.history(9, wanted=Wanted(outcome="expired")).result(LIMIT)] == ["old"]
+        assert [row.id for row in store.history(9, wanted=Wanted(since=NOW - 996)).result(LIMIT)] == [
+            "old",
+            "e8",
+        ]
         assert store.counts(NOW - 999).result(LIMIT) == {
             ("raid", "shown"): 5,
             ("sub", "shown"): 2,
@@ -195,7 +198,7 @@ def test_a_killed_program_lost_nothing_that_it_said_was_written(path: Path) -> N
         lambda path: path.write_bytes(b"no database"),
         lambda path: os.truncate(path, 5000),
         lambda path: path.write_bytes(path.read_bytes()[:4096] + b"\xff" * 4096 + path.read_bytes()[8192:]),
-        lambda path: alter(path, "PRAGMA user_version = 2"),
+        lambda path: alter(path, "PRAGMA user_version = 9"),
         lambda path: alter(path, "ALTER TABLE alerts ADD COLUMN more"),
         # To be read only, by the version of its format; names that are no UTF-8.
         lambda path: path.write_bytes(path.read_bytes()[:18] + b"\x09" + path.read_bytes()[19:]),
@@ -440,6 +443,45 @@ def test_a_full_disk_loses_nothing_and_what_was_held_is_written_when_there_is_ro
     output, _ = child.communicate("\n", timeout=30)
     assert child.returncode == 0
     assert len(on_disk(path)) == int(output)
+
+
+def test_history_and_counts_hold_what_cannot_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Any, rows: Any) -> list[str]:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    with opened(path) as store:
+        written(
+            store,
+            *(row(f"{n}", at=NOW + n, words="mira cheered") for n in range(4)),
+            row("undone", at=NOW + 9),
+            row("late", at=NOW + 8, outcome="unconfirmed"),
+        )
+        with monkeypatch.context() as broken:
+            broken.setattr(module.AlertFile, "write", full)
+            store.put([row("held", at=NOW + 10, type="raid", words="zed raids"), row("undone", open=True)])
+            store.put([row("late", at=NOW + 8), row("waits", open=True)])
+            eventually(lambda: not store.state.ok, "full")
+            found = [each.id for each in store.history(10).result(LIMIT)]
+            assert found == ["held", "late", "3", "2", "1", "0"]
+            pages, before = [], None
+            for _ in range(4):
+                page = store.history(2, before).result(LIMIT)
+                pages += [each.id for each in page]
+                before = (page[-1].changed_at, page[-1].id) if page else before
+            assert pages == found
+            assert store.counts(NOW).result(LIMIT) == {("raid", "shown"): 1, ("cheer", "shown"): 5}
+            for words, ids in (
+                (("zed",), ["held"]),
+                (("mira", "cheer", "shown"), ["3", "2", "1", "0"]),
+                (("raid",), ["held"]),
+                (("%",), []),
+            ):
+                assert [each.id for each in store.history(9, wanted=Wanted(words=words)).result(LIMIT)] == ids
+        eventually(lambda: store.state.ok, "written")
+        assert [each.id for each in store.history(10).result(LIMIT)] == found
+        assert store.counts(NOW).result(LIMIT) == {("raid", "shown"): 1, ("cheer", "shown"): 5}
 
 
 def test_a_disk_that_does_not_answer_holds_up_nobody_and_is_told(path: Path, disk: Gate) -> None:

@@ -260,6 +260,7 @@ class Conversation:
                     limit=request.limit,
                     type=request.alert_type,
                     outcome=request.outcome,
+                    words=request.words,
                 )
                 await self._value(request, reading)
             case protocol.GetAlert():

@@ -266,6 +266,8 @@ class GetAlertHistory(_Request, tag="alert_history", frozen=True, kw_only=True):
     """None for every type."""
     outcome: AlertOutcome | None = None
     """None for every one."""
+    words: Annotated[tuple[Name, ...], msgspec.Meta(max_length=20)] = ()
+    """Each somewhere in the type, the outcome, who, title or message."""
 
 
 class GetAlert(_Request, tag="alert", frozen=True, kw_only=True):

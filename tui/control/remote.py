@@ -194,11 +194,17 @@ class RemoteEngine:
         limit: int = 100,
         type: str | None = None,
         outcome: AlertOutcome | None = None,
+        words: tuple[str, ...] = (),
     ) -> AlertPage | CommandResult:
         """As of :class:`tui.engine.api.Engine`."""
         limit = max(1, min(limit, protocol.MAX_ALERTS))
         request = protocol.GetAlertHistory(
-            id=next(self._numbers), before=before, limit=limit, alert_type=type, outcome=outcome
+            id=next(self._numbers),
+            before=before,
+            limit=limit,
+            alert_type=type,
+            outcome=outcome,
+            words=tuple(word[:256] for word in words[:20]),
         )
         return await self._read(request, AlertPage)
 

@@ -15,9 +15,9 @@ from tui.alerts.alert import Alert, decode, encode
 from tui.alerts.view import Standing
 from tui.channels.clock import Clock
 from tui.engine.alert_summaries import entry_of
-from tui.engine.alert_values import AlertOutcome, AlertPage, AlertSummary
+from tui.engine.alert_values import AlertOutcome, AlertPage, AlertSummary, SourceAway
 from tui.engine.snapshot import CommandResult
-from tui.store.alert_file import Row
+from tui.store.alert_file import Row, Wanted
 from tui.store.alert_store import AlertStore, StoreError
 
 log = logging.getLogger("tui.engine.alerts")
@@ -153,7 +153,14 @@ class AlertKeeping:
             accepted_at=alert.accepted_at,
             changed_at=alert.ended_at or self._clock.time(),
             data=encode(alert),
+            words=_searched(f"{alert.who} {alert.title} {alert.message}"),
         )
+
+    def _entry_in(self, row: Row) -> AlertSummary | SourceAway | None:
+        entry = entry_of(row, _unreadable)
+        if isinstance(entry, AlertSummary) and self.is_held(row.id):
+            return msgspec.structs.replace(entry, held=True)
+        return entry
 
     def is_waited_for(self, id: str) -> bool:
         """The store has not answered for what was written last of an alert."""
@@ -199,7 +206,12 @@ class AlertKeeping:
         return nothing if row is None else _alert_in(row) or nothing
 
     async def history(
-        self, before: str | None, limit: int, type: str | None, outcome: AlertOutcome | None
+        self,
+        before: str | None,
+        limit: int,
+        type: str | None,
+        outcome: AlertOutcome | None,
+        words: tuple[str, ...],
     ) -> AlertPage | CommandResult:
         """As of :class:`tui.engine.api.Engine`."""
         if self._store is None:
@@ -210,7 +222,8 @@ class AlertKeeping:
         except ValueError:
             return CommandResult(ok=False, message="this is no place in the history")
         limit = max(1, min(limit, 1000))
-        rows = await _asked(self._store.history(limit, cursor, type, outcome))
+        wanted = Wanted(type, outcome, None, tuple(map(_searched, words)))
+        rows = await _asked(self._store.history(limit, cursor, wanted))
         if isinstance(rows, CommandResult):
             return rows
         day = await _asked(self._store.counts(self._clock.time() - _DAY))
@@ -220,7 +233,7 @@ class AlertKeeping:
         for (kind, result), number in day.items():
             if result != "away":
                 found.setdefault(kind, {})[result] = number
-        entries = (entry_of(row, _unreadable) for row in rows)
+        entries = [self._entry_in(row) for row in rows]
         last = rows[-1] if len(rows) == limit else None
         return AlertPage(
             alerts=tuple(entry for entry in entries if entry is not None),
@@ -264,6 +277,10 @@ class _Write:
         then, self.then = self.then, None
         if then is not None:
             then()
+
+
+def _searched(text: str) -> str:
+    return text.casefold()
 
 
 def _alert_in(row: Row) -> Alert | None:

@@ -552,10 +552,15 @@ class AlertDesk:
         return alert if isinstance(alert, CommandResult) else content(alert, None)
 
     async def history(
-        self, before: str | None, limit: int, type: str | None, outcome: AlertOutcome | None
+        self,
+        before: str | None,
+        limit: int,
+        type: str | None,
+        outcome: AlertOutcome | None,
+        words: tuple[str, ...],
     ) -> AlertPage | CommandResult:
         """As of :class:`tui.engine.api.Engine`."""
-        return await self._keeping.history(before, limit, type, outcome)
+        return await self._keeping.history(before, limit, type, outcome, words)
 
     # What is told
 

@@ -150,8 +150,12 @@ class Engine(Protocol):
         limit: int = 100,
         type: str | None = None,
         outcome: AlertOutcome | None = None,
+        words: tuple[str, ...] = (),
     ) -> AlertPage | CommandResult:
-        """Ended alerts from the store, at most ``limit`` (1 to 1,000), the newest first."""
+        """Ended alerts from the store, at most ``limit`` (1 to 1,000), the newest first.
+
+        Each of ``words`` is somewhere in their type, outcome, who, title or message.
+        """
         ...
 
     async def alert(self, id: str) -> AlertContent | CommandResult:

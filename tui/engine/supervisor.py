@@ -468,12 +468,13 @@ class Supervisor:
         limit: int = 100,
         type: str | None = None,
         outcome: AlertOutcome | None = None,
+        words: tuple[str, ...] = (),
     ) -> AlertPage | CommandResult:
         """As of :class:`tui.engine.api.Engine`."""
         desk = self._desks.alerts
         if desk is None:
             return _NO_QUEUE
-        return await self._on_loop(desk.history(before, limit, type, outcome))
+        return await self._on_loop(desk.history(before, limit, type, outcome, words))
 
     async def alert(self, id: str) -> AlertContent | CommandResult:
         """As of :class:`tui.engine.api.Engine`."""

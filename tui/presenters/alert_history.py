@@ -22,7 +22,8 @@ _MOST_SHOWN = 16 * 1024
 
 
 class AlertFilter(NamedTuple):
-    """Which alerts are meant: of one type, of one outcome, with each word in their type or outcome."""
+    """Which alerts are meant: of one type, of one outcome, with each word in their type or outcome, or in
+    who and what it was."""
 
     type: str | None = None
     outcome: AlertOutcome | None = None
@@ -33,7 +34,8 @@ class AlertFilter(NamedTuple):
         if isinstance(entry, SourceAway):
             narrow = self.type is not None or self.outcome is not None
             return not narrow and all(word in "away" for word in self.words)
-        texts = (entry.type.casefold(), entry.outcome or entry.state)
+        said = f"{entry.who} {entry.title} {entry.message}".casefold()
+        texts = (entry.type.casefold(), entry.outcome or entry.state, said)
         return (
             self.type in (None, entry.type)
             and self.outcome in (None, entry.outcome)
@@ -50,8 +52,8 @@ class AlertFilter(NamedTuple):
 def alert_filter(text: str, types: Iterable[str]) -> AlertFilter:
     """Read a filter as it is typed; ``types`` are those that there are.
 
-    A word that is the beginning of one type or outcome alone means it, in the store too; one that could
-    mean several is looked for in what has been read.
+    A word that is the beginning of one type or outcome alone means it; any other is looked for in all that
+    is told of an alert.
     """
     known = {each.casefold(): each for each in types}
     type: str | None = None

@@ -27,6 +27,7 @@ from tui.engine.api import (
     LogLine,
     LogPage,
     Snapshot,
+    SourceAway,
     Timeline,
     TimelineEntry,
 )
@@ -173,6 +174,7 @@ class ReplayEngine:
         limit: int = 100,
         type: str | None = None,
         outcome: AlertOutcome | None = None,
+        words: tuple[str, ...] = (),
     ) -> AlertPage | CommandResult:
         """As of :class:`tui.engine.api.Engine`: of the last that had ended, as they were shown."""
         alerts = self._snapshot.alerts
@@ -190,6 +192,7 @@ class ReplayEngine:
                 and type in (None, each.type)
                 and outcome in (None, each.outcome)
             ]
+        ended = [each for each in ended if all(word.casefold() in _searched(each) for word in words)]
         page = ended[: max(1, min(limit, 1000))]
         more = _alert_id(page[-1]) if page and len(page) < len(ended) else None
         return AlertPage(alerts=tuple(page), next_before=more)
@@ -422,6 +425,12 @@ class ReplayEngine:
 
 def _failed(words: str) -> CommandResult:
     return CommandResult(ok=False, message=words)
+
+
+def _searched(entry: AlertSummary | SourceAway) -> str:
+    if isinstance(entry, SourceAway):
+        return "(away) away"
+    return f"{entry.type} {entry.outcome or ''} {entry.who} {entry.title} {entry.message}".casefold()
 
 
 def _alert_id(alert: object) -> str | None:

@@ -205,7 +205,7 @@ class AlertActionsScreen(SupervisorScreen):
         before: str | None = None
         while len(entries) < MOST_EXPORTED:
             page = await self.supervisor.engine.alert_history(
-                before=before, limit=PAGE, type=wanted.type, outcome=wanted.outcome
+                before=before, limit=PAGE, type=wanted.type, outcome=wanted.outcome, words=wanted.words
             )
             if isinstance(page, CommandResult):
                 self.tell(f"✗ export: {page.message}", "bad")

@@ -242,7 +242,7 @@ class AlertsScreen(ListScreen):
         wanted = self.wanted_history
         try:
             answer = await self.supervisor.engine.alert_history(
-                before=before, limit=limit, type=wanted.type, outcome=wanted.outcome
+                before=before, limit=limit, type=wanted.type, outcome=wanted.outcome, words=wanted.words
             )
         finally:
             self._reading = False
@@ -272,14 +272,14 @@ class AlertsScreen(ListScreen):
         return history.alert_filter(self._wanted, history.types_of(self.alerts, self._day or {}))
 
     def action_alerts_filter(self) -> None:
-        """Ask for a type or an outcome."""
+        """Ask for a type, an outcome, or words of who and what."""
         self.prompt("/", self._wanted, answered=self._filter, changed=self._filter, left=self._end_filter)
 
     def _filter(self, text: str) -> None:
         before = self.wanted_history
         self._wanted = " ".join(text.split())
         after = self.wanted_history
-        if (before.type, before.outcome) != (after.type, after.outcome):
+        if before != after:
             self._begin_anew()
             self._newest = None
         self.supervisor.show_now()

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 MOST_ASKED = 1_000
 """Rows of one answer."""
 
-_VERSION = 1
+_VERSION = 2
 _BUSY = 0.25
 """Seconds to wait for another program's lock before it is told."""
 
@@ -35,7 +35,8 @@ _TABLE = """CREATE TABLE alerts (
     source_id TEXT,
     accepted_at REAL NOT NULL,
     changed_at REAL NOT NULL,
-    data BLOB NOT NULL
+    data BLOB NOT NULL,
+    words TEXT NOT NULL
 )"""
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
         source, source_id: by which an event that was seen before is found again.
         accepted_at, changed_at: epoch seconds; ended rows are ordered and aged by the latter.
         data: the whole record, opaque.
+        words: what it can be found by, without upper case.
     """
 
     id: str
@@ -61,6 +63,34 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     accepted_at: float
     changed_at: float
     data: bytes
+    words: str = ""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Which ended rows are meant.
+
+    Attributes:
+        since: epoch seconds, that moment included.
+        words: each in the row's type, outcome or words; without upper case.
+    """
+
+    type: str | None = None
+    outcome: str | None = None
+    since: float | None = None
+    words: tuple[str, ...] = ()
+
+    def holds(self, row: Row) -> bool:
+        """Whether an ended row is."""
+        text = f"{row.type.lower()} {row.outcome or ''} {row.words}"
+        return (
+            self.type in (None, row.type)
+            and self.outcome in (None, row.outcome)
+            and (self.since is None or row.changed_at >= self.since)
+            and all(word in text for word in self.words)
+        )
+
+
+EVERY = Wanted()
 
 
 class UnusableError(Exception):
@@ -237,19 +267,17 @@ class AlertFile:
         """The ids of all open rows."""
         return {id for (id,) in self._connection.execute("SELECT id FROM alerts WHERE open = 1")}
 
-    def history(
-        self,
-        limit: int,
-        before: tuple[float, str] | None,
-        type: str | None,
-        outcome: str | None,
-        since: float | None,
-    ) -> list[Row]:
+    def history(self, limit: int, before: tuple[float, str] | None, wanted: Wanted) -> list[Row]:
+        """As of :meth:`tui.store.alert_store.AlertStore.history`, of the rows that are written."""
         conditions, values = ["open = 0"], list[Any]()
         for condition, value in (
-            ("type = ?", _text(type)),
-            ("outcome = ?", _text(outcome)),
-            ("changed_at >= ?", since),
+            ("type = ?", _text(wanted.type)),
+            ("outcome = ?", _text(wanted.outcome)),
+            ("changed_at >= ?", wanted.since),
+            *(
+                ("instr(lower(type) || ' ' || coalesce(outcome, '') || ' ' || words, ?)", _text(word))
+                for word in wanted.words
+            ),
         ):
             if value is not None:
                 conditions.append(condition)
@@ -321,6 +349,7 @@ def _values(row: Row) -> tuple[Any, ...]:
         _number(row.accepted_at),
         _number(row.changed_at),
         row.data,
+        _text(row.words),
     )
 
 

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
@@ -19,7 +19,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tui.store.alert_file import UNFIT, AlertFile, MovedError, Row, UnusableError, set_aside, words_of
+from tui.store.alert_file import (
+    EVERY,
+    UNFIT,
+    AlertFile,
+    MovedError,
+    Row,
+    UnusableError,
+    Wanted,
+    set_aside,
+    words_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -185,28 +195,52 @@ class AlertStore:
             self._changed.notify()
 
     def history(
-        self,
-        limit: int,
-        before: tuple[float, str] | None = None,
-        type: str | None = None,
-        outcome: str | None = None,
-        since: float | None = None,
+        self, limit: int, before: tuple[float, str] | None = None, wanted: Wanted = EVERY
     ) -> Future[list[Row]]:
-        """Ended rows that are written, newest first; while the file answers, all that were put before.
+        """Ended rows, written or not, newest first.
 
         Args:
             limit: at most :data:`MOST_ASKED`.
             before: ``(changed_at, id)`` of the last row of the page before.
-            since: epoch seconds, that moment included.
 
         Returns:
             StoreError in it says why there is no answer. So with every question.
         """
-        return self._ask(lambda file: file.history(limit, before, type, outcome, since))
+
+        def look(file: AlertFile) -> list[Row]:
+            held = self._all_held()
+            rows = file.history(limit, before, wanted)
+            if replaced := sum(row.id in held for row in rows):
+                rows = file.history(limit + replaced, before, wanted)
+            rows = [row for row in rows if row.id not in held]
+            rows += [
+                row
+                for row in held.values()
+                if not row.open
+                and wanted.holds(row)
+                and (before is None or (row.changed_at, row.id) < before)
+            ]
+            rows.sort(key=lambda row: (row.changed_at, row.id), reverse=True)
+            return rows[: max(0, limit)]
+
+        return self._ask(look)
 
     def counts(self, since: float) -> Future[dict[tuple[str, str], int]]:
-        """How many rows ended since then, by type and outcome ("" for none)."""
-        return self._ask(lambda file: file.counts(since))
+        """How many rows ended since then, written or not, by type and outcome ("" for none)."""
+
+        def count(file: AlertFile) -> dict[tuple[str, str], int]:
+            counts = Counter(file.counts(since))
+            for row in self._all_held().values():
+                for state, number in ((file.find(row.id), -1), (row, 1)):
+                    if state is not None and not state.open and state.changed_at >= since:
+                        counts[state.type, state.outcome or ""] += number
+            return {key: number for key, number in counts.items() if number}
+
+        return self._ask(count)
+
+    def _all_held(self) -> dict[str, Row]:
+        with self._changed:
+            return dict(self._held)
 
     def find(self, id: str) -> Future[Row | None]:
         """The latest state of one row, written or not."""

@@ -29,7 +29,7 @@ from tests.engine.conftest import eventually
 from tui.alerts import stage as stage_module
 from tui.demo.hub import Hub
 from tui.engine import alert_keeping
-from tui.engine.alert_values import AlertCommand, AlertPage
+from tui.engine.alert_values import AlertCommand, AlertPage, AlertSummary
 from tui.store import alert_file
 from tui.store.alert_store import AlertStore
 
@@ -289,3 +289,31 @@ async def test_growth_that_waited_for_the_disk_is_not_pushed_once_it_was_taken_o
             hub.happen("cheer", user_name="avalon")
             await eventually(lambda: len(overlay.shown) == 2, "the next")
             assert [each.data["who"] for each in overlay.shown] == ["mira", "avalon"]
+
+
+async def test_the_history_holds_what_the_disk_does_not_take(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Any, rows: Any) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    with kept(tmp_path) as store:
+        async with page(hub), engine(hub, tmp_path, store) as supervisor:
+            hub.happen("cheer", user_name="Avalon")
+            await eventually(lambda: len(outcomes(supervisor)) == 1, "the first")
+            with monkeypatch.context() as broken:
+                broken.setattr(alert_file.AlertFile, "write", full)
+                hub.happen("cheer", user_name="Mira")
+                await eventually(lambda: len(outcomes(supervisor)) == 2, "the second")
+                found = await supervisor.alert_history()
+                assert isinstance(found, AlertPage)
+                told = [(each.who, each.held) for each in found.alerts if isinstance(each, AlertSummary)]
+                assert told == [("Mira", True), ("Avalon", False)]
+                assert found.counts == {"cheer": {"shown": 2}}
+                assert alerts(supervisor).store == "disk full"
+                assert alerts(supervisor).held_in_memory == 1
+                found = await supervisor.alert_history(words=("MIRA", "shown"))
+                assert isinstance(found, AlertPage)
+                assert [getattr(each, "who", "") for each in found.alerts] == ["Mira"]
