@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ import pytest
 
 from tests.engine.conftest import eventually
 from tui.demo.hub import Hub
+from tui.resources import state_lock
 
 COMMAND = [sys.executable, "-m", "tui.cli"]
 
@@ -255,6 +257,22 @@ def test_an_unusable_state_folder_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("overlay-supervisor: state folder ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_disk_that_is_broken_keeps_no_connection_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: Any) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as broken:
+        broken.setattr("tui.control.lock.os.open", refused)
+        with state_lock(tmp_path):
+            broken.undo()
+            (tmp_path / "went on").touch()
+    assert (tmp_path / "went on").exists()
+    words = f"overlay-supervisor: state folder {tmp_path}: Read-only file system; going on, "
+    assert capsys.readouterr().err.startswith(words)
 
 
 async def test_without_a_standard_output_it_runs_all_the_same(tmp_path: Path) -> None:

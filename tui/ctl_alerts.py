@@ -167,7 +167,8 @@ def _list(args: argparse.Namespace) -> int:
     for (heading, alert), cell in zip(rows, cells, strict=True):
         print(_alert_line(heading, alert, cell, now))
     for heading, words in _notes(alerts, now):
-        print(cut_to(f"{heading:>8}  {words}", COLUMNS))
+        # What is wrong is told whole.
+        print(f"{heading:>8}  {words if heading == 'warning' else cut_to(words, COLUMNS - 10)}")
     return OK
 
 

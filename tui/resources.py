@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import sys
@@ -34,6 +35,9 @@ FLUSH_LIMIT = 0.5
 """Seconds that the end waits for each writer."""
 
 
+_BROKEN_DISK = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
+
 class Place(NamedTuple):
     """Where a run keeps its things and is reached."""
 
@@ -48,13 +52,26 @@ class Unstartable(Exception):  # noqa: N818 (what the run is)
 
 @contextlib.contextmanager
 def state_lock(folder: Path) -> Iterator[None]:
+    """The lock of the state folder; on a disk that is broken the run goes on without.
+
+    Raises:
+        Unstartable: another engine holds it, or this is no folder for us.
+    """
+    lock = StateLock(folder)
     try:
-        with StateLock(folder):
-            yield
+        lock.acquire()
     except StateLockedError as error:
         raise Unstartable(str(error)) from None
     except OSError as error:
-        raise Unstartable(f"state folder {folder}: {error.strerror}; name another with --state") from None
+        if error.errno not in _BROKEN_DISK:
+            raise Unstartable(f"state folder {folder}: {error.strerror}; name another with --state") from None
+        # The connections matter more than what is kept of them; the screen says what is not.
+        words = f"state folder {folder}: {error.strerror}; going on, and keeping nothing on disk"
+        print(f"overlay-supervisor: {words}", file=sys.stderr)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager

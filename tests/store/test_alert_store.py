@@ -577,7 +577,7 @@ def test_a_folder_in_which_nothing_can_be_written_is_told_and_tried_again(tmp_pa
     link.symlink_to("/sys")  # not even for root
     with opened(link / path.name) as store:
         waiting = put(store, row("b"))
-        told = f"{link / path.name} cannot be written: read-only, or not ours; 1 held in memory"
+        told = f"read-only, or not ours: {link / path.name}; 1 held in memory"
         eventually(lambda: store.state.words == told, "told")
         assert not store.restored.done()
         link.unlink()

@@ -445,6 +445,9 @@ class AlertDesk:
             self._rules_trouble = None
             self._changes.add(self._clock.time(), None, "alert rules read")
         else:
+            if self._options.rules is not None:
+                # The reason is what may not be cut off at the edge of a screen.
+                found = found.replace(str(self._options.rules), self._options.rules.name, 1)
             self._rules_trouble = found
             before = "built-in" if self._queue.rules is DEFAULT else "old"
             text = f"the {before} alert rules stay in force: {found}"

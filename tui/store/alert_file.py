@@ -461,10 +461,10 @@ def words_of(error: Exception, path: Path) -> str:
         errno.EACCES,
         errno.EPERM,
     ):
-        return f"{path} cannot be written: read-only, or not ours"
+        return f"read-only, or not ours: {path}"
     if code == sqlite3.SQLITE_IOERR or number == errno.EIO:
         return f"I/O error ({getattr(error, 'sqlite_errorname', 'EIO')})"
-    return f"{path} cannot be used: {str(error)[:200]}"
+    return f"{str(error)[:200]}: {path} cannot be used"
 
 
 def _is_full(code: int, path: Path) -> bool:

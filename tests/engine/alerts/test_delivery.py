@@ -257,7 +257,7 @@ async def test_rules_change_while_it_runs_and_a_broken_file_changes_nothing(hub:
         )
         file.write_text("[[rule]]\ntype = 'cheer'\n\npriority = 11\n")
         await eventually(lambda: alerts(supervisor).rules, "the mistake is told")
-        assert f"{file}:4: rule 1: priority: expected a whole number" in str(alerts(supervisor).rules)
+        assert f"{file.name}:4: rule 1: priority: expected a whole number" in str(alerts(supervisor).rules)
         hub.happen("cheer", user_name="zed")
         await eventually(lambda: len(alerts(supervisor).waiting) == 2, "waits")
         assert alerts(supervisor).waiting[1].title == "new rules"
