@@ -832,3 +832,20 @@ async def test_changes_below_another_screen_are_followed_too() -> None:
         engine.write("change number 31")
         app.show_now()
         await until_seen(pilot, "change number 31")
+
+
+async def test_the_help_begins_with_the_keys_of_the_screen_it_was_asked_on() -> None:
+    app = OverlaySupervisorApp(evening())
+    async with app.run_test(size=SIZE) as pilot:
+        for keys, heading in ((("question_mark",), "DASHBOARD"), (("a", "question_mark"), "ALERTS, ON")):
+            await pilot.press(*keys)
+            await until_seen(pilot, heading)
+            assert heading in next(line for line in screen_lines(app)[2:] if line.strip())
+            await pilot.press("escape")
+
+
+async def test_a_question_keeps_its_answers_on_a_narrow_screen() -> None:
+    app = OverlaySupervisorApp(evening())
+    async with app.run_test(size=(60, 15)) as pilot:
+        await pilot.press("X")
+        await until_seen(pilot, "? X or y: yes, else no")

@@ -156,7 +156,7 @@ async def test_a_question_takes_the_keys_of_the_settings() -> None:
     app = OverlaySupervisorApp(engine, options=options)
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("f6")
-        await until_seen(pilot, "? F6 or y: yes, any other key: no")
+        await until_seen(pilot, "? F6 or y: yes, else no")
         await pilot.press("D")
         await until(pilot, lambda: "palette" in last_line(pilot))
         assert engine.asked == []

@@ -28,7 +28,7 @@ from tui.actions import ACTIONS
 from tui.engine.api import CommandResult, ConnectionSnapshot, Engine, LogLine, Snapshot
 from tui.exports import write_new
 from tui.formats import time_of_day
-from tui.keymap import Keymap, answering, keymap, textual_keymap
+from tui.keymap import Keymap, keymap, textual_keymap
 from tui.presenters.alert_history import types_of
 from tui.presenters.frames import pretty
 from tui.presenters.incident_news import IncidentNews
@@ -53,13 +53,11 @@ from tui.screens.theme import ThemeScreen
 from tui.screens.workers import run_beside
 from tui.terminal import UnattendedApp
 from widgets.lines import Span, Tone
-from widgets.untrusted import cut_to, displayable
+from widgets.untrusted import displayable
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
-QUESTION_COLUMNS = 48
-"""Of a question without the name in it."""
 COMMAND_SECONDS = 10.0
 """How long a command may take before its silence is told."""
 LOG_LINES = 500
@@ -389,11 +387,7 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
         count = len(self.snapshot.connections)
         what = name or ("the one connection" if count == 1 else f"all {count} connections")
         keys = self.keymap.get(f"all.{verb}" if name is None else "", self.keymap[f"connection.{verb}"])
-        # The name may be cut; the keys that answer may not.
-        words = f"{verb} {cut_to(displayable(what, 200), max(8, self.size.width - QUESTION_COLUMNS))}"
-        screen.ask(
-            f"{words}? {answering(keys)}: yes, any other key: no", keys, lambda: self.command(verb, name)
-        )
+        screen.ask(f"{verb} {what}", keys, lambda: self.command(verb, name))
 
     def run_command(
         self,
@@ -537,7 +531,9 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
     def action_help(self) -> None:
         """Show the keys."""
         if not isinstance(self.screen, HelpScreen):
-            self.open_screen(HelpScreen(self.keymap))
+            screen = self.screen
+            first = screen.HELP_FIRST if isinstance(screen, SupervisorScreen) else ()
+            self.open_screen(HelpScreen(self.keymap, ("replay",) if self.replay is not None else first))
 
     def action_toggle_debug(self) -> None:
         """Show the indicator though nothing is wrong, or only when something is."""
@@ -559,11 +555,7 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
         count = len(self.snapshot.connections)
         what = "1 connection" if count == 1 else f"{count} connections"
         keys = self.keymap["quit"]
-        screen.ask(
-            f"quit and stop {what}? {answering(keys)}: yes, any other key: no",
-            keys,
-            lambda: self.exit(return_code=0),
-        )
+        screen.ask(f"quit and stop {what}", keys, lambda: self.exit(return_code=0))
 
     # A replay ----------------------------------------------------------------------------------
 

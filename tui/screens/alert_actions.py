@@ -17,7 +17,6 @@ from tui.engine.api import (
     SourceAway,
 )
 from tui.exports import write_new
-from tui.keymap import answering
 from tui.presenters import alert_history as history
 from tui.presenters import alerts as present
 from tui.screens.base import SupervisorScreen
@@ -93,7 +92,7 @@ class AlertActionsScreen(SupervisorScreen):
     def _ask(self, action: str, what: str, command: AlertCommand) -> None:
         """Ask once: the key of ``action`` or y gives the command."""
         keys = self.supervisor.keymap[action]
-        self.ask(f"{what}? {answering(keys)}: yes, any other key: no", keys, lambda: self.give(what, command))
+        self.ask(what, keys, lambda: self.give(what, command))
 
     # What plays
 

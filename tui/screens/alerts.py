@@ -51,6 +51,7 @@ class AlertsScreen(ListScreen):
     """One list: what plays and waits, then what ended, the newest first; older ones are read on scrolling."""
 
     BINDINGS = bindings("alerts")
+    HELP_FIRST = ("alerts", "queue", "list")
     AUTO_FOCUS = "#alerts"
 
     def __init__(self) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -16,7 +16,7 @@ from textual.worker import Worker, WorkerState
 from tui import presenters
 from tui.actions import ACTIONS
 from tui.engine.api import Snapshot
-from tui.keymap import shown
+from tui.keymap import answering, shown
 from tui.screens.bindings import bindings
 from tui.screens.layout import LEAST_HEIGHT, LEAST_WIDTH
 from widgets.hint_line import Hint, HintLine
@@ -24,6 +24,7 @@ from widgets.lines import Tone
 from widgets.prompt import Prompt
 from widgets.status_bar import StatusBar
 from widgets.time_line import TimeLine
+from widgets.untrusted import cell_width, cut_to, displayable
 
 if TYPE_CHECKING:
     from tui.app import OverlaySupervisorApp
@@ -46,6 +47,8 @@ class SupervisorScreen(Screen[None]):
     """A screen under row 1: a lost connection is seen wherever one is."""
 
     BINDINGS = bindings("everywhere")
+    HELP_FIRST: ClassVar[tuple[str, ...]] = ()
+    """The places whose keys the help tells before all others."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -146,8 +149,16 @@ class SupervisorScreen(Screen[None]):
         if number == self._message_number:
             self._hints.clear()
 
-    def ask(self, text: str, keys: Iterable[str], proceed: Callable[[], None]) -> None:
-        """Ask once: one of ``keys`` or y proceeds, any other key and :data:`QUESTION_SECONDS` do not."""
+    def ask(self, what: str, keys: Sequence[str], proceed: Callable[[], None]) -> None:
+        """Ask once: one of ``keys`` or y proceeds, any other key and :data:`QUESTION_SECONDS` do not.
+
+        What is asked may be cut at the edge of the screen, the keys that answer not.
+        """
+        room = self.size.width - 2
+        what, answers = displayable(what, 300), f"? {answering(keys)}: yes, any other key: no"
+        if cell_width(what) + len(answers) > room:
+            answers = f"? {answering(keys)}: yes, else no"
+        text = cut_to(what, max(8, room - len(answers))) + answers
         for prompt in self.query(Prompt):
             prompt.leave()
         asked = self._end_question()

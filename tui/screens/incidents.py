@@ -29,6 +29,7 @@ class _IncidentActions(ListScreen):
     """A screen on which an incident is meant."""
 
     BINDINGS = bindings("incidents")
+    HELP_FIRST = ("incidents", "list")
 
     @property
     def incident(self) -> IncidentSnapshot | None:

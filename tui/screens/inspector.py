@@ -36,6 +36,7 @@ class InspectorScreen(ListScreen):
     """Frames of one connection. To look is what has the engine record them."""
 
     BINDINGS = bindings("inspector")
+    HELP_FIRST = ("inspector", "list")
     AUTO_FOCUS = "#frames"
 
     def __init__(self, name: str) -> None:

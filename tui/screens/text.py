@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -100,8 +100,9 @@ class MetricsScreen(TextScreen):
 class HelpScreen(LinesScreen):
     """The keys, made from the actions."""
 
-    def __init__(self, keymap: Keymap) -> None:
-        super().__init__("keys", "what can be done, and by which key", help_lines(keymap))
+    def __init__(self, keymap: Keymap, first: Sequence[str] = ()) -> None:
+        """``first`` are the places that are told before all others."""
+        super().__init__("keys", "what can be done, and by which key", help_lines(keymap, first))
 
 
 _HEADINGS = (
@@ -125,10 +126,11 @@ def _place(action: Action) -> str:
     return "queue" if of_the_queue else action.scope
 
 
-def help_lines(keymap: Keymap) -> list[Line]:
-    """The actions under the places where they work, and what the symbols mean."""
+def help_lines(keymap: Keymap, first: Sequence[str] = ()) -> list[Line]:
+    """The actions under the places where they work, ``first`` before the others, then the symbols."""
     lines: list[Line] = []
-    for place, heading in _HEADINGS:
+    ordered = sorted(_HEADINGS, key=lambda each: first.index(each[0]) if each[0] in first else len(first))
+    for place, heading in ordered:
         lines.append((Span(f" {heading}", "heading"),))
         for action in ACTIONS:
             if _place(action) == place:
