@@ -104,6 +104,7 @@ reply_id = "id"
 acknowledged_by = "none"
 acknowledged_id = "data.id"
 overlays = ["omnibar", "takeover"]
+wait_for_page = true
 timeout = 1
 """
     )
@@ -141,6 +142,7 @@ timeout = 1
             acknowledged_by=None,
             acknowledged_id="data.id",
             overlays=("omnibar", "takeover"),
+            wait_for_page=True,
             timeout=1.0,
         ),
     )

@@ -83,6 +83,8 @@ class DeliveryOptions:
     """The field of that event that holds the alert's id."""
     overlays: tuple[str, ...] = ()
     """The overlay pages that show alerts, as the hub's reports name them; none means any page."""
+    wait_for_page: bool = False
+    """Show nothing while the hub reports that none of these pages is connected."""
     timeout: float = DELIVERY_TIMEOUT
     """Seconds for the hub's answer."""
 

@@ -411,7 +411,7 @@ SCHEDULE: tuple[Stage, ...] = (
           1.5, _hang_up),
     Stage("channels_crash", "channels crash", "The stream's channels crash and are joined again",
           2.0, _channels_crash),
-    Stage("page_closed", "overlay page closed", "The takeover page is closed for 6 s: alerts end unconfirmed",
+    Stage("page_closed", "overlay page closed", "The takeover page is closed for 6 s: nothing is confirmed",
           2.0, _page_closed),
     Stage("hub_freezes", "hub freezes", "TCP stays up and nothing is answered for 3.5 s",
           2.0, _freeze),

@@ -63,6 +63,9 @@ log = logging.getLogger("tui.engine.alerts")
 
 MOST_TEST = 500
 
+PAGES_KNOWN_FOR = 60.0
+"""Seconds for which a report that no page is connected holds the queue."""
+
 _MOST_RECENT = 50
 _TELL_EVERY = 60.0
 _EVENT_LIMIT = 100
@@ -239,12 +242,26 @@ class AlertDesk:
         if not self._restored:
             return False
         self._orders.take_off_what_was_left()
-        words = None if self._delivery is None else self._delivery.absent()
+        words = None if self._delivery is None else self._delivery.absent() or self._without_page()
         if self._told_target == (words is None, words or ""):
             return False
         self._told_target = (words is None, words or "")
         self._queue.target(*self._told_target)
         return True
+
+    def _without_page(self) -> str | None:
+        """Why to wait though the hub is there: it says that nobody would see anything."""
+        assert self._delivery is not None
+        options = self._delivery.options
+        if not options.wait_for_page:
+            return None
+        since = self._clock.time() - PAGES_KNOWN_FOR
+        known = [
+            page.connected
+            for page in self._pages
+            if page.reported_at >= since and (not options.overlays or page.name in options.overlays)
+        ]
+        return "no overlay page is connected" if known and not any(known) else None
 
     def _was_away(self, away: SourceAway) -> None:
         self._recent_away.append(away)
@@ -333,8 +350,10 @@ class AlertDesk:
         assert self._delivery is not None
         names = self._delivery.options.overlays
         seen = any(page.connected and (not names or page.name in names) for page in pages)
-        if seen and self._queue.overlays_connected():
-            self._settle()
+        if seen:
+            self._queue.overlays_connected()
+        self._look_at_target()
+        self._settle()
 
     def _queue_told(self, message: Message) -> None:
         if not self._restored:

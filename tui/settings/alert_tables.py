@@ -126,6 +126,7 @@ class DeliveryTable(Table):
     acknowledged_by: _EventOrNone = given(_EVENT_OR_NONE)
     acknowledged_id: _Name = given(_NAME)
     overlays: list[_Name] = given('a list of overlay pages such as ["omnibar"]')
+    wait_for_page: bool = given("true or false")
     timeout: Annotated[float, Field(ge=0.1, le=60)] = given("a number of seconds from 0.1 to 60")
 
 

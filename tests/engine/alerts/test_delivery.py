@@ -33,6 +33,7 @@ from tests.engine.conftest import eventually
 from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
 from tui.demo.topics import Overlays, telemetry
+from tui.engine import alerts as alerts_module
 from tui.engine import supervisor as supervisor_module
 from tui.engine.alert_values import (
     AlertSummary,
@@ -291,3 +292,33 @@ async def test_the_answer_to_test_alerts_says_what_became_of_them(hub: Hub, tmp_
         assert await do(supervisor, "test", type="raid") == "1 test alert of type raid: 1 muted at once"
         await eventually(lambda: len(alerts(supervisor).waiting) == 3, "full")
         assert "mira" in [each.who for each in alerts(supervisor).waiting]
+
+
+async def test_the_queue_waits_for_a_page_if_it_is_told_to(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def report() -> None:
+        hub.send_to_topic("stream:overlays", "telemetry_update", telemetry(hub))
+
+    overlay = OverlayPage(lambda: hub.url)
+    async with engine(hub, tmp_path, delivery={"wait_for_page": True}) as supervisor:
+        report()
+        await eventually(lambda: alerts(supervisor).mode == "waiting for overlays", "it waits")
+        assert alerts(supervisor).words == "no overlay page is connected"
+        hub.happen("cheer", user_name="mira")
+        await eventually(lambda: alerts(supervisor).waiting, "waits")
+        assert pushes(hub) == []
+        overlay.open()
+        try:
+            await eventually(lambda: overlay.joined, "the page is there")
+            report()
+            await eventually(lambda: outcomes(supervisor) == [("mira", "shown")], "shown")
+        finally:
+            await overlay.close()
+        report()
+        await eventually(lambda: alerts(supervisor).mode == "waiting for overlays", "it waits again")
+        # A hub that tells nothing any more must not hold the queue for ever.
+        monkeypatch.setattr(alerts_module, "PAGES_KNOWN_FOR", 0.0)
+        hub.happen("cheer", user_name="zed")
+        await eventually(lambda: len(outcomes(supervisor)) == 2, "goes on")
+        assert outcomes(supervisor)[1] == ("zed", "unconfirmed")
