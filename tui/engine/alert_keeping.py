@@ -291,8 +291,9 @@ def _standing_in(row: Row) -> Standing:
     try:
         return msgspec.json.decode(row.data, type=Standing)
     except msgspec.DecodeError as error:
-        log.warning("whether the queue was paused, held or muted cannot be read: %s", error)
-        return Standing()
+        # What was stopped must not begin by itself.
+        log.warning("whether the queue was paused, held or muted cannot be read, so it is paused: %s", error)
+        return Standing(paused=True)
 
 
 def _unreadable(row: Row, error: ValueError) -> None:

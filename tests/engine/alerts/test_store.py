@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import sqlite3
 import threading
@@ -209,6 +210,17 @@ async def test_what_somebody_paused_does_not_begin_by_itself_after_a_restart(
     assert await after("panic") == "paused"
     assert await after("resume") == "idle"
     assert await after("hold", seconds=600.0) == "held"
+
+
+async def test_orders_that_cannot_be_read_stop_the_queue(hub: Hub, tmp_path: Path) -> None:
+    with kept(tmp_path) as store:
+        async with engine(hub, tmp_path, store) as supervisor:
+            await do(supervisor, "mute", type="raid", seconds=60.0)
+    with contextlib.closing(sqlite3.connect(tmp_path / "alerts.sqlite", isolation_level=None)) as file:
+        file.execute("UPDATE alerts SET data = X'7B' WHERE id = '(standing)'")
+    with kept(tmp_path) as store:
+        async with engine(hub, tmp_path, store) as supervisor:
+            await eventually(lambda: alerts(supervisor).mode == "paused", "paused, to be safe")
 
 
 async def test_a_mute_while_the_store_cannot_be_read_overwrites_no_pause(hub: Hub, tmp_path: Path) -> None:
