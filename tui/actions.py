@@ -394,7 +394,7 @@ ACTIONS: tuple[Action, ...] = (
         "alerts.filter",
         ("slash",),
         "filter",
-        "Filter by type or outcome; esc ends it.",
+        "Filter by type, outcome, or words of who and what; esc ends it.",
         "alerts_filter",
         "alerts",
         "alerts: filter by type or outcome",
