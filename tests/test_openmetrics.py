@@ -39,8 +39,10 @@ from tui.engine.api import (
     ServicesSnapshot,
     Snapshot,
 )
+from tui.engine.supervisor import Supervisor
 from tui.metrics_server import MOST_REQUEST, MetricsError, MetricsServer, wants_openmetrics
 from tui.openmetrics import MOST_SERVICES, exposition, why_not_up
+from tui.resources import metrics_server
 from tui.settings.watch_values import MetricsOptions
 
 NOW = 1_790_000_000.0
@@ -431,6 +433,16 @@ def test_a_flood_of_scrapes_makes_one_page_a_second() -> None:
             assert scrape(port)[0] == 200
             ages.append(engine.snapshot().sequence - before - 1)
         assert ages == [1, 0, 1]
+
+
+def test_a_port_that_is_taken_is_told_on_the_screen_too(capsys: pytest.CaptureFixture[str]) -> None:
+    supervisor = Supervisor([])
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with metrics_server(supervisor, MetricsOptions(port=port)):
+            words = f"no metrics at 127.0.0.1:{port}: Address already in use; going on without"
+            assert [line.text for line in supervisor.log().lines] == [words]
+    assert words in capsys.readouterr().err
 
 
 def test_the_address_follows_the_settings() -> None:

@@ -84,7 +84,7 @@ def metrics_server(supervisor: Supervisor, options: MetricsOptions) -> Iterator[
         server.apply(options)
     except MetricsError as error:
         # The connections matter more than who may measure them.
-        log.error("%s", error)
+        supervisor.warn(f"{error}; going on without")
         print(f"overlay-supervisor: {error}; going on without", file=sys.stderr)
     try:
         yield server
@@ -115,6 +115,7 @@ def control_socket(
         if not isinstance(error.__cause__, OSError):
             raise Unstartable(str(error)) from None
         # A full disk, say: the connections matter more than who may ask for them.
+        supervisor.warn(f"{error}; going on without")
         print(f"overlay-supervisor: {error}; going on without", file=sys.stderr)
     try:
         yield

@@ -191,6 +191,10 @@ class Supervisor:
         """Keep in the journal what happened to the program around the engine. From any thread."""
         self._note(text)
 
+    def warn(self, text: str) -> None:
+        """Tell, among the changes too, what is missing around the engine. From any thread."""
+        self._changes.add(self._clock.time(), None, text, "warning", "engine")
+
     def _note(self, text: str, severity: Severity = "info") -> None:
         if self._journal is not None:
             self._journal.add(
