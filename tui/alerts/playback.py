@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Literal
 
 from msgspec.structs import replace
 
 from tui.alerts.alert import MOST_MESSAGE, Alert, Outcome, fitted
+from tui.alerts.doubtful import LATE_CONFIRMATION, DoubtfulAlerts
 from tui.alerts.record import Record
 from tui.alerts.rules import Rules
 from tui.alerts.stage import Stage
@@ -22,10 +22,6 @@ MOST_TRIES = 5
 """Pushes of one alert that ended in doubt; after so many it is left, or it would stop all others for ever."""
 UNCERTAIN_PAUSE = 1.0
 """Seconds before the next push after one of unknown end."""
-LATE_CONFIRMATION = 10.0
-"""Seconds after an alert's end in which a confirmation still counts."""
-MOST_DOUBTFUL = 100
-"""Ended alerts for which a late confirmation is awaited."""
 
 NOT_CONFIRMED = "sent; no overlay confirmed it"
 SEEN_BEFORE = "an overlay confirmed it before it waited again"
@@ -70,7 +66,7 @@ class Playback:
         self._beside: list[Stage] = []
         self._growing: dict[str, Entry] = {}
         self._mutes: dict[str, tuple[float, Lasting]] = {}
-        self._doubtful: deque[tuple[Alert, float, float]] = deque(maxlen=MOST_DOUBTFUL)
+        self._doubtful = DoubtfulAlerts()
         self._record = Record()
         self._orders: list[Order] = []
         self._view: QueueView | None = None
@@ -439,27 +435,13 @@ class Playback:
         reason = NOT_CONFIRMED if self._has_target else NO_DELIVERY
         return self._end(entry, "unconfirmed", f"{reason}; {words}" if words else reason, since)
 
-    def _remember_doubtful(self, alert: Alert, since: float) -> None:
-        while self._doubtful and self._doubtful[0][2] + LATE_CONFIRMATION <= self._now:
-            self._doubtful.popleft()
-        self._doubtful.append((alert, since, self._now))
-
     def _confirm_ended(self, is_meant: Callable[[Alert, float, float], bool], now: float) -> bool:
-        """Turns unconfirmed ones of the last seconds into shown ones."""
-        found = False
-        left: deque[tuple[Alert, float, float]] = deque()
-        for alert, since, ended in self._doubtful:
-            if ended + LATE_CONFIRMATION <= now:
-                continue
-            if is_meant(alert, since, ended):
-                self._record.amend(alert, replace(alert, outcome="shown", reason="", confirmed=True))
-                found = True
-            else:
-                left.append((alert, since, ended))
-        self._doubtful = left
-        if found:
+        """Turns doubtful ones of the last seconds into shown ones."""
+        confirmed = self._doubtful.take(is_meant, now)
+        for alert in confirmed:
+            self._record.amend(alert, replace(alert, outcome="shown", reason="", confirmed=True))
             self._view = None
-        return found
+        return bool(confirmed)
 
     def _end(self, entry: Entry, outcome: Outcome, reason: str, since: float = math.inf) -> Alert:
         """Ends an alert that is neither waiting nor on the stage any more; the entry keeps it as it was."""
@@ -476,7 +458,7 @@ class Playback:
         )
         self._record.end(alert)
         if outcome in ("unconfirmed", "failed"):
-            self._remember_doubtful(alert, since)
+            self._doubtful.add(alert, since, self._now)
         self._view = None
         return alert
 
