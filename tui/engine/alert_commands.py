@@ -1,0 +1,136 @@
+"""What people ask of the alert queue: each order, and the answer to it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+
+from tui.alerts.alert import TEST_SOURCE, Alert
+from tui.alerts.events import sample
+from tui.alerts.queue import AlertQueue
+from tui.alerts.view import Done
+from tui.channels.clock import Clock
+from tui.engine.alert_keeping import AlertKeeping
+from tui.engine.alert_summaries import find
+from tui.engine.alert_values import AlertCommand
+from tui.engine.changes import ChangeLog
+from tui.engine.snapshot import CommandResult
+
+MOST_TEST = 500
+"""Alerts of one order."""
+
+
+class AlertCommands:
+    """On the engine's loop.
+
+    Args:
+        settle: called when the queue was told something.
+    """
+
+    def __init__(
+        self,
+        queue: AlertQueue,
+        keeping: AlertKeeping,
+        changes: ChangeLog,
+        clock: Clock,
+        chance: random.Random,
+        settle: Callable[[], None],
+    ) -> None:
+        self._queue = queue
+        self._keeping = keeping
+        self._changes = changes
+        self._clock = clock
+        self._chance = chance
+        self._settle = settle
+
+    async def give(self, command: AlertCommand) -> CommandResult:
+        """Do something; the result says what was done, once the store has it or is known not to take it."""
+        done = await self._do(command)
+        self._settle()
+        message = done.message
+        if done.ok:
+            text = f"alerts: {command.verb} by command: {message}"
+            self._changes.add(self._clock.time(), None, text, kind="alert", quiet=True)
+            if not await self._keeping.all_written():
+                message += "; in memory alone until the store answers"
+        return CommandResult(ok=done.ok, message=message)
+
+    async def _do(self, command: AlertCommand) -> Done:
+        queue, id = self._queue, command.id or ""
+        match command.verb:
+            case "pause":
+                return queue.pause()
+            case "resume":
+                return queue.resume()
+            case "hold":
+                return queue.hold(command.seconds or 0.0)
+            case "skip":
+                return queue.skip()
+            case "remove":
+                return queue.remove(id)
+            case "move":
+                return queue.move(id, command.position or 0)
+            case "clear":
+                return queue.clear(command.type)
+            case "mute":
+                return queue.mute(command.type or "", (command.seconds or 0.0) / 60)
+            case "panic":
+                return queue.panic()
+            case "undo":
+                return queue.undo()
+            case "test":
+                return await self._test(command.type or "", command.count)
+            case "requeue":
+                alert = await self._alert_of(id)
+                if isinstance(alert, CommandResult):
+                    return Done(False, alert.message)
+                again = queue.renew(alert)
+                return again if isinstance(again, Done) else await self._requeue(again)
+
+    async def _requeue(self, again: Alert) -> Done:
+        done: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+
+        def take_in() -> None:
+            result = self._queue.requeue(again)
+            self._settle()
+            if not done.done():
+                done.set_result(result)
+
+        self._keeping.write([again], take_in)
+        return await done
+
+    async def _test(self, type: str, count: int) -> Done:
+        if not type or not 1 <= count <= MOST_TEST:
+            return Done(False, f"expected a type and a count from 1 to {MOST_TEST}")
+        payloads = (sample(type, self._chance, self._clock.time()) for _ in range(count))
+        found = [self._queue.judge_arrival(type, payload, source=TEST_SOURCE) for payload in payloads]
+        alerts = [alert for alert in found if alert is not None]
+        ended = Counter({"ignored": count - len(alerts)})
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def take_in() -> None:
+            ended.subtract(self._ended_of(alerts[0].type))
+            for alert in alerts:
+                self._queue.admit(alert)
+            ended.update(self._ended_of(alerts[0].type))
+            self._settle()
+            if not done.done():
+                done.set_result(None)
+
+        if alerts:
+            self._keeping.write(alerts, take_in)
+            await done
+        what = ", ".join(f"{number} {outcome}" for outcome, number in ended.most_common() if number)
+        plural = "s" if count > 1 else ""
+        words = f"{count} test alert{plural} of type {type}"
+        return Done(True, f"{words}: {what} at once" if what else words)
+
+    def _ended_of(self, type: str) -> dict[str, int]:
+        outcomes = self._queue.view().outcomes
+        return {each.outcome: each.number for each in outcomes if each.type == type}
+
+    async def _alert_of(self, id: str) -> Alert | CommandResult:
+        found = find(self._queue.view(), id)
+        return await self._keeping.find(id) if found is None else found[0]
