@@ -63,6 +63,24 @@ async def test_a_command_of_the_palette_in_one_go() -> None:
         await until(pilot, lambda: engine.asked == [("connect", "None")])
 
 
+@pytest.mark.parametrize(
+    ("key", "pasted", "seen"), [("/", "seed\n", "only 'seed'"), (":", "pause", "> pause")]
+)
+async def test_what_is_pasted_right_behind_the_key_that_opens_a_line(
+    key: str, pasted: str, seen: str
+) -> None:
+    engine = evening()
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        # Where there is no line it does nothing.
+        app.post_message(Paste("sX"))
+        await pilot.pause()
+        send(pilot, key)
+        app.post_message(Paste(pasted))
+        await until(pilot, lambda: seen in screen_text(app).replace(">  ", "> "))
+        assert engine.asked == []
+
+
 async def test_a_push_in_one_go() -> None:
     engine = ScriptedEngine([connection()])
     app = OverlaySupervisorApp(engine)

@@ -220,6 +220,14 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
             event.stop()
             event.prevent_default()
 
+    def on_paste(self, event: events.Paste) -> None:
+        """The same with a text that is pasted; elsewhere it does nothing."""
+        screen = self.screen
+        if isinstance(screen, Palette):
+            screen.take(event)
+        elif isinstance(screen, SupervisorScreen) and screen.take_paste(event):
+            event.stop()
+
     # Showing ------------------------------------------------------------------------------------
 
     def _look(self) -> None:

@@ -15,9 +15,12 @@ _STAYS = ("tab", "shift+tab")
 """Elsewhere they go to the next pane, and would leave the line on the screen without the keys."""
 
 
-def again(app: App[object], event: events.Key) -> None:
-    """Have a key pressed once more, for what has the focus by then."""
-    app.post_message(events.Key(event.key, event.character))
+def again(app: App[object], event: events.Key | events.Paste) -> None:
+    """Have a key pressed, or a text pasted, once more, for what has the focus by then."""
+    if isinstance(event, events.Key):
+        app.post_message(events.Key(event.key, event.character))
+    else:
+        app.post_message(events.Paste(event.text))
 
 
 class _Line(Input):
@@ -77,7 +80,7 @@ class Prompt(Horizontal):
         self._line = _Line(value, self._taken)
         self._answered, self._changed, self._left = answered, changed, left
         self._is_suggested = suggested
-        self._early: list[events.Key] = []
+        self._early: list[events.Key | events.Paste] = []
         self._had: events.Key | None = None
 
     def compose(self) -> ComposeResult:
@@ -92,8 +95,8 @@ class Prompt(Horizontal):
             self._line.select_all()
         self._type_early()
 
-    def take(self, event: events.Key) -> None:
-        """Type a key that went to something else."""
+    def take(self, event: events.Key | events.Paste) -> None:
+        """Type a key, or paste a text, that went to something else."""
         self._early.append(event)
         if self.is_mounted:
             self._line.focus()

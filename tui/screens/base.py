@@ -204,6 +204,13 @@ class SupervisorScreen(Screen[None]):
             question.proceed()
         return True
 
+    def take_paste(self, event: events.Paste) -> bool:
+        """Take a text that was pasted behind the key that opened a line; whether there is one."""
+        prompt = next((each for each in self.query(Prompt) if not each.is_over), None)
+        if prompt is not None:
+            prompt.take(event)
+        return prompt is not None
+
     @property
     def is_asking(self) -> bool:
         """Whether the last row waits for an answer, which nothing else may take the place of."""

@@ -103,7 +103,7 @@ class Palette(CommandPalette):
 
     def __init__(self) -> None:
         super().__init__(id="--command-palette")
-        self._early: list[events.Key] = []
+        self._early: list[events.Key | events.Paste] = []
         self._had: events.Key | None = None
 
     def on_key(self, event: events.Key) -> None:
@@ -120,10 +120,11 @@ class Palette(CommandPalette):
         self.query_one(CommandInput).focus()
         self._type_early()
 
-    def take(self, event: events.Key) -> None:
-        """Type a key that went to the screen below, because it came before this one had the focus."""
+    def take(self, event: events.Key | events.Paste) -> None:
+        """Type a key, or paste a text, that came before this screen had the focus."""
         self._early.append(event)
         if self.is_mounted:
+            self.query_one(CommandInput).focus()
             self._type_early()
 
     def _type_early(self) -> None:
