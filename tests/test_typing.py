@@ -16,6 +16,9 @@ from tui.engine.api import CommandResult
 from tui.keymap import keymap
 from tui.screens import base
 from tui.screens.details import DetailsScreen
+from widgets.alert_list import AlertList
+from widgets.cursor_list import CursorList
+from widgets.watch_list import WatchList
 
 NAMES = {"/": "slash", ":": "colon", " ": "space", "\r": "enter"}
 
@@ -256,3 +259,28 @@ async def test_a_long_text_is_folded_and_copied_whole() -> None:
         assert copied == [engine.answer.message]
         await pilot.resize_terminal(40, 30)
         await until_seen(pilot, "yEND")
+
+
+# Rows
+
+
+@pytest.mark.parametrize(("opens", "kind"), [("escape", WatchList), ("a", AlertList)])
+async def test_rows_that_are_shown_anew_right_behind_a_key_do_not_take_the_cursor_back(
+    opens: str, kind: type[CursorList]
+) -> None:
+    engine = evening()
+    app = OverlaySupervisorApp(engine)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press(opens)
+        await pilot.pause()
+        rows = app.screen.query_one(kind)
+        before = rows.cursor
+        for moves in range(1, 4):
+            # Nothing is waited for: what the keys and the engine's snapshots do may come in any order.
+            rows.move(1)
+            app.show_now()
+            assert rows.cursor == before + moves
+        await pilot.press("r")
+        await until(pilot, lambda: bool(engine.asked))
+        asked = ("alerts", "requeue", "follow-8") if kind is AlertList else ("reconnect", "dashboard")
+        assert engine.asked == [asked]

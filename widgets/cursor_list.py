@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import ClassVar
 
 from rich.style import Style
@@ -31,13 +31,6 @@ class CursorList(LineView, can_focus=True):
     CursorList:ansi:focus .lines--marked { background: ansi_default; text-style: bold; }
     """
 
-    class Moved(Message):
-        """The cursor was moved to another row by hand."""
-
-        def __init__(self, key: Hashable) -> None:
-            super().__init__()
-            self.key = key
-
     class Opened(Message):
         """A row was clicked twice."""
 
@@ -46,6 +39,9 @@ class CursorList(LineView, can_focus=True):
         self._keys: tuple[Hashable, ...] = ()
         self._selected: Hashable = None
         self._places: dict[Hashable, int] = {}
+        self.moved: Callable[[Hashable], None] | None = None
+        """Called when the cursor was moved to another row by hand; at once, since a message would come behind
+        the next key or the next rows, which would then mean another row."""
 
     def line_of(self, index: int, width: int, selected: bool) -> Line:
         """The row at ``index``, for a list of ``width`` columns."""
@@ -100,7 +96,8 @@ class CursorList(LineView, can_focus=True):
             self._selected = self._keys[index]
             self.lay_out()
             self.keep_in_view()
-            self.post_message(self.Moved(self._selected))
+            if self.moved is not None:
+                self.moved(self._selected)
 
     def _beside_headings(self, index: int) -> int:
         """The next row in the direction of the movement, else in the other one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from functools import partial
 
 from textual import events
@@ -62,6 +62,7 @@ class AlertsScreen(ListScreen):
         self._summary = LinesPane(id="summary")
         self._heading = HeadingLine(alert_heading, spare=AlertList.SPARE, id="list-heading")
         self._list = AlertList(id="alerts")
+        self._list.moved = self._cursor_moved
         self._figures = LinesPane(id="figures")
         self._figures_beside = Horizontal(Divider(), self._figures, id="figures-beside")
         self._queue_pane = Vertical(self._heading, self._list, id="queue")
@@ -299,10 +300,10 @@ class AlertsScreen(ListScreen):
 
     # Doing --------------------------------------------------------------------------------------
 
-    def on_cursor_list_moved(self, event: CursorList.Moved) -> None:
+    def _cursor_moved(self, key: Hashable) -> None:
         """Keep the row that was chosen, wherever it goes, and read on near the end."""
-        if isinstance(event.key, str | tuple):
-            self._chosen = event.key
+        if isinstance(key, str | tuple):
+            self._chosen = key
         self._barren = 0
         if (alerts := self.alerts) is not None:
             self._read_what_is_needed(alerts, self.supervisor.now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from functools import partial
 
 from textual import events
@@ -73,6 +73,7 @@ class DashboardScreen(ConnectionScreen):
         self._notice = NoticeLine(id="notice")
         self._list_heading = HeadingLine(heading_line, spare=WatchList.SPARE, id="list-heading")
         self._list = WatchList(id="connections")
+        self._list.moved = self._cursor_moved
         self._title = TitleLine(id="selected")
         self._indicator = ConnectionIndicator(id="indicator")
         self._facts = FactList(id="facts")
@@ -351,9 +352,9 @@ class DashboardScreen(ConnectionScreen):
 
     # Doing --------------------------------------------------------------------------------------
 
-    def on_cursor_list_moved(self, event: CursorList.Moved) -> None:
+    def _cursor_moved(self, key: Hashable) -> None:
         """Keep what was chosen, wherever its row goes."""
-        self._choose(event.key if isinstance(event.key, Reported) else str(event.key))
+        self._choose(key if isinstance(key, Reported) else str(key))
         self._show_selected(self.watched, self.supervisor.snapshot, self.supervisor.now)
         self._share_rows(self.supervisor.snapshot, self.watched, self.supervisor.now)
 

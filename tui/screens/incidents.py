@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 from textual import events
 from textual.widget import Widget
@@ -63,6 +63,7 @@ class IncidentsScreen(_IncidentActions):
         self._notice = NoticeLine(id="notice")
         self._heading = HeadingLine(incident_heading, spare=IncidentList.SPARE, id="list-heading")
         self._list = IncidentList(id="incidents")
+        self._list.moved = self._cursor_moved
         self._facts_title = TitleLine(id="log-title")
         self._facts = LinesPane(id="incident-facts")
         self._chosen: str | None = None
@@ -122,9 +123,9 @@ class IncidentsScreen(_IncidentActions):
         super().on_resize(event)
         self.supervisor.show_now()
 
-    def on_cursor_list_moved(self, event: CursorList.Moved) -> None:
+    def _cursor_moved(self, key: Hashable) -> None:
         """Keep the one that was chosen."""
-        self._chosen = str(event.key)
+        self._chosen = str(key)
         self._show_facts(self.supervisor.now)
 
     def on_cursor_list_opened(self, event: CursorList.Opened) -> None:

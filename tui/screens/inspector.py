@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from functools import partial
 from typing import get_args
 
@@ -46,6 +46,7 @@ class InspectorScreen(ListScreen):
         self._notice = NoticeLine(id="notice")
         self._heading = HeadingLine(frame_heading, spare=FrameList.SPARE, id="list-heading")
         self._list = FrameList(id="frames")
+        self._list.moved = self._cursor_moved
         self._held: deque[Frame] = deque(maxlen=MOST_HELD)
         self._cursor = 0
         self._missed = 0
@@ -164,11 +165,11 @@ class InspectorScreen(ListScreen):
 
     # Doing --------------------------------------------------------------------------------------
 
-    def on_cursor_list_moved(self, event: CursorList.Moved) -> None:
+    def _cursor_moved(self, key: Hashable) -> None:
         """Stay on the chosen frame; on the newest, follow."""
         shown = self._shown
-        at_end = bool(shown) and event.key == shown[-1].cursor
-        self._chosen = None if at_end or not isinstance(event.key, int) else event.key
+        at_end = bool(shown) and key == shown[-1].cursor
+        self._chosen = None if at_end or not isinstance(key, int) else key
 
     def on_cursor_list_opened(self, event: CursorList.Opened) -> None:
         """Show the frame."""

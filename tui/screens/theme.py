@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -42,6 +42,7 @@ class ThemeScreen(ModalScreen[None]):
         super().__init__()
         self._names, self._before = tuple(names), current
         self._list = _Themes()
+        self._list.moved = self._cursor_moved
 
     def compose(self) -> ComposeResult:
         """The names at the bottom."""
@@ -53,9 +54,9 @@ class ThemeScreen(ModalScreen[None]):
         self._list.show_keys(self._names, self._before)
         self._list.focus()
 
-    def on_cursor_list_moved(self, event: CursorList.Moved) -> None:
+    def _cursor_moved(self, key: Hashable) -> None:
         """Preview."""
-        self.app.theme = str(event.key)
+        self.app.theme = str(key)
 
     def action_move(self, rows: int) -> None:
         """Go to another theme."""
