@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-import psutil  # type: ignore[import-untyped]
+import psutil  # type: ignore[import-untyped]  # it has no types
 
 from tests.bench import processes
 from tests.bench.alerts_hub import HUB, MARKED, MARKED_VIEWERS

@@ -112,7 +112,7 @@ class Client:
         for channel in self.channels:
             hub.send_to_topic(channel.topic, "news", {"n": number})
             assert await channel.push("echo", {"n": number}) == {"n": number}
-            await eventually(lambda: number in self.news_async[channel.topic])  # noqa: B023
+            await eventually(lambda: number in self.news_async[channel.topic])  # noqa: B023 (awaited at once)
             assert self.news[channel.topic].count(number) == 1
             assert self.news_async[channel.topic].count(number) == 1
         assert len(hub.connections) == 1

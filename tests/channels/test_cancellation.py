@@ -126,7 +126,7 @@ async def test_waiting_for_a_join_stops_nothing_else(hub, client):
     for turns in TURNS:
         channel = one.socket.channel(f"echo:{turns}")
         over = await cancelled_after(turns, channel.join())
-        await eventually(lambda: channel.state == "joined")  # noqa: B023
+        await eventually(lambda: channel.state == "joined")  # noqa: B023 (awaited at once)
         assert await channel.push("echo", {"n": turns}) == {"n": turns}
         await channel.leave()
         if over:
@@ -196,7 +196,7 @@ async def test_waiting_for_a_leave_may_stop_and_it_is_left(hub, client):
         channel = one.socket.channel("echo:1")
         await channel.join()
         over = await cancelled_after(turns, channel.leave())
-        await eventually(lambda: channel.state == "closed")  # noqa: B023
+        await eventually(lambda: channel.state == "closed")  # noqa: B023 (awaited at once)
         await eventually(lambda: hub.channels("echo:1") == [])
         if over:
             break

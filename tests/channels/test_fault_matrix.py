@@ -148,7 +148,7 @@ async def test_many_faults_one_after_another_end_joined(hub, client):
             case 3:
                 hub.faults.accept_and_close(1013, times=2)
                 hub.faults.drop_all()
-        await eventually(lambda: any(channel.joins <= number for channel in one.channels))  # noqa: B023
-        await eventually(lambda: all(channel.joins == number + 1 for channel in one.channels))  # noqa: B023
+        await eventually(lambda: any(channel.joins <= number for channel in one.channels))  # noqa: B023 (awaited at once)
+        await eventually(lambda: all(channel.joins == number + 1 for channel in one.channels))  # noqa: B023 (awaited at once)
     await one.works(hub)
     assert one.socket.get_health_metrics().heartbeat_failures == 0

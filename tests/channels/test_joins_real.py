@@ -144,7 +144,7 @@ async def test_a_push_that_crashes_its_channel_leaves_it_joined_again(hub, clien
     for number in range(2, 5):
         with pytest.raises(NotConnectedError):
             await one.channels[0].push("crash")
-        await eventually(lambda: one.channels[0].joins == number)  # noqa: B023
+        await eventually(lambda: one.channels[0].joins == number)  # noqa: B023 (awaited at once)
     await one.works(hub)
     assert one.channels[1].joins == 1
 

@@ -235,7 +235,7 @@ async def test_a_channel_that_crashes_joins_again_by_itself(nothing_left):
             with pytest.raises(ChannelsError):
                 await channel.push(event)
             if number < 4:
-                await eventually(lambda: channel.joins == number + 1)  # noqa: B023
+                await eventually(lambda: channel.joins == number + 1)  # noqa: B023 (awaited at once)
         assert crashes == [{"reason": "channel_crash"}] * 4
 
     lines = RECORDINGS["channel crash"]

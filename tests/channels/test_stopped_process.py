@@ -67,10 +67,10 @@ async def test_stopped_and_continued_on_a_healthy_link_keeps_it(hub):
             await one.stop_for_a_while()
             hub.send_to_topic("echo:1", "news", {"n": number})  # waits in the system meanwhile
             one.go_on()
-            await eventually(lambda: one.values("news")[-1:] == [number])  # noqa: B023
+            await eventually(lambda: one.values("news")[-1:] == [number])  # noqa: B023 (awaited at once)
             beats = sum(received.frame.event == "heartbeat" for received in hub.received)
             await eventually(
-                lambda: sum(r.frame.event == "heartbeat" for r in hub.received) >= beats + 3  # noqa: B023
+                lambda: sum(r.frame.event == "heartbeat" for r in hub.received) >= beats + 3  # noqa: B023 (awaited at once)
             )
     assert one.values("state") == ["connecting", "connected", "disconnected"]
     assert (one.values("failures"), one.values("attempts")) == ([0], [1])

@@ -191,7 +191,7 @@ async def test_functions_are_asked_anew_at_each_attempt(hub, client):
 
     one = client(hub.url, "echo:1", auth_token=token, params=lambda: {"nonce": next(nonces)})
     for number in range(1, 4):
-        await eventually(lambda: one.channels[0].joins == number)  # noqa: B023
+        await eventually(lambda: one.channels[0].joins == number)  # noqa: B023 (awaited at once)
         await one.works(hub)
         hub.faults.drop_all()
     await eventually(lambda: len(hub.upgrades) == 4)

@@ -13,7 +13,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil  # type: ignore[import-untyped]  # it has no types
 import pytest
 
 from tests.terminal.real_terminal import ROOT, RealTerminal

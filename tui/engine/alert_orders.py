@@ -158,7 +158,8 @@ class AlertOrders:
         if sent.result == "delivered" or self._is_back(alert):
             return
         name = f"{alert.type} of {alert.who}"
-        if delivery is self.delivery and sent.result in ("not sent", "uncertain"):
+        may_go_later = delivery is self.delivery and delivery.clears != "nothing"
+        if may_go_later and sent.result in ("not sent", "uncertain"):
             self._left[alert.id] = alert
             if len(self._left) > _MOST_LEFT:
                 self._left.popitem(last=False)

@@ -110,6 +110,24 @@ async def test_a_reload_forgets_neither_what_is_shown_nor_where(hub: Hub, tmp_pa
         assert not any("could not be taken off" in text for text in told(supervisor))
 
 
+async def test_what_can_be_taken_off_no_more_is_told_once(hub: Hub, tmp_path: Path) -> None:
+    async with page(hub), engine(hub, tmp_path, rules=STAYS) as supervisor:
+        hub.happen("cheer", user_name="mira")
+        await eventually(lambda: on_air(supervisor), "on the air")
+        hub.faults.refuse()
+        hub.faults.drop_all()
+        await eventually(lambda: alerts(supervisor).waiting, "it waits again")
+        await do(supervisor, "clear")
+        await reload(supervisor, hub, tmp_path, {"clear_event": None})
+        await hub.faults.accept()
+        why = "the hub has nothing that takes an alert off"
+        words = f"cheer of mira could not be taken off the overlays: {why}"
+        await eventually(lambda: words in told(supervisor), "told")
+        hub.happen("cheer", user_name="zed")
+        await eventually(lambda: on_air(supervisor), "goes on")
+        assert sum("taken off" in text for text in told(supervisor)) <= 2, "when it was left, and now"
+
+
 class Busy(Overlays):
     """Refuses the pushes whose number is named."""
 
