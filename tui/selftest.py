@@ -11,7 +11,8 @@ from contextlib import AsyncExitStack
 
 import msgspec
 
-from tui.channels import Channel, ChannelsError, Options, Socket, StateChange
+from tui.channels import Channel, ChannelsError, Message, Options, Socket, StateChange
+from tui.channels.errors import describe
 from tui.cutting_proxy import CuttingProxy
 from tui.demo.hub import Hub
 
@@ -58,8 +59,12 @@ class SelfTest:
         self._proxy = proxy
         self._failed_before = 0
         self._changes: list[StateChange] = []
+        self._join_failure: str | None = None
         self.checks: list[Check] = []
         socket.on_state_change(self._changes.append)
+        if channel is not None:
+            channel.on("phx_error", self._join_failed)
+            channel.on("phx_join", self._joined)
 
     async def run(self) -> bool:
         """Run all of them; False as soon as one fails, since the others stand on it."""
@@ -83,6 +88,13 @@ class SelfTest:
                 return False
         return True
 
+    def _join_failed(self, message: Message) -> None:
+        # The channel's own reason is "joining" while it tries again.
+        self._join_failure = describe(message.payload_or_none())
+
+    def _joined(self, _: Message) -> None:
+        self._join_failure = None
+
     async def _until(self, what: str, condition: Callable[[], bool]) -> float:
         begun = time.monotonic()
         while not condition():
@@ -90,6 +102,7 @@ class SelfTest:
                 why = (
                     self._proxy.failure
                     or self._socket.details().reason
+                    or self._join_failure
                     or (self._channel and self._channel.reason)
                 )
                 because = f" ({why})" if why else ""
