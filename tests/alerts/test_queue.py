@@ -716,6 +716,63 @@ def test_an_event_that_came_again_before_the_store_told_of_it_is_one_alert() -> 
     assert (driver.waiting(), driver.queue.view().duplicates) == ([], 1)
 
 
+def test_what_an_overlay_confirmed_is_not_shown_once_more_when_its_event_came_again() -> None:
+    for confirmed in (True, False):
+        before = Driver()
+        before.clock.passed -= 30.0
+        old = before.arrive("cheer", id="event 1")
+        before.show()
+        if confirmed:
+            before.queue.confirm(old.id)
+        before.drain()
+        driver = Driver(there=False)
+        new = driver.arrive("cheer", id="event 1")
+        driver.queue.restore([before.rows[old.id]])
+        driver.drain()
+        assert driver.outcome(old) == ("shown" if confirmed else "unconfirmed")
+        assert (driver.outcome(new), driver.rows[new.id].into) == (
+            ("collapsed", old.id) if confirmed else (None, None)
+        )
+        assert driver.waiting() == ([] if confirmed else [new.id])
+
+
+def test_the_word_of_an_overlay_counts_though_it_was_removed_and_undone_meanwhile() -> None:
+    driver = Driver()
+    alert = driver.arrive("cheer")
+    driver.queue.remove(alert.id)
+    driver.queue.undo()
+    driver.queue.pause()
+    driver.drain()
+    assert driver.queue.confirm(alert.id)
+    driver.queue.clear()
+    driver.queue.undo()
+    driver.drain()
+    assert driver.rows[alert.id].seen
+
+
+def test_nothing_starts_while_nobody_would_see_it_and_what_plays_goes_on() -> None:
+    driver = Driver()
+    first, second, third = (driver.arrive("cheer") for _ in range(3))
+    driver.show()
+    driver.queue.watched("no page")
+    assert not driver.after(60.0)
+    assert (driver.outcome(first), driver.waiting()) == ("unconfirmed", [second.id, third.id])
+    view = driver.queue.view()
+    assert (view.state, view.words) == ("away", "waiting for overlays: no page")
+    # Away for another reason, that is what is said, and what plays is offered again.
+    driver.queue.watched()
+    driver.drain()
+    driver.show()
+    driver.queue.watched("no page")
+    driver.queue.target(False, "cut")
+    assert driver.queue.view().words == "waiting for overlays: cut"
+    assert driver.waiting() == [second.id, third.id]
+    driver.queue.target(True)
+    assert not driver.after(60.0)
+    driver.queue.watched()
+    assert [order.alert.id for order in driver.drain()] == [second.id]
+
+
 def test_undo_says_who_made_room_and_brings_back_nothing_that_was_requeued() -> None:
     driver = Driver(there=False, most_waiting=3)
     raids = [driver.arrive("raid") for _ in range(2)]

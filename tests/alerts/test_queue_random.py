@@ -181,9 +181,17 @@ class QueueMachine(RuleBasedStateMachine):
             }
         self.carry_out(orders)
 
+    @rule(seen=st.sampled_from([True, True, False]))
+    def watched(self, seen: bool) -> None:
+        if self.options["has_target"]:
+            self.queue.watched("" if seen else "no page")
+            assert seen or self.queue.view().state in ("away", "paused", "held")
+            self.drain()
+
     @rule(seconds=st.sampled_from([0.3, 1.5]))
     def all_goes_well(self, seconds: float) -> None:
         self.target(True)
+        self.watched(True)
         self.command("resume", "a")
         while self.in_flight:
             self.answer(0, "ok")
@@ -198,6 +206,7 @@ class QueueMachine(RuleBasedStateMachine):
             return
         self.options["has_target"] = has_target
         self.there = not has_target
+        self.queue.watched("")
         self.queue.target(False, "other settings")
         self.queue.configure(most_waiting=MOST, gap=0.25, **self.options)
         orders = self.commit()
@@ -344,6 +353,7 @@ class QueueMachine(RuleBasedStateMachine):
         if not hasattr(self, "queue"):
             return
         self.target(True)
+        self.watched(True)
         self.command("resume", "a")
         for _ in range(200):
             while self.in_flight:
@@ -398,6 +408,7 @@ def walk(seed: int, steps: int) -> Counter[str]:
         (1, lambda: moves.pass_time(70.0, pick(2) == 0)),
         (1, lambda: moves.set_the_wall_clock(chance.choice([-86_400.0, -5.0, 5.0, 86_400.0]))),
         (6, lambda: moves.target(pick(3) > 0)),
+        (3, lambda: moves.watched(pick(3) > 0)),
         (6, lambda: moves.all_goes_well(0.3)),
         (25, lambda: moves.answer(pick(10), chance.choice(answers))),
         (5, lambda: moves.confirm(pick(10))),

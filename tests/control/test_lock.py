@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -65,3 +66,19 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         StateLock(tmp_path / "file" / "state").acquire()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_disk_that_takes_no_byte_does_not_take_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(code, "no")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "pwrite", full)
+        lock = StateLock(tmp_path)
+        lock.acquire()
+    with pytest.raises(StateLockedError):
+        StateLock(tmp_path).acquire()
+    lock.release()

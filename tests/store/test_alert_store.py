@@ -445,12 +445,13 @@ def test_a_full_disk_loses_nothing_and_what_was_held_is_written_when_there_is_ro
     assert len(on_disk(path)) == int(output)
 
 
-def test_history_and_counts_hold_what_cannot_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Any, rows: Any) -> list[str]:
-        error = sqlite3.OperationalError("database or disk is full")
-        error.sqlite_errorcode = sqlite3.SQLITE_FULL
-        raise error
+def full(*_: object) -> None:
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    raise error
 
+
+def test_history_and_counts_hold_what_cannot_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(path) as store:
         written(
             store,
@@ -482,6 +483,23 @@ def test_history_and_counts_hold_what_cannot_be_written(path: Path, monkeypatch:
         eventually(lambda: store.state.ok, "written")
         assert [each.id for each in store.history(10).result(LIMIT)] == found
         assert store.counts(NOW).result(LIMIT) == {("raid", "shown"): 1, ("cheer", "shown"): 5}
+
+
+def test_a_page_of_the_history_is_full_though_what_is_in_the_file_is_open_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(path) as store:
+        written(store, *(row(f"{n:02}", at=NOW + n) for n in range(40)))
+        with monkeypatch.context() as broken:
+            broken.setattr(module.AlertFile, "write", full)
+            # A great clear, undone.
+            store.put([row(f"{n:02}", open=True) for n in range(8, 40)])
+            eventually(lambda: not store.state.ok, "full")
+            pages, before = [], None
+            while page := store.history(3, before).result(LIMIT):
+                pages.append([each.id for each in page])
+                before = page[-1].changed_at, page[-1].id
+            assert pages == [["07", "06", "05"], ["04", "03", "02"], ["01", "00"]]
 
 
 def test_a_disk_that_does_not_answer_holds_up_nobody_and_is_told(path: Path, disk: Gate) -> None:

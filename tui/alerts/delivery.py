@@ -118,6 +118,16 @@ class Delivery:
         return "one" if self._clears_one else "all"
 
     @property
+    def clears_by_item(self) -> bool:
+        """Whether :meth:`clear` names the hub's own items: then it takes off none that was pushed later."""
+        return self._needs_reply
+
+    @property
+    def clears_in_order(self) -> bool:
+        """Whether a hub takes what :meth:`clear` and :meth:`show` push in the order in which they leave."""
+        return self.options.clear_topic in (None, self.options.topic)
+
+    @property
     def channel(self) -> Channel | None:
         """The channel of the settings, if there is one now."""
         return self._find(self.options.connection, self.options.topic)

@@ -57,6 +57,7 @@ class Playback:
         self._now = clock.monotonic()
         self._available = False
         self._target_words = _NOT_THERE_YET
+        self._unseen_words = ""
         self._paused = False
         self._held_until = -math.inf
         self._held: Lasting | None = None
@@ -123,6 +124,16 @@ class Playback:
                 if stage.phase == "sending" and not self._withdraw(stage):
                     continue
                 self._interrupt(stage, now)
+        self._settle()
+
+    def watched(self, words: str = "") -> None:
+        """Whether anybody would see what is shown; ``words`` say why not. Not: nothing starts, and what plays
+        goes on, since an overlay that comes back finds it there."""
+        self._enter()
+        words = fitted(words, MOST_MESSAGE)
+        if words != self._unseen_words:
+            self._unseen_words = words
+            self._view = None
         self._settle()
 
     def delivered(self, id: str, tries: int | None = None) -> bool:
@@ -494,7 +505,7 @@ class Playback:
         return self._available or not self._has_target
 
     def _may_show(self) -> bool:
-        return self._is_there() and not self._paused and not self._is_held()
+        return self._is_there() and not (self._paused or self._is_held() or self._unseen_words)
 
 
 def as_not_played(alert: Alert) -> dict[str, Any]:

@@ -218,7 +218,7 @@ class AlertQueue(Playback):
             entry = Entry(alert, now - age, now - grown_age)
             if alert.id in came_again:
                 self._duplicates += 1
-                self._end(entry, "collapsed", "the same event came again before the store had told of it")
+                self._end_former(entry)
             elif alert.state == "waiting":
                 self._wait(entry)
             else:
@@ -227,6 +227,20 @@ class AlertQueue(Playback):
         for entry in reversed(played):
             self._take_up(entry, epoch)
         self._settle()
+
+    def _end_former(self, entry: Entry) -> None:
+        """Ends one whose event came again before the store had told of it, and stands for itself since."""
+        alert, reason = entry.alert, "the same event came again before the store had told of it"
+        if not alert.tries:
+            self._end(entry, "collapsed", reason)
+            return
+        self._end_sent(entry, reason)
+        again = next((one for one in self._waiting if _is_same_event(one.alert, alert)), None)
+        if (alert.confirmed or alert.seen) and again is not None and not again.alert.tries:
+            # It was seen already.
+            self._waiting.remove(again)
+            again.alert = replace(again.alert, into=alert.id)
+            self._end(again, "collapsed", "an overlay had shown it before the store told of it")
 
     def restore_standing(self, standing: Standing) -> None:
         """Take up what an earlier run was ordered, as far as it lasts; orders of this run go before it.
@@ -348,6 +362,9 @@ class AlertQueue(Playback):
         others = {entry.alert.id for entry in self._waiting}
         for entry, ended in removed:
             self._record.reopen(ended, entry.alert)
+            if entry.alert.tries:
+                # An overlay's word of it may still come.
+                entry.back_at, entry.is_uncertain = self._now, False
             self._wait(entry)
         self._expire(self._now)
         self._drop_surplus()
@@ -485,6 +502,8 @@ class AlertQueue(Playback):
             return "held", "held"
         if not self._is_there():
             return "away", f"waiting for overlays: {self._target_words}"
+        if self._unseen_words:
+            return "away", f"waiting for overlays: {self._unseen_words}"
         if self._stages() or len(self._waiting):
             return "playing", "playing"
         return "empty", "empty"
@@ -517,6 +536,10 @@ class AlertQueue(Playback):
 
 def _named(alert: Alert) -> str:
     return f"{alert.type} of {alert.who}" if alert.who else alert.type
+
+
+def _is_same_event(one: Alert, other: Alert) -> bool:
+    return (one.source, one.source_id) == (other.source, other.source_id)
 
 
 def _told(stage: Stage, now: float, epoch: float) -> Playing:

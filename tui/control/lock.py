@@ -70,8 +70,8 @@ class StateLock:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         except OSError as error:
-            # On a full disk the lock holds all the same; it only cannot say whose it is.
-            if error.errno != errno.ENOSPC:
+            # On a full or broken disk the lock holds all the same; it only cannot say whose it is.
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
                 raise
 
     def release(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from tui.alerts import stage
@@ -13,14 +13,18 @@ from tui.alerts.alert import Alert
 from tui.alerts.delivery import Delivery, FindChannel, Sent
 from tui.alerts.options import DeliveryOptions
 from tui.alerts.queue import AlertQueue
-from tui.alerts.view import Clear, Order, Playing, Show
+from tui.alerts.view import Clear, Order, Playing, Show, Update
 from tui.channels.clock import Clock
 from tui.engine.changes import ChangeLog, Severity
+from tui.engine.snapshot import CommandResult
 
 log = logging.getLogger("tui.engine.alerts")
 
 _MOST_OURS = 1000
 _MOST_LEFT = 100
+
+Key = tuple[str, int]
+"""An alert's id and its tries: one that was taken off and shown once more is another thing to take off."""
 
 
 class AlertOrders:
@@ -28,7 +32,7 @@ class AlertOrders:
 
     Args:
         find: as of :class:`tui.alerts.delivery.Delivery`.
-        told: called when the queue was told what became of a push.
+        told: called when it is known what became of a push, or of what is taken off.
         changed: called when something is to be published soon.
     """
 
@@ -52,10 +56,13 @@ class AlertOrders:
         self.delivery: Delivery | None = None
         """Where alerts are pushed to now; None: nowhere."""
 
-        # By which delivery each alert was pushed last: it stands there, whatever the settings are now.
-        self._pushed: OrderedDict[str, Delivery | None] = OrderedDict()
-        # What could not be taken off while the overlays were away.
-        self._left: OrderedDict[str, Alert] = OrderedDict()
+        # Each alert's last push, and by which delivery: there it stands, whatever the settings are now.
+        self._pushed: OrderedDict[str, tuple[int, Delivery | None]] = OrderedDict()
+        # What is to be taken off, until it is or never can be.
+        self._to_clear: OrderedDict[Key, Alert] = OrderedDict()
+        # Of these, what an order or a task sees to: the rest is left until the overlays are there again.
+        self._in_hand: set[Key] = set()
+        self._sought: set[str] = set()
 
     def configure(self, options: DeliveryOptions | None) -> None:
         """Push as these options say from now on."""
@@ -74,9 +81,9 @@ class AlertOrders:
         """Whether an alert was pushed from here, in this run or in the last."""
         return id in self._pushed
 
-    def was_pushed(self, id: str) -> None:
+    def was_pushed(self, alert: Alert) -> None:
         """An earlier run pushed it."""
-        self._remember(id, self.delivery)
+        self._remember(alert, self.delivery)
 
     def carry_out(self, orders: Iterable[Order]) -> None:
         """Begin each order in turn: tasks take their first step, the push itself, in this order."""
@@ -84,16 +91,59 @@ class AlertOrders:
             if isinstance(order, Show):
                 self._spawn(self._show(order.alert), f"alert {order.alert.id}")
             elif isinstance(order, Clear):
-                self._spawn(self._clear(order.alert), f"clear {order.alert.id}")
+                self._spawn(self._clear(order.alert, is_late=False), f"clear {order.alert.id}")
             else:
                 self._spawn(self._update(order.alert), f"update {order.alert.id}")
 
+    @property
+    def left(self) -> tuple[str, ...]:
+        """The ids of what is to be taken off, for the next run to do if this one does not."""
+        return tuple(dict.fromkeys((*self._sought, *(id for id, _ in self._to_clear))))
+
+    def note(self, orders: Iterable[Order]) -> None:
+        """Know of these before they are carried out, so that :attr:`left` names what they will take off."""
+        for order in orders:
+            if isinstance(order, Clear):
+                self._in_hand.add(_key(order.alert))
+                self._is_to_clear(order.alert)
+
+    def take_up(self, ids: Iterable[str], find: Callable[[str], Awaitable[Alert | CommandResult]]) -> None:
+        """Take off what an earlier run left."""
+        for id in ids:
+            self._sought.add(id)
+            self._spawn(self._seek(id, find), f"find {id}")
+
+    async def _seek(self, id: str, find: Callable[[str], Awaitable[Alert | CommandResult]]) -> None:
+        found = await find(id)
+        self._sought.discard(id)
+        if isinstance(found, CommandResult):
+            words = f"an alert that an earlier run left on the overlays cannot be taken off: {found.message}"
+            self._tell(words, "error")
+        else:
+            self.was_pushed(found)
+            self._is_to_clear(found)
+        self._told()
+
     def take_off_what_was_left(self) -> None:
-        """Take off what could not be taken off while the overlays were away; before anything is shown."""
+        """Take off what could not be taken off while the overlays were away."""
         delivery = self.delivery
-        if self._left and delivery is not None and delivery.absent() is None and delivery.can_clear_now():
-            left, self._left = self._left, OrderedDict()
-            self.carry_out(Clear(alert) for alert in left.values())
+        if not self._to_clear or delivery is None or delivery.absent() or not delivery.can_clear_now():
+            return
+        left = [alert for key, alert in self._to_clear.items() if key not in self._in_hand]
+        if delivery.clears == "all":
+            # One wipes off all of them.
+            left = left[-1:]
+        for alert in left:
+            self._in_hand.add(_key(alert))
+            self._spawn(self._clear(alert, is_late=True), f"clear {alert.id}")
+
+    def _is_to_clear(self, alert: Alert) -> None:
+        self._to_clear[_key(alert)] = alert
+        left = [key for key in self._to_clear if key not in self._in_hand]
+        if len(left) > _MOST_LEFT:
+            oldest = self._to_clear.pop(left[0])
+            words = f"could not be taken off the overlays: more than {_MOST_LEFT} alerts wait to be"
+            self._tell(f"{_name(oldest)} {words}", "error")
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
@@ -110,7 +160,7 @@ class AlertOrders:
         if delivery is None or playing is None or playing.phase != "sending":
             # Skipped, or taken back, while the store was waited for.
             return
-        self._remember(alert.id, delivery)
+        self._remember(alert, delivery)
         self._sent(alert, await delivery.show(alert))
 
     def _sent(self, alert: Alert, sent: Sent) -> None:
@@ -133,52 +183,104 @@ class AlertOrders:
             sent = await delivery.show(playing.alert)
             if sent.result == "delivered":
                 return
-        words = f"{alert.type} of {alert.who} could not be shown as it is now: {sent.reason}"
-        self._tell(words, "error")
+        self._tell(f"{_name(alert)} could not be shown as it is now: {sent.reason}", "error")
 
     def _on_stage(self, alert: Alert) -> Playing | None:
-        view = self._queue.view()
-        number = (alert.id, alert.tries)
-        for each in (view.playing, *view.beside):
-            if each is not None and (each.alert.id, each.alert.tries) == number:
-                return each
-        return None
+        return next((each for each in self._on_stages() if _key(each.alert) == _key(alert)), None)
 
-    async def _clear(self, alert: Alert) -> None:
+    def _on_stages(self) -> list[Playing]:
+        view = self._queue.view()
+        return [each for each in (view.playing, *view.beside) if each is not None]
+
+    async def _clear(self, alert: Alert, *, is_late: bool) -> None:
+        """Take it off, now or when the overlays are there again.
+
+        Args:
+            is_late: others may have been shown since it was to be taken off.
+        """
+        key = _key(alert)
+        delivery = self._delivery_for(alert)
+        try:
+            sent = None if delivery is None else await self._take_off(alert, delivery, is_late=is_late)
+        finally:
+            self._in_hand.discard(key)
+        may_go_later = delivery is self.delivery and delivery is not None and delivery.clears != "nothing"
+        if sent is None or sent.result == "delivered":
+            self._to_clear.pop(key, None)
+            if sent is not None and delivery is not None and delivery.clears == "all":
+                for other in self._to_clear.keys() - self._in_hand:
+                    del self._to_clear[other]
+        elif may_go_later and sent.result in ("not sent", "uncertain"):
+            if not is_late:
+                words = f"is taken off when the overlays are there again: {sent.reason}"
+                self._tell(f"{_name(alert)} {words}", "warning")
+        else:
+            self._to_clear.pop(key, None)
+            self._tell(f"{_name(alert)} could not be taken off the overlays: {sent.reason}", "error")
+        self._told()
+
+    def _delivery_for(self, alert: Alert) -> Delivery | None:
+        """By which it is to be taken off; None when its push never left, or nothing is known of it."""
         if alert.id not in self._pushed:
-            # Ended while the store was waited for: its push never left.
-            return
-        pushed_by = self._pushed[alert.id]
+            # Ended while the store was waited for.
+            return None
+        _, pushed_by = self._pushed[alert.id]
         delivery = self.delivery
         if delivery is None or (pushed_by is not None and pushed_by.place != delivery.place):
-            delivery = pushed_by
-        if delivery is None:
-            return
-        sent = await delivery.clear(alert)
-        if sent.result == "delivered" or self._is_back(alert):
-            return
-        name = f"{alert.type} of {alert.who}"
-        may_go_later = delivery is self.delivery and delivery.clears != "nothing"
-        if may_go_later and sent.result in ("not sent", "uncertain"):
-            self._left[alert.id] = alert
-            if len(self._left) > _MOST_LEFT:
-                self._left.popitem(last=False)
-            words = f"{name} is taken off when the overlays are there again: {sent.reason}"
-            self._tell(words, "warning")
-        else:
-            self._tell(f"{name} could not be taken off the overlays: {sent.reason}", "error")
+            return pushed_by
+        return delivery
+
+    async def _take_off(self, alert: Alert, delivery: Delivery, *, is_late: bool) -> Sent | None:
+        """A few times if need be; None once it stands there by right, having been brought back."""
+        sent = None
+        for delay in (0.0, *stage.RETRY_DELAYS):
+            if delay:
+                # The first must leave before what is ordered behind it.
+                await asyncio.sleep(delay)
+            is_late = is_late or delay > 0
+            if is_late and self._is_back(alert) and not delivery.clears_by_item:
+                return None
+            there = self._there()
+            sent = await delivery.clear(alert)
+            if sent.result == "delivered" and delivery.clears == "all":
+                if not delivery.clears_in_order:
+                    # What was pushed after it may have come before it.
+                    self._show_again(self._there())
+                elif is_late:
+                    self._show_again(there)
+            if sent.result != "refused":
+                return sent
+        return None if self._is_back(alert) else sent
+
+    def _there(self) -> set[Key]:
+        """What is on the overlays, or on its way to them."""
+        return {
+            _key(each.alert)
+            for each in self._on_stages()
+            if each.phase != "retrying" and self._pushed.get(each.alert.id, (0,))[0] == each.alert.tries
+        }
+
+    def _show_again(self, wiped: set[Key]) -> None:
+        self.carry_out(Update(each.alert) for each in self._on_stages() if _key(each.alert) in wiped)
 
     def _is_back(self, alert: Alert) -> bool:
         """Whether it was brought back, and stands on the overlays by right."""
-        view = self._queue.view()
-        return any(each is not None and each.alert.id == alert.id for each in (view.playing, *view.beside))
+        return any(each.alert.id == alert.id for each in self._on_stages())
 
     def _tell(self, words: str, severity: Severity) -> None:
         self._changes.add(self._clock.time(), None, words, severity)
         self._changed()
 
-    def _remember(self, id: str, delivery: Delivery | None) -> None:
-        self._pushed[id] = delivery
-        self._pushed.move_to_end(id)
+    def _remember(self, alert: Alert, delivery: Delivery | None) -> None:
+        self._pushed[alert.id] = alert.tries, delivery
+        self._pushed.move_to_end(alert.id)
         while len(self._pushed) > _MOST_OURS:
             self._pushed.popitem(last=False)
+
+
+def _key(alert: Alert) -> Key:
+    return alert.id, alert.tries
+
+
+def _name(alert: Alert) -> str:
+    return f"{alert.type} of {alert.who}"

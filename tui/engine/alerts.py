@@ -10,10 +10,12 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from tui.alerts.alert import Alert, new_id
 from tui.alerts.delivery import Delivery
 from tui.alerts.events import type_of
-from tui.alerts.options import EVENTS, AlertOptions, SourceOptions
+from tui.alerts.options import EVENTS, AlertOptions, DeliveryOptions, SourceOptions
 from tui.alerts.queue import AlertQueue
 from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.templates import field
@@ -113,7 +115,7 @@ class AlertDesk:
         self._rules_trouble: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._told_target: tuple[bool, str] | None = None
+        self._told_target: tuple[str | None, str | None] | None = None
         self._restored = store is None
         # None until the store has told what an earlier run was ordered, which must not be overwritten.
         self._kept_standing: Standing | None = None
@@ -243,17 +245,18 @@ class AlertDesk:
         if not self._restored:
             return False
         self._orders.take_off_what_was_left()
-        words = None if self._delivery is None else self._delivery.absent() or self._without_page()
-        if self._told_target == (words is None, words or ""):
+        delivery = self._delivery
+        absent = None if delivery is None else delivery.absent()
+        unseen = None if delivery is None else self._without_page(delivery.options)
+        if self._told_target == (absent, unseen):
             return False
-        self._told_target = (words is None, words or "")
-        self._queue.target(*self._told_target)
+        self._told_target = (absent, unseen)
+        self._queue.watched(unseen or "")
+        self._queue.target(absent is None, absent or "")
         return True
 
-    def _without_page(self) -> str | None:
+    def _without_page(self, options: DeliveryOptions) -> str | None:
         """Why to wait though the hub is there: it says that nobody would see anything."""
-        assert self._delivery is not None
-        options = self._delivery.options
         if not options.wait_for_page:
             return None
         since = self._clock.time() - PAGES_KNOWN_FOR
@@ -378,7 +381,8 @@ class AlertDesk:
     def _settle(self) -> None:
         """Store what changed, then do what is to be done, and wake up for what is next."""
         changed, orders = self._queue.take_changed(), self._queue.take_orders()
-        standing = self._queue.standing()
+        self._orders.note(orders)
+        standing = replace(self._queue.standing(), left=self._orders.left)
         if self._kept_standing not in (None, standing):
             self._kept_standing = standing
             self._keeping.keep_standing(standing)
@@ -408,7 +412,7 @@ class AlertDesk:
         self._settle()
 
     def _pushed(self) -> None:
-        """The queue was told what became of a push."""
+        """It is known what became of a push, or of what is taken off."""
         self._look_at_target()
         self._settle()
 
@@ -420,8 +424,9 @@ class AlertDesk:
         # The hub's own queue may still hold what an earlier run put there.
         for alert in sorted(alerts, key=lambda alert: alert.id):
             if alert.tries:
-                self._orders.was_pushed(alert.id)
+                self._orders.was_pushed(alert)
         self._queue.restore(alerts)
+        self._orders.take_up(standing.left, self._keeping.find)
         waiting = sum(alert.state != "ended" for alert in alerts)
         if waiting:
             text = f"{waiting} alerts of before are taken up again"

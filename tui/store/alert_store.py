@@ -208,11 +208,10 @@ class AlertStore:
         """
 
         def look(file: AlertFile) -> list[Row]:
-            held = self._all_held()
-            rows = file.history(limit, before, wanted)
-            if replaced := sum(row.id in held for row in rows):
-                rows = file.history(limit + replaced, before, wanted)
-            rows = [row for row in rows if row.id not in held]
+            held, rows, place = self._all_held(), list[Row](), before
+            while len(rows) < limit and (found := file.history(limit, place, wanted)):
+                rows += [row for row in found if row.id not in held]
+                place = found[-1].changed_at, found[-1].id
             rows += [
                 row
                 for row in held.values()

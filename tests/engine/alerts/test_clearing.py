@@ -123,6 +123,7 @@ async def test_what_can_be_taken_off_no_more_is_told_once(hub: Hub, tmp_path: Pa
         why = "the hub has nothing that takes an alert off"
         words = f"cheer of mira could not be taken off the overlays: {why}"
         await eventually(lambda: words in told(supervisor), "told")
+        await eventually(lambda: state(supervisor, "events", "events:all") == "joined", "events come again")
         hub.happen("cheer", user_name="zed")
         await eventually(lambda: on_air(supervisor), "goes on")
         assert sum("taken off" in text for text in told(supervisor)) <= 2, "when it was left, and now"

@@ -322,3 +322,27 @@ async def test_the_queue_waits_for_a_page_if_it_is_told_to(
         hub.happen("cheer", user_name="zed")
         await eventually(lambda: len(outcomes(supervisor)) == 2, "goes on")
         assert outcomes(supervisor)[1] == ("zed", "unconfirmed")
+
+
+async def test_a_page_that_is_loaded_anew_gets_nothing_twice(hub: Hub, tmp_path: Path) -> None:
+    def report() -> None:
+        hub.send_to_topic("stream:overlays", "telemetry_update", telemetry(hub))
+
+    async with engine(hub, tmp_path, delivery={"wait_for_page": True}, rules=LONG) as supervisor:
+        async with page(hub):
+            report()
+            for who in ("mira", "zed"):
+                hub.happen("cheer", user_name=who)
+            await eventually(lambda: on_air(supervisor) and alerts(supervisor).waiting, "one on, one waits")
+        report()
+        await eventually(lambda: alerts(supervisor).mode == "waiting for overlays", "no page")
+        async with page(hub):
+            await eventually(lambda: outcomes(supervisor) == [("mira", "shown")], "it went on")
+            assert len(pushes(hub)) == 1
+            report()
+            await eventually(lambda: on_air(supervisor), "the next")
+        report()
+        await eventually(lambda: alerts(supervisor).mode == "waiting for overlays", "no page")
+        # The hub is there: what it holds is taken off at once.
+        assert await do(supervisor, "panic") == "paused; 1 taken off"
+        await eventually(lambda: hub.show.stream_state()["active_content"] is None, "taken off")
