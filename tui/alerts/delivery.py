@@ -190,7 +190,7 @@ class Delivery:
         for number in reversed(numbers):
             payload = fill(options.clear_payload, values_of(alert) | {"reply_id": number})
             results.append((await self._push(self._clear_channel, options.clear_event, payload))[0])
-        if results[0].result in ("delivered", "refused"):
+        if results[0].result == "delivered":
             for each in items:
                 each.numbers.clear()
         return results[0]

@@ -204,13 +204,12 @@ class AlertOrders:
             sent = None if delivery is None else await self._take_off(alert, delivery, is_late=is_late)
         finally:
             self._in_hand.discard(key)
-        may_go_later = delivery is self.delivery and delivery is not None and delivery.clears != "nothing"
         if sent is None or sent.result == "delivered":
             self._to_clear.pop(key, None)
             if sent is not None and delivery is not None and delivery.clears == "all":
                 for other in self._to_clear.keys() - self._in_hand:
                     del self._to_clear[other]
-        elif may_go_later and sent.result in ("not sent", "uncertain"):
+        elif sent.result in ("not sent", "uncertain") and self._may_go_later(delivery):
             if not is_late:
                 words = f"is taken off when the overlays are there again: {sent.reason}"
                 self._tell(f"{_name(alert)} {words}", "warning")
@@ -218,6 +217,12 @@ class AlertOrders:
             self._to_clear.pop(key, None)
             self._tell(f"{_name(alert)} could not be taken off the overlays: {sent.reason}", "error")
         self._told()
+
+    def _may_go_later(self, delivery: Delivery | None) -> bool:
+        now = self.delivery
+        if now is None or delivery is None:
+            return False
+        return now.place == delivery.place and now.clears != "nothing"
 
     def _delivery_for(self, alert: Alert) -> Delivery | None:
         """By which it is to be taken off; None when its push never left, or nothing is known of it."""
@@ -241,13 +246,15 @@ class AlertOrders:
             if is_late and self._is_back(alert) and not delivery.clears_by_item:
                 return None
             there = self._there()
+            if delay and there and delivery.clears == "all":
+                # What has taken its place must not be wiped off by a hub that may have done it long ago.
+                break
             sent = await delivery.clear(alert)
-            if sent.result == "delivered" and delivery.clears == "all":
-                if not delivery.clears_in_order:
-                    # What was pushed after it may have come before it.
-                    self._show_again(self._there())
-                elif is_late:
-                    self._show_again(there)
+            if sent.result in ("delivered", "refused") and delivery.clears == "all":
+                # An answer that is too late is a refusal too. On a topic of its own a clear may be dealt with
+                # after what was pushed behind it.
+                wiped = there if is_late else set()
+                self._show_again(wiped if delivery.clears_in_order else self._there())
             if sent.result != "refused":
                 return sent
         return None if self._is_back(alert) else sent
