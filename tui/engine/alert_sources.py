@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from tui.alerts.options import SourceOptions
 from tui.channels import Channel, Message
 from tui.channels.clock import Clock
-from tui.engine.alert_values import OverlayPage, SourceAway
+from tui.engine.alert_values import SourceAway
 from tui.engine.connection import SupervisedConnection
 
 Connections = Callable[[], Mapping[str, SupervisedConnection]]
 """The supervised connections by name, as they are now."""
 
-REPORT_EVENT = "telemetry_update"
-"""The event in which a hub tells of its overlay pages."""
-QUEUE_EVENT = "queue_state"
-"""The event in which a hub tells of a queue of its own."""
-
 ANY_EVENT = "*"
 """In a source's events: every one that is not named."""
-
-_MOST_PAGES = 100
-_MOST_NAME = 100
 
 
 def channel_of(connections: Mapping[str, SupervisedConnection], name: str, topic: str) -> Channel | None:
@@ -139,30 +131,3 @@ class Source:
             since = min(now, metrics.last_heartbeat)
         self.away = SourceAway(source=self.name, since=since)
         return None
-
-
-def overlay_pages(payload: Any, now: float) -> tuple[OverlayPage, ...]:
-    """The overlay pages that a hub's report names; what is not of that shape is left out."""
-    listed = payload.get("overlays") if isinstance(payload, Mapping) else None
-    if not isinstance(listed, Sequence) or isinstance(listed, str):
-        return ()
-    pages = []
-    for page in listed[:_MOST_PAGES]:
-        if isinstance(page, Mapping) and isinstance(name := page.get("name"), str) and name:
-            connected = page.get("connected") is True
-            pages.append(OverlayPage(name=name[:_MOST_NAME], connected=connected, reported_at=now))
-    return tuple(pages)
-
-
-def items_of_another(payload: Any, is_ours: Callable[[str], bool]) -> int:
-    """How many items a hub's own queue holds that are none of ours, by the ids in their data."""
-    queue = payload.get("queue") if isinstance(payload, Mapping) else None
-    if not isinstance(queue, Sequence) or isinstance(queue, str):
-        return 0
-    count = 0
-    for item in queue:
-        data = item.get("data") if isinstance(item, Mapping) else None
-        number = data.get("id") if isinstance(data, Mapping) else None
-        if not (isinstance(number, str) and is_ours(number)):
-            count += 1
-    return count

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from tui.alerts.alert import Alert, new_id
 from tui.alerts.delivery import Delivery
 from tui.alerts.events import type_of
-from tui.alerts.options import EVENTS, AlertOptions, DeliveryOptions, SourceOptions
+from tui.alerts.options import EVENTS, AlertOptions, SourceOptions
 from tui.alerts.queue import AlertQueue
 from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.templates import field
@@ -24,19 +24,16 @@ from tui.channels import Channel, DecodeError, Message
 from tui.channels.clock import Clock
 from tui.engine import alert_keeping
 from tui.engine.alert_commands import AlertCommands
+from tui.engine.alert_hub import OverlayHub
 from tui.engine.alert_keeping import AlertKeeping
 from tui.engine.alert_orders import AlertOrders
 from tui.engine.alert_sources import (
-    QUEUE_EVENT,
-    REPORT_EVENT,
     Connections,
     Listening,
     Source,
     Wanted,
     channel_of,
-    items_of_another,
     on,
-    overlay_pages,
 )
 from tui.engine.alert_summaries import (
     MODES,
@@ -54,7 +51,6 @@ from tui.engine.alert_values import (
     AlertPage,
     AlertsSnapshot,
     AlertSummary,
-    OverlayPage,
     SourceAway,
 )
 from tui.engine.changes import ChangeLog
@@ -64,9 +60,6 @@ from tui.store.alert_store import AlertStore
 
 log = logging.getLogger("tui.engine.alerts")
 
-
-PAGES_KNOWN_FOR = 60.0
-"""Seconds for which a report that no page is connected holds the queue."""
 
 _MOST_RECENT = 50
 _TELL_EVERY = 60.0
@@ -108,6 +101,16 @@ class AlertDesk:
         self._orders = AlertOrders(
             self._queue, self._find, changes, clock, told=self._pushed, changed=changed
         )
+        self._hub = OverlayHub(
+            connections,
+            changes,
+            clock,
+            is_ours=self._orders.are_of,
+            knows_ours=store is None,
+            acknowledged=self._acknowledged,
+            reported=self._reported,
+            changed=changed,
+        )
         self._commands = AlertCommands(self._queue, self._keeping, changes, clock, chance, self._settle)
         self._sources: list[Source] = []
         self._listening = Listening()
@@ -120,9 +123,6 @@ class AlertDesk:
         # None until the store has told what an earlier run was ordered, which must not be overwritten.
         self._kept_standing: Standing | None = None
         self._recent_away: deque[SourceAway] = deque(maxlen=_MOST_RECENT)
-        self._pages: tuple[OverlayPage, ...] = ()
-        self._foreign = 0
-        self._queue_told_early: Message | None = None
         self._came_early: list[tuple[Source, Message]] = []
         self._rejections_untold = 0
         self._rejection_told_at = -_TELL_EVERY
@@ -194,8 +194,7 @@ class AlertDesk:
         wanted: Wanted = {}
         for source in self._sources:
             wanted |= source.wanted(self._connections().get(source.options.connection))
-        if self._delivery is not None:
-            wanted |= self._of_the_hub(self._delivery)
+        wanted |= self._hub.wanted(self._delivery)
         self._listening.keep(wanted | self._comings_and_goings())
 
     def _comings_and_goings(self) -> Wanted:
@@ -209,25 +208,6 @@ class AlertDesk:
             if (channel := self._find(connection, topic)) is not None
             for event in ("phx_join", "phx_error", "phx_close")
         }
-
-    def _of_the_hub(self, delivery: Delivery) -> Wanted:
-        """What the hub that shows the alerts tells, on whichever connection it tells it."""
-        options = delivery.options
-        wanted: Wanted = {}
-        target = self._connections().get(options.connection)
-        if target is None:
-            return wanted
-        for connection in self._connections().values():
-            if connection.socket.address != target.socket.address:
-                continue
-            for each in connection.channels:
-                place = (f"hub: {connection.name}", each.channel.topic)
-                wanted[(*place, REPORT_EVENT)] = on(each.channel, REPORT_EVENT, self._reported)
-                wanted[(*place, QUEUE_EVENT)] = on(each.channel, QUEUE_EVENT, self._queue_told)
-        if options.acknowledged_by is not None and (channel := delivery.channel) is not None:
-            key = ("acknowledged", options.topic, options.acknowledged_by)
-            wanted[key] = on(channel, options.acknowledged_by, self._acknowledged)
-        return wanted
 
     def look(self) -> None:
         """Notice which sources and whether the delivery are there. Cheap; called at each publication."""
@@ -247,25 +227,13 @@ class AlertDesk:
         self._orders.take_off_what_was_left()
         delivery = self._delivery
         absent = None if delivery is None else delivery.absent()
-        unseen = None if delivery is None else self._without_page(delivery.options)
+        unseen = None if delivery is None else self._hub.without_page(delivery.options)
         if self._told_target == (absent, unseen):
             return False
         self._told_target = (absent, unseen)
         self._queue.watched(unseen or "")
         self._queue.target(absent is None, absent or "")
         return True
-
-    def _without_page(self, options: DeliveryOptions) -> str | None:
-        """Why to wait though the hub is there: it says that nobody would see anything."""
-        if not options.wait_for_page:
-            return None
-        since = self._clock.time() - PAGES_KNOWN_FOR
-        known = [
-            page.connected
-            for page in self._pages
-            if page.reported_at >= since and (not options.overlays or page.name in options.overlays)
-        ]
-        return "no overlay page is connected" if known and not any(known) else None
 
     def _was_away(self, away: SourceAway) -> None:
         self._recent_away.append(away)
@@ -341,40 +309,15 @@ class AlertDesk:
 
     # What the hub and the overlays tell
 
-    def _acknowledged(self, message: Message) -> None:
-        number = None if self._delivery is None else self._delivery.acknowledged(message.payload)
-        if number is not None and self._queue.confirm(number):
+    def _acknowledged(self, id: str) -> None:
+        if self._queue.confirm(id):
             self._settle()
 
-    def _reported(self, message: Message) -> None:
-        pages = overlay_pages(message.payload, self._clock.time())
-        if not pages and not self._pages:
-            return
-        self._pages = pages
-        assert self._delivery is not None
-        names = self._delivery.options.overlays
-        seen = any(page.connected and (not names or page.name in names) for page in pages)
-        if seen:
+    def _reported(self, is_seen: bool) -> None:
+        if is_seen:
             self._queue.overlays_connected()
         self._look_at_target()
         self._settle()
-
-    def _queue_told(self, message: Message) -> None:
-        if not self._restored:
-            # Which of its items are ours, the store knows.
-            self._queue_told_early = message
-            return
-        foreign = items_of_another(message.payload_or_none(), self._orders.are_of)
-        if bool(foreign) != bool(self._foreign):
-            words = (
-                f"the hub runs a queue of its own: {foreign} of its items are not from here and may stand "
-                "in front of alerts"
-                if foreign
-                else "the hub's own queue holds nothing of its own any more"
-            )
-            self._changes.add(self._clock.time(), None, words, "warning" if foreign else "info")
-            self._changed()
-        self._foreign = foreign
 
     # What the queue decided
 
@@ -443,9 +386,7 @@ class AlertDesk:
         came, self._came_early = self._came_early, []
         for source, message in came:
             self._came(source, message)
-        early, self._queue_told_early = self._queue_told_early, None
-        if early is not None:
-            self._queue_told(early)
+        self._hub.know_ours()
         self._look_at_target()
         self._settle()
 
@@ -511,7 +452,6 @@ class AlertDesk:
         view = self._queue.view()
         held = self._keeping.is_held
         away = tuple(source.away for source in self._sources if source.away is not None)
-        foreign = f"the hub runs a queue of its own ({self._foreign} items)" if self._foreign else None
         return AlertsSnapshot(
             mode=MODES[view.state],
             words=view.words.removeprefix("waiting for overlays: ") if view.state == "away" else "",
@@ -529,7 +469,7 @@ class AlertDesk:
             duplicates=view.duplicates,
             mutes=view.mutes,
             away=away,
-            overlays=self._pages,
+            overlays=self._hub.pages,
             delivers_to=None if self._delivery is None else self._delivery.words,
             can_clear=self._delivery is not None and self._delivery.clears != "nothing",
             can_undo=view.can_undo,
@@ -537,7 +477,7 @@ class AlertDesk:
             store=self._keeping.trouble,
             store_fails=self._keeping.fails,
             rules=self._rules_trouble,
-            warning=foreign,
+            warning=self._hub.warning,
         )
 
     def _recent(self, ended: list[AlertSummary]) -> tuple[AlertSummary | SourceAway, ...]:

@@ -33,7 +33,7 @@ from tests.engine.conftest import eventually
 from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
 from tui.demo.topics import Overlays, telemetry
-from tui.engine import alerts as alerts_module
+from tui.engine import alert_hub
 from tui.engine import supervisor as supervisor_module
 from tui.engine.alert_values import (
     AlertSummary,
@@ -318,7 +318,7 @@ async def test_the_queue_waits_for_a_page_if_it_is_told_to(
         report()
         await eventually(lambda: alerts(supervisor).mode == "waiting for overlays", "it waits again")
         # A hub that tells nothing any more must not hold the queue for ever.
-        monkeypatch.setattr(alerts_module, "PAGES_KNOWN_FOR", 0.0)
+        monkeypatch.setattr(alert_hub, "PAGES_KNOWN_FOR", 0.0)
         hub.happen("cheer", user_name="zed")
         await eventually(lambda: len(outcomes(supervisor)) == 2, "goes on")
         assert outcomes(supervisor)[1] == ("zed", "unconfirmed")
