@@ -206,9 +206,8 @@ class AlertOrders:
             self._in_hand.discard(key)
         if sent is None or sent.result == "delivered":
             self._to_clear.pop(key, None)
-            if sent is not None and delivery is not None and delivery.clears == "all":
-                for other in self._to_clear.keys() - self._in_hand:
-                    del self._to_clear[other]
+            if sent is not None and delivery is not None:
+                self._cleared(alert, delivery, is_late=is_late)
         elif sent.result in ("not sent", "uncertain") and self._may_go_later(delivery):
             if not is_late:
                 words = f"is taken off when the overlays are there again: {sent.reason}"
@@ -217,6 +216,14 @@ class AlertOrders:
             self._to_clear.pop(key, None)
             self._tell(f"{_name(alert)} could not be taken off the overlays: {sent.reason}", "error")
         self._told()
+
+    def _cleared(self, alert: Alert, delivery: Delivery, *, is_late: bool) -> None:
+        others = self._to_clear.keys() - self._in_hand if delivery.clears == "all" else set[Key]()
+        for other in others:
+            del self._to_clear[other]
+        if is_late or others:
+            words = f"{1 + len(others)} alerts were" if others else f"{_name(alert)} was"
+            self._tell(f"{words} taken off the overlays", "info")
 
     def _may_go_later(self, delivery: Delivery | None) -> bool:
         now = self.delivery

@@ -86,6 +86,10 @@ def playing(supervisor: Supervisor, who: str, phase: str = "on air") -> bool:
     return found is not None and (found.who, found.phase) == (who, phase)
 
 
+async def said(supervisor: Supervisor, words: str) -> None:
+    await eventually(lambda: any(text.startswith(words) for text in told(supervisor)), f"said: {words}")
+
+
 async def test_what_is_shown_now_outlives_what_is_taken_off_late(
     hub: Hub, tmp_path: Path, door: type[TakingOff]
 ) -> None:
@@ -156,6 +160,8 @@ async def test_the_next_run_takes_off_what_the_last_could_not(hub: Hub, tmp_path
                 async with engine(hub, tmp_path, store, rules=STAYS) as supervisor:
                     await eventually(lambda: hub.show.stream_state()["active_content"] is None, "taken off")
                     await eventually(lambda: overlay.showing is None, "the page is empty")
+                    if run == 2:
+                        await said(supervisor, "cheer of mira was taken off the overlays")
                     assert alerts(supervisor).mode == ("paused" if verb == "panic" else "idle"), run
         assert len(overlay.clears) == 1, "once, not at every start"
         assert [each.outcome for each in rows(tmp_path)] == ["removed"]
@@ -170,8 +176,7 @@ async def test_the_next_run_says_so_when_it_cannot_know_the_hubs_own_id(hub: Hub
         await hub.faults.accept()
         with kept(tmp_path) as store:
             async with engine(hub, tmp_path, store, rules=STAYS, delivery=BY_ITEM) as supervisor:
-                words = f"{FAILED}the hub has not told its data.id"
-                await eventually(lambda: words in told(supervisor), "told")
+                await said(supervisor, f"{FAILED}the hub has not told its data.id")
 
 
 class Forgetful(Overlays):
@@ -200,7 +205,7 @@ async def test_what_the_hub_does_not_answer_is_taken_off_by_another_try(
             await eventually(lambda: overlay.clears, "taken off")
             assert not any(text.startswith(FAILED) for text in told(supervisor))
         else:
-            await eventually(lambda: any(text.startswith(FAILED) for text in told(supervisor)), "told")
+            await said(supervisor, FAILED)
             assert Forgetful.left == lost - 3
 
 
@@ -219,6 +224,6 @@ async def test_a_hub_that_never_answers_does_not_have_the_next_wiped_off(hub: Hu
             hub.happen("cheer", user_name=who)
         await eventually(lambda: on_air(supervisor) and alerts(supervisor).waiting, "on the air")
         await do(supervisor, "skip")
-        await eventually(lambda: any(text.startswith(FAILED) for text in told(supervisor)), "told")
+        await said(supervisor, FAILED)
         assert (len(overlay.clears), showing(overlay)) == (1, "zed")
         assert [each["data"]["who"] for each in pushes(hub)] == ["mira", "zed"]
