@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.alerts.driver import EPOCH, Driver
 from tui.alerts.alert import MOST_PAYLOAD, TEST_SOURCE, Alert
@@ -716,24 +717,98 @@ def test_an_event_that_came_again_before_the_store_told_of_it_is_one_alert() -> 
     assert (driver.waiting(), driver.queue.view().duplicates) == ([], 1)
 
 
-def test_what_an_overlay_confirmed_is_not_shown_once_more_when_its_event_came_again() -> None:
-    for confirmed in (True, False):
-        before = Driver()
-        before.clock.passed -= 30.0
-        old = before.arrive("cheer", id="event 1")
-        before.show()
-        if confirmed:
-            before.queue.confirm(old.id)
-        before.drain()
-        driver = Driver(there=False)
-        new = driver.arrive("cheer", id="event 1")
-        driver.queue.restore([before.rows[old.id]])
-        driver.drain()
-        assert driver.outcome(old) == ("shown" if confirmed else "unconfirmed")
-        assert (driver.outcome(new), driver.rows[new.id].into) == (
-            ("collapsed", old.id) if confirmed else (None, None)
-        )
-        assert driver.waiting() == ([] if confirmed else [new.id])
+def test_of_an_event_that_came_again_the_alert_that_has_gone_no_way_yet_ends() -> None:
+    before = Driver()
+    before.clock.wall_offset = -30.0
+    former = before.arrive("cheer", id="event 1")
+    driver = Driver(there=False)
+    again = driver.arrive("cheer", id="event 1")
+    driver.queue.restore([before.rows[former.id]])
+    driver.drain()
+    assert driver.waiting() == [former.id]
+    assert (driver.outcome(again), driver.rows[again.id].into) == ("collapsed", former.id)
+    assert driver.queue.view().duplicates == 1
+    # So it does when the former has ended.
+    before = Driver()
+    before.clock.wall_offset = -30.0
+    former = before.arrive("cheer", id="event 1")
+    before.show()
+    before.queue.confirm(former.id)
+    before.after(20.0)
+    assert before.outcome(former) == "shown"
+    driver = Driver(there=False)
+    again = driver.arrive("cheer", id="event 1")
+    driver.queue.restore([before.rows[former.id]])
+    driver.drain()
+    assert (driver.outcome(again), driver.waiting()) == ("collapsed", [])
+
+
+def test_an_event_that_came_again_ends_no_alert_for_which_nothing_stands() -> None:
+    # The newcomer was muted.
+    before = Driver()
+    before.clock.wall_offset = -30.0
+    former = before.arrive("raid", id="event 1")
+    driver = Driver(there=False)
+    driver.queue.mute("raid", 10)
+    muted = driver.arrive("raid", id="event 1")
+    driver.queue.restore([former])
+    driver.drain()
+    assert (driver.outcome(muted), driver.waiting()) == ("muted", [former.id])
+    # Others have made the former grow, or the newcomer.
+    before = Driver(there=False)
+    before.clock.wall_offset = -30.0
+    grown, *_ = (before.arrive("follow", id=f"event {number}") for number in range(5))
+    driver = Driver()
+    again = driver.arrive("follow", id="event 0")
+    driver.queue.restore([before.rows[grown.id]])
+    driver.drain()
+    assert driver.outcome(again) is None
+    assert [alert.count for alert in driver.queue.view().waiting] == [5]
+    driver = Driver(there=False)
+    more, *_ = (driver.arrive("follow", id=f"event {number}") for number in (0, 7, 8))
+    driver.queue.restore([before.rows[grown.id]])
+    driver.drain()
+    assert sorted(alert.count for alert in driver.queue.view().waiting) == [3, 5]
+    assert driver.outcome(more) is None
+    # It is another event, of another day.
+    driver = Driver(there=False)
+    old = replace(former, accepted_at=former.accepted_at - 40_000)
+    new = driver.arrive("raid", id="event 1")
+    driver.queue.restore([old])
+    driver.drain()
+    assert set(driver.waiting()) == {old.id, new.id}
+
+
+def test_panic_takes_off_what_ended_early_and_what_the_store_tells_of_later() -> None:
+    driver = Driver()
+    early = driver.arrive("cheer")
+    driver.show()
+    driver.after(early.duration * 0.6)
+    driver.queue.target(False, "cut")
+    driver.drain()
+    assert driver.outcome(early) == "unconfirmed"
+    driver.queue.target(True)
+    assert driver.queue.panic().message == "paused; 1 taken off"
+    assert [order.alert.id for order in driver.drain() if isinstance(order, Clear)] == [early.id]
+    assert driver.queue.panic().message == "paused; nothing played"
+    # Long after its time nothing of it is there.
+    driver.queue.resume()
+    driver.after(1.0)
+    late = driver.arrive("cheer")
+    driver.show()
+    driver.after(late.duration * 0.6)
+    driver.queue.target(False, "cut")
+    driver.after(late.duration)
+    assert driver.queue.panic().message == "paused; nothing played"
+
+    before = Driver()
+    playing, waiting = before.arrive("cheer"), before.arrive("cheer")
+    before.show()
+    driver = Driver()
+    driver.queue.panic()
+    driver.queue.restore(before.rows.values())
+    assert [order.alert.id for order in driver.drain() if isinstance(order, Clear)] == [playing.id]
+    assert (driver.outcome(playing), driver.waiting()) == ("removed", [waiting.id])
 
 
 def test_the_word_of_an_overlay_counts_though_it_was_removed_and_undone_meanwhile() -> None:

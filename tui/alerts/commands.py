@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Literal
 
 from msgspec.structs import replace
@@ -56,6 +56,7 @@ class Commands(Playback):
         self._renewed: set[str] = set()
         # What was ordered here before it was known what an earlier run was ordered.
         self._was_resumed = False
+        self._has_panicked = False
         self._unmuted: set[str] = set()
 
     def pause(self) -> Done:
@@ -70,7 +71,7 @@ class Commands(Playback):
     def resume(self) -> Done:
         """Ends a pause or a hold."""
         self._enter()
-        self._was_resumed = True
+        self._was_resumed, self._has_panicked = True, False
         if not self._paused and not self._is_held():
             return self._done(False, "not paused")
         self._paused = False
@@ -225,21 +226,38 @@ class Commands(Playback):
     def panic(self) -> Done:
         """Takes everything off the overlay, what waits to be shown there once more too, and pauses."""
         self._enter()
-        stages, left = self._stages(), [entry for entry in self._waiting if entry.alert.tries]
+        stages = self._stages()
         words = ""
         for stage in stages:
             words = self._recall(stage) or words
             self._end(stage.entry, "removed", "panic")
-        for entry in left:
+        left, words_of_left = self._end_left()
+        self._paused = self._has_panicked = True
+        self._held_until = -math.inf
+        count = len(stages) + left
+        if not count:
+            return self._done(True, "paused; nothing played")
+        words = words or words_of_left
+        return self._done(True, f"paused; {count} {'ended' if words else 'taken off'}{words}")
+
+    def _end_left(self, of: Container[str] | None = None) -> tuple[int, str]:
+        """Ends what waits to be shown once more, and takes off what may stand there; how many, and words.
+
+        Args:
+            of: alerts' ids; None for all.
+        """
+        words = ""
+        waiting = [
+            entry for entry in self._waiting if entry.alert.tries and (of is None or entry.alert.id in of)
+        ]
+        for entry in waiting:
             self._waiting.remove(entry)
             words = self._clear_left(entry) or words
             self._end(entry, "removed", "panic")
-        self._paused = True
-        self._held_until = -math.inf
-        if not stages and not left:
-            return self._done(True, "paused; nothing played")
-        what = "ended" if words else "taken off"
-        return self._done(True, f"paused; {len(stages) + len(left)} {what}{words}")
+        ended = self._take_standing()
+        for alert in ended:
+            words = self._take_off(alert) or words
+        return len(waiting) + len(ended), words
 
     def standing(self) -> Standing:
         """What was ordered and lasts."""

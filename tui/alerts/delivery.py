@@ -15,7 +15,7 @@ from tui.alerts.options import DeliveryOptions
 from tui.alerts.templates import Template, field
 from tui.alerts.view import Clears
 from tui.channels import Channel, ChannelsError, NotConnectedError
-from tui.channels.errors import ChannelClosed, PushDropped
+from tui.channels.errors import ChannelClosed, PushDropped, ReplyTimeout
 
 _NAME = re.compile(r"\{([A-Za-z_]\w*(?:\.\w+)*)\}", re.ASCII)
 _MOST_TEXT = 500
@@ -32,6 +32,8 @@ class Sent(NamedTuple):
     result: Literal["delivered", "refused", "uncertain", "not sent"]
     """Uncertain: it went out and the connection went before the answer."""
     reason: str = ""
+    answered: bool = True
+    """False for one that is taken for refused, since no answer came in time."""
 
 
 def fill(template: Any, values: Mapping[str, Any]) -> Any:
@@ -171,7 +173,8 @@ class Delivery:
         return sent
 
     async def clear(self, alert: Alert) -> Sent:
-        """Push what takes an alert off again. Where that needs the hub's own id, its answer is awaited.
+        """Push what takes an alert off again. Where that needs the hub's own id, or goes by another topic and
+        could come before the alert, the hub's answer to the alert is awaited.
 
         Of several items that the hub made of it the last counts: the others it may have ended itself.
         """
@@ -179,10 +182,11 @@ class Delivery:
         if options.clear_event is None:
             return Sent("not sent", "the hub has nothing that takes an alert off")
         items = [each for key, each in self._items.items() if key[0] == alert.id and key[1] <= alert.tries]
-        numbers: list[Any] = [None]
-        if self._needs_reply:
+        if self._needs_reply or not self.clears_in_order:
             for each in items:
                 await each.are_known.wait()
+        numbers: list[Any] = [None]
+        if self._needs_reply:
             numbers = [number for each in items for number in each.numbers]
             if not numbers:
                 return Sent("refused", f"the hub has not told its {options.reply_id}")
@@ -212,6 +216,8 @@ class Delivery:
             return Sent("uncertain", str(error)), None
         except (ChannelClosed, PushDropped) as error:
             return Sent("uncertain", str(error)), None
+        except ReplyTimeout as error:
+            return Sent("refused", str(error), answered=False), None
         except ChannelsError as error:
             return Sent("refused", str(error)), None
         except (TypeError, ValueError, RecursionError) as error:

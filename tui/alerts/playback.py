@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from tui.alerts.waiting import Entry, WaitingLine
 from tui.channels.clock import Clock
 
 MOST_BESIDE = 5
+MOST_STANDING = 50
 MOST_TRIES = 5
 """Pushes of one alert that ended in doubt; after so many it is left, or it would stop all others for ever."""
 UNCERTAIN_PAUSE = 1.0
@@ -68,6 +70,8 @@ class Playback:
         self._growing: dict[str, Entry] = {}
         self._mutes: dict[str, tuple[float, Lasting]] = {}
         self._doubtful = DoubtfulAlerts()
+        # What ended before its time was over, and until when it may stand on an overlay all the same.
+        self._standing: deque[tuple[Alert, float]] = deque(maxlen=MOST_STANDING)
         self._record = Record()
         self._orders: list[Order] = []
         self._view: QueueView | None = None
@@ -163,6 +167,8 @@ class Playback:
                 self._amend(stage.entry, tries=stage.entry.alert.tries - 1)
             if not stage.refused(now):
                 self._leave(stage)
+                if has_left:
+                    self._may_stand(stage.entry.alert, stage.entry.alert.duration)
                 self._end(stage.entry, "failed", reason)
             elif not self._is_there():
                 self._interrupt(stage, now)
@@ -360,6 +366,7 @@ class Playback:
     def _interrupt(self, stage: Stage, now: float) -> None:
         """There is nowhere to show it any more."""
         if stage.is_past_half(now) or stage.entry.alert.tries >= MOST_TRIES:
+            self._may_stand(stage.entry.alert, stage.entry.alert.duration)
             self._finish(stage, now, f"ended early: {self._target_words}")
         else:
             self._leave(stage)
@@ -375,6 +382,7 @@ class Playback:
         if self._on_uncertain == "again" and entry.alert.tries < MOST_TRIES:
             self._put_back(entry, is_uncertain=True)
             return
+        self._may_stand(entry.alert, entry.alert.duration)
         tries = "" if entry.alert.tries < 2 else f" {entry.alert.tries} times"
         self._end(entry, "unconfirmed", f"sent{tries}, unknown whether it arrived: {reason}")
 
@@ -445,6 +453,16 @@ class Playback:
             return self._end(entry, "shown", f"{SEEN_BEFORE}; {words}" if words else SEEN_BEFORE)
         reason = NOT_CONFIRMED if self._has_target else NO_DELIVERY
         return self._end(entry, "unconfirmed", f"{reason}; {words}" if words else reason, since)
+
+    def _may_stand(self, alert: Alert, seconds: float) -> None:
+        """It has ended, or is about to, and may be on an overlay for so long."""
+        if self._has_target and alert.tries:
+            self._standing.append((alert, self._now + seconds))
+
+    def _take_standing(self) -> list[Alert]:
+        found = [alert for alert, until in self._standing if until > self._now]
+        self._standing.clear()
+        return found
 
     def _confirm_ended(self, is_meant: Callable[[Alert, float, float], bool], now: float) -> bool:
         """Turns doubtful ones of the last seconds into shown ones."""

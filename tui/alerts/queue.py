@@ -23,6 +23,8 @@ MOST_WAITING = 50
 GAP = 0.25
 """Seconds between two alerts."""
 
+_CAME_AGAIN = "the same event came again before the store had told of it"
+
 
 class AlertQueue(Commands):
     """A deterministic state machine: no I/O, no tasks, not for several threads at once.
@@ -188,26 +190,32 @@ class AlertQueue(Commands):
         Open alerts go on: waiting ones in their place; what was playing is offered again in front if less
         than half its duration had passed, else it ends; a push of unknown end is dealt with as
         ``on_uncertain`` says. Ended ones only tell which events were seen. Ids that are known are left alone.
+        After a panic in this run none comes that overlays may have shown.
         """
         now = self._enter()
         epoch = self._clock.time()
-        alerts = sorted(alerts, key=lambda alert: alert.accepted_at)
-        came_again = {alert.id for alert in alerts if self.is_known(alert.source, alert.source_id)}
-        played: list[Entry] = []
-        for alert in alerts:
+        here = {(one.source, one.source_id): one for one in (*self._record.recent(), *self._open())}
+        taken_up, played = set[str](), list[Entry]()
+        for alert in sorted(alerts, key=lambda alert: alert.accepted_at):
             # A clock that was set back makes no negative age.
             age = max(0.0, epoch - alert.accepted_at)
             if alert.source_id is not None and not self._seen.holds(alert.source, alert.source_id, now):
                 self._seen.add(alert.source, alert.source_id, now - age)
             self._last_place = max(self._last_place, alert.place)
-            if alert.state == "ended" or self._record.knows(alert.id):
+            if self._record.knows(alert.id):
+                continue
+            again = None if alert.source_id is None else here.get((alert.source, alert.source_id))
+            stands = again is not None and self._stands_for(again, alert)
+            if alert.state == "ended":
                 continue
             self._record.accept(alert.id)
+            taken_up.add(alert.id)
             grown_age = age if alert.grown_at is None else max(0.0, epoch - alert.grown_at)
             entry = Entry(alert, now - age, now - grown_age)
-            if alert.id in came_again:
-                self._duplicates += 1
-                self._end_former(entry)
+            if stands and alert.tries:
+                self._end_sent(entry, _CAME_AGAIN)
+            elif stands:
+                self._end(entry, "collapsed", _CAME_AGAIN)
             elif alert.state == "waiting":
                 self._wait(entry)
             else:
@@ -215,21 +223,30 @@ class AlertQueue(Commands):
         # The first of them is put before the others at last.
         for entry in reversed(played):
             self._take_up(entry, epoch)
+        if self._has_panicked:
+            self._end_left(taken_up)
         self._settle()
 
-    def _end_former(self, entry: Entry) -> None:
-        """Ends one whose event came again before the store had told of it, and stands for itself since."""
-        alert, reason = entry.alert, "the same event came again before the store had told of it"
-        if not alert.tries:
-            self._end(entry, "collapsed", reason)
-            return
-        self._end_sent(entry, reason)
-        again = next((one for one in self._waiting if _is_same_event(one.alert, alert)), None)
-        if (alert.confirmed or alert.seen) and again is not None and not again.alert.tries:
-            # It was seen already.
-            self._waiting.remove(again)
-            again.alert = replace(again.alert, into=alert.id)
-            self._end(again, "collapsed", "an overlay had shown it before the store told of it")
+    def _stands_for(self, again: Alert, former: Alert) -> bool:
+        """Whether the alert of an event that came again stands for the former, which thus ends.
+
+        One that has gone no way yet ends instead. None ends for which nothing else stands: shown twice is
+        better than lost.
+        """
+        if abs(again.accepted_at - former.accepted_at) >= self._seen.window:
+            return False
+        entry = self._waiting.find(again.id)
+        if entry is not None and not entry.alert.tries and entry.alert.count == 1:
+            self._duplicates += 1
+            self._waiting.remove(entry)
+            entry.alert = replace(entry.alert, into=former.id)
+            self._end(entry, "collapsed", _CAME_AGAIN)
+            return False
+        was_dealt_with = again.tries or again.outcome in (None, "collapsed", "skipped", "removed")
+        if former.state == "ended" or former.count > 1 or not was_dealt_with:
+            return False
+        self._duplicates += 1
+        return True
 
     def restore_standing(self, standing: Standing) -> None:
         """Take up what an earlier run was ordered, as far as it lasts; orders of this run go before it.
@@ -264,6 +281,7 @@ class AlertQueue(Commands):
         elif epoch - alert.sent_at < alert.duration / 2:
             self._put_back(entry)
         else:
+            self._may_stand(alert, alert.sent_at + alert.duration - epoch)
             self._end_sent(entry, "the program ended while it played")
 
     # How it stands
@@ -303,10 +321,6 @@ class AlertQueue(Commands):
         if self._stages() or len(self._waiting):
             return "playing", "playing"
         return "empty", "empty"
-
-
-def _is_same_event(one: Alert, other: Alert) -> bool:
-    return (one.source, one.source_id) == (other.source, other.source_id)
 
 
 def _told(stage: Stage, now: float, epoch: float) -> Playing:

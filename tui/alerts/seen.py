@@ -10,7 +10,7 @@ class SeenIds:
     """The ids of a source's events for ``window`` seconds; at most :data:`MOST_SEEN`, the oldest go."""
 
     def __init__(self, window: float) -> None:
-        self._window = window
+        self.window = window
         # By a hash of 64 bits, drawn anew for each process: an id may have any length, and two of so many
         # are taken for one once in a thousand million times.
         self._seen: dict[int, float] = {}
@@ -25,11 +25,11 @@ class SeenIds:
         self._seen[key] = now
         while self._seen:
             oldest = next(iter(self._seen))
-            if len(self._seen) <= MOST_SEEN and self._seen[oldest] + self._window > now:
+            if len(self._seen) <= MOST_SEEN and self._seen[oldest] + self.window > now:
                 break
             del self._seen[oldest]
 
     def holds(self, source: str, id: str, now: float) -> bool:
         """Whether it was accepted in the window that ends now."""
         at = self._seen.get(hash((source, id)))
-        return at is not None and at + self._window > now
+        return at is not None and at + self.window > now

@@ -35,13 +35,13 @@ class Standing(msgspec.Struct, frozen=True):
         paused: until it is resumed.
         held: a pause that ends by itself.
         mutes: by type.
-        left: the ids of alerts that are to be taken off the overlays, and may stand there still.
+        left: what is to be taken off the overlays, and may stand there still: alerts' ids, and their tries.
     """
 
     paused: bool = False
     held: Lasting | None = None
     mutes: dict[str, Lasting] = {}
-    left: tuple[str, ...] = ()
+    left: tuple[tuple[str, int], ...] = ()
 
 
 class Show(msgspec.Struct, frozen=True, tag=True):

@@ -56,6 +56,7 @@ class OverlayHub:
         self._reported_pages = reported
         self._changed = changed
         self._delivery: Delivery | None = None
+        self._address: str | None = None
         self._knows_ours = knows_ours
         self._told_early: Message | None = None
         self._foreign = 0
@@ -79,10 +80,14 @@ class OverlayHub:
         self._delivery = delivery
         wanted: Wanted = {}
         target = None if delivery is None else self._connections().get(delivery.options.connection)
+        address = None if target is None else target.socket.address
+        if address != self._address:
+            # What another hub told says nothing of this one.
+            self._address, self.pages = address, ()
         if delivery is None or target is None:
             return wanted
         for connection in self._connections().values():
-            if connection.socket.address != target.socket.address:
+            if connection.socket.address != address:
                 continue
             for each in connection.channels:
                 place = (f"hub: {connection.name}", each.channel.topic)

@@ -205,6 +205,18 @@ class AlertKeeping:
             return row
         return nothing if row is None else _alert_in(row) or nothing
 
+    async def seek(self, id: str) -> Alert | None:
+        """One alert, however long the store takes; None when there is none."""
+        while self._store is not None:
+            try:
+                row = await asyncio.wrap_future(self._store.find(id))
+            except StoreError as error:
+                log.warning("alert %s is asked for again: %s", id, error)
+                await asyncio.sleep(QUESTION_LIMIT)
+            else:
+                return None if row is None else _alert_in(row)
+        return None
+
     async def history(
         self,
         before: str | None,

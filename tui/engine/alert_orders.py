@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any
+
+from msgspec.structs import replace
 
 from tui.alerts import stage
 from tui.alerts.alert import Alert
@@ -16,9 +18,11 @@ from tui.alerts.queue import AlertQueue
 from tui.alerts.view import Clear, Order, Playing, Show, Update
 from tui.channels.clock import Clock
 from tui.engine.changes import ChangeLog, Severity
-from tui.engine.snapshot import CommandResult
 
 log = logging.getLogger("tui.engine.alerts")
+
+MOST_LOSSES = 3
+"""Times that the connection may go while an alert is taken off; then that is given up."""
 
 _MOST_OURS = 1000
 _MOST_LEFT = 100
@@ -62,7 +66,8 @@ class AlertOrders:
         self._to_clear: OrderedDict[Key, Alert] = OrderedDict()
         # Of these, what an order or a task sees to: the rest is left until the overlays are there again.
         self._in_hand: set[Key] = set()
-        self._sought: set[str] = set()
+        self._losses: Counter[Key] = Counter()
+        self._sought: dict[Key, None] = {}
 
     def configure(self, options: DeliveryOptions | None) -> None:
         """Push as these options say from now on."""
@@ -96,9 +101,9 @@ class AlertOrders:
                 self._spawn(self._update(order.alert), f"update {order.alert.id}")
 
     @property
-    def left(self) -> tuple[str, ...]:
-        """The ids of what is to be taken off, for the next run to do if this one does not."""
-        return tuple(dict.fromkeys((*self._sought, *(id for id, _ in self._to_clear))))
+    def left(self) -> tuple[Key, ...]:
+        """What is to be taken off, for the next run to do if this one does not."""
+        return tuple(dict.fromkeys((*self._sought, *self._to_clear)))
 
     def note(self, orders: Iterable[Order]) -> None:
         """Know of these before they are carried out, so that :attr:`left` names what they will take off."""
@@ -107,22 +112,37 @@ class AlertOrders:
                 self._in_hand.add(_key(order.alert))
                 self._is_to_clear(order.alert)
 
-    def take_up(self, ids: Iterable[str], find: Callable[[str], Awaitable[Alert | CommandResult]]) -> None:
-        """Take off what an earlier run left."""
-        for id in ids:
-            self._sought.add(id)
-            self._spawn(self._seek(id, find), f"find {id}")
+    def take_up(
+        self, left: Iterable[Key], known: Mapping[str, Alert], seek: Callable[[str], Awaitable[Alert | None]]
+    ) -> None:
+        """Take off what an earlier run left.
 
-    async def _seek(self, id: str, find: Callable[[str], Awaitable[Alert | CommandResult]]) -> None:
-        found = await find(id)
-        self._sought.discard(id)
-        if isinstance(found, CommandResult):
-            words = f"an alert that an earlier run left on the overlays cannot be taken off: {found.message}"
+        Args:
+            known: alerts by their ids; the others are sought.
+        """
+        for key in left:
+            if key[0] in known:
+                self._was_left(key, known[key[0]])
+            else:
+                self._sought[key] = None
+                self._spawn(self._seek(key, seek), f"find {key[0]}")
+
+    async def _seek(self, key: Key, seek: Callable[[str], Awaitable[Alert | None]]) -> None:
+        found = await seek(key[0])
+        del self._sought[key]
+        if found is None:
+            words = "what an earlier run left on the overlays cannot be taken off: the store does not know it"
             self._tell(words, "error")
         else:
-            self.was_pushed(found)
-            self._is_to_clear(found)
+            self._was_left(key, found)
         self._told()
+
+    def _was_left(self, key: Key, alert: Alert) -> None:
+        # It may have been pushed again since.
+        alert = replace(alert, tries=key[1])
+        if alert.id not in self._pushed:
+            self.was_pushed(alert)
+        self._is_to_clear(alert)
 
     def take_off_what_was_left(self) -> None:
         """Take off what could not be taken off while the overlays were away."""
@@ -141,7 +161,8 @@ class AlertOrders:
         self._to_clear[_key(alert)] = alert
         left = [key for key in self._to_clear if key not in self._in_hand]
         if len(left) > _MOST_LEFT:
-            oldest = self._to_clear.pop(left[0])
+            oldest = self._to_clear[left[0]]
+            self._forget(left[0])
             words = f"could not be taken off the overlays: more than {_MOST_LEFT} alerts wait to be"
             self._tell(f"{_name(oldest)} {words}", "error")
 
@@ -205,31 +226,43 @@ class AlertOrders:
         finally:
             self._in_hand.discard(key)
         if sent is None or sent.result == "delivered":
-            self._to_clear.pop(key, None)
+            self._forget(key)
             if sent is not None and delivery is not None:
                 self._cleared(alert, delivery, is_late=is_late)
-        elif sent.result in ("not sent", "uncertain") and self._may_go_later(delivery):
+        elif sent.result in ("not sent", "uncertain") and self._may_go_later(delivery, key, sent):
             if not is_late:
                 words = f"is taken off when the overlays are there again: {sent.reason}"
                 self._tell(f"{_name(alert)} {words}", "warning")
         else:
-            self._to_clear.pop(key, None)
+            self._forget(key)
             self._tell(f"{_name(alert)} could not be taken off the overlays: {sent.reason}", "error")
         self._told()
 
     def _cleared(self, alert: Alert, delivery: Delivery, *, is_late: bool) -> None:
-        others = self._to_clear.keys() - self._in_hand if delivery.clears == "all" else set[Key]()
+        others = [key for key, other in self._to_clear.items() if self._goes_with(other, delivery)]
         for other in others:
-            del self._to_clear[other]
+            self._forget(other)
         if is_late or others:
             words = f"{1 + len(others)} alerts were" if others else f"{_name(alert)} was"
             self._tell(f"{words} taken off the overlays", "info")
 
-    def _may_go_later(self, delivery: Delivery | None) -> bool:
+    def _goes_with(self, other: Alert, delivery: Delivery) -> bool:
+        """Whether what was just taken off by a delivery took this along."""
+        by = self._delivery_for(other) if delivery.clears == "all" else None
+        return by is not None and by.place == delivery.place and _key(other) not in self._in_hand
+
+    def _forget(self, key: Key) -> None:
+        self._losses.pop(key, None)
+        self._to_clear.pop(key, None)
+
+    def _may_go_later(self, delivery: Delivery | None, key: Key, sent: Sent) -> bool:
         now = self.delivery
-        if now is None or delivery is None:
+        if now is None or delivery is None or now.place != delivery.place or now.clears == "nothing":
             return False
-        return now.place == delivery.place and now.clears != "nothing"
+        if sent.result == "uncertain":
+            # A hub that knows no such event ends the channel, and would each time that it is joined again.
+            self._losses[key] += 1
+        return self._losses[key] < MOST_LOSSES
 
     def _delivery_for(self, alert: Alert) -> Delivery | None:
         """By which it is to be taken off; None when its push never left, or nothing is known of it."""
@@ -257,11 +290,7 @@ class AlertOrders:
                 # What has taken its place must not be wiped off by a hub that may have done it long ago.
                 break
             sent = await delivery.clear(alert)
-            if sent.result in ("delivered", "refused") and delivery.clears == "all":
-                # An answer that is too late is a refusal too. On a topic of its own a clear may be dealt with
-                # after what was pushed behind it.
-                wiped = there if is_late else set()
-                self._show_again(wiped if delivery.clears_in_order else self._there())
+            self._show_again(self._wiped(alert, delivery, sent, there if is_late else set()))
             if sent.result != "refused":
                 return sent
         return None if self._is_back(alert) else sent
@@ -273,6 +302,21 @@ class AlertOrders:
             for each in self._on_stages()
             if each.phase != "retrying" and self._pushed.get(each.alert.id, (0,))[0] == each.alert.tries
         }
+
+    def _wiped(self, alert: Alert, delivery: Delivery, sent: Sent, there: set[Key]) -> set[Key]:
+        """What may have gone with an alert that was taken off.
+
+        Args:
+            there: what stood on the overlays when that was pushed, and for which it was not meant.
+        """
+        if sent.result == "not sent" or (sent.result == "refused" and sent.answered):
+            return set()
+        if not delivery.clears_in_order:
+            # What was pushed later may have come before it.
+            there = self._there()
+        if delivery.clears == "one":
+            there = {key for key in there if key[0] == alert.id and not delivery.clears_by_item}
+        return there
 
     def _show_again(self, wiped: set[Key]) -> None:
         self.carry_out(Update(each.alert) for each in self._on_stages() if _key(each.alert) in wiped)

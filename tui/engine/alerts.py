@@ -369,7 +369,8 @@ class AlertDesk:
             if alert.tries:
                 self._orders.was_pushed(alert)
         self._queue.restore(alerts)
-        self._orders.take_up(standing.left, self._keeping.find)
+        known = {alert.id: alert for alert in alerts}
+        self._orders.take_up(standing.left, known, self._keeping.seek)
         waiting = sum(alert.state != "ended" for alert in alerts)
         if waiting:
             text = f"{waiting} alerts of before are taken up again"

@@ -45,8 +45,8 @@ async def page(hub: Hub) -> AsyncIterator[OverlayPage]:
 
 
 @contextmanager
-def kept(folder: Path) -> Iterator[AlertStore]:
-    store = AlertStore(folder / "alerts.sqlite")
+def kept(folder: Path, **options: Any) -> Iterator[AlertStore]:
+    store = AlertStore(folder / "alerts.sqlite", **options)
     store.start()
     try:
         yield store

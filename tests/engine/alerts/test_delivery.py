@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from tests.engine.alerts.scene import (
     Deaf,
     Refusing,
     Silent,
+    alert_options,
     alerts,
+    connections,
     do,
     engine,
     history,
@@ -29,16 +32,15 @@ from tests.engine.alerts.scene import (
     rows,
     state,
 )
-from tests.engine.conftest import eventually
+from tests.engine.conftest import connection, eventually
+from tui.alerts.options import DeliveryOptions
 from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
 from tui.demo.topics import Overlays, telemetry
 from tui.engine import alert_hub
 from tui.engine import supervisor as supervisor_module
-from tui.engine.alert_values import (
-    AlertSummary,
-    SourceAway,
-)
+from tui.engine.alert_values import AlertSummary, SourceAway
+from tui.engine.desks import DeskOptions
 
 
 async def test_one_at_a_time_acknowledged_skipped_and_kept(hub: Hub, tmp_path: Path) -> None:
@@ -346,3 +348,19 @@ async def test_a_page_that_is_loaded_anew_gets_nothing_twice(hub: Hub, tmp_path:
         # The hub is there: what it holds is taken off at once.
         assert await do(supervisor, "panic") == "paused; 1 taken off"
         await eventually(lambda: hub.show.stream_state()["active_content"] is None, "taken off")
+
+
+async def test_what_one_hub_told_of_its_pages_does_not_hold_the_queue_for_another(
+    hub: Hub, tmp_path: Path
+) -> None:
+    waits = {"wait_for_page": True}
+    async with Hub(seed=2) as other, engine(hub, tmp_path, delivery=waits) as supervisor:
+        hub.send_to_topic("stream:overlays", "telemetry_update", telemetry(hub))
+        await eventually(lambda: alerts(supervisor).mode == "waiting for overlays", "it waits")
+        delivery = DeliveryOptions(connection="second", wait_for_page=True)
+        options = replace(alert_options(tmp_path, None), delivery=delivery)
+        both = (*connections(hub), connection("second", other.url, "stream:overlays"))
+        assert (await supervisor.apply(both, desks=DeskOptions(alerts=options))).ok
+        hub.happen("cheer", user_name="mira")
+        await eventually(lambda: outcomes(supervisor) == [("mira", "unconfirmed")], "goes on")
+        assert len(pushes(other)) == 1

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import sqlite3
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from tests.engine.alerts.scene import (
+    LIMIT,
     alerts,
     do,
     engine,
@@ -22,11 +27,14 @@ from tests.engine.alerts.scene import (
 )
 from tests.engine.alerts.test_clearing import BY_ITEM, STAYS, told
 from tests.engine.conftest import eventually
-from tui.demo.channel import Reply, Stop
+from tui.demo.channel import Crash, Reply, Stop
 from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
 from tui.demo.topics import Overlays, Queue
+from tui.engine import alert_keeping
+from tui.engine.alert_orders import MOST_LOSSES
 from tui.engine.supervisor import Supervisor
+from tui.store.alert_store import AlertStore, StoreError
 
 
 class TakingOff(Queue):
@@ -46,6 +54,18 @@ class TakingOff(Queue):
         self.hub.show.clear_forced()
         await self.hub.broadcast("stream:overlays", "takeover_clear", {})
         return self.success({})
+
+
+class TakingOffOne(TakingOff):
+    """Takes off what is named, if that is shown."""
+
+    async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
+        if event == "take_off":
+            await self.may_answer.wait()
+            active = self.hub.show.stream_state()["active_content"]
+            if active is None or active["data"]["id"] != payload["id"]:
+                return self.success({})
+        return await super().handle_in(event, payload)
 
 
 BESIDE = {"clear_topic": "stream:queue", "clear_event": "take_off", "clear_payload": {"id": "{id}"}}
@@ -84,6 +104,14 @@ def showing(overlay: OverlayPage) -> str | None:
 def playing(supervisor: Supervisor, who: str, phase: str = "on air") -> bool:
     found = alerts(supervisor).playing
     return found is not None and (found.who, found.phase) == (who, phase)
+
+
+def left(folder: Path) -> list[Any]:
+    """What is to be taken off, as the store's file has it."""
+    with contextlib.closing(sqlite3.connect(folder / "alerts.sqlite")) as file:
+        ((data,),) = file.execute("SELECT data FROM alerts WHERE id = '(standing)'")
+    found: list[Any] = json.loads(data)["left"]
+    return found
 
 
 async def said(supervisor: Supervisor, words: str) -> None:
@@ -209,6 +237,17 @@ async def test_what_the_hub_does_not_answer_is_taken_off_by_another_try(
             assert Forgetful.left == lost - 3
 
 
+class SlowToShow(Overlays):
+    """Deals with content when it is let."""
+
+    may_show: ClassVar[asyncio.Event]
+
+    async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
+        if event == "force_content":
+            await SlowToShow.may_show.wait()
+        return await super().handle_in(event, payload)
+
+
 class Mute(Overlays):
     """Takes off what it is asked to, and never says so."""
 
@@ -227,3 +266,113 @@ async def test_a_hub_that_never_answers_does_not_have_the_next_wiped_off(hub: Hu
         await said(supervisor, FAILED)
         assert (len(overlay.clears), showing(overlay)) == (1, "zed")
         assert [each["data"]["who"] for each in pushes(hub)] == ["mira", "zed"]
+
+
+class Crashing(Overlays):
+    """As Phoenix does with an event for which there is no clause."""
+
+    async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
+        if event == "takeover_clear":
+            raise Crash("no function clause")
+        return await super().handle_in(event, payload)
+
+
+async def test_a_hub_that_knows_no_such_event_is_not_asked_for_ever(hub: Hub, tmp_path: Path) -> None:
+    hub.on("stream:overlays", Crashing)
+    async with page(hub), engine(hub, tmp_path, rules=STAYS) as supervisor:
+        for who in ("mira", "zed"):
+            hub.happen("cheer", user_name=who)
+        await eventually(lambda: on_air(supervisor) and alerts(supervisor).waiting, "on the air")
+        await do(supervisor, "skip")
+        await said(supervisor, FAILED)
+        await eventually(lambda: playing(supervisor, "zed"), "the next")
+        clears = [each for each in hub.received if each.frame.event == "takeover_clear"]
+        assert len(clears) == MOST_LOSSES
+
+
+@pytest.mark.parametrize("kind", [TakingOff, TakingOffOne])
+async def test_nothing_is_taken_off_before_the_hub_has_dealt_with_it(
+    hub: Hub, tmp_path: Path, door: type[TakingOff], kind: type[TakingOff]
+) -> None:
+    SlowToShow.may_show = asyncio.Event()
+    hub.on("stream:overlays", SlowToShow)
+    hub.on("stream:queue", kind)
+    delivery = ALL_BESIDE if kind is TakingOff else BESIDE
+    async with page(hub) as overlay, engine(hub, tmp_path, rules=STAYS, delivery=delivery) as supervisor:
+        await eventually(lambda: state(supervisor, "stage", "stream:queue") == "joined", "joined")
+        hub.happen("cheer", user_name="mira")
+        await eventually(lambda: pushes(hub), "pushed")
+        await do(supervisor, "skip")
+        SlowToShow.may_show.set()
+        await eventually(lambda: overlay.shown and overlay.showing is None, "shown, and taken off")
+        await eventually(lambda: outcomes(supervisor) == [("mira", "skipped")], "skipped")
+
+
+async def test_what_was_brought_back_outlives_a_hub_that_is_slow_to_take_it_off(
+    hub: Hub, tmp_path: Path, door: type[TakingOff]
+) -> None:
+    hub.on("stream:queue", TakingOffOne)
+    async with page(hub) as overlay, engine(hub, tmp_path, rules=STAYS, delivery=BESIDE) as supervisor:
+        await eventually(lambda: state(supervisor, "stage", "stream:queue") == "joined", "joined")
+        hub.happen("cheer", user_name="mira")
+        await eventually(lambda: on_air(supervisor), "on the air")
+        door.may_answer.clear()
+        await do(supervisor, "remove", id=getattr(alerts(supervisor).playing, "id", ""))
+        await do(supervisor, "undo")
+        await eventually(lambda: len(pushes(hub)) == 2 and playing(supervisor, "mira"), "on the air again")
+        door.may_answer.set()
+        await eventually(lambda: overlay.clears and showing(overlay) == "mira", "wiped, and shown again")
+
+
+async def test_the_next_run_does_not_take_off_what_was_brought_back(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with page(hub) as overlay:
+        with kept(tmp_path) as store:
+            async with engine(hub, tmp_path, store, rules=STAYS, delivery=BY_ITEM) as supervisor:
+                await eventually(lambda: state(supervisor, "stage", "stream:queue") == "joined", "joined")
+                await do(supervisor, "remove", id=await left_behind(supervisor, hub))
+                await do(supervisor, "undo")
+        assert len(left(tmp_path)) == 1
+        await hub.faults.accept()
+        await eventually(lambda: overlay.joined, "the page is back")
+        monkeypatch.setattr(alert_keeping, "ANSWER_LIMIT", LIMIT)
+        late = AlertStore(tmp_path / "alerts.sqlite")
+        async with engine(hub, tmp_path, late, rules=STAYS, delivery=BY_ITEM) as supervisor:
+            await eventually(lambda: state(supervisor, "stage", "stream:queue") == "joined", "joined")
+            late.start()
+            await eventually(lambda: playing(supervisor, "mira"), "on the air again")
+            await eventually(lambda: not left(tmp_path), "nothing is left to be taken off")
+            assert (playing(supervisor, "mira"), showing(overlay)) == (True, "mira")
+            assert not any(each.frame.event == "remove_queue_item" for each in hub.received)
+        assert late.close(LIMIT)
+
+
+async def test_what_was_left_is_sought_until_the_store_tells_of_it(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with page(hub) as overlay:
+        with kept(tmp_path) as store:
+            async with engine(hub, tmp_path, store, rules=STAYS) as supervisor:
+                await left_behind(supervisor, hub)
+                await do(supervisor, "panic")
+        await hub.faults.accept()
+        await eventually(lambda: overlay.joined, "the page is back")
+        # It ended longer ago than what the store tells of by itself, and the disk is in trouble.
+        monkeypatch.setattr(alert_keeping, "QUESTION_LIMIT", 0.1)
+        with kept(tmp_path, seen_window=0.0) as store:
+            find, asked = store.find, list[str]()
+
+            def find_later(id: str) -> Any:
+                asked.append(id)
+                if len(asked) < 3:
+                    refused: Any = Future()
+                    refused.set_exception(StoreError("I/O error"))
+                    return refused
+                return find(id)
+
+            monkeypatch.setattr(store, "find", find_later)
+            async with engine(hub, tmp_path, store, rules=STAYS) as supervisor:
+                await said(supervisor, "cheer of mira was taken off the overlays")
+                assert len(asked) == 3
+                assert overlay.clears
