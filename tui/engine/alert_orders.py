@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
 from tui.alerts import stage
 from tui.alerts.alert import Alert
 from tui.alerts.delivery import Delivery, FindChannel, Sent
-from tui.alerts.options import DeliveryOptions
 from tui.alerts.queue import AlertQueue
-from tui.alerts.view import Clear, Order, Playing, Show, Update
+from tui.alerts.view import Clear, Order, Show, Update
 from tui.channels.clock import Clock
-from tui.engine.changes import ChangeLog, Severity
-
-log = logging.getLogger("tui.engine.alerts")
+from tui.engine.alert_pushes import Key, Pushes, key_of, name_of
+from tui.engine.changes import ChangeLog
 
 MOST_LOSSES = 3
 """Times that the connection may go while an alert is taken off; then that is given up."""
 
-_MOST_OURS = 1000
 _MOST_LEFT = 100
 
-Key = tuple[str, int]
-"""An alert's id and its tries: one that was taken off and shown once more is another thing to take off."""
 
-
-class AlertOrders:
+class AlertOrders(Pushes):
     """On the engine's loop; each order is a task of its own, begun in their order.
 
     Args:
@@ -50,45 +42,13 @@ class AlertOrders:
         told: Callable[[], None],
         changed: Callable[[], None],
     ) -> None:
-        self._queue = queue
-        self._find = find
-        self._changes = changes
-        self._clock = clock
-        self._told = told
-        self._changed = changed
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.delivery: Delivery | None = None
-        """Where alerts are pushed to now; None: nowhere."""
-
-        # Each alert's last push, and by which delivery: there it stands, whatever the settings are now.
-        self._pushed: OrderedDict[str, tuple[int, Delivery | None]] = OrderedDict()
+        super().__init__(queue, find, changes, clock, told=told, changed=changed)
         # What is to be taken off, until it is or never can be.
         self._to_clear: OrderedDict[Key, Alert] = OrderedDict()
         # Of these, what an order or a task sees to: the rest is left until the overlays are there again.
         self._in_hand: set[Key] = set()
         self._losses: Counter[Key] = Counter()
         self._sought: dict[Key, None] = {}
-
-    def configure(self, options: DeliveryOptions | None) -> None:
-        """Push as these options say from now on."""
-        before = self.delivery
-        if options is None or before is None:
-            self.delivery = None if options is None else Delivery(options, self._find)
-        elif before.options != options:
-            self.delivery = Delivery(options, self._find, before)
-
-    def stop(self) -> None:
-        """Carry out nothing more."""
-        for task in self._tasks:
-            task.cancel()
-
-    def are_of(self, id: str) -> bool:
-        """Whether an alert was pushed from here, in this run or in the last."""
-        return id in self._pushed
-
-    def was_pushed(self, alert: Alert) -> None:
-        """An earlier run pushed it."""
-        self._remember(alert, self.delivery)
 
     def carry_out(self, orders: Iterable[Order]) -> None:
         """Begin each order in turn: tasks take their first step, the push itself, in this order."""
@@ -109,7 +69,7 @@ class AlertOrders:
         """Know of these before they are carried out, so that :attr:`left` names what they will take off."""
         for order in orders:
             if isinstance(order, Clear):
-                self._in_hand.add(_key(order.alert))
+                self._in_hand.add(key_of(order.alert))
                 self._is_to_clear(order.alert)
 
     def take_up(
@@ -154,64 +114,17 @@ class AlertOrders:
             # One wipes off all of them.
             left = left[-1:]
         for alert in left:
-            self._in_hand.add(_key(alert))
+            self._in_hand.add(key_of(alert))
             self._spawn(self._clear(alert, is_late=True), f"clear {alert.id}")
 
     def _is_to_clear(self, alert: Alert) -> None:
-        self._to_clear[_key(alert)] = alert
+        self._to_clear[key_of(alert)] = alert
         left = [key for key in self._to_clear if key not in self._in_hand]
         if len(left) > _MOST_LEFT:
             oldest = self._to_clear[left[0]]
             self._forget(left[0])
             words = f"could not be taken off the overlays: more than {_MOST_LEFT} alerts wait to be"
-            self._tell(f"{_name(oldest)} {words}", "error")
-
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("%s failed", task.get_name(), exc_info=error)
-
-    async def _show(self, alert: Alert) -> None:
-        delivery, playing = self.delivery, self._on_stage(alert)
-        if delivery is None or playing is None or playing.phase != "sending":
-            # Skipped, or taken back, while the store was waited for.
-            return
-        self._remember(alert, delivery)
-        self._sent(alert, await delivery.show(alert))
-
-    def _sent(self, alert: Alert, sent: Sent) -> None:
-        queue = self._queue
-        if sent.result == "delivered":
-            queue.delivered(alert.id, alert.tries)
-        elif sent.result == "uncertain":
-            queue.uncertain(alert.id, sent.reason, alert.tries)
-        else:
-            queue.refused(alert.id, sent.reason, alert.tries, has_left=sent.result == "refused")
-        self._told()
-
-    async def _update(self, alert: Alert) -> None:
-        """Push it as it is now, and a few times more if need be, while it is on the stage."""
-        for delay in (0.0, *stage.RETRY_DELAYS):
-            await asyncio.sleep(delay)
-            delivery, playing = self.delivery, self._on_stage(alert)
-            if delivery is None or playing is None:
-                return
-            sent = await delivery.show(playing.alert)
-            if sent.result == "delivered":
-                return
-        self._tell(f"{_name(alert)} could not be shown as it is now: {sent.reason}", "error")
-
-    def _on_stage(self, alert: Alert) -> Playing | None:
-        return next((each for each in self._on_stages() if _key(each.alert) == _key(alert)), None)
-
-    def _on_stages(self) -> list[Playing]:
-        view = self._queue.view()
-        return [each for each in (view.playing, *view.beside) if each is not None]
+            self._tell(f"{name_of(oldest)} {words}", "error")
 
     async def _clear(self, alert: Alert, *, is_late: bool) -> None:
         """Take it off, now or when the overlays are there again.
@@ -219,7 +132,7 @@ class AlertOrders:
         Args:
             is_late: others may have been shown since it was to be taken off.
         """
-        key = _key(alert)
+        key = key_of(alert)
         delivery = self._delivery_for(alert)
         try:
             sent = None if delivery is None else await self._take_off(alert, delivery, is_late=is_late)
@@ -232,10 +145,10 @@ class AlertOrders:
         elif sent.result in ("not sent", "uncertain") and self._may_go_later(delivery, key, sent):
             if not is_late:
                 words = f"is taken off when the overlays are there again: {sent.reason}"
-                self._tell(f"{_name(alert)} {words}", "warning")
+                self._tell(f"{name_of(alert)} {words}", "warning")
         else:
             self._forget(key)
-            self._tell(f"{_name(alert)} could not be taken off the overlays: {sent.reason}", "error")
+            self._tell(f"{name_of(alert)} could not be taken off the overlays: {sent.reason}", "error")
         self._told()
 
     def _cleared(self, alert: Alert, delivery: Delivery, *, is_late: bool) -> None:
@@ -243,13 +156,13 @@ class AlertOrders:
         for other in others:
             self._forget(other)
         if is_late or others:
-            words = f"{1 + len(others)} alerts were" if others else f"{_name(alert)} was"
+            words = f"{1 + len(others)} alerts were" if others else f"{name_of(alert)} was"
             self._tell(f"{words} taken off the overlays", "info")
 
     def _goes_with(self, other: Alert, delivery: Delivery) -> bool:
         """Whether what was just taken off by a delivery took this along."""
         by = self._delivery_for(other) if delivery.clears == "all" else None
-        return by is not None and by.place == delivery.place and _key(other) not in self._in_hand
+        return by is not None and by.place == delivery.place and key_of(other) not in self._in_hand
 
     def _forget(self, key: Key) -> None:
         self._losses.pop(key, None)
@@ -263,17 +176,6 @@ class AlertOrders:
             # A hub that knows no such event ends the channel, and would each time that it is joined again.
             self._losses[key] += 1
         return self._losses[key] < MOST_LOSSES
-
-    def _delivery_for(self, alert: Alert) -> Delivery | None:
-        """By which it is to be taken off; None when its push never left, or nothing is known of it."""
-        if alert.id not in self._pushed:
-            # Ended while the store was waited for.
-            return None
-        _, pushed_by = self._pushed[alert.id]
-        delivery = self.delivery
-        if delivery is None or (pushed_by is not None and pushed_by.place != delivery.place):
-            return pushed_by
-        return delivery
 
     async def _take_off(self, alert: Alert, delivery: Delivery, *, is_late: bool) -> Sent | None:
         """A few times if need be; None once it stands there by right, having been brought back."""
@@ -295,14 +197,6 @@ class AlertOrders:
                 return sent
         return None if self._is_back(alert) else sent
 
-    def _there(self) -> set[Key]:
-        """What is on the overlays, or on its way to them."""
-        return {
-            _key(each.alert)
-            for each in self._on_stages()
-            if each.phase != "retrying" and self._pushed.get(each.alert.id, (0,))[0] == each.alert.tries
-        }
-
     def _wiped(self, alert: Alert, delivery: Delivery, sent: Sent, there: set[Key]) -> set[Key]:
         """What may have gone with an alert that was taken off.
 
@@ -319,26 +213,4 @@ class AlertOrders:
         return there
 
     def _show_again(self, wiped: set[Key]) -> None:
-        self.carry_out(Update(each.alert) for each in self._on_stages() if _key(each.alert) in wiped)
-
-    def _is_back(self, alert: Alert) -> bool:
-        """Whether it was brought back, and stands on the overlays by right."""
-        return any(each.alert.id == alert.id for each in self._on_stages())
-
-    def _tell(self, words: str, severity: Severity) -> None:
-        self._changes.add(self._clock.time(), None, words, severity)
-        self._changed()
-
-    def _remember(self, alert: Alert, delivery: Delivery | None) -> None:
-        self._pushed[alert.id] = alert.tries, delivery
-        self._pushed.move_to_end(alert.id)
-        while len(self._pushed) > _MOST_OURS:
-            self._pushed.popitem(last=False)
-
-
-def _key(alert: Alert) -> Key:
-    return alert.id, alert.tries
-
-
-def _name(alert: Alert) -> str:
-    return f"{alert.type} of {alert.who}"
+        self.carry_out(Update(each.alert) for each in self._on_stages() if key_of(each.alert) in wiped)
