@@ -95,7 +95,8 @@ async def test_it_reads_every_opening_reopening_and_end_as_json(
 ) -> None:
     file, environment = tmp_path / "a file; $(x)", tmp_path / "environment"
     monkeypatch.setenv("PHONE_TOKEN", "as it is")
-    script = f"{KEEPS}; import os; open({str(environment)!r}, 'w').write(os.environ['PHONE_TOKEN'])"
+    # The line is what is waited for, so it comes last.
+    script = f"import os; open({str(environment)!r}, 'w').write(os.environ['PHONE_TOKEN']); {KEEPS}"
     watch = Watch(IncidentsOptions(command=python(script, file)))
     watch.desk.start()
 
