@@ -9,7 +9,7 @@ from typing import Any
 from tui.alerts.alert import Alert
 from tui.alerts.queue import AlertQueue
 from tui.alerts.rules import DEFAULT, Rules
-from tui.alerts.view import Done, Order, Show
+from tui.alerts.view import Done, Order, QueueOptions, Show
 
 EPOCH = 1_800_000_000.0
 
@@ -33,7 +33,9 @@ class Driver:
 
     def __init__(self, rules: Rules = DEFAULT, *, there: bool = True, **options: Any) -> None:
         self.clock = MovedClock()
-        self.queue = AlertQueue(self.clock, random.Random(1), rules=rules, **options)
+        window = options.pop("same_id_window", 600.0)
+        kept = QueueOptions(**options)
+        self.queue = AlertQueue(self.clock, random.Random(1), kept, rules=rules, same_id_window=window)
         self.rows: dict[str, Alert] = {}
         self.orders: list[Order] = []
         if there:

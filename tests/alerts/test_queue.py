@@ -15,7 +15,7 @@ from tui.alerts.playback import MOST_TRIES
 from tui.alerts.rules import Rule, Rules
 from tui.alerts.rules_file import load
 from tui.alerts.seen import MOST_SEEN
-from tui.alerts.view import Clear, Clears, Done, Show, Standing, Update
+from tui.alerts.view import Clear, Clears, Done, QueueOptions, Show, Standing, Update
 
 
 def ruled(tmp_path: Path, text: str) -> Rules:
@@ -628,9 +628,7 @@ def test_what_waits_again_may_stand_on_the_overlay_and_is_taken_off_by_whatever_
         driver.arrive("raid")
         if has_target:
             driver.show()
-        driver.queue.configure(
-            has_target=False, clears="nothing", on_uncertain="again", most_waiting=50, gap=0.25
-        )
+        driver.queue.configure(QueueOptions(has_target=False, clears="nothing"))
         assert driver.queue.skip().message.startswith(f"skipped raid of mira{words}")
         assert driver.drain() == []
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from tests.alerts.driver import MovedClock
 from tui.alerts.alert import Alert, decode, encode
 from tui.alerts.queue import AlertQueue
-from tui.alerts.view import Clear, Show, Update
+from tui.alerts.view import Clear, QueueOptions, Show, Update
 
 MOST = 4
 TYPES = st.sampled_from(["a", "b", "c"])
@@ -48,9 +48,12 @@ class QueueMachine(RuleBasedStateMachine):
         self.target(True)
 
     def open_queue(self) -> None:
-        self.queue = AlertQueue(self.clock, self.chance, most_waiting=MOST, **self.options)
+        self.queue = AlertQueue(self.clock, self.chance, self.queue_options())
         self.there = not self.options["has_target"]
         self.admitted = sum(alert.state != "ended" for alert in self.rows.values())
+
+    def queue_options(self) -> QueueOptions:
+        return QueueOptions(most_waiting=MOST, **self.options)
 
     def commit(self) -> list[Show | Update | Clear]:
         changed = self.queue.take_changed()
@@ -208,7 +211,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.there = not has_target
         self.queue.watched("")
         self.queue.target(False, "other settings")
-        self.queue.configure(most_waiting=MOST, gap=0.25, **self.options)
+        self.queue.configure(self.queue_options())
         orders = self.commit()
         self.in_flight = []
         self.free_to_show |= {id for id, row in self.rows.items() if row.state != "ended"}

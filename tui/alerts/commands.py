@@ -6,14 +6,13 @@ import math
 import random
 from collections import deque
 from collections.abc import Container, Iterator
-from typing import Literal
 
 from msgspec.structs import replace
 
 from tui.alerts.alert import MOST_TYPE, Alert, fitted, new_id
-from tui.alerts.playback import Playback, Render, as_not_played
+from tui.alerts.playback import Playback, as_not_played
 from tui.alerts.rules import Rules
-from tui.alerts.view import Clears, Done, Lasting, Standing
+from tui.alerts.view import Done, Lasting, QueueOptions, Standing
 from tui.alerts.waiting import Entry
 from tui.channels.clock import Clock
 
@@ -26,29 +25,8 @@ MOST_HELD_SECONDS = 86_400.0
 class Commands(Playback):
     """The part of :class:`tui.alerts.queue.AlertQueue` that people move; see there."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        chance: random.Random,
-        *,
-        rules: Rules,
-        has_target: bool,
-        clears: Clears,
-        on_uncertain: Literal["again", "leave"],
-        most_waiting: int,
-        gap: float,
-        render: Render | None,
-    ) -> None:
-        super().__init__(
-            clock,
-            rules=rules,
-            has_target=has_target,
-            clears=clears,
-            on_uncertain=on_uncertain,
-            most_waiting=most_waiting,
-            gap=gap,
-            render=render,
-        )
+    def __init__(self, clock: Clock, chance: random.Random, options: QueueOptions, rules: Rules) -> None:
+        super().__init__(clock, options, rules)
         self._chance = chance
         self._last_place = 0.0
         self._undo: deque[tuple[tuple[Entry, Alert], ...]] = deque(maxlen=MOST_UNDO)

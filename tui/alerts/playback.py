@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -14,7 +14,7 @@ from tui.alerts.doubtful import LATE_CONFIRMATION, DoubtfulAlerts
 from tui.alerts.record import Record
 from tui.alerts.rules import Rules
 from tui.alerts.stage import Stage
-from tui.alerts.view import Clear, Clears, Lasting, Order, QueueView, Show, Update
+from tui.alerts.view import Clear, Lasting, Order, QueueOptions, QueueView, Show, Update
 from tui.alerts.waiting import Entry, WaitingLine
 from tui.channels.clock import Clock
 
@@ -30,32 +30,14 @@ SEEN_BEFORE = "an overlay confirmed it before it waited again"
 NO_DELIVERY = "no delivery is set up"
 _NOT_THERE_YET = "not connected yet"
 
-Render = Callable[[Alert, int], tuple[str, str]]
-
 
 class Playback:
     """The part of :class:`tui.alerts.queue.AlertQueue` that time and the delivery move; see there."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        *,
-        rules: Rules,
-        has_target: bool,
-        clears: Clears,
-        on_uncertain: Literal["again", "leave"],
-        most_waiting: int,
-        gap: float,
-        render: Render | None,
-    ) -> None:
+    def __init__(self, clock: Clock, options: QueueOptions, rules: Rules) -> None:
         self.rules = rules
         self._clock = clock
-        self._has_target = has_target
-        self._clears = clears
-        self._on_uncertain = on_uncertain
-        self._most_waiting = most_waiting
-        self._gap = gap
-        self._render = render
+        self._options = options
         self._now = clock.monotonic()
         self._available = False
         self._target_words = _NOT_THERE_YET
@@ -229,7 +211,7 @@ class Playback:
         if at is None:
             at = now
         found = False
-        if self._has_target:
+        if self._options.has_target:
             for stage in self._stages():
                 if stage.phase == "showing" and stage.since <= at and not stage.entry.alert.confirmed:
                     self._confirm(stage)
@@ -282,10 +264,10 @@ class Playback:
             self._give_up(entry, "expired", f"waited longer than {entry.alert.time_to_live:g} s")
 
     def _drop_surplus(self) -> None:
-        while len(self._waiting) > self._most_waiting:
+        while len(self._waiting) > self._options.most_waiting:
             entry = self._waiting.least()
             self._waiting.remove(entry)
-            self._give_up(entry, "dropped", f"queue full: {self._most_waiting} others wait")
+            self._give_up(entry, "dropped", f"queue full: {self._options.most_waiting} others wait")
 
     def _give_up(self, entry: Entry, outcome: Outcome, reason: str) -> None:
         """Ends one that waited in vain; what the overlays may have shown before does not end as unseen."""
@@ -305,7 +287,7 @@ class Playback:
 
     def _grow(self, target: Entry, entry: Entry, now: float) -> None:
         count = target.alert.count + entry.alert.count
-        title, message = (self._render or self.rules.render)(target.alert, count)
+        title, message = self.rules.render(target.alert, count)
         self._amend(target, count=count, title=title, message=message, grown_at=self._clock.time())
         target.grown = now
         stage = self._find_stage(target.alert.id)
@@ -340,7 +322,7 @@ class Playback:
 
     def _start(self, entry: Entry) -> Stage:
         stage = Stage(entry)
-        if self._has_target:
+        if self._options.has_target:
             self._push(stage)
         else:
             self._amend(entry, state="playing")
@@ -379,7 +361,7 @@ class Playback:
         self._doubt(stage.entry, reason)
 
     def _doubt(self, entry: Entry, reason: str) -> None:
-        if self._on_uncertain == "again" and entry.alert.tries < MOST_TRIES:
+        if self._options.on_uncertain == "again" and entry.alert.tries < MOST_TRIES:
             self._put_back(entry, is_uncertain=True)
             return
         self._may_stand(entry.alert, entry.alert.duration)
@@ -400,7 +382,7 @@ class Playback:
         """Takes it from the stage; the next one begins after the gap."""
         if stage is self._playing:
             self._playing = None
-            self._gap_until = self._now + self._gap
+            self._gap_until = self._now + self._options.gap
         else:
             self._beside.remove(stage)
         self._view = None
@@ -412,14 +394,14 @@ class Playback:
         return "" if self._withdraw(stage) or not stage.was_pushed else self._take_off(stage.entry.alert)
 
     def _take_off(self, alert: Alert) -> str:
-        if not self._has_target or self._clears == "nothing":
+        if not self._options.has_target or self._options.clears == "nothing":
             return "; it cannot be taken off the overlay, where it stays until its time ends"
         self._order(Clear(alert))
         return "" if self._is_there() else "; it is taken off when the overlays are there again"
 
     def _show_others_again(self) -> None:
         """Pushes what a Clear for all wiped off the overlay with the one that was meant."""
-        if self._clears == "all" and any(isinstance(order, Clear) for order in self._orders):
+        if self._options.clears == "all" and any(isinstance(order, Clear) for order in self._orders):
             for stage in self._stages():
                 if stage.phase != "retrying":
                     self._order(Update(stage.entry.alert))
@@ -451,12 +433,12 @@ class Playback:
             return self._end(entry, "shown", words)
         if entry.alert.seen:
             return self._end(entry, "shown", f"{SEEN_BEFORE}; {words}" if words else SEEN_BEFORE)
-        reason = NOT_CONFIRMED if self._has_target else NO_DELIVERY
+        reason = NOT_CONFIRMED if self._options.has_target else NO_DELIVERY
         return self._end(entry, "unconfirmed", f"{reason}; {words}" if words else reason, since)
 
     def _may_stand(self, alert: Alert, seconds: float) -> None:
         """It has ended, or is about to, and may be on an overlay for so long."""
-        if self._has_target and alert.tries:
+        if self._options.has_target and alert.tries:
             self._standing.append((alert, self._now + seconds))
 
     def _take_standing(self) -> list[Alert]:
@@ -520,7 +502,7 @@ class Playback:
         return self._held_until > self._now
 
     def _is_there(self) -> bool:
-        return self._available or not self._has_target
+        return self._available or not self._options.has_target
 
     def _may_show(self) -> bool:
         return self._is_there() and not (self._paused or self._is_held() or self._unseen_words)

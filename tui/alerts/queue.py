@@ -5,23 +5,20 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from msgspec.structs import replace
 
 from tui.alerts.alert import MOST_PAYLOAD, MOST_TYPE, Alert, fitted, new_id, payload_text
 from tui.alerts.commands import MOST_HELD_SECONDS, MOST_MUTED_MINUTES, MOST_MUTES, Commands
-from tui.alerts.playback import Render
 from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.seen import SeenIds
 from tui.alerts.stage import Stage
-from tui.alerts.view import Clears, Lasting, Playing, QueueState, QueueView, Standing
+from tui.alerts.view import Lasting, Playing, QueueOptions, QueueState, QueueView, Standing
 from tui.alerts.waiting import Entry
 from tui.channels.clock import Clock
 
-MOST_WAITING = 50
-GAP = 0.25
-"""Seconds between two alerts."""
+DEFAULT_OPTIONS = QueueOptions()
 
 _CAME_AGAIN = "the same event came again before the store had told of it"
 
@@ -37,63 +34,34 @@ class AlertQueue(Commands):
         clock: monotonic for all timers; epoch only for stamps and for the ages of restored alerts.
         chance: draws the ids.
         rules: what events become; may be replaced at any time through :attr:`rules`.
-        has_target: False where nothing is delivered: alerts have their time and end unconfirmed.
-        clears: what the hub takes off the overlay when asked.
-        on_uncertain: a push of unknown end is repeated (``again``) or left (``leave``).
-        most_waiting: beyond it the oldest of the lowest priority is dropped.
+        options: may be replaced through :meth:`configure`.
         same_id_window: seconds in which two events with one id are one.
-        gap: seconds between two alerts.
-        render: title and message for a grown alert and its count; the rules' own by default.
     """
 
     def __init__(
         self,
         clock: Clock,
         chance: random.Random,
+        options: QueueOptions = DEFAULT_OPTIONS,
         *,
         rules: Rules = DEFAULT,
-        has_target: bool = True,
-        clears: Clears = "all",
-        on_uncertain: Literal["again", "leave"] = "again",
-        most_waiting: int = MOST_WAITING,
         same_id_window: float = 600.0,
-        gap: float = GAP,
-        render: Render | None = None,
     ) -> None:
-        super().__init__(
-            clock,
-            chance,
-            rules=rules,
-            has_target=has_target,
-            clears=clears,
-            on_uncertain=on_uncertain,
-            most_waiting=most_waiting,
-            gap=gap,
-            render=render,
-        )
+        super().__init__(clock, chance, options, rules)
         self._seen = SeenIds(same_id_window)
         self._duplicates = 0
         self._ignored = 0
 
-    def configure(
-        self,
-        *,
-        has_target: bool,
-        clears: Clears,
-        on_uncertain: Literal["again", "leave"],
-        most_waiting: int,
-        gap: float,
-    ) -> None:
-        """Take other bounds and another delivery, as at the start; what waits and plays goes on."""
+    def configure(self, options: QueueOptions) -> None:
+        """Take other options, as at the start; what waits and plays goes on."""
         now = self._enter()
-        for stage in reversed(self._stages()) if has_target != self._has_target else ():
-            if has_target or stage.phase != "showing":
+        for stage in reversed(self._stages()) if options.has_target != self._options.has_target else ():
+            if options.has_target or stage.phase != "showing":
                 self._withdraw(stage)
                 self._interrupt(stage, now)
             else:
                 stage.keep_to_itself()
-        self._has_target, self._clears = has_target, clears
-        self._on_uncertain, self._most_waiting, self._gap = on_uncertain, most_waiting, gap
+        self._options = options
         self._view = None
         self._settle()
 
@@ -274,7 +242,7 @@ class AlertQueue(Commands):
         """Deals with one that was playing when the program ended."""
         alert = entry.alert
         if alert.sent_at is None:
-            if self._has_target and alert.tries:
+            if self._options.has_target and alert.tries:
                 self._doubt(entry, "the program ended while it was sent")
             else:
                 self._put_back(entry)

@@ -69,6 +69,24 @@ Clears = Literal["one", "all", "nothing"]
 """What a :class:`Clear` takes off the overlays: the alert that it names, whatever is there, or nothing."""
 
 
+class QueueOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the queue keeps to.
+
+    Attributes:
+        has_target: False where nothing is delivered: alerts have their time and end unconfirmed.
+        clears: what the hub takes off the overlays when asked.
+        on_uncertain: a push of unknown end is repeated (``again``) or left (``leave``).
+        most_waiting: beyond it the oldest of the lowest priority is dropped.
+        gap: seconds between two alerts.
+    """
+
+    has_target: bool = True
+    clears: Clears = "all"
+    on_uncertain: Literal["again", "leave"] = "again"
+    most_waiting: int = 50
+    gap: float = 0.25
+
+
 class Done(msgspec.Struct, frozen=True):
     """What a command did, or why it did nothing.
 

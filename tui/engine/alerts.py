@@ -19,7 +19,7 @@ from tui.alerts.options import EVENTS, AlertOptions, SourceOptions
 from tui.alerts.queue import AlertQueue
 from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.templates import field
-from tui.alerts.view import Standing
+from tui.alerts.view import QueueOptions, Standing
 from tui.channels import Channel, DecodeError, Message
 from tui.channels.clock import Clock
 from tui.engine import alert_keeping
@@ -152,11 +152,13 @@ class AlertDesk:
         self._orders.configure(options.delivery)
         self._sources = [self._source(each) for each in options.sources]
         self._queue.configure(
-            has_target=self._delivery is not None,
-            clears="nothing" if self._delivery is None else self._delivery.clears,
-            on_uncertain=options.on_uncertain,
-            most_waiting=options.most_waiting,
-            gap=options.gap,
+            QueueOptions(
+                has_target=self._delivery is not None,
+                clears="nothing" if self._delivery is None else self._delivery.clears,
+                on_uncertain=options.on_uncertain,
+                most_waiting=options.most_waiting,
+                gap=options.gap,
+            )
         )
         self._told_target = None
         self.attach()
