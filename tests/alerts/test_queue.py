@@ -768,45 +768,28 @@ def test_an_event_that_came_again_ends_no_alert_for_which_nothing_stands() -> No
     driver.drain()
     assert sorted(alert.count for alert in driver.queue.view().waiting) == [3, 5]
     assert driver.outcome(more) is None
+    # The newcomer had made another grow, which nobody saw.
+    before = Driver(there=False)
+    before.clock.wall_offset = -30.0
+    former = before.arrive("follow", id="event 2")
+    driver = Driver(there=False)
+    grown = driver.arrive("follow", id="event 1")
+    assert driver.outcome(driver.arrive("follow", id="event 2")) == "collapsed"
+    for _ in range(51):
+        driver.arrive("raid")
+    assert driver.outcome(grown) == "dropped"
+    driver.queue.resume()
+    driver.queue.clear("raid")
+    driver.queue.restore([before.rows[former.id]])
+    driver.drain()
+    assert driver.waiting() == [former.id]
     # It is another event, of another day.
     driver = Driver(there=False)
     old = replace(former, accepted_at=former.accepted_at - 40_000)
-    new = driver.arrive("raid", id="event 1")
+    new = driver.arrive("follow", id="event 2")
     driver.queue.restore([old])
     driver.drain()
     assert set(driver.waiting()) == {old.id, new.id}
-
-
-def test_panic_takes_off_what_ended_early_and_what_the_store_tells_of_later() -> None:
-    driver = Driver()
-    early = driver.arrive("cheer")
-    driver.show()
-    driver.after(early.duration * 0.6)
-    driver.queue.target(False, "cut")
-    driver.drain()
-    assert driver.outcome(early) == "unconfirmed"
-    driver.queue.target(True)
-    assert driver.queue.panic().message == "paused; 1 taken off"
-    assert [order.alert.id for order in driver.drain() if isinstance(order, Clear)] == [early.id]
-    assert driver.queue.panic().message == "paused; nothing played"
-    # Long after its time nothing of it is there.
-    driver.queue.resume()
-    driver.after(1.0)
-    late = driver.arrive("cheer")
-    driver.show()
-    driver.after(late.duration * 0.6)
-    driver.queue.target(False, "cut")
-    driver.after(late.duration)
-    assert driver.queue.panic().message == "paused; nothing played"
-
-    before = Driver()
-    playing, waiting = before.arrive("cheer"), before.arrive("cheer")
-    before.show()
-    driver = Driver()
-    driver.queue.panic()
-    driver.queue.restore(before.rows.values())
-    assert [order.alert.id for order in driver.drain() if isinstance(order, Clear)] == [playing.id]
-    assert (driver.outcome(playing), driver.waiting()) == ("removed", [waiting.id])
 
 
 def test_the_word_of_an_overlay_counts_though_it_was_removed_and_undone_meanwhile() -> None:

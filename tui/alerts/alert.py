@@ -35,6 +35,9 @@ MOST_TYPE = 40
 """Characters of ``type``."""
 MOST_PAYLOAD = 16 * 1024
 """Bytes of ``payload``."""
+MOST_ITEMS = 20
+MOST_ITEM = 200
+"""Characters of an item's id; a longer one is not kept."""
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _KEPT_VALUE = 200
@@ -67,6 +70,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         into: the id of the alert that it was collapsed into.
         requeued_from: the id of the ended alert that it repeats.
         tries: how often it was pushed.
+        items: what the hub made of it, at most :data:`MOST_ITEMS`: the try, and the hub's own id.
     """
 
     id: str
@@ -97,6 +101,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     into: str | None = None
     requeued_from: str | None = None
     tries: int = 0
+    items: tuple[tuple[int, str | int], ...] = ()
 
 
 encode = msgspec.json.Encoder().encode

@@ -49,7 +49,7 @@ class Commands(Playback):
     def resume(self) -> Done:
         """Ends a pause or a hold."""
         self._enter()
-        self._was_resumed, self._has_panicked = True, False
+        self._was_resumed = True
         if not self._paused and not self._is_held():
             return self._done(False, "not paused")
         self._paused = False
@@ -169,7 +169,7 @@ class Commands(Playback):
             alert, id=new_id(accepted_at, self._chance), accepted_at=accepted_at, source_id=None,
             place=self._next_place(accepted_at), state="waiting", outcome=None, reason="", sent_at=None,
             confirmed=False, seen=False, ended_at=None, into=None, requeued_from=alert.id, tries=0,
-            grown_at=None, collapse=0.0,
+            grown_at=None, collapse=0.0, items=(),
         )  # fmt: skip
 
     def requeue(self, again: Alert) -> Done:

@@ -6,11 +6,11 @@ import asyncio
 import re
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 import msgspec
 
-from tui.alerts.alert import Alert
+from tui.alerts.alert import MOST_ITEM, MOST_ITEMS, Alert
 from tui.alerts.options import DeliveryOptions
 from tui.alerts.templates import Template, field
 from tui.alerts.view import Clears
@@ -20,7 +20,6 @@ from tui.channels.errors import ChannelClosed, PushDropped, ReplyTimeout
 _NAME = re.compile(r"\{([A-Za-z_]\w*(?:\.\w+)*)\}", re.ASCII)
 _MOST_TEXT = 500
 _REMEMBERED_REPLIES = 100
-_MOST_ITEMS = 20
 
 FindChannel = Callable[[str, str], Channel | None]
 """The channel of a connection (its name) and a topic; None when there is none."""
@@ -34,6 +33,8 @@ class Sent(NamedTuple):
     reason: str = ""
     answered: bool = True
     """False for one that is taken for refused, since no answer came in time."""
+    item: str | int | None = None
+    """The hub's own id of what it made of the alert, where it told one."""
 
 
 def fill(template: Any, values: Mapping[str, Any]) -> Any:
@@ -157,7 +158,7 @@ class Delivery:
     async def show(self, alert: Alert) -> Sent:
         """Push an alert and await the hub's answer."""
         options = self.options
-        items = self._items_of(alert)
+        items = self._items_of(alert.id, alert.tries)
         items.pushes += 1
         items.are_known.clear()
         try:
@@ -165,7 +166,10 @@ class Delivery:
                 self.channel, options.event, fill(options.payload, values_of(alert))
             )
             if sent.result == "delivered" and isinstance(response, Mapping):
-                items.add(field(response, options.reply_id))
+                number = field(response, options.reply_id)
+                if _is_id(number):
+                    items.add(number)
+                    sent = sent._replace(item=number)
         finally:
             items.pushes -= 1
             if not items.pushes:
@@ -185,22 +189,33 @@ class Delivery:
         if self._needs_reply or not self.clears_in_order:
             for each in items:
                 await each.are_known.wait()
-        numbers: list[Any] = [None]
-        if self._needs_reply:
-            numbers = [number for each in items for number in each.numbers]
-            if not numbers:
-                return Sent("refused", f"the hub has not told its {options.reply_id}")
-        results = []
-        for number in reversed(numbers):
-            payload = fill(options.clear_payload, values_of(alert) | {"reply_id": number})
-            results.append((await self._push(self._clear_channel, options.clear_event, payload))[0])
-        if results[0].result == "delivered":
-            for each in items:
-                each.numbers.clear()
+        if not self._needs_reply:
+            return await self._push_clear(alert, None)
+        known = [(each, number) for each in reversed(items) for number in reversed(each.numbers)]
+        if not known:
+            return Sent("refused", f"the hub has not told its {options.reply_id}")
+        results = list[Sent]()
+        for each, number in known:
+            sent = await self._push_clear(alert, number)
+            if sent.result in ("not sent", "uncertain"):
+                return sent
+            if sent.result == "delivered" or results:
+                each.numbers.remove(number)
+            results.append(sent)
         return results[0]
 
-    def _items_of(self, alert: Alert) -> _Items:
-        key = (alert.id, alert.tries)
+    async def _push_clear(self, alert: Alert, number: str | int | None) -> Sent:
+        assert self.options.clear_event is not None
+        payload = fill(self.options.clear_payload, values_of(alert) | {"reply_id": number})
+        return (await self._push(self._clear_channel, self.options.clear_event, payload))[0]
+
+    def know(self, alert: Alert) -> None:
+        """An earlier run was told these of the hub's ids."""
+        for tries, number in alert.items:
+            self._items_of(alert.id, tries).add(number)
+
+    def _items_of(self, id: str, tries: int) -> _Items:
+        key = (id, tries)
         items = self._items.setdefault(key, _Items())
         self._items.move_to_end(key)
         if len(self._items) > _REMEMBERED_REPLIES:
@@ -235,12 +250,18 @@ class _Items:
     """What the hub made of one alert, which may have been pushed more than once."""
 
     def __init__(self) -> None:
-        self.numbers: deque[Any] = deque(maxlen=_MOST_ITEMS)
+        self.numbers: deque[str | int] = deque(maxlen=MOST_ITEMS)
         self.pushes = 0
         self.are_known = asyncio.Event()
         self.are_known.set()
 
-    def add(self, number: Any) -> None:
+    def add(self, number: str | int) -> None:
         """One more, by the id that the hub gave it."""
-        if number is not None and number not in self.numbers:
+        if number not in self.numbers:
             self.numbers.append(number)
+
+
+def _is_id(number: Any) -> TypeGuard[str | int]:
+    if isinstance(number, str):
+        return len(number) <= MOST_ITEM
+    return isinstance(number, int) and not isinstance(number, bool) and number.bit_length() < 64

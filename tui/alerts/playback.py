@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tui.alerts.alert import MOST_MESSAGE, Alert, Outcome, fitted
+from tui.alerts.alert import MOST_ITEMS, MOST_MESSAGE, Alert, Outcome, fitted
 from tui.alerts.doubtful import LATE_CONFIRMATION, DoubtfulAlerts
 from tui.alerts.record import Record
 from tui.alerts.rules import Rules
@@ -122,19 +122,31 @@ class Playback:
             self._view = None
         self._settle()
 
-    def delivered(self, id: str, tries: int | None = None) -> bool:
+    def delivered(self, id: str, tries: int | None = None, item: str | int | None = None) -> bool:
         """The hub took it: its time begins. False when it was not being sent.
 
         Args:
             tries: the alert's, when it was pushed: an earlier push says nothing of the present one. None
                 for the present one. So with the other two.
+            item: the hub's own id of what it made of it, if it told one.
         """
         now = self._enter()
+        if item is not None:
+            self._made(id, tries, item)
         stage = self._find_sent(id, tries)
         if stage is not None:
             self._begin(stage, now)
         self._settle()
         return stage is not None
+
+    def _made(self, id: str, tries: int | None, item: str | int) -> None:
+        # Its overlay may have confirmed it, or its connection may have gone, before the hub's answer came.
+        stage = self._find_stage(id)
+        entry = self._waiting.find(id) if stage is None else stage.entry
+        if entry is not None:
+            made = (entry.alert.tries if tries is None else tries, item)
+            if made not in entry.alert.items:
+                self._amend(entry, items=(*entry.alert.items, made)[-MOST_ITEMS:])
 
     def refused(self, id: str, reason: str, tries: int | None = None, *, has_left: bool = True) -> bool:
         """The hub refused it, or it never left: tried again after 1 s and after 3 s more, then failed.
@@ -149,8 +161,7 @@ class Playback:
                 self._amend(stage.entry, tries=stage.entry.alert.tries - 1)
             if not stage.refused(now):
                 self._leave(stage)
-                if has_left:
-                    self._may_stand(stage.entry.alert, stage.entry.alert.duration)
+                self.may_stand(stage.entry.alert)
                 self._end(stage.entry, "failed", reason)
             elif not self._is_there():
                 self._interrupt(stage, now)
@@ -200,7 +211,16 @@ class Playback:
             self._amend(entry, state="playing")
             self._begin(stage, now)
         else:
+            self.may_stand(entry.alert)
             self._end(entry, "shown", "confirmed after the connection was lost")
+
+    def may_stand(self, alert: Alert, seconds: float | None = None) -> None:
+        """It has ended, or is about to, and may be on an overlay: for so long, or its whole time.
+
+        A panic until then takes it off.
+        """
+        if self._options.has_target and alert.tries:
+            self._standing.append((alert, self._now + (alert.duration if seconds is None else seconds)))
 
     def overlays_connected(self, at: float | None = None) -> bool:
         """A hub report received at monotonic ``at`` (now, if left out) names an overlay as connected.
@@ -348,7 +368,6 @@ class Playback:
     def _interrupt(self, stage: Stage, now: float) -> None:
         """There is nowhere to show it any more."""
         if stage.is_past_half(now) or stage.entry.alert.tries >= MOST_TRIES:
-            self._may_stand(stage.entry.alert, stage.entry.alert.duration)
             self._finish(stage, now, f"ended early: {self._target_words}")
         else:
             self._leave(stage)
@@ -364,7 +383,7 @@ class Playback:
         if self._options.on_uncertain == "again" and entry.alert.tries < MOST_TRIES:
             self._put_back(entry, is_uncertain=True)
             return
-        self._may_stand(entry.alert, entry.alert.duration)
+        self.may_stand(entry.alert)
         tries = "" if entry.alert.tries < 2 else f" {entry.alert.tries} times"
         self._end(entry, "unconfirmed", f"sent{tries}, unknown whether it arrived: {reason}")
 
@@ -428,18 +447,19 @@ class Playback:
         self._end_sent(stage.entry, early, stage.since)
 
     def _end_sent(self, entry: Entry, words: str, since: float = math.inf) -> Alert:
-        """Ends one that the overlays may have shown, since ``since`` if that is known."""
+        """Ends one that the overlays may have shown, since ``since`` if that is known.
+
+        Args:
+            words: why before its time was over; empty if it was.
+        """
+        if words:
+            self.may_stand(entry.alert)
         if entry.alert.confirmed:
             return self._end(entry, "shown", words)
         if entry.alert.seen:
             return self._end(entry, "shown", f"{SEEN_BEFORE}; {words}" if words else SEEN_BEFORE)
         reason = NOT_CONFIRMED if self._options.has_target else NO_DELIVERY
         return self._end(entry, "unconfirmed", f"{reason}; {words}" if words else reason, since)
-
-    def _may_stand(self, alert: Alert, seconds: float) -> None:
-        """It has ended, or is about to, and may be on an overlay for so long."""
-        if self._options.has_target and alert.tries:
-            self._standing.append((alert, self._now + seconds))
 
     def _take_standing(self) -> list[Alert]:
         found = [alert for alert, until in self._standing if until > self._now]

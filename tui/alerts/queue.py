@@ -175,6 +175,8 @@ class AlertQueue(Commands):
             again = None if alert.source_id is None else here.get((alert.source, alert.source_id))
             stands = again is not None and self._stands_for(again, alert)
             if alert.state == "ended":
+                if alert.outcome in ("shown", "unconfirmed", "failed"):
+                    self.may_stand(alert, (alert.sent_at or alert.ended_at or 0.0) + alert.duration - epoch)
                 continue
             self._record.accept(alert.id)
             taken_up.add(alert.id)
@@ -210,7 +212,10 @@ class AlertQueue(Commands):
             entry.alert = replace(entry.alert, into=former.id)
             self._end(entry, "collapsed", _CAME_AGAIN)
             return False
-        was_dealt_with = again.tries or again.outcome in (None, "collapsed", "skipped", "removed")
+        if again.outcome == "collapsed":
+            grown = (one for one in (*self._open(), *self._record.recent()) if one.id == again.into)
+            again = next(grown, again)
+        was_dealt_with = again.tries or again.outcome in (None, "skipped", "removed")
         if former.state == "ended" or former.count > 1 or not was_dealt_with:
             return False
         self._duplicates += 1
@@ -249,7 +254,6 @@ class AlertQueue(Commands):
         elif epoch - alert.sent_at < alert.duration / 2:
             self._put_back(entry)
         else:
-            self._may_stand(alert, alert.sent_at + alert.duration - epoch)
             self._end_sent(entry, "the program ended while it played")
 
     # How it stands

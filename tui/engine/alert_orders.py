@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from tui.alerts import stage
 from tui.alerts.alert import Alert
 from tui.alerts.delivery import Delivery, FindChannel, Sent
+from tui.alerts.options import DeliveryOptions
 from tui.alerts.queue import AlertQueue
 from tui.alerts.view import Clear, Order, Show, Update
 from tui.channels.clock import Clock
@@ -50,15 +51,34 @@ class AlertOrders(Pushes):
         self._losses: Counter[Key] = Counter()
         self._sought: dict[Key, None] = {}
 
+    def configure(self, options: DeliveryOptions | None) -> None:
+        """As in :class:`Pushes`; tells what stays on the overlays without a delivery."""
+        had_one = self.delivery is not None
+        super().configure(options)
+        if had_one and self.delivery is None and self._to_clear:
+            words = f"{_alerts(len(self._to_clear))} on the overlays until there is a delivery again"
+            self._tell(words, "warning")
+
     def carry_out(self, orders: Iterable[Order]) -> None:
         """Begin each order in turn: tasks take their first step, the push itself, in this order."""
+        orders = list(orders)
         for order in orders:
             if isinstance(order, Show):
                 self._spawn(self._show(order.alert), f"alert {order.alert.id}")
             elif isinstance(order, Clear):
-                self._spawn(self._clear(order.alert, is_late=False), f"clear {order.alert.id}")
+                self._begin_clear(order.alert, [each.alert for each in orders if isinstance(each, Clear)])
             else:
                 self._spawn(self._update(order.alert), f"update {order.alert.id}")
+
+    def _begin_clear(self, alert: Alert, together: list[Alert]) -> None:
+        delivery = self._delivery_for(alert)
+        if delivery is not None and delivery.clears == "all" and alert is not together[-1]:
+            last = self._delivery_for(together[-1])
+            if last is not None and last.place == delivery.place:
+                # One wipes off all of them.
+                self._in_hand.discard(key_of(alert))
+                return
+        self._spawn(self._clear(alert, is_late=False), f"clear {alert.id}")
 
     @property
     def left(self) -> tuple[Key, ...]:
@@ -142,40 +162,57 @@ class AlertOrders(Pushes):
             self._forget(key)
             if sent is not None and delivery is not None:
                 self._cleared(alert, delivery, is_late=is_late)
-        elif sent.result in ("not sent", "uncertain") and self._may_go_later(delivery, key, sent):
+        elif sent.result in ("not sent", "uncertain") and self._may_go_later(alert, delivery, sent):
             if not is_late:
                 words = f"is taken off when the overlays are there again: {sent.reason}"
                 self._tell(f"{name_of(alert)} {words}", "warning")
         else:
-            self._forget(key)
-            self._tell(f"{name_of(alert)} could not be taken off the overlays: {sent.reason}", "error")
+            self._failed(alert, delivery, sent)
         self._told()
 
     def _cleared(self, alert: Alert, delivery: Delivery, *, is_late: bool) -> None:
-        others = [key for key, other in self._to_clear.items() if self._goes_with(other, delivery)]
+        others = self._with(alert, delivery)
         for other in others:
-            self._forget(other)
+            self._forget(key_of(other))
         if is_late or others:
             words = f"{1 + len(others)} alerts were" if others else f"{name_of(alert)} was"
             self._tell(f"{words} taken off the overlays", "info")
 
-    def _goes_with(self, other: Alert, delivery: Delivery) -> bool:
-        """Whether what was just taken off by a delivery took this along."""
-        by = self._delivery_for(other) if delivery.clears == "all" else None
-        return by is not None and by.place == delivery.place and key_of(other) not in self._in_hand
+    def _failed(self, alert: Alert, delivery: Delivery | None, sent: Sent) -> None:
+        alerts = [alert, *self._with(alert, delivery)]
+        for each in alerts:
+            self._forget(key_of(each))
+            # Somebody may ask for it once more.
+            self._queue.may_stand(each)
+        name = name_of(alert) if len(alerts) == 1 else f"{len(alerts)} alerts"
+        self._tell(f"{name} could not be taken off the overlays: {sent.reason}", "error")
+
+    def _with(self, alert: Alert, delivery: Delivery | None) -> list[Alert]:
+        """What is left, and what becomes of an alert becomes of that too."""
+        if delivery is None or delivery.clears != "all":
+            return []
+        others = (other for key, other in self._to_clear.items() if key not in self._in_hand)
+        return [
+            other
+            for other in others
+            if key_of(other) != key_of(alert)
+            and (by := self._delivery_for(other)) is not None
+            and by.place == delivery.place
+        ]
 
     def _forget(self, key: Key) -> None:
         self._losses.pop(key, None)
         self._to_clear.pop(key, None)
 
-    def _may_go_later(self, delivery: Delivery | None, key: Key, sent: Sent) -> bool:
+    def _may_go_later(self, alert: Alert, delivery: Delivery | None, sent: Sent) -> bool:
         now = self.delivery
         if now is None or delivery is None or now.place != delivery.place or now.clears == "nothing":
             return False
         if sent.result == "uncertain":
             # A hub that knows no such event ends the channel, and would each time that it is joined again.
-            self._losses[key] += 1
-        return self._losses[key] < MOST_LOSSES
+            for each in (alert, *self._with(alert, delivery)):
+                self._losses[key_of(each)] += 1
+        return self._losses[key_of(alert)] < MOST_LOSSES
 
     async def _take_off(self, alert: Alert, delivery: Delivery, *, is_late: bool) -> Sent | None:
         """A few times if need be; None once it stands there by right, having been brought back."""
@@ -214,3 +251,7 @@ class AlertOrders(Pushes):
 
     def _show_again(self, wiped: set[Key]) -> None:
         self.carry_out(Update(each.alert) for each in self._on_stages() if key_of(each.alert) in wiped)
+
+
+def _alerts(number: int) -> str:
+    return "1 alert stays" if number == 1 else f"{number} alerts stay"

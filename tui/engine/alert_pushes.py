@@ -20,6 +20,7 @@ from tui.engine.changes import ChangeLog, Severity
 log = logging.getLogger("tui.engine.alerts")
 
 _MOST_OURS = 1000
+_MOST_PLACES = 10
 
 Key = tuple[str, int]
 """An alert's id and its tries: one that was taken off and shown once more is another thing to take off."""
@@ -48,16 +49,21 @@ class Pushes:
         self.delivery: Delivery | None = None
         """Where alerts are pushed to now; None: nowhere."""
 
+        # The last delivery to each place, which knows what the hub made of alerts there.
+        self._places: OrderedDict[tuple[str, str], Delivery] = OrderedDict()
         # Each alert's last push, and by which delivery: there it stands, whatever the settings are now.
         self._pushed: OrderedDict[str, tuple[int, Delivery | None]] = OrderedDict()
 
     def configure(self, options: DeliveryOptions | None) -> None:
         """Push as these options say from now on."""
-        before = self.delivery
-        if options is None or before is None:
-            self.delivery = None if options is None else Delivery(options, self._find)
-        elif before.options != options:
-            self.delivery = Delivery(options, self._find, before)
+        if options is None:
+            self.delivery = None
+        elif self.delivery is None or self.delivery.options != options:
+            delivery = Delivery(options, self._find, self._places.get((options.connection, options.topic)))
+            self.delivery = self._places[delivery.place] = delivery
+            self._places.move_to_end(delivery.place)
+            if len(self._places) > _MOST_PLACES:
+                self._places.popitem(last=False)
 
     def stop(self) -> None:
         """Carry out nothing more."""
@@ -71,6 +77,8 @@ class Pushes:
     def was_pushed(self, alert: Alert) -> None:
         """An earlier run pushed it."""
         self._remember(alert, self.delivery)
+        if self.delivery is not None:
+            self.delivery.know(alert)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
@@ -93,7 +101,7 @@ class Pushes:
     def _sent(self, alert: Alert, sent: Sent) -> None:
         queue = self._queue
         if sent.result == "delivered":
-            queue.delivered(alert.id, alert.tries)
+            queue.delivered(alert.id, alert.tries, sent.item)
         elif sent.result == "uncertain":
             queue.uncertain(alert.id, sent.reason, alert.tries)
         else:

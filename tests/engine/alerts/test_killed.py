@@ -375,7 +375,9 @@ async def test_a_program_that_is_killed_again_and_again_loses_and_doubles_none(f
     # None of it was spoilt, so that it had to be begun anew.
     assert {each.name for each in state.glob(f"{FILE_NAME}*")} == {FILE_NAME}
     assert len(after.alerts) > 20 * KILLS
-    assert {"shown", "dropped", None} <= {alert.outcome for alert in after.alerts.values()}
+    met = {alert.outcome for alert in after.alerts.values()}
+    assert {"shown", None} <= met
+    assert "dropped" in met or KILLS < 20, "the queue was never full"
 
 
 def ended(stored: Stored) -> set[str]:

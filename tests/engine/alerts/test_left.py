@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.engine.alerts.scene import (
-    LIMIT,
     alerts,
     do,
     engine,
@@ -22,6 +21,7 @@ from tests.engine.alerts.scene import (
     outcomes,
     page,
     pushes,
+    reload,
     rows,
     state,
 )
@@ -34,7 +34,7 @@ from tui.demo.topics import Overlays, Queue
 from tui.engine import alert_keeping
 from tui.engine.alert_orders import MOST_LOSSES
 from tui.engine.supervisor import Supervisor
-from tui.store.alert_store import AlertStore, StoreError
+from tui.store.alert_store import StoreError
 
 
 class TakingOff(Queue):
@@ -70,6 +70,7 @@ class TakingOffOne(TakingOff):
 
 BESIDE = {"clear_topic": "stream:queue", "clear_event": "take_off", "clear_payload": {"id": "{id}"}}
 ALL_BESIDE = BESIDE | {"clear_payload": {}}
+REMOVAL = "remove_queue_item"
 IMPATIENT = {"timeout": 0.5}
 FAILED = "cheer of mira could not be taken off the overlays: "
 
@@ -172,11 +173,14 @@ async def test_what_was_brought_back_is_not_taken_off(
         assert len(overlay.clears) == 1
 
 
+@pytest.mark.parametrize("delivery", [{}, BY_ITEM], ids=["all", "by item"])
 @pytest.mark.parametrize("verb", ["panic", "remove"])
-async def test_the_next_run_takes_off_what_the_last_could_not(hub: Hub, tmp_path: Path, verb: str) -> None:
+async def test_the_next_run_takes_off_what_the_last_could_not(
+    hub: Hub, tmp_path: Path, verb: str, delivery: dict[str, Any]
+) -> None:
     async with page(hub) as overlay:
         with kept(tmp_path) as store:
-            async with engine(hub, tmp_path, store, rules=STAYS) as supervisor:
+            async with engine(hub, tmp_path, store, rules=STAYS, delivery=delivery) as supervisor:
                 number = await left_behind(supervisor, hub)
                 await do(supervisor, verb, **({"id": number} if verb == "remove" else {}))
                 await eventually(lambda: outcomes(supervisor) == [("mira", "removed")], "ended")
@@ -185,26 +189,28 @@ async def test_the_next_run_takes_off_what_the_last_could_not(hub: Hub, tmp_path
         assert hub.show.stream_state()["active_content"] is not None
         for run in (2, 3):
             with kept(tmp_path) as store:
-                async with engine(hub, tmp_path, store, rules=STAYS) as supervisor:
+                async with engine(hub, tmp_path, store, rules=STAYS, delivery=delivery) as supervisor:
                     await eventually(lambda: hub.show.stream_state()["active_content"] is None, "taken off")
                     await eventually(lambda: overlay.showing is None, "the page is empty")
                     if run == 2:
                         await said(supervisor, "cheer of mira was taken off the overlays")
                     assert alerts(supervisor).mode == ("paused" if verb == "panic" else "idle"), run
-        assert len(overlay.clears) == 1, "once, not at every start"
+        events = [each.frame.event for each in hub.received]
+        assert events.count(REMOVAL if delivery else "takeover_clear") == 1, "once, not at every start"
         assert [each.outcome for each in rows(tmp_path)] == ["removed"]
 
 
 async def test_the_next_run_says_so_when_it_cannot_know_the_hubs_own_id(hub: Hub, tmp_path: Path) -> None:
+    untold = BY_ITEM | {"reply_id": "data.nothing"}
     async with page(hub):
         with kept(tmp_path) as store:
-            async with engine(hub, tmp_path, store, rules=STAYS, delivery=BY_ITEM) as supervisor:
+            async with engine(hub, tmp_path, store, rules=STAYS, delivery=untold) as supervisor:
                 await left_behind(supervisor, hub)
                 await do(supervisor, "panic")
         await hub.faults.accept()
         with kept(tmp_path) as store:
-            async with engine(hub, tmp_path, store, rules=STAYS, delivery=BY_ITEM) as supervisor:
-                await said(supervisor, f"{FAILED}the hub has not told its data.id")
+            async with engine(hub, tmp_path, store, rules=STAYS, delivery=untold) as supervisor:
+                await said(supervisor, f"{FAILED}the hub has not told its data.nothing")
 
 
 class Forgetful(Overlays):
@@ -290,6 +296,44 @@ async def test_a_hub_that_knows_no_such_event_is_not_asked_for_ever(hub: Hub, tm
         assert len(clears) == MOST_LOSSES
 
 
+async def test_one_clear_goes_out_for_all_that_it_wipes_off(hub: Hub, tmp_path: Path) -> None:
+    hub.on("stream:overlays", Crashing)
+    async with page(hub), engine(hub, tmp_path, rules=STAYS) as supervisor:
+        hub.happen("cheer", user_name="mira")
+        for number in range(3):
+            hub.happen("raid", user_name=f"raider {number}")
+        await eventually(lambda: on_air(supervisor) and len(alerts(supervisor).beside) == 3, "on the air")
+        await do(supervisor, "panic")
+        await said(supervisor, "4 alerts could not be taken off the overlays: ")
+        assert sum(each.frame.event == "takeover_clear" for each in hub.received) == MOST_LOSSES
+        # Whoever asks once more is heard.
+        assert (await do(supervisor, "panic")).startswith("paused; 4 ")
+
+
+async def test_what_could_not_be_taken_off_is_by_a_panic(hub: Hub, tmp_path: Path) -> None:
+    Forgetful.left = 9
+    hub.on("stream:overlays", Forgetful)
+    async with page(hub) as overlay, engine(hub, tmp_path, rules=STAYS, delivery=IMPATIENT) as supervisor:
+        hub.happen("cheer", user_name="mira")
+        await eventually(lambda: on_air(supervisor), "on the air")
+        await do(supervisor, "skip")
+        await said(supervisor, FAILED)
+        Forgetful.left = 0
+        assert await do(supervisor, "panic") == "paused; 1 taken off"
+        await eventually(lambda: overlay.clears and overlay.showing is None, "taken off")
+
+
+async def test_what_stays_since_there_is_no_delivery_any_more_is_told(hub: Hub, tmp_path: Path) -> None:
+    async with page(hub) as overlay, engine(hub, tmp_path, rules=STAYS) as supervisor:
+        await do(supervisor, "remove", id=await left_behind(supervisor, hub))
+        await reload(supervisor, hub, tmp_path, None)
+        await said(supervisor, "1 alert stays on the overlays until there is a delivery again")
+        await hub.faults.accept()
+        await eventually(lambda: showing(overlay) == "mira" and overlay.joined, "the page is back")
+        await reload(supervisor, hub, tmp_path, {})
+        await said(supervisor, "cheer of mira was taken off the overlays")
+
+
 @pytest.mark.parametrize("kind", [TakingOff, TakingOffOne])
 async def test_nothing_is_taken_off_before_the_hub_has_dealt_with_it(
     hub: Hub, tmp_path: Path, door: type[TakingOff], kind: type[TakingOff]
@@ -322,30 +366,6 @@ async def test_what_was_brought_back_outlives_a_hub_that_is_slow_to_take_it_off(
         await eventually(lambda: len(pushes(hub)) == 2 and playing(supervisor, "mira"), "on the air again")
         door.may_answer.set()
         await eventually(lambda: overlay.clears and showing(overlay) == "mira", "wiped, and shown again")
-
-
-async def test_the_next_run_does_not_take_off_what_was_brought_back(
-    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with page(hub) as overlay:
-        with kept(tmp_path) as store:
-            async with engine(hub, tmp_path, store, rules=STAYS, delivery=BY_ITEM) as supervisor:
-                await eventually(lambda: state(supervisor, "stage", "stream:queue") == "joined", "joined")
-                await do(supervisor, "remove", id=await left_behind(supervisor, hub))
-                await do(supervisor, "undo")
-        assert len(left(tmp_path)) == 1
-        await hub.faults.accept()
-        await eventually(lambda: overlay.joined, "the page is back")
-        monkeypatch.setattr(alert_keeping, "ANSWER_LIMIT", LIMIT)
-        late = AlertStore(tmp_path / "alerts.sqlite")
-        async with engine(hub, tmp_path, late, rules=STAYS, delivery=BY_ITEM) as supervisor:
-            await eventually(lambda: state(supervisor, "stage", "stream:queue") == "joined", "joined")
-            late.start()
-            await eventually(lambda: playing(supervisor, "mira"), "on the air again")
-            await eventually(lambda: not left(tmp_path), "nothing is left to be taken off")
-            assert (playing(supervisor, "mira"), showing(overlay)) == (True, "mira")
-            assert not any(each.frame.event == "remove_queue_item" for each in hub.received)
-        assert late.close(LIMIT)
 
 
 async def test_what_was_left_is_sought_until_the_store_tells_of_it(

@@ -1,0 +1,118 @@
+"""What is taken off by the hub's own ids: each item, whichever run and settings it was made under."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from tests.engine.alerts.scene import (
+    LIMIT,
+    do,
+    engine,
+    kept,
+    on_air,
+    outcomes,
+    page,
+    reload,
+    state,
+)
+from tests.engine.alerts.test_clearing import BY_ITEM, STAYS, told
+from tests.engine.alerts.test_left import REMOVAL, left, left_behind, playing, showing
+from tests.engine.conftest import eventually
+from tui.demo.channel import Reply, Stop
+from tui.demo.hub import Hub
+from tui.demo.topics import Overlays, Queue
+from tui.engine import alert_keeping
+from tui.engine.supervisor import Supervisor
+from tui.store.alert_store import AlertStore
+
+
+def is_there(supervisor: Supervisor) -> bool:
+    return all(state(supervisor, "stage", topic) == "joined" for topic in ("stream:overlays", "stream:queue"))
+
+
+async def test_the_next_run_does_not_take_off_what_was_brought_back(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with page(hub) as overlay:
+        with kept(tmp_path) as store:
+            async with engine(hub, tmp_path, store, rules=STAYS, delivery=BY_ITEM) as supervisor:
+                await eventually(lambda: state(supervisor, "stage", "stream:queue") == "joined", "joined")
+                await do(supervisor, "remove", id=await left_behind(supervisor, hub))
+                await do(supervisor, "undo")
+        assert len(left(tmp_path)) == 1
+        await hub.faults.accept()
+        await eventually(lambda: overlay.joined, "the page is back")
+        monkeypatch.setattr(alert_keeping, "ANSWER_LIMIT", LIMIT)
+        late = AlertStore(tmp_path / "alerts.sqlite")
+        async with engine(hub, tmp_path, late, rules=STAYS, delivery=BY_ITEM) as supervisor:
+            await eventually(lambda: state(supervisor, "stage", "stream:queue") == "joined", "joined")
+            late.start()
+            await eventually(lambda: playing(supervisor, "mira"), "on the air again")
+            await eventually(lambda: not left(tmp_path), "nothing is left to be taken off")
+            assert (playing(supervisor, "mira"), showing(overlay)) == (True, "mira")
+            removed = [each.frame.payload["id"] for each in hub.received if each.frame.event == REMOVAL]
+            assert hub.show.queue
+            assert hub.show.queue[0]["id"] not in removed
+        assert late.close(LIMIT)
+
+
+async def test_settings_that_went_elsewhere_and_back_forget_nothing(hub: Hub, tmp_path: Path) -> None:
+    async with page(hub) as overlay, engine(hub, tmp_path, rules=STAYS, delivery=BY_ITEM) as supervisor:
+        await eventually(lambda: is_there(supervisor), "joined")
+        hub.happen("cheer", user_name="mira")
+        await eventually(lambda: on_air(supervisor) and hub.show.queue, "on the air")
+        await reload(supervisor, hub, tmp_path, BY_ITEM | {"topic": "stream:queue"})
+        await reload(supervisor, hub, tmp_path, BY_ITEM)
+        await do(supervisor, "skip")
+        await eventually(lambda: overlay.showing is None, "taken off")
+        await eventually(lambda: outcomes(supervisor) == [("mira", "skipped")], "skipped")
+        assert not any("taken off" in text for text in told(supervisor))
+
+
+class Keeping(Overlays):
+    """Makes another item of each push."""
+
+    items: ClassVar[list[str]] = []
+    numbers: ClassVar[itertools.count[int]] = itertools.count()
+
+    async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
+        if event != "force_content":
+            return await super().handle_in(event, payload)
+        Keeping.items.append(f"item {next(Keeping.numbers)}")
+        return self.success({"id": Keeping.items[-1]})
+
+
+class Dropping(Queue):
+    """Removes an item, and drops the link after the first answer."""
+
+    cuts: ClassVar[int] = 0
+
+    async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
+        if event != REMOVAL:
+            return await super().handle_in(event, payload)
+        Keeping.items.remove(payload["id"])
+        if Dropping.cuts:
+            Dropping.cuts -= 1
+            asyncio.get_running_loop().call_soon(self.hub.faults.drop_all)
+        return self.success({})
+
+
+async def test_each_item_is_taken_off_though_the_link_goes_between_two(hub: Hub, tmp_path: Path) -> None:
+    Keeping.items, Dropping.cuts = [], 1
+    hub.on("stream:overlays", Keeping)
+    hub.on("stream:queue", Dropping)
+    async with engine(hub, tmp_path, rules=STAYS, delivery=BY_ITEM) as supervisor:
+        await eventually(lambda: is_there(supervisor), "joined")
+        hub.happen("cheer", user_name="mira")
+        await eventually(lambda: playing(supervisor, "mira"), "on the air")
+        hub.faults.drop_all()
+        await eventually(lambda: len(Keeping.items) == 2 and playing(supervisor, "mira"), "again")
+        await eventually(lambda: is_there(supervisor), "joined")
+        await do(supervisor, "skip")
+        await eventually(lambda: not Keeping.items, "both are taken off")
+        assert Dropping.cuts == 0
