@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.alerts.driver import Driver
-from tui.alerts.alert import Alert
-from tui.alerts.view import Clear
+from tui.alerts.alert import MOST_ITEMS, Alert
+from tui.alerts.playback import MOST_STANDING
+from tui.alerts.view import Clear, Update
 
 
 def cleared(driver: Driver) -> list[str]:
@@ -65,7 +66,7 @@ def confirmed_behind_another(driver: Driver) -> Alert:
 def failed(driver: Driver) -> Alert:
     alert = driver.arrive("cheer")
     for delay, has_left in ((1.1, True), (3.1, False), (0.0, False)):
-        driver.queue.refused(alert.id, "no answer", has_left=has_left)
+        driver.queue.refused(alert.id, "no answer", has_left=has_left, answered=False)
         driver.drain()
         driver.after(delay)
     assert driver.outcome(alert) == "failed"
@@ -93,6 +94,91 @@ def test_what_a_late_store_tells_of_is_taken_off_too(resumed: bool) -> None:
     driver.queue.restore(before.rows.values())
     assert cleared(driver) == [playing.id]
     assert (driver.outcome(playing), driver.waiting()) == ("removed", [waiting.id])
+
+
+def test_what_plays_when_a_late_store_tells_of_more_is_shown_again() -> None:
+    before = Driver()
+    old = before.arrive("cheer")
+    before.show()
+    driver = Driver()
+    driver.queue.panic()
+    driver.queue.resume()
+    driver.after(1.0)
+    new = driver.arrive("raid")
+    driver.show()
+    driver.queue.restore(before.rows.values())
+    assert [(type(order), order.alert.id) for order in driver.drain()] == [(Clear, old.id), (Update, new.id)]
+
+
+def test_nothing_stands_that_the_hub_refused_or_that_was_brought_back() -> None:
+    driver = Driver()
+    refused = driver.arrive("cheer")
+    for delay in (1.1, 3.1, 0.0):
+        driver.queue.refused(refused.id, "no")
+        driver.drain()
+        driver.after(delay)
+    assert driver.outcome(refused) == "failed"
+    assert driver.queue.panic().message == "paused; nothing played"
+    # What is brought back stands once.
+    driver.queue.resume()
+    driver.after(1.0)
+    again = driver.arrive("cheer")
+    driver.show()
+    driver.queue.remove(again.id)
+    driver.drain()
+    driver.queue.may_stand(driver.rows[again.id])
+    driver.queue.pause()
+    driver.queue.undo()
+    assert driver.queue.panic().message == "paused; 1 taken off"
+    assert cleared(driver) == [again.id]
+
+
+def test_what_ended_long_ago_pushes_nothing_out() -> None:
+    old = Driver()
+    for _ in range(MOST_STANDING + 10):
+        old.arrive("cheer")
+        old.show()
+        old.after(20.0)
+    driver = Driver()
+    early = driver.arrive("raid")
+    driver.show()
+    driver.after(early.duration * 0.6)
+    driver.queue.target(False, "cut")
+    driver.clock.wall_offset = 20.0 * (MOST_STANDING + 10)
+    driver.queue.restore(old.rows.values())
+    driver.queue.target(True)
+    assert driver.queue.panic().message == "paused; 1 taken off"
+
+
+def test_a_clock_that_was_set_back_makes_nothing_stand_longer() -> None:
+    before = Driver()
+    before.clock.wall_offset = 3600.0
+    ended = before.arrive("cheer")
+    before.show()
+    before.after(30.0)
+    assert before.outcome(ended) == "unconfirmed"
+    driver = Driver()
+    driver.queue.restore(before.rows.values())
+    driver.after(60.0)
+    assert driver.queue.panic().message == "paused; nothing played"
+
+
+def test_the_hubs_ids_are_kept_whatever_became_of_the_alert_meanwhile() -> None:
+    driver = Driver()
+    playing = driver.arrive("cheer")
+    driver.queue.delivered(playing.id, 1, "item 1")
+    driver.queue.made(playing.id, 1, 2)
+    driver.drain()
+    assert driver.rows[playing.id].items == ((1, "item 1"), (1, 2))
+    driver.queue.skip()
+    driver.queue.made(playing.id, 1, "item 3")
+    driver.drain()
+    assert driver.rows[playing.id].items[-1] == (1, "item 3")
+    assert driver.outcome(playing) == "skipped"
+    for number in range(3 * MOST_ITEMS):
+        driver.queue.made(playing.id, 1, number)
+    driver.drain()
+    assert len(driver.rows[playing.id].items) == MOST_ITEMS
 
 
 def test_the_next_run_knows_what_ended_early() -> None:

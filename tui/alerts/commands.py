@@ -120,6 +120,7 @@ class Commands(Playback):
         others = {entry.alert.id for entry in self._waiting}
         for entry, ended in removed:
             self._record.reopen(ended, entry.alert)
+            self._standing.pop(ended.id, None)
             if entry.alert.tries:
                 # An overlay's word of it may still come.
                 entry.back_at, entry.is_uncertain = self._now, False

@@ -7,6 +7,7 @@ import re
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeGuard
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -100,8 +101,10 @@ class Delivery:
         self._needs_reply = "reply_id" in named
         # By alert and its try: one that was taken off and brought back is another item of the hub.
         self._items: OrderedDict[tuple[str, int], _Items] = OrderedDict()
+        # Of two removals of one alert, the second finds what the first has left.
+        self._removing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         if before is not None and before.place == self.place:
-            self._items = before._items
+            self._items, self._removing = before._items, before._removing
 
     @property
     def place(self) -> tuple[str, str]:
@@ -191,16 +194,24 @@ class Delivery:
                 await each.are_known.wait()
         if not self._needs_reply:
             return await self._push_clear(alert, None)
+        lock = self._removing.get(alert.id) or asyncio.Lock()
+        self._removing[alert.id] = lock
+        async with lock:
+            return await self._remove(alert, items)
+
+    async def _remove(self, alert: Alert, items: list[_Items]) -> Sent:
         known = [(each, number) for each in reversed(items) for number in reversed(each.numbers)]
+        if not known and any(each.were_removed for each in items):
+            return Sent("delivered")
         if not known:
-            return Sent("refused", f"the hub has not told its {options.reply_id}")
+            return Sent("refused", f"the hub has not told its {self.options.reply_id}")
         results = list[Sent]()
         for each, number in known:
             sent = await self._push_clear(alert, number)
             if sent.result in ("not sent", "uncertain"):
                 return sent
             if sent.result == "delivered" or results:
-                each.numbers.remove(number)
+                each.remove(number)
             results.append(sent)
         return results[0]
 
@@ -252,6 +263,7 @@ class _Items:
     def __init__(self) -> None:
         self.numbers: deque[str | int] = deque(maxlen=MOST_ITEMS)
         self.pushes = 0
+        self.were_removed = False
         self.are_known = asyncio.Event()
         self.are_known.set()
 
@@ -259,6 +271,12 @@ class _Items:
         """One more, by the id that the hub gave it."""
         if number not in self.numbers:
             self.numbers.append(number)
+
+    def remove(self, number: str | int) -> None:
+        """It is there no more."""
+        self.were_removed = True
+        if number in self.numbers:
+            self.numbers.remove(number)
 
 
 def _is_id(number: Any) -> TypeGuard[str | int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -53,7 +53,7 @@ class Playback:
         self._mutes: dict[str, tuple[float, Lasting]] = {}
         self._doubtful = DoubtfulAlerts()
         # What ended before its time was over, and until when it may stand on an overlay all the same.
-        self._standing: deque[tuple[Alert, float]] = deque(maxlen=MOST_STANDING)
+        self._standing: OrderedDict[str, tuple[Alert, float]] = OrderedDict()
         self._record = Record()
         self._orders: list[Order] = []
         self._view: QueueView | None = None
@@ -132,36 +132,54 @@ class Playback:
         """
         now = self._enter()
         if item is not None:
-            self._made(id, tries, item)
+            self.made(id, tries, item)
         stage = self._find_sent(id, tries)
         if stage is not None:
             self._begin(stage, now)
         self._settle()
         return stage is not None
 
-    def _made(self, id: str, tries: int | None, item: str | int) -> None:
-        # Its overlay may have confirmed it, or its connection may have gone, before the hub's answer came.
+    def made(self, id: str, tries: int | None, item: str | int) -> None:
+        """The hub told its id of what it made of a push of an alert, which may have ended meanwhile."""
         stage = self._find_stage(id)
         entry = self._waiting.find(id) if stage is None else stage.entry
+        ended = next((alert for alert in self._record.recent() if alert.id == id), None)
+        alert = ended if entry is None else entry.alert
+        if alert is None:
+            return
+        made = (alert.tries if tries is None else tries, item)
+        items = (*(each for each in alert.items if each != made), made)[-MOST_ITEMS:]
         if entry is not None:
-            made = (entry.alert.tries if tries is None else tries, item)
-            if made not in entry.alert.items:
-                self._amend(entry, items=(*entry.alert.items, made)[-MOST_ITEMS:])
+            self._amend(entry, items=items)
+        else:
+            self._record.amend(alert, replace(alert, items=items))
 
-    def refused(self, id: str, reason: str, tries: int | None = None, *, has_left: bool = True) -> bool:
+    def refused(
+        self,
+        id: str,
+        reason: str,
+        tries: int | None = None,
+        *,
+        has_left: bool = True,
+        answered: bool = True,
+    ) -> bool:
         """The hub refused it, or it never left: tried again after 1 s and after 3 s more, then failed.
 
         Args:
             has_left: False for one that never left, which counts as no push.
+            answered: False for one that is taken for refused, since no answer came in time.
         """
         now = self._enter()
         stage = self._find_sent(id, tries)
         if stage is not None:
             if not has_left:
                 self._amend(stage.entry, tries=stage.entry.alert.tries - 1)
+            elif not answered:
+                stage.is_doubtful = True
             if not stage.refused(now):
                 self._leave(stage)
-                self.may_stand(stage.entry.alert)
+                if stage.is_doubtful:
+                    self.may_stand(stage.entry.alert)
                 self._end(stage.entry, "failed", reason)
             elif not self._is_there():
                 self._interrupt(stage, now)
@@ -219,8 +237,11 @@ class Playback:
 
         A panic until then takes it off.
         """
-        if self._options.has_target and alert.tries:
-            self._standing.append((alert, self._now + (alert.duration if seconds is None else seconds)))
+        seconds = alert.duration if seconds is None else min(seconds, alert.duration)
+        if self._options.has_target and alert.tries and seconds > 0:
+            self._standing[alert.id] = alert, self._now + seconds
+            if len(self._standing) > MOST_STANDING:
+                self._standing.popitem(last=False)
 
     def overlays_connected(self, at: float | None = None) -> bool:
         """A hub report received at monotonic ``at`` (now, if left out) names an overlay as connected.
@@ -462,7 +483,7 @@ class Playback:
         return self._end(entry, "unconfirmed", f"{reason}; {words}" if words else reason, since)
 
     def _take_standing(self) -> list[Alert]:
-        found = [alert for alert, until in self._standing if until > self._now]
+        found = [alert for alert, until in self._standing.values() if until > self._now]
         self._standing.clear()
         return found
 

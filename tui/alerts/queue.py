@@ -195,6 +195,7 @@ class AlertQueue(Commands):
             self._take_up(entry, epoch)
         if self._has_panicked:
             self._end_left(taken_up)
+            self._show_others_again()
         self._settle()
 
     def _stands_for(self, again: Alert, former: Alert) -> bool:

@@ -29,6 +29,7 @@ class Stage:
         pushed_at: its last push.
         pushed_count: the count that was pushed.
         update_at: when its growth is to be pushed; infinite when there is nothing to push.
+        is_doubtful: it may be on an overlay though the hub has not said so.
     """
 
     def __init__(self, entry: Entry) -> None:
@@ -40,6 +41,7 @@ class Stage:
         self.pushed_count = 0
         self.update_at = math.inf
         self.refusals = 0
+        self.is_doubtful = entry.alert.tries > 0
 
     @property
     def id(self) -> str:

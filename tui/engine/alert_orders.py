@@ -62,23 +62,25 @@ class AlertOrders(Pushes):
     def carry_out(self, orders: Iterable[Order]) -> None:
         """Begin each order in turn: tasks take their first step, the push itself, in this order."""
         orders = list(orders)
+        clears = self._one_for_all(order.alert for order in orders if isinstance(order, Clear))
         for order in orders:
+            alert = order.alert
             if isinstance(order, Show):
-                self._spawn(self._show(order.alert), f"alert {order.alert.id}")
-            elif isinstance(order, Clear):
-                self._begin_clear(order.alert, [each.alert for each in orders if isinstance(each, Clear)])
-            else:
-                self._spawn(self._update(order.alert), f"update {order.alert.id}")
+                self._spawn(self._show(alert), f"alert {alert.id}")
+            elif isinstance(order, Update):
+                self._spawn(self._update(alert), f"update {alert.id}")
+            elif (along := clears.pop(key_of(alert), None)) is not None:
+                self._spawn(self._clear(alert, along, is_late=False), f"clear {alert.id}")
 
-    def _begin_clear(self, alert: Alert, together: list[Alert]) -> None:
-        delivery = self._delivery_for(alert)
-        if delivery is not None and delivery.clears == "all" and alert is not together[-1]:
-            last = self._delivery_for(together[-1])
-            if last is not None and last.place == delivery.place:
-                # One wipes off all of them.
-                self._in_hand.discard(key_of(alert))
-                return
-        self._spawn(self._clear(alert, is_late=False), f"clear {alert.id}")
+    def _one_for_all(self, alerts: Iterable[Alert]) -> dict[Key, list[Key]]:
+        """Of which alerts a clear is pushed, and what goes along with each: where one wipes off all, with the
+        last all others."""
+        found: dict[object, list[Key]] = {}
+        for alert in alerts:
+            key, delivery = key_of(alert), self._delivery_for(alert)
+            wipes_all = delivery is not None and delivery.clears == "all"
+            found.setdefault(delivery.place if delivery and wipes_all else key, []).append(key)
+        return {keys[-1]: keys[:-1] for keys in found.values()}
 
     @property
     def left(self) -> tuple[Key, ...]:
@@ -120,8 +122,9 @@ class AlertOrders(Pushes):
     def _was_left(self, key: Key, alert: Alert) -> None:
         # It may have been pushed again since.
         alert = replace(alert, tries=key[1])
-        if alert.id not in self._pushed:
-            self.was_pushed(alert)
+        self.were_pushed([alert])
+        if self.delivery is not None:
+            self.delivery.know(alert)
         self._is_to_clear(alert)
 
     def take_off_what_was_left(self) -> None:
@@ -129,13 +132,10 @@ class AlertOrders(Pushes):
         delivery = self.delivery
         if not self._to_clear or delivery is None or delivery.absent() or not delivery.can_clear_now():
             return
-        left = [alert for key, alert in self._to_clear.items() if key not in self._in_hand]
-        if delivery.clears == "all":
-            # One wipes off all of them.
-            left = left[-1:]
-        for alert in left:
-            self._in_hand.add(key_of(alert))
-            self._spawn(self._clear(alert, is_late=True), f"clear {alert.id}")
+        left = {key: alert for key, alert in self._to_clear.items() if key not in self._in_hand}
+        self._in_hand.update(left)
+        for key, along in self._one_for_all(left.values()).items():
+            self._spawn(self._clear(left[key], along, is_late=True), f"clear {key[0]}")
 
     def _is_to_clear(self, alert: Alert) -> None:
         self._to_clear[key_of(alert)] = alert
@@ -146,18 +146,20 @@ class AlertOrders(Pushes):
             words = f"could not be taken off the overlays: more than {_MOST_LEFT} alerts wait to be"
             self._tell(f"{name_of(oldest)} {words}", "error")
 
-    async def _clear(self, alert: Alert, *, is_late: bool) -> None:
+    async def _clear(self, alert: Alert, along: list[Key], *, is_late: bool) -> None:
         """Take it off, now or when the overlays are there again.
 
         Args:
+            along: what goes with it.
             is_late: others may have been shown since it was to be taken off.
         """
         key = key_of(alert)
-        delivery = self._delivery_for(alert)
+        # Since it was left, others may have taken its place in what is known.
+        delivery = self._delivery_for(alert) or (self.delivery if is_late else None)
         try:
             sent = None if delivery is None else await self._take_off(alert, delivery, is_late=is_late)
         finally:
-            self._in_hand.discard(key)
+            self._in_hand.difference_update((key, *along))
         if sent is None or sent.result == "delivered":
             self._forget(key)
             if sent is not None and delivery is not None:
@@ -182,8 +184,9 @@ class AlertOrders(Pushes):
         alerts = [alert, *self._with(alert, delivery)]
         for each in alerts:
             self._forget(key_of(each))
-            # Somebody may ask for it once more.
-            self._queue.may_stand(each)
+            if not (delivery is not None and delivery.clears_by_item and sent.answered):
+                # Somebody may ask for it once more. (An item that the hub refuses to remove may be gone.)
+                self._queue.may_stand(each)
         name = name_of(alert) if len(alerts) == 1 else f"{len(alerts)} alerts"
         self._tell(f"{name} could not be taken off the overlays: {sent.reason}", "error")
 

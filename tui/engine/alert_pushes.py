@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from tui.alerts import stage
@@ -74,11 +74,14 @@ class Pushes:
         """Whether an alert was pushed from here, in this run or in the last."""
         return id in self._pushed
 
-    def was_pushed(self, alert: Alert) -> None:
-        """An earlier run pushed it."""
-        self._remember(alert, self.delivery)
-        if self.delivery is not None:
-            self.delivery.know(alert)
+    def were_pushed(self, alerts: Iterable[Alert]) -> None:
+        """An earlier run pushed these. What this run pushed is not forgotten for them."""
+        for alert in sorted(alerts, key=lambda alert: alert.id, reverse=True):
+            if alert.id not in self._pushed and len(self._pushed) < _MOST_OURS:
+                self._pushed[alert.id] = alert.tries, self.delivery
+                self._pushed.move_to_end(alert.id, last=False)
+            if alert.state != "ended" and self.delivery is not None:
+                self.delivery.know(alert)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
@@ -105,7 +108,8 @@ class Pushes:
         elif sent.result == "uncertain":
             queue.uncertain(alert.id, sent.reason, alert.tries)
         else:
-            queue.refused(alert.id, sent.reason, alert.tries, has_left=sent.result == "refused")
+            has_left = sent.result == "refused"
+            queue.refused(alert.id, sent.reason, alert.tries, has_left=has_left, answered=sent.answered)
         self._told()
 
     async def _update(self, alert: Alert) -> None:
@@ -117,6 +121,9 @@ class Pushes:
                 return
             sent = await delivery.show(playing.alert)
             if sent.result == "delivered":
+                if sent.item is not None:
+                    self._queue.made(alert.id, alert.tries, sent.item)
+                    self._told()
                 return
         self._tell(f"{name_of(alert)} could not be shown as it is now: {sent.reason}", "error")
 

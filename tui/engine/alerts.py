@@ -367,9 +367,7 @@ class AlertDesk:
         self._queue.restore_standing(standing)
         self._kept_standing = standing
         # The hub's own queue may still hold what an earlier run put there.
-        for alert in sorted(alerts, key=lambda alert: alert.id):
-            if alert.tries:
-                self._orders.was_pushed(alert)
+        self._orders.were_pushed(alert for alert in alerts if alert.tries)
         self._queue.restore(alerts)
         known = {alert.id: alert for alert in alerts}
         self._orders.take_up(standing.left, known, self._keeping.seek)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.engine.alerts.scene import (
     LIMIT,
+    alerts,
     do,
     engine,
     kept,
@@ -23,12 +25,23 @@ from tests.engine.alerts.scene import (
 from tests.engine.alerts.test_clearing import BY_ITEM, STAYS, told
 from tests.engine.alerts.test_left import REMOVAL, left, left_behind, playing, showing
 from tests.engine.conftest import eventually
+from tui.alerts.alert import Alert, encode
 from tui.demo.channel import Reply, Stop
 from tui.demo.hub import Hub
 from tui.demo.topics import Overlays, Queue
 from tui.engine import alert_keeping
 from tui.engine.supervisor import Supervisor
+from tui.store.alert_file import Row
 from tui.store.alert_store import AlertStore
+
+
+def ended_row(number: int, at: float) -> Row:
+    """An alert that an earlier run showed by an item of the hub."""
+    alert = Alert(
+        id=f"{number:020}", type="cheer", accepted_at=at, state="ended", outcome="shown", sent_at=at,
+        ended_at=at + 5, duration=5.0, tries=1, items=((1, f"old {number}"),),
+    )  # fmt: skip
+    return Row(alert.id, False, "cheer", "shown", "hub", None, at, at + 5, encode(alert))
 
 
 def is_there(supervisor: Supervisor) -> bool:
@@ -87,25 +100,38 @@ class Keeping(Overlays):
         return self.success({"id": Keeping.items[-1]})
 
 
-class Dropping(Queue):
-    """Removes an item, and drops the link after the first answer."""
+class Removing(Queue):
+    """Removes an item, when it is let; may drop the link after it."""
 
     cuts: ClassVar[int] = 0
+    may_remove: ClassVar[asyncio.Event]
 
     async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
         if event != REMOVAL:
             return await super().handle_in(event, payload)
+        await self.may_remove.wait()
+        if payload["id"] not in Keeping.items:
+            return self.failure("not_found", "no such queue item")
         Keeping.items.remove(payload["id"])
-        if Dropping.cuts:
-            Dropping.cuts -= 1
+        if Removing.cuts:
+            Removing.cuts -= 1
             asyncio.get_running_loop().call_soon(self.hub.faults.drop_all)
         return self.success({})
 
 
-async def test_each_item_is_taken_off_though_the_link_goes_between_two(hub: Hub, tmp_path: Path) -> None:
-    Keeping.items, Dropping.cuts = [], 1
+@pytest.fixture
+def keeping(hub: Hub) -> type[Removing]:
+    Keeping.items, Removing.cuts, Removing.may_remove = [], 0, asyncio.Event()
+    Removing.may_remove.set()
     hub.on("stream:overlays", Keeping)
-    hub.on("stream:queue", Dropping)
+    hub.on("stream:queue", Removing)
+    return Removing
+
+
+async def test_each_item_is_taken_off_though_the_link_goes_between_two(
+    hub: Hub, tmp_path: Path, keeping: type[Removing]
+) -> None:
+    keeping.cuts = 1
     async with engine(hub, tmp_path, rules=STAYS, delivery=BY_ITEM) as supervisor:
         await eventually(lambda: is_there(supervisor), "joined")
         hub.happen("cheer", user_name="mira")
@@ -115,4 +141,40 @@ async def test_each_item_is_taken_off_though_the_link_goes_between_two(hub: Hub,
         await eventually(lambda: is_there(supervisor), "joined")
         await do(supervisor, "skip")
         await eventually(lambda: not Keeping.items, "both are taken off")
-        assert Dropping.cuts == 0
+        assert keeping.cuts == 0
+
+
+async def test_two_removals_of_one_alert_do_not_meet(
+    hub: Hub, tmp_path: Path, keeping: type[Removing], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with engine(hub, tmp_path, rules=STAYS, delivery=BY_ITEM) as supervisor:
+        await eventually(lambda: is_there(supervisor), "joined")
+        hub.happen("cheer", user_name="mira")
+        await eventually(lambda: playing(supervisor, "mira"), "on the air")
+        keeping.may_remove.clear()
+        await do(supervisor, "remove", id=getattr(alerts(supervisor).playing, "id", ""))
+        await do(supervisor, "undo")
+        await eventually(lambda: len(Keeping.items) == 2 and playing(supervisor, "mira"), "again")
+        await do(supervisor, "skip")
+        keeping.may_remove.set()
+        await eventually(lambda: not Keeping.items, "both are taken off")
+        await eventually(lambda: outcomes(supervisor)[-1:] == [("mira", "skipped")], "skipped")
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_what_a_late_store_tells_of_pushes_no_item_out(
+    hub: Hub, tmp_path: Path, keeping: type[Removing]
+) -> None:
+    now = time.time()
+    with kept(tmp_path) as store:
+        store.put([ended_row(number, now - 300 + number) for number in range(200)])
+    late = AlertStore(tmp_path / "alerts.sqlite")
+    async with engine(hub, tmp_path, late, rules=STAYS, delivery=BY_ITEM) as supervisor:
+        await eventually(lambda: is_there(supervisor), "joined")
+        hub.happen("cheer", user_name="mira")
+        await eventually(lambda: playing(supervisor, "mira"), "on the air")
+        late.start()
+        await eventually(lambda: alerts(supervisor).store is None and late.restored.done(), "it has told")
+        await do(supervisor, "skip")
+        await eventually(lambda: not Keeping.items, "taken off")
+    assert late.close(LIMIT)

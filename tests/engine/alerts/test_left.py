@@ -310,6 +310,35 @@ async def test_one_clear_goes_out_for_all_that_it_wipes_off(hub: Hub, tmp_path: 
         assert (await do(supervisor, "panic")).startswith("paused; 4 ")
 
 
+class SlowToClear(Overlays):
+    """Takes off what it is asked to when it is let."""
+
+    may_clear: ClassVar[asyncio.Event]
+
+    async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
+        if event == "takeover_clear":
+            await self.may_clear.wait()
+        return await super().handle_in(event, payload)
+
+
+async def test_a_hub_that_takes_its_time_is_asked_once(hub: Hub, tmp_path: Path) -> None:
+    SlowToClear.may_clear = asyncio.Event()
+    hub.on("stream:overlays", SlowToClear)
+    async with page(hub) as overlay, engine(hub, tmp_path, rules=STAYS) as supervisor:
+        hub.happen("cheer", user_name="mira")
+        hub.happen("raid", user_name="zed")
+        await eventually(lambda: on_air(supervisor) and alerts(supervisor).beside, "on the air")
+        await do(supervisor, "panic")
+        await eventually(lambda: len(outcomes(supervisor)) == 2, "ended")
+        # Whatever is told meanwhile makes it look anew.
+        await do(supervisor, "mute", type="follow", seconds=60.0)
+        await do(supervisor, "mute", type="sub", seconds=60.0)
+        SlowToClear.may_clear.set()
+        await said(supervisor, "2 alerts were taken off the overlays")
+        await eventually(lambda: overlay.showing is None, "the page is empty")
+        assert len(overlay.clears) == 1
+
+
 async def test_what_could_not_be_taken_off_is_by_a_panic(hub: Hub, tmp_path: Path) -> None:
     Forgetful.left = 9
     hub.on("stream:overlays", Forgetful)
