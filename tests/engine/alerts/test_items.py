@@ -159,6 +159,8 @@ async def test_two_removals_of_one_alert_do_not_meet(
         keeping.may_remove.set()
         await eventually(lambda: not Keeping.items, "both are taken off")
         await eventually(lambda: outcomes(supervisor)[-1:] == [("mira", "skipped")], "skipped")
+    asked = [each.frame.payload["id"] for each in hub.received if each.frame.event == REMOVAL]
+    assert len(asked) == len(set(asked)) == 2
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
