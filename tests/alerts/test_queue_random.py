@@ -42,6 +42,7 @@ class QueueMachine(RuleBasedStateMachine):
         """Alerts that may be pushed: never yet, or again for a reason."""
         self.in_flight: list[str] = []
         self.pushed_at: dict[str, float] = {}
+        self.shown_at: dict[str, float] = {}
         self.ended: dict[str, str] = {}
         self.admitted = 0
         self.open_queue()
@@ -102,6 +103,7 @@ class QueueMachine(RuleBasedStateMachine):
                 assert id in self.free_to_show, "shown twice"
                 self.free_to_show.discard(id)
                 self.in_flight.append(id)
+                self.shown_at[id] = now
             if isinstance(order, Update):
                 assert row.state == "playing"
                 assert wiped or now >= self.pushed_at[id] + 1, "sooner than a second after the last push"
@@ -158,7 +160,7 @@ class QueueMachine(RuleBasedStateMachine):
         orders = self.commit()
         for id in flying:
             # Nobody told the end of its push within a minute.
-            if self.clock.passed - self.pushed_at[id] >= 60:
+            if self.clock.passed - self.shown_at[id] >= 60:
                 self.land(id)
         self.carry_out(orders)
         again = self.queue.next_at()
