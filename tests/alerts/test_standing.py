@@ -6,7 +6,7 @@ import pytest
 
 from tests.alerts.driver import Driver
 from tui.alerts.alert import MOST_ITEMS, Alert
-from tui.alerts.playback import MOST_STANDING
+from tui.alerts.standing import MOST_STANDING
 from tui.alerts.view import Clear, Update
 
 
@@ -14,14 +14,20 @@ def cleared(driver: Driver) -> list[str]:
     return [order.alert.id for order in driver.drain() if isinstance(order, Clear)]
 
 
-def test_what_ended_early_is_taken_off_while_its_time_lasts() -> None:
-    driver = Driver()
-    early = driver.arrive("cheer")
+def ended_early(driver: Driver) -> Alert:
+    """An alert whose link went behind its half."""
+    alert = driver.arrive("cheer")
     driver.show()
-    driver.after(early.duration * 0.6)
+    driver.after(alert.duration * 0.6)
     driver.queue.target(False, "cut")
     driver.drain()
-    assert driver.outcome(early) == "unconfirmed"
+    assert driver.outcome(alert) == "unconfirmed"
+    return alert
+
+
+def test_what_ended_early_is_taken_off_while_its_time_lasts() -> None:
+    driver = Driver()
+    early = ended_early(driver)
     driver.queue.target(True)
     assert driver.queue.panic().message == "paused; 1 taken off"
     assert cleared(driver) == [early.id]
@@ -29,11 +35,7 @@ def test_what_ended_early_is_taken_off_while_its_time_lasts() -> None:
     # Long after its time nothing of it is there.
     driver.queue.resume()
     driver.after(1.0)
-    late = driver.arrive("cheer")
-    driver.show()
-    driver.after(late.duration * 0.6)
-    driver.queue.target(False, "cut")
-    driver.after(late.duration)
+    driver.after(ended_early(driver).duration)
     assert driver.queue.panic().message == "paused; nothing played"
 
 
@@ -140,10 +142,7 @@ def test_what_ended_long_ago_pushes_nothing_out() -> None:
         old.show()
         old.after(20.0)
     driver = Driver()
-    early = driver.arrive("raid")
-    driver.show()
-    driver.after(early.duration * 0.6)
-    driver.queue.target(False, "cut")
+    ended_early(driver)
     driver.clock.wall_offset = 20.0 * (MOST_STANDING + 10)
     driver.queue.restore(old.rows.values())
     driver.queue.target(True)
@@ -183,11 +182,7 @@ def test_the_hubs_ids_are_kept_whatever_became_of_the_alert_meanwhile() -> None:
 
 def test_the_next_run_knows_what_ended_early() -> None:
     before = Driver()
-    early = before.arrive("cheer")
-    before.show()
-    before.after(early.duration * 0.6)
-    before.queue.target(False, "cut")
-    before.drain()
+    ended_early(before)
     for seconds, words in ((0.7, "paused; 1 taken off"), (30.0, "paused; nothing played")):
         driver = Driver()
         driver.clock.wall_offset = seconds

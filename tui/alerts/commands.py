@@ -120,7 +120,7 @@ class Commands(Playback):
         others = {entry.alert.id for entry in self._waiting}
         for entry, ended in removed:
             self._record.reopen(ended, entry.alert)
-            self._standing.pop(ended.id, None)
+            self._standing.forget(ended.id)
             if entry.alert.tries:
                 # An overlay's word of it may still come.
                 entry.back_at, entry.is_uncertain = self._now, False
@@ -233,7 +233,7 @@ class Commands(Playback):
             self._waiting.remove(entry)
             words = self._clear_left(entry) or words
             self._end(entry, "removed", "panic")
-        ended = self._take_standing()
+        ended = self._standing.take(self._now)
         for alert in ended:
             words = self._take_off(alert) or words
         return len(waiting) + len(ended), words

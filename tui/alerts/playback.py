@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +13,12 @@ from tui.alerts.doubtful import LATE_CONFIRMATION, DoubtfulAlerts
 from tui.alerts.record import Record
 from tui.alerts.rules import Rules
 from tui.alerts.stage import Stage
+from tui.alerts.standing import StandingAlerts
 from tui.alerts.view import Clear, Lasting, Order, QueueOptions, QueueView, Show, Update
 from tui.alerts.waiting import Entry, WaitingLine
 from tui.channels.clock import Clock
 
 MOST_BESIDE = 5
-MOST_STANDING = 50
 MOST_TRIES = 5
 """Pushes of one alert that ended in doubt; after so many it is left, or it would stop all others for ever."""
 UNCERTAIN_PAUSE = 1.0
@@ -52,8 +51,7 @@ class Playback:
         self._growing: dict[str, Entry] = {}
         self._mutes: dict[str, tuple[float, Lasting]] = {}
         self._doubtful = DoubtfulAlerts()
-        # What ended before its time was over, and until when it may stand on an overlay all the same.
-        self._standing: OrderedDict[str, tuple[Alert, float]] = OrderedDict()
+        self._standing = StandingAlerts()
         self._record = Record()
         self._orders: list[Order] = []
         self._view: QueueView | None = None
@@ -239,9 +237,7 @@ class Playback:
         """
         seconds = alert.duration if seconds is None else min(seconds, alert.duration)
         if self._options.has_target and alert.tries and seconds > 0:
-            self._standing[alert.id] = alert, self._now + seconds
-            if len(self._standing) > MOST_STANDING:
-                self._standing.popitem(last=False)
+            self._standing.add(alert, self._now + seconds)
 
     def overlays_connected(self, at: float | None = None) -> bool:
         """A hub report received at monotonic ``at`` (now, if left out) names an overlay as connected.
@@ -481,11 +477,6 @@ class Playback:
             return self._end(entry, "shown", f"{SEEN_BEFORE}; {words}" if words else SEEN_BEFORE)
         reason = NOT_CONFIRMED if self._options.has_target else NO_DELIVERY
         return self._end(entry, "unconfirmed", f"{reason}; {words}" if words else reason, since)
-
-    def _take_standing(self) -> list[Alert]:
-        found = [alert for alert, until in self._standing.values() if until > self._now]
-        self._standing.clear()
-        return found
 
     def _confirm_ended(self, is_meant: Callable[[Alert, float, float], bool], now: float) -> bool:
         """Turns doubtful ones of the last seconds into shown ones."""
