@@ -220,6 +220,19 @@ class Delivery:
         payload = fill(self.options.clear_payload, values_of(alert) | {"reply_id": number})
         return (await self._push(self._clear_channel, self.options.clear_event, payload))[0]
 
+    def forget(self, alert: Alert) -> bool:
+        """The hub would not remove what it made of it: it is asked for none of it again. False when it had
+        told no id."""
+        known = [
+            (each, number)
+            for key, each in self._items.items()
+            if key[0] == alert.id and key[1] <= alert.tries
+            for number in each.numbers
+        ]
+        for each, number in known:
+            each.remove(number)
+        return bool(known)
+
     def know(self, alert: Alert) -> None:
         """An earlier run was told these of the hub's ids."""
         for tries, number in alert.items:

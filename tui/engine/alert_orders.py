@@ -181,12 +181,16 @@ class AlertOrders(Pushes):
             self._tell(f"{words} taken off the overlays", "info")
 
     def _failed(self, alert: Alert, delivery: Delivery | None, sent: Sent) -> None:
+        if delivery is not None and delivery.clears_by_item and sent.answered and delivery.forget(alert):
+            # It ends items by itself, and refuses to remove one that is gone.
+            self._forget(key_of(alert))
+            self._tell(f"{name_of(alert)}: the hub removed nothing: {sent.reason}", "warning")
+            return
         alerts = [alert, *self._with(alert, delivery)]
         for each in alerts:
             self._forget(key_of(each))
-            if not (delivery is not None and delivery.clears_by_item and sent.answered):
-                # Somebody may ask for it once more. (An item that the hub refuses to remove may be gone.)
-                self._queue.may_stand(each)
+            # Somebody may ask for it once more.
+            self._queue.may_stand(each)
         name = name_of(alert) if len(alerts) == 1 else f"{len(alerts)} alerts"
         self._tell(f"{name} could not be taken off the overlays: {sent.reason}", "error")
 

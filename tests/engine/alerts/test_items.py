@@ -23,7 +23,7 @@ from tests.engine.alerts.scene import (
     state,
 )
 from tests.engine.alerts.test_clearing import BY_ITEM, STAYS, told
-from tests.engine.alerts.test_left import REMOVAL, left, left_behind, playing, showing
+from tests.engine.alerts.test_left import REMOVAL, left, left_behind, playing, said, showing
 from tests.engine.conftest import eventually
 from tui.alerts.alert import Alert, encode
 from tui.demo.channel import Reply, Stop
@@ -142,6 +142,27 @@ async def test_each_item_is_taken_off_though_the_link_goes_between_two(
         await do(supervisor, "skip")
         await eventually(lambda: not Keeping.items, "both are taken off")
         assert keeping.cuts == 0
+
+
+async def test_an_item_that_the_hub_ended_by_itself_is_asked_for_once(
+    hub: Hub, tmp_path: Path, keeping: type[Removing]
+) -> None:
+    async with engine(hub, tmp_path, rules=STAYS, delivery=BY_ITEM) as supervisor:
+        await eventually(lambda: is_there(supervisor), "joined")
+        hub.happen("cheer", user_name="mira")
+        await eventually(lambda: playing(supervisor, "mira"), "on the air")
+        Keeping.items.clear()
+        await do(supervisor, "pause")
+        await do(supervisor, "remove", id=getattr(alerts(supervisor).playing, "id", ""))
+        await said(supervisor, "cheer of mira: the hub removed nothing: ")
+        assert not any("could not be taken off" in text for text in told(supervisor))
+        asked = sum(each.frame.event == REMOVAL for each in hub.received)
+        await do(supervisor, "undo")
+        await do(supervisor, "clear")
+        await do(supervisor, "undo")
+        assert await do(supervisor, "panic") == "paused; 1 taken off"
+        await eventually(lambda: outcomes(supervisor)[-1:] == [("mira", "removed")], "removed")
+        assert sum(each.frame.event == REMOVAL for each in hub.received) == asked
 
 
 async def test_two_removals_of_one_alert_do_not_meet(
