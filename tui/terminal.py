@@ -142,7 +142,7 @@ class PatientDriver(LinuxDriver):
     def start_application_mode(self) -> None:
         """Find out what the terminal can be sent, then begin."""
         self._utf8 = tty.is_utf8(os.environ)
-        super().start_application_mode()  # type: ignore[no-untyped-call]
+        super().start_application_mode()  # type: ignore[no-untyped-call]  # untyped in Textual
 
     @property
     def waiting_writes(self) -> int:

@@ -181,7 +181,7 @@ async def test_the_next_address_is_tried_when_one_refuses_or_hangs(nothing_left,
                 assert connected.getpeername() == good
                 assert time.monotonic() - began < 2
                 connected.close()
-                await eventually(lambda: len(descriptors() - before) <= 1)  # noqa: B023 (the server's side)
+                await eventually(lambda: len(descriptors() - before) <= 1)  # noqa: B023 (awaited at once)
             await eventually(lambda: server.open == 0)
 
 

@@ -35,7 +35,7 @@ class PushDropped(ChannelsError):  # noqa: N818 (what happened, in phoenix.js's 
     """The push buffer was full and this push was the oldest in it."""
 
 
-class ChannelClosed(ChannelsError):  # noqa: N818
+class ChannelClosed(ChannelsError):  # noqa: N818 (what happened)
     """The channel was left, or closed by the server; it does not rejoin by itself."""
 
 

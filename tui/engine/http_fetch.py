@@ -136,7 +136,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._writer = writer
         self._left = most
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 (httpcore's signature)
         await asyncio.sleep(0)
         data = await self._reader.read(min(max_bytes, _READ_SIZE))
         self._left -= len(data)
@@ -144,7 +144,7 @@ class _Stream(httpcore.AsyncNetworkStream):
             raise NoHTTPError("no end of an HTTP answer")
         return data
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 (httpcore's signature)
         self._writer.write(buffer)
         await self._writer.drain()
 

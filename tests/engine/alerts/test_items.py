@@ -144,7 +144,7 @@ async def test_each_item_is_taken_off_though_the_link_goes_between_two(
         assert keeping.cuts == 0
 
 
-async def test_an_item_that_the_hub_ended_by_itself_is_asked_for_once(
+async def test_an_item_that_the_hub_would_not_remove_is_asked_for_no_more(
     hub: Hub, tmp_path: Path, keeping: type[Removing]
 ) -> None:
     async with engine(hub, tmp_path, rules=STAYS, delivery=BY_ITEM) as supervisor:
