@@ -7,11 +7,11 @@ import base64
 import contextlib
 import shutil
 import ssl
-import subprocess
 
 import pytest
 from real import Client, RawServer, eventually, options, read_request, until_gone
 
+from tests.certificates import write_certificates
 from tui.channels import Socket, Unavailable
 from tui.demo.hub import Hub
 
@@ -24,17 +24,7 @@ def certificates(tmp_path_factory):
     if shutil.which("openssl") is None:
         pytest.skip("the openssl command is not installed")
     folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    (folder / "server.ext").write_text("subjectAltName=IP:127.0.0.1\n")
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test CA",
-            "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # fmt: skip
-    openssl("req", *key[:-2], "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=server")
-    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-            "-days", "2", "-extfile", "server.ext", "-out", "server.pem")  # fmt: skip
+    write_certificates(folder)
     return folder
 
 
