@@ -124,6 +124,8 @@ async def told(port: int, arriving: list[bytes], *, cut: bool) -> tuple[Any, ...
     reader._cutting = cut
     for piece in arriving:
         reader.data_received(piece)
+        while reader._waiting:
+            await asyncio.sleep(0)
     protocol = reader.protocol
     link.abort()
     return owner.told, protocol.close_sent, protocol.close_rcvd, protocol.state

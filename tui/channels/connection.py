@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -39,7 +40,13 @@ WRITE_LIMIT = 1024 * 1024
 READ_SIZE = 64 * 1024
 """Bytes taken from the system at once."""
 
+TURN = 0.005
+"""Seconds that the frames of one read may take until the loop does what else there is to do."""
+
+_FRAMES_A_LOOK = 32  # at the clock
+_PIECE = 1024  # bytes for the library's parser between two looks, which may be 512 frames
 _WHOLE_TEXT = 0x81  # FIN, no extension, opcode text
+_PONG = b"\x8a"
 
 NO_CLOSE_FRAME = 1006  # RFC 6455, 7.1.5
 
@@ -112,12 +119,15 @@ class FrameReader(ClientConnection):
     def __init__(self, protocol: ClientProtocol, *, owner: LinkOwner, **settings: Any) -> None:
         super().__init__(protocol, **settings)
         self._owner: LinkOwner | None = owner
-        self._fragments: list[bytes] = []
+        self._fragments: bytearray | None = None
         self._fragments_are_text = False
         self._abort_timer: asyncio.TimerHandle | None = None
         self._cutting = False
         self._header = b""  # of a frame, not whole yet
         self._owed = 0  # bytes of a frame that the library has begun
+        self._waiting = b""  # what came and has not had its turn
+        self._is_gone = False
+        self._lost_by: Exception | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """TCP or TLS is open."""
@@ -132,10 +142,19 @@ class FrameReader(ClientConnection):
         owner = self._owner
         if owner is not None:
             owner.heard = True
+        if self._waiting:
+            self._waiting += data  # TLS may have read it before it was told to pause
+        else:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        """Deal with what came for :data:`TURN`; nothing is read until the rest had its turn."""
+        ends = time.perf_counter() + TURN
         if self._cutting:
-            self._cut(self._header + data if self._header else data)
+            rest = self._cut(self._header + data if self._header else data, ends)
         elif self.response is None:
             super().data_received(data)
+            rest = b""
             # Only where the upgrade's answer ends with what came is the next byte a frame's first.
             self._cutting = (
                 self.response is not None
@@ -143,12 +162,35 @@ class FrameReader(ClientConnection):
                 and data.find(b"\r\n\r\n") == len(data) - 4
             )
         else:
-            super().data_received(data)
+            rest = self._parse(data, ends)
         if self.protocol.state is not State.OPEN:
             self._ending()
+        if rest:
+            self._waiting = rest
+            self.transport.pause_reading()
+            self.loop.call_soon(self._go_on)
 
-    def _cut(self, data: bytes) -> None:
-        """Hand on what is a whole message in one frame, and to the library all else, frame by frame.
+    def _go_on(self) -> None:
+        waiting, self._waiting = self._waiting, b""
+        self._take(waiting)
+        if self._waiting:
+            return
+        if self._is_gone:
+            self._tcp_ended(self._lost_by)
+        else:
+            self.transport.resume_reading()
+
+    def _parse(self, data: bytes, ends: float) -> bytes:
+        """Hand all to the library, frames unseen; what is left when the turn ends."""
+        for place in range(0, len(data), _PIECE):
+            if place and time.perf_counter() > ends:
+                return data[place:]
+            super().data_received(data[place : place + _PIECE])
+        return b""
+
+    def _cut(self, data: bytes, ends: float) -> bytes:
+        """Hand on what is a whole message in one frame, and to the library all else, frame by frame; what is
+        left when the turn ends.
 
         Its parser costs three times as much a message as everything that is done with it here.
         """
@@ -159,12 +201,17 @@ class FrameReader(ClientConnection):
             self._owed -= place
             super().data_received(data[:place])
         limit = self.protocol.max_message_size or size
+        unlooked = _FRAMES_A_LOOK
         while place < size:
             owner = self._owner
             if owner is None or self.protocol.state is not State.OPEN:
                 self._cutting = False
-                super().data_received(data[place:])
-                return
+                return self._parse(data[place:], ends)
+            unlooked -= 1
+            if not unlooked:
+                if time.perf_counter() > ends:
+                    return data[place:]
+                unlooked = _FRAMES_A_LOOK
             # RFC 6455, 5.2. A masked frame has a length above 127 here: the library refuses it.
             start = place + 2
             if start > size:
@@ -182,18 +229,27 @@ class FrameReader(ClientConnection):
                 length = int.from_bytes(data[place + 2 : start], "big")
             elif length > 127:
                 self._cutting = False
-                super().data_received(data[place:])
-                return
+                return self._parse(data[place:], ends)
             end = start + length
-            if data[place] == _WHOLE_TEXT and end <= size and length <= limit and not self._fragments:
+            if data[place] == _WHOLE_TEXT and end <= size and length <= limit and self._fragments is None:
                 owner.frame_received(data[start:end], True)
             else:
                 super().data_received(data[place:end])
                 self._owed = max(0, end - size)
             place = end
         else:
-            return
+            return b""
         self._header = data[place:]
+        return b""
+
+    def send_data(self) -> None:
+        """Write what the library has to say; to a server that reads nothing, no answers to its pings.
+
+        RFC 6455, 5.5.3, asks for the answer to the latest one alone.
+        """
+        if self.paused:
+            self.protocol.writes = [data for data in self.protocol.writes if data[:1] != _PONG]
+        super().send_data()
 
     def process_event(self, event: Event) -> None:
         """The library calls this for the upgrade's answer and for every frame; it must never raise."""
@@ -206,12 +262,14 @@ class FrameReader(ClientConnection):
                 if self._owner is not None:
                     self._owner.frame_received(bytes(event.data), opcode is Opcode.TEXT)
             else:
-                self._fragments = [bytes(event.data)]
+                self._fragments = bytearray(event.data)
                 self._fragments_are_text = opcode is Opcode.TEXT
         elif opcode is Opcode.CONT:
-            self._fragments.append(bytes(event.data))
+            # The library lets none come that continues nothing, and bounds them all together.
+            assert self._fragments is not None
+            self._fragments += event.data
             if event.fin:
-                whole, self._fragments = b"".join(self._fragments), []
+                whole, self._fragments = bytes(self._fragments), None
                 if self._owner is not None:
                     self._owner.frame_received(whole, self._fragments_are_text)
         else:
@@ -224,7 +282,12 @@ class FrameReader(ClientConnection):
             self._owner.link_writable()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """TCP is gone."""
+        """TCP is gone; what came before is dealt with first."""
+        self._is_gone, self._lost_by = True, exc
+        if not self._waiting:
+            self._tcp_ended(exc)
+
+    def _tcp_ended(self, exc: Exception | None) -> None:
         if self._abort_timer is not None:
             self._abort_timer.cancel()
         super().connection_lost(exc)
@@ -286,7 +349,7 @@ class FrameReader(ClientConnection):
     def drop(self) -> None:
         """Drop the TCP connection at once, unless it is gone already."""
         # Python 3.11's transport raises when it is aborted after an end with bytes still unsent.
-        if not self.connection_lost_waiter.done():
+        if not self._is_gone:
             self.transport.abort()
 
 

@@ -13,8 +13,10 @@ from tui.channels.wire import DecodeError, Message
 MAX_FRAMES = 1000
 MAX_KEPT = 64 * 1024
 """Bytes kept of one payload."""
+MAX_NAME = 200
+"""Characters kept of a topic and of an event."""
 MAX_BYTES = 16 * 1024 * 1024
-"""Of all payloads; beyond it the oldest frames go."""
+"""Of all payloads, topics and events; beyond it the oldest frames go."""
 
 _MASK = "***"
 _SECRET_EVENTS = ("phx_join", "access_token")
@@ -68,10 +70,10 @@ class Inspector:
             ref = join_ref = None
             binary, payload = False, data
         else:
-            topic, event, binary = message.topic, message.event, message.binary
+            topic, event, binary = message.topic[:MAX_NAME], message.event[:MAX_NAME], message.binary
             ref, join_ref = _text(message.ref), _text(message.join_ref)
             payload = message.raw
-            if direction == "out" and event in _SECRET_EVENTS:
+            if direction == "out" and message.event in _SECRET_EVENTS:
                 payload = _masked(message)
         kept = payload[:MAX_KEPT]
         self.cursor += 1

@@ -112,6 +112,12 @@ _encode = msgspec.json.Encoder().encode
 
 _Header = tuple[Ref, Ref, str, str]
 _HEADERS_KEPT = 256
+_HEADER_KEPT = 1024
+"""Bytes of a header that is remembered: all of a connection take a quarter of a megabyte at the most."""
+_MOST_REF = 255
+"""Characters of a ref, as many as a binary frame can hold bytes; what we send has at most 20."""
+_LARGE = 16 * 1024
+"""Bytes of a frame from which its header is worth a search, though it never comes again."""
 _END_OF_ARRAY = ord("]")
 
 
@@ -175,42 +181,67 @@ class TextDecoder:
         try:
             if self._version == 1:
                 frame = _decode_object(data)
-                return Message(None, frame.ref, frame.topic, frame.event, bytes(frame.payload))
-            header = self._find_header(data)
-            if header is not None:
-                return Message(*header, data[len(self._last) : -1])
+                return Message(None, _known(frame.ref), frame.topic, frame.event, bytes(frame.payload))
+            found = self._find_header(data)
+            if found is not None:
+                header, end = found
+                return Message(*header, data[end:-1])
             array = _decode_array(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise DecodeError(_reason(error)) from None
-        return Message(array.join_ref, array.ref, array.topic, array.event, bytes(array.payload))
+        return Message(
+            _known(array.join_ref), _known(array.ref), array.topic, array.event, bytes(array.payload)
+        )
 
-    def _find_header(self, data: bytes) -> _Header | None:
-        """The first four elements, if they end where they seem to; remembers them as the last ones."""
+    def _find_header(self, data: bytes) -> tuple[_Header, int] | None:
+        """The first four elements and where they end, if that is where it seems; remembers them as the last
+        ones unless they are a reply's, whose ref never comes again."""
         if not data.startswith(b"[") or data[-1] != _END_OF_ARRAY:
             return None
-        if data[1:2] == b'"' and data.startswith(b'"', data.find(b'",', 2) + 2):
+        is_large = len(data) >= _LARGE
+        if not is_large and data[1:2] == b'"' and data.startswith(b'"', data.find(b'",', 2) + 2):
             return None  # a ref that is a string: a reply
         # Topic and event are strings, so each ends with a quote and a comma; a ref may be one too.
         end = 0
-        for _ in range(2 + (data[1:2] == b'"')):
-            end = data.find(b'",', end) + 2
+        for number in range(4 if is_large else 2 + (data[1:2] == b'"')):
+            end = data.find(b'",', end, _HEADER_KEPT) + 2
             if end < 2:
                 return None
+            if is_large and number and (header := _header(data[:end])) is not None:
+                break
         start = data[:end]
-        header = self._headers.get(start)
-        if header is None:
-            try:
-                frame = _decode_array(start + b"0]")
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        known = self._headers.get(start)
+        if known is None:
+            known = header if is_large else _header(start)
+            if known is None:
                 return None
-            if frame.ref is not None:
-                return None  # a reply: its ref never comes again
-            header = (frame.join_ref, frame.ref, frame.topic, frame.event)
+            if known[1] is not None:
+                return known, end
             if len(self._headers) >= _HEADERS_KEPT:
                 self._headers.clear()
-            self._headers[start] = header
-        self._last, self._last_header = start, header
-        return header
+            self._headers[start] = known
+        self._last, self._last_header = start, known
+        return known, end
+
+
+def _header(start: bytes) -> _Header | None:
+    """The elements of a frame's beginning, if they are four."""
+    try:
+        frame = _decode_array(start + b"0]")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return _known(frame.join_ref), _known(frame.ref), frame.topic, frame.event
+
+
+def _known(ref: Ref) -> Ref:
+    """The ref of somebody.
+
+    Raises:
+        DecodeError: nobody sends so long a one, and what keeps the frame counts its payload alone.
+    """
+    if isinstance(ref, str) and len(ref) > _MOST_REF:
+        raise DecodeError(f"a ref of more than {_MOST_REF} characters")
+    return ref
 
 
 def decode_binary(data: bytes) -> Message:

@@ -1,0 +1,223 @@
+"""What a server can make a client keep: bounded in bytes, whatever the bytes are in."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from real import RawServer, eventually, read_frame, text_frame, until_gone, upgrade
+
+from tui.channels.connection import READ_SIZE, WRITE_LIMIT, LinkRequest, open_link
+from tui.channels.inspector import MAX_BYTES, MAX_FRAMES, Inspector
+from tui.channels.wire import DecodeError, Message, TextDecoder
+
+MB = 1_000_000
+
+
+@contextmanager
+def kept() -> Iterator[Callable[[], int]]:
+    """How many bytes more are held than at the start."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        yield lambda: tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+
+
+# Headers
+
+
+@pytest.mark.parametrize("where", ["topic", "event", "join_ref", "a ref that is no text"])
+def test_headers_are_remembered_by_their_bytes(where: str) -> None:
+    decode = TextDecoder(2).decode
+    with kept() as held:
+        for number in range(20):
+            name = b"%d" % number + b"x" * MB
+            data = {
+                "topic": b'[null,null,"%b","e",{}]' % name,
+                "event": b'[null,null,"t","%b",{}]' % name,
+                "join_ref": b'["%b",null,"t","e",{}]' % name[:200],
+                "a ref that is no text": b'[null,%d.5,"%b","e",{}]' % (number, name),
+            }[where]
+            decode(data)
+            assert len(decode(data).payload) == 0, "the second time as the first"
+        assert held() < 4 * MB
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("place", ["ref", "join_ref"])
+def test_a_ref_that_nobody_sends_is_no_ref(version: int, place: str) -> None:
+    """It would wait in a queue that is bounded by the bytes of its payloads."""
+    long = b'"' + b"7" * 300 + b'"'
+    ref, join_ref = (long, b"null") if place == "ref" else (b"null", long)
+    if version == 2:
+        data = b'[%b,%b,"t","e",{}]' % (join_ref, ref)
+    else:
+        data = b'{"topic":"t","event":"e","payload":{},"ref":%b}' % long
+    with pytest.raises(DecodeError):
+        TextDecoder(version).decode(data)
+
+
+@pytest.mark.parametrize("join_ref", [b"null", b'"7"', b"7"])
+@pytest.mark.parametrize("ref", [b"null", b'"8"', b"8"])
+@pytest.mark.parametrize("topic", [b"t", rb"a\",\"b", rb"\",", b"\xc3\xa9" * 90])
+def test_of_a_large_frame_the_header_alone_is_looked_at(join_ref: bytes, ref: bytes, topic: bytes) -> None:
+    payload = b'["' + b"\xff" * MB + b'"]'  # no UTF-8: whoever looks at it is told
+    small = TextDecoder(2).decode(b'[%b,%b,"%b","e",{}]' % (join_ref, ref, topic))
+    large = TextDecoder(2).decode(b'[%b,%b,"%b","e",%b]' % (join_ref, ref, topic, payload))
+    for name in ("join_ref", "ref", "topic", "event"):
+        assert getattr(large, name) == getattr(small, name)
+    assert large.raw == payload
+    with pytest.raises(DecodeError, match="UTF-8"):
+        large.payload  # noqa: B018 (decodes it)
+
+
+# The inspector
+
+
+@pytest.mark.parametrize("where", ["topic", "event", "ref", "join_ref", "payload"])
+def test_the_inspector_is_bounded_whatever_is_long(where: str) -> None:
+    inspector = Inspector()
+    with kept() as held:
+        for number in range(MAX_FRAMES + 10):
+            long = f"{number}" + "é" * 50_000
+            header = {"join_ref": "1", "ref": "2", "topic": "t", "event": "e"}
+            raw = long.encode() if where == "payload" else b"{}"
+            if where != "payload":
+                header[where] = long
+            inspector.add("in", 1.0, Message(**header, raw=raw), b"x" * len(raw))
+        assert held() < MAX_BYTES + 3 * MB
+    frame = inspector.after(0, 1)[0]
+    assert frame.topic.startswith("t" if where != "topic" else f"{number}é")
+
+
+# The connection
+
+
+class Owner:
+    """Counts what a link tells."""
+
+    def __init__(self) -> None:
+        self.heard = False
+        self.frames: list[int] = []
+        self.lost: list[tuple[int, str]] = []
+
+    def frame_received(self, data: bytes, text: bool) -> None:
+        self.frames.append(len(data))
+
+    def link_lost(self, code: int, words: str) -> None:
+        self.lost.append((code, words))
+
+    def link_writable(self) -> None:
+        pass
+
+
+def request(server: RawServer) -> LinkRequest:
+    return LinkRequest(url=f"{server.url}/websocket?vsn=2.0.0", proxy="none")
+
+
+@pytest.mark.parametrize("size", [0, 1])
+async def test_fragments_take_the_room_of_their_bytes(nothing_left: None, size: int) -> None:
+    owner = Owner()
+    count = 60_000
+    dealt_with = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer, answer=False)
+        await go.wait()
+        writer.write(b"\x01\x00" + bytes([0, size, *b"x" * size]) * count + b"\x89\x01p")
+        await read_frame(reader)
+        dealt_with.set()
+        await until_gone(reader)
+
+    async with RawServer(serve) as server:
+        go = asyncio.Event()
+        link = await open_link(request(server), owner)
+        with kept() as held:
+            go.set()
+            await dealt_with.wait()
+            assert held() < 250_000
+        link.abort()
+
+
+async def test_pings_of_a_server_that_reads_nothing_are_not_answered_without_end(nothing_left: None) -> None:
+    owner = Owner()
+    pings = 100_000
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer, answer=False)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        for _ in range(100):
+            writer.write((b"\x89\x7d" + b"p" * 125) * (pings // 100))
+            await writer.drain()
+        writer.write(text_frame("last"))
+        await asyncio.Event().wait()
+
+    async with RawServer(serve) as server:
+        for listening in server._server.sockets:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        link: Any = await open_link(request(server), owner)
+        await eventually(lambda: owner.frames)
+        assert link._reader.transport.get_write_buffer_size() < WRITE_LIMIT + READ_SIZE + 1000
+        assert not link.writable
+        link.abort()
+
+
+SMALLEST = [b"\x8a\x00", b"\x89\x00", b"\x81\x00", b"\x82\x00", b"\x01\x00" + b"\x00\x00" * 99 + b"\x80\x00"]
+
+
+@pytest.mark.parametrize("behind_the_answer", [False, True])
+@pytest.mark.parametrize("frames", SMALLEST, ids=["pong", "ping", "text", "binary", "fragments"])
+async def test_the_smallest_frames_of_one_read_leave_the_loop_its_turns(
+    nothing_left: None, frames: bytes, behind_the_answer: bool
+) -> None:
+    owner = Owner()
+    go = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # With a frame right behind the answer, every frame goes through the library's parser.
+        await upgrade(reader, writer, answer=False)
+        if behind_the_answer:
+            writer.write(text_frame("first"))
+        await go.wait()
+        writer.write(text_frame("last") + b"\x88\x02\x03\xe8" + text_frame("void"))
+        await until_gone(reader)
+
+    async with RawServer(serve) as server:
+        link: Any = await open_link(request(server), owner)
+        if behind_the_answer:
+            await eventually(lambda: owner.frames == [5])
+        owner.frames.clear()
+        begun = time.thread_time()
+        link._reader.data_received(frames * (READ_SIZE // len(frames)))
+        assert time.thread_time() - begun < 0.05
+        go.set()
+        await eventually(lambda: owner.lost)
+        assert owner.frames[-1] == 4, "the last one came, and before the end"
+        assert len(owner.frames) == 1 + (READ_SIZE // len(frames) if frames[0] not in (0x8A, 0x89) else 0)
+        assert owner.lost == [(1000, "1000 normal closure")]
+
+
+async def test_what_came_before_a_reset_is_told_before_the_end(nothing_left: None) -> None:
+    owner = Owner()
+    go = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer, answer=False)
+        await go.wait()
+
+    async with RawServer(serve) as server:
+        link: Any = await open_link(request(server), owner)
+        link._reader.data_received(b"\x8a\x00" * 20_000 + text_frame("last"))
+        assert not owner.frames, "its turn is still to come"
+        link._reader.transport._fatal_error(ConnectionResetError(), "reset")
+        await eventually(lambda: owner.lost)
+        assert owner.frames == [4]
+        assert owner.lost == [(1006, "connection reset without a close frame")]
