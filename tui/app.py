@@ -25,6 +25,7 @@ from textual.worker import Worker, WorkerState
 
 from tui import presenters
 from tui.actions import ACTIONS
+from tui.apart import apart
 from tui.engine.api import CommandResult, ConnectionSnapshot, Engine, LogLine, Snapshot
 from tui.exports import write_new
 from tui.formats import time_of_day
@@ -346,14 +347,17 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
             return
 
         def write() -> None:
+            # One after the other, and each the latest there is.
+            with self._remembering:
+                keep(self._remembered)
+
+        async def run() -> None:
             try:
-                # One after the other, and each the latest there is.
-                with self._remembering:
-                    keep(self._remembered)
+                await apart(write, write, "remember")
             except OSError as error:
                 log.warning("the arrangement of the screen could not be kept: %s", error)
 
-        self.run_worker(write, name="remember", group="remember", thread=True, exit_on_error=False)
+        run_beside(self, run, name="remember", group="remember")
 
     def watch_theme(self, theme: str) -> None:
         """Keep the theme that was chosen."""
@@ -524,7 +528,7 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
 
         async def run() -> None:
             try:
-                path = await asyncio.to_thread(write)
+                path = await apart(write, write, what)
             except OSError as error:
                 self.tell(f"✗ {what}: {error.filename or ''}: {error.strerror}", "bad")
             else:

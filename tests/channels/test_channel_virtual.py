@@ -195,7 +195,7 @@ async def test_parameters_whose_function_never_returns_time_out_and_are_asked_ag
     channel = socket.channel("a:1", slow_at_first)
     channel.join()
     await world.pass_time(10.1)
-    assert channel.reason == "join parameters of a:1: not given within 10 s"
+    assert channel.reason == "join parameters of a:1 did not answer for 10 s"
     await world.pass_time(1)
     assert channel.state == "joined"
 

@@ -102,7 +102,7 @@ async def test_an_authority_that_cannot_be_read_is_told(secure_hub, client, cert
     await eventually(lambda: one.reasons)
     assert one.reasons[0] == "ca_file cannot be read: No such file or directory"
     missing.write_text("no certificate")
-    await eventually(lambda: any("TLS" in reason for reason in one.reasons))
+    await eventually(lambda: "ca_file holds no certificates" in one.reasons)
     shutil.copy(certificates / "ca.pem", missing)
     await one.works(secure_hub)
 
@@ -235,7 +235,7 @@ async def test_a_function_may_say_why_it_has_no_value(hub, client):
 async def test_a_function_that_never_returns_ends_by_the_open_timeout(hub, client):
     one = client(hub.url, auth_token=lambda: asyncio.Event().wait(), open_timeout=0.1)
     await eventually(lambda: one.socket.details().failed_attempts >= 2)
-    assert one.reasons[0] == "no answer to the upgrade within 0.1 s"
+    assert one.reasons[0] == "auth_token did not answer for 0.1 s"
 
 
 @pytest.mark.parametrize("header", ["a\r\nX-Injected: 1", "a\nb", "\x00"])

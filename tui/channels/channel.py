@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from tui.apart import Awaited
 from tui.channels import values
 from tui.channels.answer import Answer
 from tui.channels.backoff import BackOff
@@ -323,12 +324,14 @@ class Channel:
 
     async def _ask_and_join(self, join_ref: str) -> None:
         place = f"join parameters of {self.topic}"
+        awaited = Awaited()
+        awaited.by_this_task()
         try:
             async with asyncio.timeout(self._join_timeout):
                 params = await values.payload(self.params, place)
         except (OpenError, TimeoutError) as error:
             if self._join_ref == join_ref and self.state == "joining":
-                late = f"{place}: not given within {self._join_timeout:g} s"
+                late = awaited.words(self._join_timeout, f"{place}: not given")
                 reason = error if isinstance(error, OpenError) else ReplyTimeout(late)
                 self._join_failed(str(reason), reason)
             return

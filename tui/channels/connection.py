@@ -13,23 +13,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection, connect, connect_socks_proxy
 from websockets.client import ClientProtocol
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import Event, State
 from websockets.proxy import get_proxy, parse_proxy
 from websockets.typing import Subprotocol
-from websockets.uri import parse_uri
+from websockets.uri import WebSocketURI, parse_uri
 
+from tui.apart import awaiting
 from tui.channels import dial
 from tui.channels.errors import NotConnectedError
+from tui.channels.trust import tls_context
 
 CLOSE_TIMEOUT = 1.0
 """Seconds that a closing handshake may take before the TCP connection is aborted."""
@@ -413,9 +414,7 @@ async def open_link(request: LinkRequest, owner: LinkOwner, look_up: dial.LookUp
     address = parse_uri(request.url)
     settings: dict[str, Any] = {}
     if address.secure:
-        settings["ssl"] = _contexts.get(request.ca_file) or await asyncio.to_thread(
-            _tls_context, request.ca_file
-        )
+        settings["ssl"] = await tls_context(request.ca_file)
     proxy: str | None = request.proxy
     if proxy == "environment":
         proxy = get_proxy(address)
@@ -424,8 +423,8 @@ async def open_link(request: LinkRequest, owner: LinkOwner, look_up: dial.LookUp
     if proxy is None:
         found = await dial.resolve(address.host, address.port, look_up)
         settings["sock"] = await dial.connect_tcp(found)
-    elif proxy.startswith("http:"):
-        proxy = await _with_address(proxy, look_up)
+    else:
+        proxy = await _through_proxy(proxy, address, settings, look_up)
     taken = False
 
     def create(protocol: ClientProtocol, **library_settings: Any) -> FrameReader:
@@ -458,21 +457,26 @@ async def open_link(request: LinkRequest, owner: LinkOwner, look_up: dial.LookUp
     return _WebSocketLink(reader)
 
 
-async def _with_address(proxy: str, look_up: dial.LookUp) -> str:
-    # The library would look the proxy's name up in the pool that a hanging name fills.
+async def _through_proxy(
+    proxy: str, address: WebSocketURI, settings: dict[str, Any], look_up: dial.LookUp
+) -> str | None:
+    """The proxy with its address for its name, or None where ``settings`` now hold a socket through it.
+
+    The library would look names up in the event loop's pool of threads, which a few that hang can fill.
+    """
     parsed = parse_proxy(proxy)
-    found = await dial.resolve(parsed.host, parsed.port, look_up)
-    host, port = found[0][1][:2]
-    user, at, _ = urlsplit(proxy).netloc.rpartition("@")
-    return f"http://{user}{at}{f'[{host}]' if ':' in host else host}:{port}"
-
-
-_contexts: dict[str | None, ssl.SSLContext] = {}
-
-
-def _tls_context(ca_file: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_file)
-    if ca_file is None:
-        # Reading the system's authorities takes about 20 ms. A named file may be renewed: not kept.
-        _contexts[None] = context
-    return context
+    with awaiting("proxy"):
+        found = await dial.resolve(parsed.host, parsed.port, look_up)
+        host, port = found[0][1][:2]
+    if parsed.scheme in ("http", "https"):
+        if parsed.scheme == "https":
+            settings["proxy_ssl"] = await tls_context(None)
+            settings["proxy_server_hostname"] = parsed.host
+        user, at, _ = urlsplit(proxy).netloc.rpartition("@")
+        return f"{parsed.scheme}://{user}{at}{f'[{host}]' if ':' in host else host}:{port}"
+    if parsed.scheme in ("socks4", "socks5"):
+        # Without an a or h at the end, the name is for us to look up.
+        found = await dial.resolve(address.host, address.port, look_up)
+        address = replace(address, host=found[0][1][0])
+    settings["sock"] = await connect_socks_proxy(replace(parsed, host=host, port=port), address)
+    return None

@@ -1,19 +1,17 @@
 """Name look-up and TCP, in ways that nothing has to wait for.
 
-The event loop's own look-up runs in a small pool of threads that the interpreter waits for at its
-end: six names that hang would stop every look-up of the process, and its exit. Here each name has
-at most one daemon thread, shared by all who ask for that name meanwhile.
+The event loop's own look-up would run in its pool of threads: see :mod:`tui.apart`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import itertools
 import socket
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from tui.apart import apart
 
 Address = tuple[int, Any]
 """An address family and a socket address of it."""
@@ -22,9 +20,6 @@ LookUp = Callable[[str, int], Sequence[Address]]
 """A blocking look-up of host and port."""
 
 _ATTEMPT_DELAY = 0.25  # RFC 8305, section 5: the recommended Connection Attempt Delay
-
-_pending: dict[tuple[LookUp, str, int], concurrent.futures.Future[Sequence[Address]]] = {}
-_pending_lock = threading.Lock()
 
 
 def look_up(host: str, port: int) -> Sequence[Address]:
@@ -57,38 +52,10 @@ async def resolve(host: str, port: int, look_up: LookUp = look_up) -> Sequence[A
     else:
         return [(family, address) for family, _, _, _, address in numeric]
 
-    key = (look_up, host, port)
-    with _pending_lock:
-        future = _pending.get(key)
-        if future is None:
-            future = concurrent.futures.Future()
-            # A cancelled waiter must not cancel the look-up for the others.
-            future.set_running_or_notify_cancel()
-            _pending[key] = future
-            threading.Thread(
-                target=_look_up_in_thread, args=(key, future), name=f"look-up {host}", daemon=True
-            ).start()
-    return await asyncio.wrap_future(future)
-
-
-def _look_up_in_thread(
-    key: tuple[LookUp, str, int], future: concurrent.futures.Future[Sequence[Address]]
-) -> None:
-    function, host, port = key
     try:
-        addresses = function(host, port)
+        return await apart((look_up, host, port), lambda: look_up(host, port), f"name look-up of {host}")
     except UnicodeError:
-        error: Exception = OSError("not a host name")
-    except Exception as raised:  # noqa: BLE001 (handed to whoever waits)
-        error = raised
-    else:
-        with _pending_lock:
-            del _pending[key]
-        future.set_result(addresses)
-        return
-    with _pending_lock:
-        del _pending[key]
-    future.set_exception(error)
+        raise OSError("not a host name") from None
 
 
 async def connect_tcp(addresses: Sequence[Address]) -> socket.socket:

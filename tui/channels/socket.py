@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import msgspec
 
+from tui.apart import Awaited
 from tui.channels import reasons
 from tui.channels.answer import Answer
 from tui.channels.backoff import BackOff
@@ -424,6 +425,11 @@ class Socket:
         for channel in self.channels:
             channel.connection_lost(words)
 
+    def gave_up_opening(self, limit: float) -> str:
+        """What hangs, by its name where it has one."""
+        assert self._connection is not None
+        return self._connection.awaited.words(limit, "no answer to the upgrade")
+
     def send_heartbeat(self) -> str:
         """Send a heartbeat; only what comes after it proves life."""
         if self._connection is not None:
@@ -679,11 +685,13 @@ class _Connection(LinkOwner):
         self.heard = False
         self.link: Link | None = None
         self.opening: asyncio.Task[None] | None = None
+        self.awaited = Awaited()
         self._socket: Socket | None = socket
 
     async def open(self) -> None:
         socket = self._socket
         assert socket is not None
+        self.awaited.by_this_task()
         error = None
         try:
             link = await socket.open(self)

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from tui.apart import awaiting
 from tui.channels.errors import OpenError
 from tui.channels.options import Text, Texts, Unavailable
 
@@ -59,9 +60,10 @@ async def _ask(value: Any, place: str) -> Any:
         return value
     # Raised outside the handlers: what the function raised must not hang on the error either.
     try:
-        given = value()
-        if inspect.isawaitable(given):
-            given = await given
+        with awaiting(place):
+            given = value()
+            if inspect.isawaitable(given):
+                given = await given
     except Unavailable as error:
         words = f"{place}: {error}"
     except Exception as error:  # noqa: BLE001 (the user's own function; its words may hold a secret)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tui import __version__
+from tui.apart import apart
 from tui.control.conversation import Conversation
 from tui.control.feed import StateFeed
 from tui.control.peer import is_trusted, peer_user
@@ -229,12 +230,10 @@ class ControlServer:
         if self._reload is None:
             return CommandResult(ok=False, message="this engine has no settings that it could read anew")
         async with self._reloading:
-            done: concurrent.futures.Future[CommandResult] = concurrent.futures.Future()
-            # A daemon, unlike the threads of an executor: a stuck disk must not hold the end up.
-            threading.Thread(
-                target=_fulfil, args=(done, self._reload), name="control reload", daemon=True
-            ).start()
-            return await asyncio.wrap_future(done)
+            try:
+                return await apart(self, self._reload, "control reload")
+            except OSError as error:
+                return CommandResult(ok=False, message=f"nothing was changed: {error}")
 
     def watch(self, conversation: Conversation) -> bool:
         """Send it every change from now on; False without a feed."""
@@ -271,10 +270,3 @@ class ControlServer:
                 watcher.send(Missed(count=missed))
             for event in events:
                 watcher.send(event)
-
-
-def _fulfil(done: concurrent.futures.Future[CommandResult], reload: Reload) -> None:
-    try:
-        done.set_result(reload())
-    except Exception as error:  # noqa: BLE001 (raised again where the request is answered)
-        done.set_exception(error)

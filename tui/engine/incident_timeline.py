@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
 from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
+from tui.apart import apart, is_under_way
 from tui.channels.inspector import MAX_FRAMES, InspectedFrame
 from tui.engine.alert_sources import Connections
 from tui.engine.changes import ChangeLog, Severity
@@ -112,7 +111,6 @@ class Timelines:
         self._changes = changes
         self._read_journal = read_journal
         self._turn = asyncio.Lock()
-        self._reading: Future[_Found] | None = None
 
     async def of(self, window: Window) -> Timeline:
         """What happened in a window, oldest first: at most :data:`MOST_ENTRIES`, those nearest to the
@@ -170,13 +168,11 @@ class Timelines:
             return _Found(window), None
         try:
             async with asyncio.timeout(READ_LIMIT), self._turn:
-                if self._reading is not None and not self._reading.done():
+                if is_under_way(self):
                     return _Found(window), "still does not answer"
                 found = _Found(window)
-                self._reading = _apart(found, read)
                 try:
-                    # Whoever gives up does not end the thread: its future tells whether it is still there.
-                    await asyncio.wrap_future(self._reading)
+                    await apart(self, lambda: found.read(read), "journal")
                 finally:
                     found.is_given_up = True
                 return found, None
@@ -229,23 +225,6 @@ class _Found:
             self._after.append(entry)
         else:
             self.left_out += 1
-
-
-def _apart(found: _Found, read: ReadJournal) -> Future[_Found]:
-    """Read in a daemon thread: a disk that does not answer holds up neither the engine nor its end."""
-    future: Future[_Found] = Future()
-    future.set_running_or_notify_cancel()
-
-    def run() -> None:
-        try:
-            found.read(read)
-        except Exception as error:  # noqa: BLE001 (handed to whoever waits)
-            future.set_exception(error)
-        else:
-            future.set_result(found)
-
-    threading.Thread(target=run, name="timeline reader", daemon=True).start()
-    return future
 
 
 # One entry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 import threading
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tui.apart import apart
 from tui.channels.clock import Clock, SystemClock
 from tui.engine.api import (
     AlertCommand,
@@ -416,7 +416,7 @@ class ReplayEngine:
                 return read()
 
         try:
-            return await asyncio.to_thread(locked)
+            return await apart(locked, locked, self._source.kind)
         except OSError as error:
             words = f"the {self._source.kind} cannot be read: {error.strerror}"
             log.error("replay: %s", words)

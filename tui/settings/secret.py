@@ -6,7 +6,6 @@ A secret is read anew at each use, so that a token that was renewed is the one t
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import stat
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tui.apart import apart
 from tui.channels.options import Unavailable
 
 MASK = "***"
@@ -88,16 +88,24 @@ class FileSecret:
     path: str
 
     async def __call__(self) -> str:
-        """What the file holds now; read in a thread, since a disk may be slow.
+        """What the file holds now; read apart, since a disk may never answer.
 
         Raises:
             SecretError: the file cannot be read, is no regular file, is too large, is empty or holds
                 a line break.
         """
-        return await asyncio.to_thread(self._read)
+        try:
+            return await apart(self, self._read, self._place)
+        except OSError as error:
+            words = f"{error.strerror}"
+        raise SecretError(words)
+
+    @property
+    def _place(self) -> str:
+        return f"secret file {self.path}"
 
     def _read(self) -> str:
-        place = f"secret file {self.path}"
+        place = self._place
         try:
             # Not blocking: opening a named pipe that nobody writes to would hold the thread for ever.
             descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
