@@ -11,7 +11,7 @@ import logging
 
 import pytest
 from real import FrameServer, RawServer, eventually, read_frame, text_frame, until_gone, upgrade
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import Connection
 from websockets.client import ClientProtocol
 from websockets.protocol import Protocol
@@ -19,6 +19,7 @@ from websockets.uri import parse_uri
 
 from tui.channels import NotConnectedError
 from tui.channels.connection import FrameReader, LinkRequest, open_link
+from tui.channels.reasons import AnswerError, in_words
 
 
 class Owner:
@@ -54,7 +55,8 @@ def request(server, **changes):
         (Connection, "connection_lost", ["self", "exc"]),
         (Connection, "resume_writing", ["self"]),
         (Connection, "pause_writing", ["self"]),
-        (connect, "process_redirect", ["self", "exc"]),
+        (ClientProtocol, "connect", ["self"]),
+        (ClientProtocol, "send_request", ["self", "request"]),
         (Protocol, "send_text", ["self", "data", "fin"]),
         (Protocol, "send_binary", ["self", "data", "fin"]),
     ],
@@ -72,25 +74,6 @@ async def test_the_attributes_are_there_before_anything_happened():
     assert (protocol.close_rcvd, protocol.close_sent, protocol.handshake_exc) == (None, None, None)
     own = FrameReader(ClientProtocol(parse_uri("ws://localhost/")), owner=Owner())
     assert own.writable is True
-
-
-async def test_the_library_calls_process_redirect(nothing_left):
-    asked = []
-
-    class Asking(connect):
-        def process_redirect(self, exc):
-            asked.append(type(exc).__name__)
-            return exc
-
-    async def redirect(reader, writer):
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 302 Found\r\nlocation: ws://elsewhere.test/\r\ncontent-length: 0\r\n\r\n")
-        await until_gone(reader)
-
-    async with RawServer(redirect) as server:
-        with pytest.raises(Exception, match="302"):
-            await Asking(server.url, proxy=None)
-    assert asked == ["InvalidStatus"]
 
 
 async def test_frames_right_behind_the_answer_reach_the_owner_before_opening_returns(nothing_left):
@@ -232,8 +215,9 @@ async def test_an_opening_that_fails_tells_the_opener_alone(nothing_left):
         writer.write(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
 
     async with RawServer(refuse) as server:
-        with pytest.raises(Exception, match="403"):
+        with pytest.raises(AnswerError) as raised:
             await open_link(request(server), owner)
+        assert "403 Forbidden" in str(in_words(raised.value, owner.step, 0.0))
     assert (owner.frames, owner.lost) == ([], [])
 
 

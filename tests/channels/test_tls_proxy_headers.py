@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import shutil
+import socket
 import ssl
 
 import pytest
@@ -13,6 +15,7 @@ from real import Client, RawServer, eventually, options, read_request, until_gon
 
 from tests.certificates import write_certificates
 from tui.channels import Socket, Unavailable
+from tui.channels.connection import open_link
 from tui.demo.hub import Hub
 
 # TLS
@@ -114,7 +117,8 @@ async def test_a_tls_handshake_that_hangs_ends_by_the_open_timeout(client):
     async with RawServer(silence) as server:
         one = client(server.url.replace("ws:", "wss:"), open_timeout=0.2)
         await eventually(lambda: one.socket.details().failed_attempts >= 2)
-        assert one.reasons[0] == "no answer to the upgrade within 0.2 s"
+        where = f"127.0.0.1:{server.port}"
+        assert one.reasons[0] == f"no answer to the TLS handshake from {where} within 0.2 s"
         await one.socket.disconnect()
         await eventually(lambda: server.open == 0)
 
@@ -268,7 +272,7 @@ class Proxy(RawServer):
             await writer.drain()
             return
         host, _, port = line.split()[1].rpartition(":")
-        there, back = await asyncio.open_connection(host, int(port))
+        there, back = await asyncio.open_connection(host.replace("hub.test", "127.0.0.1"), int(port))
 
         async def pump(source, sink):
             with contextlib.suppress(ConnectionError):
@@ -309,23 +313,51 @@ async def test_tls_goes_through_a_proxy(secure_hub, client, certificates):
         await one.socket.disconnect()
 
 
-async def test_the_environments_proxy_is_taken_unless_told_otherwise(hub, client, monkeypatch):
-    for kind in ("no", "all", "socks", "https", "http"):
+@pytest.fixture
+def environment(monkeypatch):
+    """Sets variables of proxies, of which there are no others."""
+    for kind in ("no", "all", "socks", "https", "http", "ws", "wss"):
         monkeypatch.delenv(f"{kind}_proxy", raising=False)
         monkeypatch.delenv(f"{kind.upper()}_PROXY", raising=False)
+    return monkeypatch.setenv
+
+
+def elsewhere(hub):
+    """An opener that finds the hub at an address that is no loopback to look at."""
+    opener = functools.partial(open_link, look_up=lambda host, port: [(socket.AF_INET, ("127.0.0.1", port))])
+    return hub.url.replace("127.0.0.1", "hub.test"), opener
+
+
+async def test_the_environments_proxy_is_taken_unless_told_otherwise(hub, environment):
+    url, opener = elsewhere(hub)
     async with Proxy() as proxy:
-        monkeypatch.setenv("http_proxy", f"http://{proxy.address}")
-        through = client(hub.url, proxy="environment")
-        await through.socket.connect()
-        assert len(proxy.requests) == 1
-        past = client(hub.url, proxy="none")
-        await past.socket.connect()
-        assert len(proxy.requests) == 1
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
-        excepted = client(hub.url, proxy="environment")
-        await excepted.socket.connect()
-        assert len(proxy.requests) == 1
-        await through.socket.disconnect()
+
+        async def asked(setting):
+            before = len(proxy.requests)
+            async with Socket(url, options(proxy=setting), opener=opener) as one:
+                await one.connect()
+            return len(proxy.requests) - before
+
+        environment("http_proxy", f"http://{proxy.address}")
+        assert await asked("environment") == 1
+        assert await asked("none") == 0
+        environment("no_proxy", "hub.test")
+        assert await asked("environment") == 0
+        assert await asked(f"http://{proxy.address}") == 1
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "all_proxy", "ws_proxy", "SOCKS_PROXY"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "hub.localhost", "[::ffff:127.0.0.1]"])
+async def test_a_loopback_address_goes_past_the_environments_proxy(hub, environment, variable, host):
+    environment(variable, "http://127.0.0.1:1")
+    url = hub.url.replace("127.0.0.1", host)
+    opener = functools.partial(open_link, look_up=lambda host, port: [(socket.AF_INET, ("127.0.0.1", port))])
+    async with Socket(url, options(proxy="environment"), opener=opener) as one:
+        await one.connect()
+    async with Proxy() as proxy, Socket(url, options(proxy=f"http://{proxy.address}")) as one:
+        if host == "127.0.0.1":
+            await one.connect()  # what the settings say holds
+            assert len(proxy.requests) == 1
 
 
 @pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "502 Bad Gateway", "403 Forbidden"])
@@ -333,7 +365,7 @@ async def test_a_proxy_that_refuses_is_told_as_such(hub, client, status):
     async with Proxy(status) as proxy:
         one = client(hub.url, proxy=f"http://user:s3cret@{proxy.address}")
         await eventually(lambda: one.socket.details().failed_attempts >= 2)
-        assert set(one.reasons) == {f"the proxy answered {status}"}
+        assert set(one.reasons) == {f"refused with {status} by the proxy {proxy.address}"}
         assert one.socket.details().refusal is None  # the server refused nothing
         assert hub.connects == 0
 

@@ -23,6 +23,7 @@ import pytest
 from tests.engine.conftest import eventually
 from tui.channels import dial
 from tui.channels.clock import SystemClock
+from tui.channels.reasons import AnswerError
 from tui.demo.hub import Hub
 from tui.engine import http_health
 from tui.engine.http_health import MOST_BODY, NEEDS_EXTRA, Checked, HealthChecker
@@ -137,6 +138,23 @@ class Server:
                 while True:
                     write(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
                     await writer.drain()
+            case "/short":
+                write(b"HTTP/1.0 503\r\ncontent-length: 100\r\n\r\nnot so much")
+                writer.write_eof()
+            case "/endless":
+                write(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 100\r\n\r\nnot so much")
+            case "/slow":
+                write(b"HTTP/1.1 200 OK\r\n\r\n{")
+            case "/odd":
+                write(b"HTTP/1.1 103\n\nHTTP/2 503\ncontent-length: -1\ntransfer-encoding: gzip, chunked\n")
+                write(b"no header\nx: \x00" + b"y" * 9000 + b"\n\n\x1f\x8b")
+                writer.write_eof()
+            case "/old":
+                write(b"HTTP/1.0 200\n\n" + HEALTHY)
+                writer.write_eof()
+            case "/half":
+                write(b'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n20\r\n{"status": ')
+                writer.write_eof()
             case "/bomb":
                 write(answer(gzip.compress(b" " * 50_000_000), "200 OK", "content-encoding: gzip"))
 
@@ -195,16 +213,28 @@ EXPECTED = {
     "degraded": ("bad", "HTTP 503: degraded", "answered"),
     "text": ("good", "answers, no JSON", "answered"),
     "redirect": ("bad", "redirects to http://127.0.0.1:PORT/login, not followed", "answered"),
-    "hangs": ("bad", "no answer within 0.3 s", "failed"),
-    "trickles": ("bad", "no answer within 0.3 s", "failed"),
+    "hangs": ("bad", "no answer from 127.0.0.1:PORT within 0.3 s", "failed"),
     "resets": ("bad", "connection to 127.0.0.1:PORT reset while opening", "failed"),
-    "ends": ("bad", "127.0.0.1:PORT: no HTTP answer", "failed"),
-    "garbage": ("bad", "127.0.0.1:PORT: no HTTP answer", "failed"),
+    "ends": ("bad", "connection to 127.0.0.1:PORT closed without an answer", "failed"),
+    "garbage": (
+        "bad",
+        "127.0.0.1:PORT answered, but not as a web server: no HTTP answer",
+        "failed",
+    ),
+    # The status stands, whatever becomes of the rest.
+    "short": ("bad", "HTTP 503", "answered"),
+    "odd": ("bad", "HTTP 503", "answered"),
+    "old": ("good", "healthy", "answered"),
+    "half": ("good", "answers, its body is cut short", "answered"),
     "huge": ("good", "answers, too long to be read", "answered"),
     # Chunks of one byte each.
-    "crumbs": ("bad", "127.0.0.1:PORT: no end of an HTTP answer", "failed"),
-    "headers": ("bad", "127.0.0.1:PORT: no HTTP answer", "failed"),
-    "continues": ("bad", "127.0.0.1:PORT: no end of an HTTP answer", "failed"),
+    "crumbs": ("good", "answers, too long to be read", "answered"),
+    "headers": ("bad", "answered 200 OK by 127.0.0.1:PORT: more than 64 KiB of headers", "failed"),
+    "continues": (
+        "bad",
+        "answered 100 Continue by 127.0.0.1:PORT: more than 10 interim answers",
+        "failed",
+    ),
     "bomb": ("good", "answers, no JSON", "answered"),
 }
 
@@ -213,7 +243,7 @@ async def test_whatever_a_server_does_it_is_said_and_all_are_asked_again(server:
     before = descriptors()
     url = f"http://127.0.0.1:{server.port}"
     endpoints = [
-        endpoint(path, f"{url}/{path}?key=secret", timeout=0.3 if path in ("hangs", "trickles") else 5.0)
+        endpoint(path, f"{url}/{path}?key=secret", timeout=0.3 if path == "hangs" else 5.0)
         for path in EXPECTED
     ]
     async with Checking(*endpoints) as heard:
@@ -231,6 +261,17 @@ async def test_whatever_a_server_does_it_is_said_and_all_are_asked_again(server:
     assert all("ookie" not in head for heads in server.heads.values() for head in heads)
     assert len(heard.checked["bomb"][0].told.figures) == 0
     await eventually(lambda: descriptors() <= before + len(server._writers), "everything closed")
+
+
+async def test_what_has_no_end_keeps_its_status(server: Server) -> None:
+    url = f"http://127.0.0.1:{server.port}"
+    endpoints = [endpoint(path, f"{url}/{path}", timeout=1.0) for path in ("trickles", "endless", "slow")]
+    async with Checking(*endpoints) as heard:
+        await eventually(lambda: len(heard.checked) == 3, "one of each")
+    where = f"127.0.0.1:{server.port}"
+    assert heard.words("trickles") == f"answered 200 OK by {where}: its headers have no end within 1 s"
+    assert heard.words("endless") == "HTTP 503"
+    assert heard.words("slow") == "answers, its body has no end"
 
 
 async def test_the_hub_has_a_health_endpoint() -> None:
@@ -384,8 +425,12 @@ async def test_many_endpoints_do_not_begin_at_once_and_a_reload_keeps_those_that
 async def test_of_a_body_no_more_is_read_than_its_bound(server: Server) -> None:
     from tui.engine.http_fetch import fetch
 
-    fetched = await fetch(f"http://127.0.0.1:{server.port}/huge", headers={}, context=None, most=MOST_BODY)
-    assert (len(fetched.body), fetched.cut) == (MOST_BODY, True)
+    url = f"http://127.0.0.1:{server.port}/huge"
+    async with asyncio.timeout(10) as limit:
+        fetched = await fetch(
+            url, headers={}, context=None, most=MOST_BODY, limit=limit, at=lambda step: None
+        )
+    assert (len(fetched.body), fetched.unread) == (MOST_BODY, "too long to be read")
 
 
 def mutated(answered: bytes, chance: random.Random) -> bytes:
@@ -398,7 +443,7 @@ def mutated(answered: bytes, chance: random.Random) -> bytes:
 
 
 async def test_mutated_answers_are_answers_or_none(server: Server) -> None:
-    from tui.engine.http_fetch import NoHTTPError, fetch
+    from tui.engine.http_fetch import fetch
 
     chance = random.Random(6)
     chunks = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n12345\r\n0\r\n\r\n"
@@ -414,13 +459,15 @@ async def test_mutated_answers_are_answers_or_none(server: Server) -> None:
     url = f"http://127.0.0.1:{mutating.sockets[0].getsockname()[1]}/"
     for _ in range(int(os.environ.get("FUZZED_ANSWERS", "200"))):
         try:
-            async with asyncio.timeout(10):
-                fetched = await fetch(url, headers={}, context=None, most=MOST_BODY)
-        except (NoHTTPError, ConnectionError) as error:
+            async with asyncio.timeout(10) as limit:
+                fetched = await fetch(
+                    url, headers={}, context=None, most=MOST_BODY, limit=limit, at=lambda step: None
+                )
+        except (AnswerError, ConnectionError) as error:
             outcomes[type(error).__name__] += 1
         else:
             read_health(fetched.code, fetched.body, 0.0, url=url, location=fetched.location)
             outcomes["read"] += 1
     mutating.close()
     assert outcomes["read"] > 30
-    assert outcomes["NoHTTPError"] > 30
+    assert outcomes["AnswerError"] > 30

@@ -250,7 +250,7 @@ def test_the_figures_of_a_health_endpoint() -> None:
 def test_what_is_no_health_report_says_so() -> None:
     told = read_health(200, b"<html>", NOW)
     assert (told.state, told.words) == ("good", "answers, no JSON")
-    told = read_health(200, b'{"status": "heal', NOW, cut=True)
+    told = read_health(200, b'{"status": "heal', NOW, unread="too long to be read")
     assert (told.state, told.words) == ("good", "answers, too long to be read")
     assert read_health(500, b"<html>", NOW).words == "HTTP 500"
     told = read_health(200, b"[" * 100_000, NOW)

@@ -1,12 +1,13 @@
 """One WebSocket from opening to end, without a task of its own.
 
-The websockets library brings TLS, proxies and the closing handshake. Its receive queue is left
-out: when nobody reads, a full queue also holds up the answers that prove the link alive. So this
+The websockets library brings the handshakes of opening and closing and all frames. Its receive queue
+is left out: when nobody reads, a full queue also holds up the answers that prove the link alive. So this
 module stands on methods of the library that are public by name and private by its manual:
-``ClientConnection.process_event`` and ``data_received``, ``Connection.send_data`` and
-``connect.process_redirect``. Whole text messages in one frame are cut from the stream before its parser
-sees them; everything else it parses as ever, in order. This is the only place that knows of such
-things, the library is pinned to the minor version, and tests fail when they move.
+``ClientConnection.process_event`` and ``data_received``, and ``Connection.send_data``. The head of the
+upgrade's answer is read here, and the library is given a clean one; whole text messages in one frame are
+cut from the stream before its parser sees them; everything else it parses as ever, in order. This is the
+only place that knows of such things, the library is pinned to the minor version, and tests fail when they
+move.
 """
 
 from __future__ import annotations
@@ -15,21 +16,23 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection, connect, connect_socks_proxy
+from websockets.asyncio.client import ClientConnection
 from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidHeader
 from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import USER_AGENT
 from websockets.protocol import Event, State
-from websockets.proxy import get_proxy, parse_proxy
 from websockets.typing import Subprotocol
-from websockets.uri import WebSocketURI, parse_uri
+from websockets.uri import parse_uri
 
-from tui.apart import awaiting
 from tui.channels import dial
+from tui.channels.answer_head import AnswerHead
 from tui.channels.errors import NotConnectedError
+from tui.channels.proxy import Tunnel, open_socks, open_tunnel, proxy_for, reach
+from tui.channels.reasons import AnswerError, Step, joined
 from tui.channels.trust import tls_context
 
 CLOSE_TIMEOUT = 1.0
@@ -49,6 +52,10 @@ _PIECE = 1024  # bytes for the library's parser between two looks, which may be 
 _WHOLE_TEXT = 0x81  # FIN, no extension, opcode text
 _PONG = b"\x8a"
 
+_HANDSHAKE = frozenset(
+    {"connection", "upgrade", "sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-protocol"}
+)
+
 NO_CLOSE_FRAME = 1006  # RFC 6455, 7.1.5
 
 # The library's debug lines hold the request with its headers and its query, so tokens too.
@@ -61,6 +68,9 @@ class LinkOwner(Protocol):
 
     heard: bool
     """Set to True whenever bytes come."""
+
+    step: Step
+    """Set by whoever opens, before each thing that has to be waited for."""
 
     def frame_received(self, data: bytes, text: bool) -> None:
         """A whole message came: UTF-8 text, not validated, or binary."""
@@ -119,6 +129,10 @@ class FrameReader(ClientConnection):
 
     def __init__(self, protocol: ClientProtocol, *, owner: LinkOwner, **settings: Any) -> None:
         super().__init__(protocol, **settings)
+        self.head = AnswerHead()
+        self.is_made = False
+        """There is a transport."""
+        self._settled = self.loop.create_future()
         self._owner: LinkOwner | None = owner
         self._fragments: bytearray | None = None
         self._fragments_are_text = False
@@ -133,6 +147,7 @@ class FrameReader(ClientConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """TCP or TLS is open."""
         super().connection_made(transport)
+        self.is_made = True
         # A quarter of a megabyte at once, asyncio's default, leaves the processor's cache: with 2 KB
         # frames a read of 64 KiB costs a fifth less a frame.
         if hasattr(transport, "max_size"):
@@ -154,14 +169,7 @@ class FrameReader(ClientConnection):
         if self._cutting:
             rest = self._cut(self._header + data if self._header else data, ends)
         elif self.response is None:
-            super().data_received(data)
-            rest = b""
-            # Only where the upgrade's answer ends with what came is the next byte a frame's first.
-            self._cutting = (
-                self.response is not None
-                and data.startswith(b"HTTP/")
-                and data.find(b"\r\n\r\n") == len(data) - 4
-            )
+            rest = self._answered(data, ends)
         else:
             rest = self._parse(data, ends)
         if self.protocol.state is not State.OPEN:
@@ -170,6 +178,54 @@ class FrameReader(ClientConnection):
             self._waiting = rest
             self.transport.pause_reading()
             self.loop.call_soon(self._go_on)
+
+    def _answered(self, data: bytes, ends: float) -> bytes:
+        """Read the head of the upgrade's answer; what is left of the frames behind it when the turn ends."""
+        if self.head.ended:
+            return b""
+        taken = self.head.feed(data)
+        if not self.head.ended:
+            return b""
+        if self.head.status == 101 and self.head.problem is None:
+            super().data_received(self.head.cleaned(_HANDSHAKE))
+            self._cutting = self.protocol.state is State.OPEN
+        self._settle()
+        return self._cut(data[taken:], ends) if self._cutting else b""
+
+    def _settle(self) -> None:
+        if not self._settled.done():
+            self._settled.set_result(None)
+
+    async def upgrade(self, headers: Mapping[str, str]) -> None:
+        """Ask for the upgrade and wait for its answer.
+
+        Raises:
+            AnswerError: it was no 101, or not the one that was asked for.
+            OSError: the connection was lost before it had answered.
+            ValueError: a header cannot be sent.
+        """
+        request = self.protocol.connect()
+        request.headers.update(headers)
+        request.headers.setdefault("User-Agent", USER_AGENT)
+        if not self._settled.done():
+            self.protocol.send_request(request)
+            self.send_data()
+        await self._settled
+        if self.response is not None and self.protocol.handshake_exc is None:
+            return
+        if self.head.status is None and isinstance(self.connection_exc, OSError):
+            raise self.connection_exc
+        raise AnswerError(self._handshake_problem())
+
+    def _handshake_problem(self) -> str | None:
+        # The library's own words may hold what the server sent.
+        if self.response is None:
+            return None
+        error = self.protocol.handshake_exc
+        if isinstance(error, InvalidHeader):
+            return f"its header {error.name} is missing or wrong"
+        extension = self.head.field("sec-websocket-extensions") is not None
+        return f"{'an extension' if extension else 'a subprotocol'} that was not offered"
 
     def _go_on(self) -> None:
         waiting, self._waiting = self._waiting, b""
@@ -292,6 +348,8 @@ class FrameReader(ClientConnection):
         if self._abort_timer is not None:
             self._abort_timer.cancel()
         super().connection_lost(exc)
+        self.head.cut()
+        self._settle()
         self._ending()
 
     def _ending(self) -> None:
@@ -395,88 +453,65 @@ class _WebSocketLink:
         self._reader.drop()
 
 
-class _Connect(connect):
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        # Following one would carry the token to another host.
-        return exc
-
-
 async def open_link(request: LinkRequest, owner: LinkOwner, look_up: dial.LookUp = dial.look_up) -> Link:
     """Open a WebSocket: name look-up, TCP, TLS, proxy and upgrade. Has no time limit of its own.
 
     Frames may reach ``owner`` before this returns. Cancelling it leaves nothing behind but, at
-    worst, one daemon thread that looks a name up.
+    worst, one daemon thread that looks a name up. Redirects are not followed: they would carry the
+    token to another host.
 
     Raises:
-        OSError, ssl.SSLError, websockets.exceptions.WebSocketException, ValueError: their messages
-            may hold the address with its secrets; ``reasons.in_words`` says them safely.
+        OpenError, OSError, AnswerError, websockets.exceptions.WebSocketException, ValueError: their
+            messages may hold the address with its secrets; ``reasons.in_words`` says them safely, with
+            the step at which ``owner`` is.
     """
+
+    def at(step: Step) -> None:
+        owner.step = step
+
     address = parse_uri(request.url)
-    settings: dict[str, Any] = {}
-    if address.secure:
-        settings["ssl"] = await tls_context(request.ca_file)
-    proxy: str | None = request.proxy
-    if proxy == "environment":
-        proxy = get_proxy(address)
-    elif proxy == "none":
-        proxy = None
-    if proxy is None:
-        found = await dial.resolve(address.host, address.port, look_up)
-        settings["sock"] = await dial.connect_tcp(found)
-    else:
-        proxy = await _through_proxy(proxy, address, settings, look_up)
-    taken = False
-
-    def create(protocol: ClientProtocol, **library_settings: Any) -> FrameReader:
-        nonlocal taken
-        taken = True
-        return FrameReader(protocol, owner=owner, **library_settings)
-
+    protocol = ClientProtocol(
+        address,
+        subprotocols=[Subprotocol(name) for name in request.subprotocols] or None,
+        max_size=request.max_message_size,
+        logger=_library_log,
+    )
+    reader = FrameReader(
+        protocol, owner=owner, ping_interval=None, close_timeout=CLOSE_TIMEOUT, write_limit=WRITE_LIMIT
+    )
+    proxy = proxy_for(address, request.proxy)
+    context = await tls_context(request.ca_file) if address.secure else None
+    who = joined(address.host, address.port)
+    ready = Step("upgrade", who, head=reader.head)
+    secured = Step("TLS", who)
+    tunnel: Tunnel | None = None
     try:
-        reader = await _Connect(
-            request.url,
-            proxy=proxy,
-            additional_headers=dict(request.headers),
-            subprotocols=[Subprotocol(name) for name in request.subprotocols] or None,
-            # Phoenix declines it unless told otherwise; where it accepts, it costs 40 KB a connection.
-            compression=None,
-            open_timeout=None,
-            ping_interval=None,
-            close_timeout=CLOSE_TIMEOUT,
-            max_size=request.max_message_size,
-            write_limit=WRITE_LIMIT,
-            logger=_library_log,
-            create_connection=create,  # type: ignore[arg-type]  # any factory of connections serves
-            **settings,
-        )
+        if proxy is None or proxy.scheme.startswith("socks"):
+            if proxy is None:
+                connected = await reach(address.host, address.port, look_up, at)
+            else:
+                connected = await open_socks(proxy, address, look_up, at)
+            at(ready if context is None else secured)
+            await asyncio.get_running_loop().create_connection(
+                lambda: reader,
+                sock=connected,
+                ssl=context,
+                server_hostname=None if context is None else address.host,
+            )
+        else:
+            to_proxy = await tls_context(None) if proxy.scheme == "https" else None
+            tunnel = await open_tunnel(proxy, address, to_proxy, look_up, at)
+            if context is not None:
+                at(secured)
+                await tunnel.secured(context, address.host)
+            tunnel.hand_over(reader)
+        at(ready)
+        await reader.upgrade(request.headers)
     except BaseException:
-        if "sock" in settings and not taken:
-            settings["sock"].close()
+        reader.detach()
+        if reader.is_made:
+            reader.drop()
+        elif tunnel is not None:
+            tunnel.drop()
         raise
-    assert isinstance(reader, FrameReader)
     return _WebSocketLink(reader)
-
-
-async def _through_proxy(
-    proxy: str, address: WebSocketURI, settings: dict[str, Any], look_up: dial.LookUp
-) -> str | None:
-    """The proxy with its address for its name, or None where ``settings`` now hold a socket through it.
-
-    The library would look names up in the event loop's pool of threads, which a few that hang can fill.
-    """
-    parsed = parse_proxy(proxy)
-    with awaiting("proxy"):
-        found = await dial.resolve(parsed.host, parsed.port, look_up)
-        host, port = found[0][1][:2]
-    if parsed.scheme in ("http", "https"):
-        if parsed.scheme == "https":
-            settings["proxy_ssl"] = await tls_context(None)
-            settings["proxy_server_hostname"] = parsed.host
-        user, at, _ = urlsplit(proxy).netloc.rpartition("@")
-        return f"{parsed.scheme}://{user}{at}{f'[{host}]' if ':' in host else host}:{port}"
-    if parsed.scheme in ("socks4", "socks5"):
-        # Without an a or h at the end, the name is for us to look up.
-        found = await dial.resolve(address.host, address.port, look_up)
-        address = replace(address, host=found[0][1][0])
-    settings["sock"] = await connect_socks_proxy(replace(parsed, host=host, port=port), address)
-    return None

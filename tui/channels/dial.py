@@ -6,6 +6,7 @@ The event loop's own look-up would run in its pool of threads: see :mod:`tui.apa
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import itertools
 import socket
 from collections.abc import Callable, Sequence
@@ -37,21 +38,38 @@ def look_up(host: str, port: int) -> Sequence[Address]:
     return [address for row in rows for address in row if address is not None]
 
 
+def is_loopback(host: str) -> bool:
+    """``host``, a name or an address in any of its spellings, is this machine; asks nobody."""
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761, 6.3
+        return True
+    found = _numeric(host, 0)
+    if not found:
+        return False
+    address = ipaddress.ip_address(found[0][1][0].partition("%")[0])
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified
+
+
+def _numeric(host: str, port: int) -> Sequence[Address]:
+    """The address that ``host`` is; none where it is a name, which has to be looked up."""
+    try:
+        found = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        )
+    except (socket.gaierror, UnicodeError):
+        return []
+    return [(family, address) for family, _, _, _, address in found]
+
+
 async def resolve(host: str, port: int, look_up: LookUp = look_up) -> Sequence[Address]:
     """The addresses of ``host``; cancelling it leaves at most one daemon thread for that name.
 
     Raises:
         OSError: as of ``look_up``.
     """
-    try:
-        numeric = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-        )
-    except (socket.gaierror, UnicodeError):
-        pass  # a name, not an address: look it up
-    else:
-        return [(family, address) for family, _, _, _, address in numeric]
-
+    if found := _numeric(host, port):
+        return found
     try:
         return await apart((look_up, host, port), lambda: look_up(host, port), f"name look-up of {host}")
     except UnicodeError:

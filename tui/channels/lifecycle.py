@@ -44,8 +44,8 @@ class Hands(Protocol):
         """Detach and close whatever is open or opening; nothing of it may be reported any more."""
         ...
 
-    def gave_up_opening(self, limit: float) -> str:
-        """In words, what the opening waited for when its ``limit`` in seconds was over."""
+    def gave_up_opening(self, limit: float) -> OpenError:
+        """What the opening has come to when its ``limit`` in seconds is over."""
         ...
 
     def send_heartbeat(self) -> str:
@@ -307,7 +307,8 @@ class Lifecycle:
         elif late and now >= self._open_deadline:
             self._open_deadline = now + self._options.open_timeout
         elif now >= self._open_deadline:
-            self._fail(now, self._hands.gave_up_opening(self._options.open_timeout))
+            error = self._hands.gave_up_opening(self._options.open_timeout)
+            self._fail(now, str(error), error)
 
     def _watch_connection(self, now: float, heard: bool, allowance: float, late: bool) -> None:
         if self._lost is not None:

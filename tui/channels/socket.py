@@ -425,10 +425,11 @@ class Socket:
         for channel in self.channels:
             channel.connection_lost(words)
 
-    def gave_up_opening(self, limit: float) -> str:
-        """What hangs, by its name where it has one."""
-        assert self._connection is not None
-        return self._connection.awaited.words(limit, "no answer to the upgrade")
+    def gave_up_opening(self, limit: float) -> OpenError:
+        """What hangs, by its name where it has one, and what of an answer has come."""
+        connection = self._connection
+        assert connection is not None
+        return reasons.overdue(connection.step, connection.awaited, limit, self._clock.time())
 
     def send_heartbeat(self) -> str:
         """Send a heartbeat; only what comes after it proves life."""
@@ -497,9 +498,10 @@ class Socket:
             OpenError: in words that are safe to show.
         """
         try:
-            return await self._opener(await link_request(self._endpoint, self.options), connection)
+            request = await link_request(self._endpoint, self.options)
+            return await self._opener(request, connection)
         except Exception as error:  # noqa: BLE001 (every failure to open is a reason in words)
-            raise reasons.in_words(error, self._endpoint, self._clock.time()) from None
+            raise reasons.in_words(error, connection.step, self._clock.time()) from None
 
     def opening_ended(self, error: OpenError | None) -> None:
         """The task that opens ended, with a link or without."""
@@ -683,6 +685,7 @@ class _Connection(LinkOwner):
 
     def __init__(self, socket: Socket) -> None:
         self.heard = False
+        self.step = reasons.Step("upgrade", socket.address)
         self.link: Link | None = None
         self.opening: asyncio.Task[None] | None = None
         self.awaited = Awaited()

@@ -13,7 +13,7 @@ from tui.apart import Awaited, apart
 from tui.channels import dial, values
 from tui.channels.clock import Clock
 from tui.channels.errors import OpenError
-from tui.channels.reasons import host_and_port, in_words
+from tui.channels.reasons import AnswerError, Step, host_and_port, in_words, overdue
 from tui.channels.trust import tls_context
 from tui.engine.service_reading import MOST_WORDS, Told, read_health
 from tui.settings.watch_values import EndpointOptions
@@ -126,37 +126,43 @@ class _Endpoint:
 
     async def _check(self, client: ModuleType) -> Checked:
         options = self.options
-        where = host_and_port(options.url)
+        step: Step | None = None
+
+        def at(reached: Step) -> None:
+            nonlocal step
+            step = reached
+
         awaited = Awaited()
         awaited.by_this_task()
-        asked = False
         try:
-            async with asyncio.timeout(options.timeout):
+            async with asyncio.timeout(options.timeout) as limit:
                 headers = await values.texts(options.headers, "headers")
                 tls = options.url.lower().startswith("https:")
                 context = await tls_context(options.ca_file) if tls else None
-                asked = True
+                at(Step("answer", host_and_port(options.url)))
                 fetched = await client.fetch(
                     options.url,
                     headers=headers,
                     context=context,
                     most=MOST_BODY,
+                    limit=limit,
+                    at=at,
                     look_up=self._checker.look_up,
                 )
         except OpenError as error:
             return _not_asked(str(error))
-        except OSError as error:
+        except (OSError, AnswerError) as error:
+            now = self._clock.time()
             if isinstance(error, TimeoutError) and error.errno is None:
-                words = awaited.words(options.timeout, "no answer")
-                return _failed(words) if asked else _not_asked(words)
-            return _failed(str(in_words(error, options.url, self._clock.time())))
-        except client.NoHTTPError as error:
-            return _failed(f"{where}: {error}")
+                if step is None:
+                    return _not_asked(awaited.words(options.timeout, "headers not read"))
+                return _failed(str(overdue(step, awaited, options.timeout, now)))
+            return _failed(str(in_words(error, step or Step("answer"), now)))
         told = read_health(
             fetched.code,
             fetched.body,
             self._clock.time(),
-            cut=fetched.cut,
+            unread=fetched.unread,
             url=options.url,
             location=fetched.location,
         )

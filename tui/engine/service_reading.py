@@ -240,14 +240,20 @@ def _service(name: Any, value: Any, now: float) -> Told | None:
 
 
 def read_health(
-    code: int, body: bytes, now: float, *, cut: bool = False, url: str = "", location: str | None = None
+    code: int,
+    body: bytes,
+    now: float,
+    *,
+    unread: str | None = None,
+    url: str = "",
+    location: str | None = None,
 ) -> Told:
     """The answer of a health endpoint.
 
     Args:
         code: the HTTP status.
         body: as it came, at most as much as the caller cares to keep.
-        cut: there was more of it.
+        unread: why that is not all of it, None where it is.
         url: where it was asked, against which ``location`` is read.
         location: the header of a redirect, which nobody follows.
     """
@@ -261,14 +267,14 @@ def read_health(
         words = f"HTTP {code}: {told.words}" if told.words else f"HTTP {code}"
         return msgspec.structs.replace(told, state="bad", words=_cut(words, MOST_WORDS))
     if value is msgspec.UNSET:
-        return _unread(body, cut)
+        return _unread(body, unread)
     return told if told.words else msgspec.structs.replace(told, state="good", words="answers, no status")
 
 
-def _unread(body: bytes, cut: bool) -> Told:
+def _unread(body: bytes, unread: str | None) -> Told:
     """What an answer says that is no JSON: that there is one, and perhaps a word."""
-    if cut:
-        return Told(state="good", words="answers, too long to be read")
+    if unread is not None:
+        return Told(state="good", words=f"answers, {unread}")
     text = body.decode("utf-8", "replace").strip()
     if text.startswith(("{", "[")):
         # It may say anything; to call it well would be a guess.
