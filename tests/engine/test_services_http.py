@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gzip
 import json
 import os
@@ -53,6 +54,12 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def answer(body: bytes = HEALTHY, code: str = "200 OK", *headers: str) -> bytes:
     lines = [f"HTTP/1.1 {code}", f"content-length: {len(body)}", "set-cookie: a=secret", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
+
+
+@functools.cache
+def bomb() -> bytes:
+    """50 MB in 50 KB; to make it takes half a second, in which no server answers."""
+    return gzip.compress(b" " * 50_000_000)
 
 
 class Server:
@@ -156,7 +163,7 @@ class Server:
                 write(b'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n20\r\n{"status": ')
                 writer.write_eof()
             case "/bomb":
-                write(answer(gzip.compress(b" " * 50_000_000), "200 OK", "content-encoding: gzip"))
+                write(answer(bomb(), "200 OK", "content-encoding: gzip"))
 
 
 @pytest.fixture
@@ -241,6 +248,7 @@ EXPECTED = {
 
 async def test_whatever_a_server_does_it_is_said_and_all_are_asked_again(server: Server) -> None:
     before = descriptors()
+    bomb()
     url = f"http://127.0.0.1:{server.port}"
     endpoints = [
         endpoint(path, f"{url}/{path}?key=secret", timeout=0.3 if path == "hangs" else 5.0)
@@ -248,7 +256,7 @@ async def test_whatever_a_server_does_it_is_said_and_all_are_asked_again(server:
     ]
     async with Checking(*endpoints) as heard:
         server.heard = heard
-        await eventually(lambda: all(len(heard.checked[path]) >= 2 for path in EXPECTED), "two of each")
+        await eventually(lambda: all(len(heard.checked[path]) >= 2 for path in EXPECTED), "two of each", 30)
     assert server.overtaken == []
     for path, (state, words, outcome) in EXPECTED.items():
         told, said = heard.checked[path][0]
