@@ -266,7 +266,7 @@ async def test_a_long_text_is_folded_and_copied_whole() -> None:
 
 @pytest.mark.parametrize(("opens", "kind"), [("escape", WatchList), ("a", AlertList)])
 async def test_rows_that_are_shown_anew_right_behind_a_key_do_not_take_the_cursor_back(
-    opens: str, kind: type[CursorList]
+    opens: str, kind: type[CursorList[Any]]
 ) -> None:
     engine = evening()
     app = OverlaySupervisorApp(engine)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from widgets.cursor_list import CursorList
@@ -62,17 +61,12 @@ class AlertPane(LineView, can_focus=True):
         self.set_lines(lines)
 
 
-class AlertList(CursorList):
+class AlertList(CursorList[AlertRow]):
     """The whole queue and what is held of its history, with a cursor."""
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._rows: tuple[AlertRow, ...] = ()
 
     def show(self, rows: Sequence[AlertRow], selected: Hashable) -> None:
         """Show ``rows`` with the cursor on the row of the key ``selected``."""
-        self._rows = tuple(rows)
-        self.show_keys([row.key for row in rows], selected)
+        self.show_rows(rows, [row.key for row in rows], selected)
         # What ends comes in above: stay where the cursor is.
         self.keep_in_view()
 
@@ -92,9 +86,9 @@ class AlertList(CursorList):
         height = self.size.height if self.is_on_screen else 0
         return height > 0 and self.scroll_offset.y + 2 * height >= len(self._rows)
 
-    def line_of(self, index: int, width: int, selected: bool) -> Line:
+    def line_of(self, row: AlertRow, width: int, selected: bool) -> Line:
         """One alert."""
-        return alert_line(self._rows[index], width, selected)
+        return alert_line(row, width, selected)
 
 
 def alert_heading(width: int) -> Line:
@@ -103,7 +97,6 @@ def alert_heading(width: int) -> Line:
     return (Span(f"{text}{fitted('STATE', _STATE)}WHO AND WHAT", "heading"),)
 
 
-@lru_cache(maxsize=8192)
 def alert_line(row: AlertRow, width: int, selected: bool) -> Line:
     """One row for a list of ``width`` columns."""
     kind = _type_width(width)
@@ -118,7 +111,6 @@ def alert_line(row: AlertRow, width: int, selected: bool) -> Line:
     )
 
 
-@lru_cache(maxsize=1024)
 def pane_line(row: AlertRow, width: int) -> Line:
     """One row for a pane of ``width`` columns."""
     wide = width >= _WIDE

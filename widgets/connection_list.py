@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from widgets.hour_strip import cells_for, strip_spans
 from widgets.lines import Line, Span, Tone
@@ -75,7 +74,6 @@ def heading_line(width: int) -> Line:
     return (Span(text, "heading"),)
 
 
-@lru_cache(maxsize=1024)
 def row_line(row: ConnectionRow, width: int, selected: bool) -> Line:
     """One row for a list of ``width`` columns; what seldom changes stands on the right."""
     name = fitted(displayable(row.name, 100), _name_width(width) - 1)

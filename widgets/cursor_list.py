@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from rich.style import Style
 from textual import events
@@ -11,12 +11,15 @@ from textual.message import Message
 
 from widgets.lines import Line, LineView
 
+Row = TypeVar("Row", bound=Hashable)
 
-class CursorList(LineView, can_focus=True):
+
+class CursorList(LineView, Generic[Row], can_focus=True):
     """Rows, each with a key of its own; whoever shows them says on which the cursor is.
 
     Keys of rows that stay must stay the same. A subclass lays its rows out in :meth:`line_of`, and says in
-    :meth:`is_heading` which of them the cursor passes over.
+    :meth:`is_heading` which of them the cursor passes over. A row that stayed equal is not laid out anew;
+    nothing is kept of those that are not shown any more, since rows with figures in them never come again.
     """
 
     FREE_COLUMNS = 1
@@ -36,19 +39,21 @@ class CursorList(LineView, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._rows: tuple[Row, ...] = ()
         self._keys: tuple[Hashable, ...] = ()
+        self._laid_out: dict[tuple[Row, int, bool], Line] = {}
         self._selected: Hashable = None
         self._places: dict[Hashable, int] = {}
         self.moved: Callable[[Hashable], None] | None = None
         """Called when the cursor was moved to another row by hand; at once, since a message would come behind
         the next key or the next rows, which would then mean another row."""
 
-    def line_of(self, index: int, width: int, selected: bool) -> Line:
-        """The row at ``index``, for a list of ``width`` columns."""
+    def line_of(self, row: Row, width: int, selected: bool) -> Line:
+        """A row, for a list of ``width`` columns."""
         raise NotImplementedError
 
-    def is_heading(self, index: int) -> bool:
-        """Whether the row at ``index`` stands over others, and the cursor is never on it."""
+    def is_heading(self, row: Row) -> bool:
+        """Whether a row stands over others, and the cursor is never on it."""
         return False
 
     @property
@@ -56,8 +61,9 @@ class CursorList(LineView, can_focus=True):
         """The index of the selected row; 0 when there is none."""
         return self._places.get(self._selected, 0)
 
-    def show_keys(self, keys: Sequence[Hashable], selected: Hashable) -> None:
-        """Show the rows of ``keys`` with the cursor on ``selected``."""
+    def show_rows(self, rows: Sequence[Row], keys: Sequence[Hashable], selected: Hashable) -> None:
+        """Show ``rows``, each with its key, and the cursor on the row of the key ``selected``."""
+        self._rows = tuple(rows)
         moved = selected != self._selected or len(keys) != len(self._keys)
         self._keys, self._selected = tuple(keys), selected
         self._places = {key: place for place, key in enumerate(self._keys)}
@@ -85,7 +91,7 @@ class CursorList(LineView, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """Select the row under the pointer; open it at the second click."""
         index = event.y + self.scroll_offset.y
-        if 0 <= index < len(self._keys) and not self.is_heading(index):
+        if 0 <= index < len(self._keys) and not self.is_heading(self._rows[index]):
             self._choose(index)
             if event.chain == 2:
                 self.post_message(self.Opened())
@@ -104,7 +110,7 @@ class CursorList(LineView, can_focus=True):
         down, up = range(index, len(self._keys)), range(index, -1, -1)
         for places in (down, up) if index >= self.cursor else (up, down):
             for place in places:
-                if not self.is_heading(place):
+                if not self.is_heading(self._rows[place]):
                     return place
         return index
 
@@ -112,7 +118,7 @@ class CursorList(LineView, can_focus=True):
         """Scroll so that the cursor is seen, with the heading that it stands right under."""
         top, height = self.scroll_offset.y, self.size.height
         first = self.cursor
-        if first and height > 1 and self.is_heading(first - 1):
+        if first and height > 1 and self.is_heading(self._rows[first - 1]):
             first -= 1
         if first < top:
             self.scroll_to(y=first, animate=False)
@@ -122,4 +128,10 @@ class CursorList(LineView, can_focus=True):
     def lay_out(self) -> None:
         """Lay the rows out; those that stayed the same are not painted again."""
         width, cursor = max(0, self.size.width - self.SPARE), self.cursor
-        self.set_lines([self.line_of(index, width, index == cursor) for index in range(len(self._keys))])
+        before, self._laid_out = self._laid_out, {}
+        lines: list[Line] = []
+        for index, row in enumerate(self._rows):
+            made_of = (row, width, index == cursor)
+            self._laid_out[made_of] = before.get(made_of) or self.line_of(*made_of)
+            lines.append(self._laid_out[made_of])
+        self.set_lines(lines)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from widgets.cursor_list import CursorList
@@ -28,25 +27,20 @@ class FrameRow(NamedTuple):
     tone: Tone = "plain"
 
 
-class FrameList(CursorList):
+class FrameList(CursorList[FrameRow]):
     """Follows the newest frame until the cursor is moved away from it."""
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._rows: tuple[FrameRow, ...] = ()
 
     def show(self, rows: Sequence[FrameRow], selected: int | None) -> None:
         """Show ``rows``, oldest first; without a selected one the cursor is on the newest."""
-        self._rows = tuple(rows)
         if selected is None and rows:
             selected = rows[-1].cursor
-        self.show_keys([row.cursor for row in rows], selected)
+        self.show_rows(rows, [row.cursor for row in rows], selected)
         # What is dropped at the top moves everything: stay where the cursor is.
         self.keep_in_view()
 
-    def line_of(self, index: int, width: int, selected: bool) -> Line:
+    def line_of(self, row: FrameRow, width: int, selected: bool) -> Line:
         """One frame."""
-        return frame_line(self._rows[index], width, selected)
+        return frame_line(row, width, selected)
 
 
 def frame_heading(width: int) -> Line:
@@ -57,7 +51,6 @@ def frame_heading(width: int) -> Line:
     return (Span(text + ("  PAYLOAD" if width > _FIXED + 12 else ""), "heading"),)
 
 
-@lru_cache(maxsize=4096)
 def frame_line(row: FrameRow, width: int, selected: bool) -> Line:
     """One frame for a list of ``width`` columns."""
     topic, event = _widths(width)

@@ -26,7 +26,7 @@ def cells_for(width: int) -> int:
     return 60 if width >= 168 else 30 if width >= 118 else 15
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def strip_spans(hour: str, cells: int) -> Line:
     """``hour`` as ``cells`` bars, the present on the right.
 

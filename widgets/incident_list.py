@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from widgets.cursor_list import CursorList
@@ -42,19 +41,15 @@ class _Between(NamedTuple):
 _RESOLVED = _Between(" RESOLVED  OPENED    LASTED")
 
 
-class IncidentList(CursorList):
+class IncidentList(CursorList[IncidentRow | _Between]):
     """Open ones first, under the heading above the list; the resolved ones under one of their own."""
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._rows: tuple[IncidentRow | _Between, ...] = ()
 
     def show(
         self, opened: Sequence[IncidentRow], resolved: Sequence[IncidentRow], selected: str | None
     ) -> None:
         """Show the rows with the cursor on ``selected``."""
-        self._rows = (*opened, *((_RESOLVED,) if resolved else ()), *resolved)
-        self.show_keys([row if isinstance(row, _Between) else row.key for row in self._rows], selected)
+        rows = (*opened, *((_RESOLVED,) if resolved else ()), *resolved)
+        self.show_rows(rows, [row if isinstance(row, _Between) else row.key for row in rows], selected)
         self.keep_in_view()
 
     @property
@@ -62,13 +57,12 @@ class IncidentList(CursorList):
         """The key of the row on which the cursor is; None when there is none."""
         return self._keys[self.cursor] if self._keys else None
 
-    def is_heading(self, index: int) -> bool:
+    def is_heading(self, row: IncidentRow | _Between) -> bool:
         """The row over the resolved ones."""
-        return isinstance(self._rows[index], _Between)
+        return isinstance(row, _Between)
 
-    def line_of(self, index: int, width: int, selected: bool) -> Line:
+    def line_of(self, row: IncidentRow | _Between, width: int, selected: bool) -> Line:
         """One incident."""
-        row = self._rows[index]
         if isinstance(row, _Between):
             return (Span(row.text, "heading"),)
         return incident_line(row, width, selected)
@@ -81,7 +75,6 @@ def incident_heading(width: int) -> Line:
     return (Span(text + (fitted("WHAT", _RULE) + "WORDS" if width >= _WIDE else "WHAT"), "heading"),)
 
 
-@lru_cache(maxsize=2048)
 def incident_line(row: IncidentRow, width: int, selected: bool) -> Line:
     """One row for a list of ``width`` columns."""
     rule, words = displayable(row.rule, 60), displayable(row.words, 300)

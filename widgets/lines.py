@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Literal, NamedTuple
 
 from rich.segment import Segment
@@ -163,16 +163,30 @@ class LineView(ScrollView, can_focus=False, inherit_bindings=False):
             return Strip.blank(width, base)
         mark = self.mark_of(index)
         segments = []
+        used = 0
         for text, tone in self._lines[index]:
             style = self.tone_style(tone)
-            segments.append(Segment(displayable(text, 4 * max(width, 1)), style + mark if mark else style))
-        strip = Strip(segments)
+            shown = displayable(text, 4 * max(width, 1))
+            segments.append(Segment(shown, style + mark if mark else style))
+            used += cell_width(shown)
         end = base + mark if mark else base
         room = min(width, self.size.width - self.FREE_COLUMNS)
-        if strip.cell_length > room > 1:
+        if used > room > 1:
             # What was cut must not look whole.
-            strip = Strip.join((strip.crop(0, room - 1), Strip([Segment(ELLIPSIS, end)])))
-        return strip.adjust_cell_length(width, end)
+            segments, used = [*_cut(segments, room - 1), Segment(ELLIPSIS, end)], room
+        # Measured and cut here: the toolkit would keep each of the last thousands of texts for it.
+        return Strip(segments, used).adjust_cell_length(width, end)
+
+
+def _cut(segments: Iterable[Segment], columns: int) -> Iterator[Segment]:
+    """The first ``columns`` of a line that is longer; a space stands for half a character."""
+    for text, style, _ in segments:
+        if cell_width(text) > columns:
+            kept = text[: _within(text, columns)]
+            yield Segment(kept + " " * (columns - cell_width(kept)), style)
+            return
+        yield Segment(text, style)
+        columns -= cell_width(text)
 
 
 def _changed_columns(before: Line, after: Line, width: int) -> int:

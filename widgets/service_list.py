@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from widgets.connection_list import Columns, columns_of
 from widgets.hour_strip import strip_spans
@@ -50,7 +49,6 @@ def service_heading(width: int) -> Line:
     return (Span(text, "heading"),)
 
 
-@lru_cache(maxsize=1024)
 def service_line(row: ServiceRow, width: int, selected: bool) -> Line:
     """One row for a list of ``width`` columns; its strip stands under those of the connections."""
     columns = columns_of(width)

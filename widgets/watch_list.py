@@ -28,15 +28,11 @@ class _Heading(NamedTuple):
 _HEADING = _Heading()
 
 
-class WatchList(CursorList):
+class WatchList(CursorList[ConnectionRow | ServiceRow | _Heading]):
     """Two groups. The first one's heading stands above the list, where it stays."""
 
     class Scrolled(Message):
         """Other rows are seen, and maybe of another group."""
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._rows: tuple[ConnectionRow | ServiceRow | _Heading, ...] = ()
 
     def show(
         self,
@@ -46,8 +42,8 @@ class WatchList(CursorList):
     ) -> None:
         """Show the rows with the cursor on ``selected``."""
         between = (_HEADING,) if links and reported else ()
-        self._rows = (*links, *between, *reported)
-        self.show_keys([_key_of(row) for row in self._rows], selected)
+        rows = (*links, *between, *reported)
+        self.show_rows(rows, [_key_of(row) for row in rows], selected)
 
     @property
     def heading(self) -> Callable[[int], Line]:
@@ -56,13 +52,12 @@ class WatchList(CursorList):
         row = self._rows[top] if top < len(self._rows) else None
         return service_heading if isinstance(row, ServiceRow) else heading_line
 
-    def is_heading(self, index: int) -> bool:
+    def is_heading(self, row: ConnectionRow | ServiceRow | _Heading) -> bool:
         """The row between the groups."""
-        return self._rows[index] is _HEADING
+        return row is _HEADING
 
-    def line_of(self, index: int, width: int, selected: bool) -> Line:
+    def line_of(self, row: ConnectionRow | ServiceRow | _Heading, width: int, selected: bool) -> Line:
         """One connection or service."""
-        row = self._rows[index]
         if isinstance(row, ConnectionRow):
             return row_line(row, width, selected)
         return service_line(row, width, selected) if isinstance(row, ServiceRow) else service_heading(width)

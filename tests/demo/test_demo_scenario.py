@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 from plain_client import eventually
@@ -25,6 +27,19 @@ async def test_connections_can_be_made_from_what_it_says(client):
                 assert frame[4]["status"] == "ok"
             assert settings["label"]
             assert settings["options"]["circuit_breaker_threshold"] == 3
+
+
+async def test_nothing_is_kept_of_connections_that_are_gone(client):
+    """A demonstration may run for weeks, and its staged faults cost it a link every second."""
+    async with Scenario(demo_hubs(seed=1), schedule=()) as scenario:
+        hub = scenario.hubs["saya"]
+        peer = await client(to=hub)
+        await peer.send("1", "1", "events:all", "phx_join", {})
+        await peer.until("phx_reply")
+        (connection,) = map(weakref.ref, hub.connections)
+        await peer.websocket.close()
+        await eventually(lambda: not hub.connections)
+        await eventually(lambda: gc.collect() >= 0 and connection() is None)
 
 
 async def test_a_round_goes_through_every_stage(client):

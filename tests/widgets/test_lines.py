@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from textual.app import App, ComposeResult
 
+from widgets.alert_list import AlertPane, AlertRow
 from widgets.connection_list import ConnectionRow, heading_line, row_line
 from widgets.facts import Fact, fact_lines
 from widgets.frame_list import FrameList, FrameRow, frame_line
 from widgets.hint_line import Hint, hints_line
 from widgets.lines import Line, LineView, Span
+from widgets.service_list import ServiceRow
 from widgets.status_bar import StatusBarValue, bar_text
 from widgets.untrusted import cell_width
 from widgets.watch_list import WatchList
@@ -152,3 +156,53 @@ def test_the_last_hint_is_never_cut() -> None:
     assert text_of(hints_line(hints, 80)).strip().endswith("help")
     assert text_of(hints_line(hints, 24)) == " r reconnect   ? help  "
     assert text_of(hints_line(hints, 10)) == " ? help  "
+
+
+@pytest.mark.parametrize("width", range(2, 14))
+async def test_a_line_that_is_cut_keeps_its_columns_whatever_is_cut_in_two(width: int) -> None:
+    app = LinesApp()
+    async with app.run_test(size=(width, 12)):
+        app.view.set_lines([(Span("ab日本"), Span("", "dim"), Span("c日", "good"), Span("defgh"))])
+        strip = app.view.render_line(0)
+        assert cell_width(strip.text) == strip.cell_length == width
+        assert strip.text.endswith("…") == (width < len("ab") + 4 + len("c") + 2 + len("defgh"))
+
+
+async def test_nothing_is_kept_of_rows_that_are_not_shown_any_more() -> None:
+    """In a list that runs for weeks each second brings figures that were never there before."""
+
+    class ListApp(App[None]):
+        def compose(self) -> ComposeResult:
+            yield WatchList()
+            yield AlertPane()
+
+    def paint(second: int) -> None:
+        figures, state = f"{second:x}", f"for {second:x} s"
+        links.show(
+            [replace(row(name), rate_in=figures) for name in "abcde"],
+            "a",
+            [ServiceRow(name, name, "●", state, "good") for name in "fgh"],
+        )
+        alerts.show([AlertRow(at, figures, "cheer", f"{state}, {'日本' * 60}") for at in range(5)])
+        for view in (links, alerts):
+            for y in range(view.size.height):
+                view.render_line(y)
+
+    app = ListApp()
+    async with app.run_test(size=(80, 24)):
+        links, alerts = app.query_one(WatchList), app.query_one(AlertPane)
+        for second in range(20):
+            paint(second)
+        gc.collect()
+        before = len(gc.get_objects())
+        tracemalloc.start()
+        try:
+            for second in range(20, 520):
+                paint(second)
+            gc.collect()
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert len(gc.get_objects()) - before < 300
+        # Of the last rows alone; of all of them it would be megabytes.
+        assert kept < 100_000

@@ -70,6 +70,8 @@ class Hub:
         ssl: a server-side context makes ``url`` start with ``wss://``.
         seed: makes the traffic, and the choices of presence refs, the same each time.
         shows_alerts: puts what viewers do into a queue of its own; off where somebody else shows it.
+        kept: how many upgrade requests and frames from clients are remembered. A frame holds its
+            connection, so for a hub that nobody asks afterwards this is 0.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Hub:
         ssl: tls.SSLContext | None = None,
         seed: int | None = None,
         shows_alerts: bool = True,
+        kept: int = 1000,
     ) -> None:
         self.host = host
         self.port = port
@@ -100,14 +103,14 @@ class Hub:
         self.presence = Presence(self, random.Random(seed))
         self.connects = 0
         """Upgrade requests seen, refused ones too."""
-        self.upgrades: deque[Upgrade] = deque(maxlen=1000)
-        """The last 1,000 of them: (path, query, headers)."""
+        self.upgrades: deque[Upgrade] = deque(maxlen=kept)
+        """The last ``kept`` of them: (path, query, headers)."""
         self.joins: Counter[str] = Counter()
         """Joins answered "ok", by topic."""
         self.join_attempts: Counter[str] = Counter()
         """Joins of a known topic, whatever became of them."""
-        self.received: deque[Received] = deque(maxlen=1000)
-        """The last 1,000 frames that clients sent."""
+        self.received: deque[Received] = deque(maxlen=kept)
+        """The last ``kept`` frames that clients sent."""
         self.transports: set[Transport] = set()
         """Every TCP connection, those that are not upgraded yet included."""
         self._live: dict[Connection, None] = {}

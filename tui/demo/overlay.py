@@ -22,8 +22,6 @@ HEARTBEAT = 5.0
 """Seconds between two heartbeats; one that is not answered by the next ends the connection."""
 OPEN_LIMIT = 5.0
 
-_MOST_SHOWN = 1000
-
 
 class Shown(NamedTuple):
     """One alert as it came on the page."""
@@ -41,16 +39,24 @@ class OverlayPage:
         url: the socket's URL as phoenix.js is given it; asked at each attempt.
         name: what the page is called in the hub's reports.
         shows_alerts: False for a page of another kind: it is there, but shows none and says nothing.
+        kept: how much of what was shown is remembered.
     """
 
-    def __init__(self, url: Callable[[], str], name: str = "takeover", *, shows_alerts: bool = True) -> None:
+    def __init__(
+        self,
+        url: Callable[[], str],
+        name: str = "takeover",
+        *,
+        shows_alerts: bool = True,
+        kept: int = 1000,
+    ) -> None:
         self.name = name
         self.joined = False
         self.showing: Shown | None = None
         """What is on the page now; None when nothing is, or when it is closed."""
-        self.shown: deque[Shown] = deque(maxlen=_MOST_SHOWN)
-        """Everything that was, the last 1,000; a growing alert once for each time that it came."""
-        self.clears: deque[float] = deque(maxlen=_MOST_SHOWN)
+        self.shown: deque[Shown] = deque(maxlen=kept)
+        """Everything that was, the last ``kept``; a growing alert once for each time that it came."""
+        self.clears: deque[float] = deque(maxlen=kept)
         """When the page was told to take everything off."""
         self._url = url
         self._shows_alerts = shows_alerts

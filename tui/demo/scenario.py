@@ -105,12 +105,13 @@ class Stage:
 
 def demo_hubs(seed: int | None = None) -> dict[str, Hub]:
     """The demonstration's two hosts by name, not started: one can fail while the other lives."""
-    main = Hub(seed=seed, idle_timeout=20.0, shows_alerts=False)
+
+    def hub(seed: int | None) -> Hub:
+        return Hub(seed=seed, idle_timeout=20.0, shows_alerts=False, kept=0)
+
+    main = hub(seed)
     main.show.chat_weight = CHAT_WEIGHT
-    return {
-        MAIN: main,
-        SECOND: Hub(seed=None if seed is None else seed + 1, idle_timeout=20.0, shows_alerts=False),
-    }
+    return {MAIN: main, SECOND: hub(None if seed is None else seed + 1)}
 
 
 class Scenario:
@@ -143,7 +144,7 @@ class Scenario:
         """May be set after the scenario was made, when there is something to command."""
         self.pace = pace
         url = self._url_of_main
-        self.pages = {name: OverlayPage(url, name, shows_alerts=name == ALERT_PAGE) for name in PAGES}
+        self.pages = {name: OverlayPage(url, name, shows_alerts=name == ALERT_PAGE, kept=0) for name in PAGES}
         """The overlay pages of the main hub, by name."""
         self._schedule = tuple(SCHEDULE if schedule is None else schedule)
         self._chance = chance

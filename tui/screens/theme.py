@@ -13,18 +13,15 @@ from widgets.cursor_list import CursorList
 from widgets.lines import Line, Span
 
 
-class _Themes(CursorList):
+class _Themes(CursorList[str]):
     """The names."""
 
     DEFAULT_CSS = """
     _Themes { dock: bottom; width: 100%; background: $panel; padding: 0 1; border-top: solid $primary; }
     """
 
-    def line_of(self, index: int, width: int, selected: bool) -> Line:
-        return (
-            Span("▸ " if selected else "  "),
-            Span(str(self._keys[index]), "strong" if selected else "plain"),
-        )
+    def line_of(self, row: str, width: int, selected: bool) -> Line:
+        return (Span("▸ " if selected else "  "), Span(row, "strong" if selected else "plain"))
 
 
 class ThemeScreen(ModalScreen[None]):
@@ -51,7 +48,7 @@ class ThemeScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Begin at the theme in force."""
-        self._list.show_keys(self._names, self._before)
+        self._list.show_rows(self._names, self._names, self._before)
         self._list.focus()
 
     def _cursor_moved(self, key: Hashable) -> None:
