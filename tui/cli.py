@@ -325,7 +325,7 @@ def _run(args: argparse.Namespace) -> int:
         return run_face(read_settings, _place(args), keys, record=args.record)
     except Unstartable as error:
         _say(f"overlay-supervisor: {error}")
-        return FAILED
+        return error.status
 
 
 def _keys(settings: Settings) -> Keymap:
@@ -435,7 +435,7 @@ def _demo(args: argparse.Namespace) -> int:
         )
     except Unstartable as error:
         _say(f"overlay-supervisor: {error}")
-        return FAILED
+        return error.status
 
 
 def _selftest(args: argparse.Namespace) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tui.private_files import open_private
+
 
 def write_new(folder: Path | None, name: str, content: bytes) -> Path:
     """Write a new file, private to its owner, and return where it is.
@@ -22,7 +24,7 @@ def write_new(folder: Path | None, name: str, content: bytes) -> Path:
     for number in range(1, 1000):
         path = folder / (name if number == 1 else f"{stem}-{number}{dot}{ending}")
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            descriptor = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         except FileExistsError:
             continue
         with os.fdopen(descriptor, "wb") as file:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import stat
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
+
+from tui.private_files import open_private, open_to_read
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +40,7 @@ def read(folder: Path) -> Remembered:
     """What was kept in ``folder``; nothing when there is no file or it cannot be used, which is logged."""
     path = folder / FILE_NAME
     try:
-        # What is no file, a pipe for instance, must not hold up the start.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ValueError("not a regular file")
+        with open(open_to_read(path), "rb") as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise ValueError(f"larger than {MAX_BYTES} bytes")
@@ -68,7 +65,7 @@ def write(folder: Path, remembered: Remembered) -> None:
     # A name of its own for each process: several faces may be attached to one engine.
     temporary = folder / f".{FILE_NAME}.{os.getpid()}"
     temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(msgspec.json.encode(Remembered(**cut)))

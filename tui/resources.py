@@ -18,6 +18,7 @@ from tui.control.protocol import ControlError
 from tui.control.server import ControlServer
 from tui.engine.api import CommandResult
 from tui.engine.supervisor import Supervisor
+from tui.private_files import NotOursError
 from tui.store.alert_store import FILE_NAME as ALERTS_FILE
 from tui.store.alert_store import AlertStore
 from tui.store.journal import Journal
@@ -47,7 +48,15 @@ class Place(NamedTuple):
 
 
 class Unstartable(Exception):  # noqa: N818 (what the run is)
-    """The run cannot begin; the message is for a person."""
+    """The run cannot begin; the message is for a person.
+
+    Args:
+        status: the exit status.
+    """
+
+    def __init__(self, message: str, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @contextlib.contextmanager
@@ -62,8 +71,11 @@ def state_lock(folder: Path) -> Iterator[None]:
         lock.acquire()
     except StateLockedError as error:
         raise Unstartable(str(error)) from None
+    except NotOursError as error:
+        what = lock.path if error.is_file else f"state folder {folder}"
+        raise Unstartable(f"{what} {error.strerror}; name another folder with --state", 2) from None
     except OSError as error:
-        if error.errno not in _BROKEN_DISK:
+        if error.errno not in _BROKEN_DISK and not _is_read_only(folder, error):
             raise Unstartable(f"state folder {folder}: {error.strerror}; name another with --state") from None
         # The connections matter more than what is kept of them; the screen says what is not.
         words = f"state folder {folder}: {error.strerror}; going on, and keeping nothing on disk"
@@ -72,6 +84,10 @@ def state_lock(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _is_read_only(folder: Path, error: OSError) -> bool:
+    return error.errno == errno.EACCES and folder.is_dir() and not os.access(folder, os.W_OK)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tui.private_files import open_private, private_folder
+
 LOCK_NAME = "engine.lock"
 
 
@@ -44,11 +46,12 @@ class StateLock:
 
         Raises:
             StateLockedError: another process, or another lock of this one, holds it.
+            NotOursError: the folder or the file is another's, or others can write it.
             OSError: the folder or the file cannot be used.
         """
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self.folder, may_be_link=True)
         while self._descriptor is None:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = open_private(self.path, os.O_RDWR | os.O_CREAT)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if not self._is_in_place(descriptor):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tui.control.text import printable
 from tui.formats import time_of_day
+from tui.private_files import open_to_read
 from tui.store.log_file import FILES
 
 
@@ -21,7 +22,8 @@ def tail(path: Path, count: int) -> list[str]:
     found: list[str] = []
     for number in range(FILES):
         try:
-            with open(f"{path}.{number}" if number else path, encoding="utf-8", errors="replace") as stream:
+            file = open_to_read(path.with_name(f"{path.name}.{number}") if number else path)
+            with open(file, encoding="utf-8", errors="replace") as stream:
                 found[:0] = deque(stream, maxlen=count - len(found))
         except FileNotFoundError:
             if number == 0:

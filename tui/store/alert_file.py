@@ -6,13 +6,14 @@ import errno
 import logging
 import os
 import sqlite3
-import stat
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+
+from tui.private_files import NotOursError, check_private, open_private, private_folder
 
 log = logging.getLogger(__name__)
 
@@ -402,19 +403,16 @@ def _prepare(path: Path, now: float) -> None:
 
     Never opens a file that SQLite may have open: to close it again would release SQLite's locks.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        found = os.stat(path)
-    except FileNotFoundError:
-        found = None
-    if found is not None and not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "not a regular file")
-    wal = stat_of(_names(path)[1])
-    if (found is None or not found.st_size) and wal is not None and wal[2]:
+    private_folder(path.parent, may_be_link=True)
+    # SQLite follows links.
+    for name in (*_names(path), path.with_name(path.name + "-journal")):
+        check_private(name)
+    found, wal = stat_of(path), stat_of(_names(path)[1])
+    if (found is None or not found[2]) and wal is not None and wal[2]:
         # SQLite would delete it.
         _keep_orphan(path, now)
     if found is None:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(open_private(path, os.O_RDWR | os.O_CREAT))
     for name in _names(path):
         try:
             if name.exists() and name.stat().st_mode & 0o077:
@@ -450,6 +448,8 @@ def _free_name(path: Path, kind: str, now: float) -> Path:
 
 def words_of(error: Exception, path: Path) -> str:
     """What is in the way, for a person."""
+    if isinstance(error, NotOursError):
+        return f"{path} {error.strerror}"
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     number = error.errno if isinstance(error, OSError) else 0
     if code == sqlite3.SQLITE_FULL or number in (errno.ENOSPC, errno.EDQUOT) or _is_full(code, path):

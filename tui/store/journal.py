@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from tui.private_files import open_private, open_to_read, private_folder
 from tui.store.writer import Writer
 
 FOLDER_NAME = "journal"
@@ -109,9 +110,9 @@ class DayFiles:
             self._prune()
 
     def _open(self, day: str) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        self._descriptor = os.open(self._folder / f"{day}.jsonl", flags, 0o600)
+        private_folder(self._folder)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        self._descriptor = open_private(self._folder / f"{day}.jsonl", flags)
         self._day = day
         self._prune()
 
@@ -246,7 +247,7 @@ def _is_start(entry: Entry) -> bool:
 
 
 def _entries(path: Path) -> Iterator[Entry]:
-    with path.open("rb") as lines:
+    with open(open_to_read(path), "rb") as lines:
         for line in lines:
             try:
                 yield _decode(line)
@@ -266,7 +267,7 @@ def last_moment(folder: Path) -> float | None:
         OSError: it cannot be read.
     """
     for path in sorted((folder / FOLDER_NAME).glob("*.jsonl"), reverse=True):
-        with path.open("rb") as file:
+        with open(open_to_read(path), "rb") as file:
             file.seek(max(0, path.stat().st_size - _END_BYTES))
             for line in reversed(file.read().splitlines()):
                 try:

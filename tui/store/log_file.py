@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from tui.private_files import open_private, private_folder
 from tui.store.writer import Writer
 
 FILE_NAME = "overlay-supervisor.log"
@@ -47,9 +48,8 @@ class RotatingFile:
         Raises:
             OSError: that cannot be done.
         """
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
-        self._descriptor = os.open(self._path, flags, 0o600)
+        private_folder(self._path.parent, may_be_link=True)
+        self._descriptor = open_private(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self._size = os.fstat(self._descriptor).st_size
 
     def write(self, data: bytes) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from tui.private_files import open_to_read
 from tui.store.recording import (
     FOLDER_NAME,
     HEADER_BYTES,
@@ -60,7 +61,7 @@ class RecordedFile:
             OSError: it cannot be read.
         """
         found = False
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_to_read(self.path)
         try:
             size = os.fstat(descriptor).st_size
             offset = self._indexed_to
@@ -258,7 +259,7 @@ class Recorded:
 
 
 def _read(path: Path, offset: int, length: int) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = open_to_read(path)
     try:
         return os.pread(descriptor, length, offset)
     finally:
@@ -267,7 +268,8 @@ def _read(path: Path, offset: int, length: int) -> bytes:
 
 def _paths(path: Path) -> list[Path]:
     if path.is_file():
-        return [path]
+        # What a person names may be a link.
+        return [path.resolve()]
     inner = path / FOLDER_NAME
     return sorted((inner if inner.is_dir() else path).glob(f"*{SUFFIX}"))
 

@@ -23,6 +23,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from tui.private_files import open_private, private_folder
+
 log = logging.getLogger(__name__)
 
 FOLDER_NAME = "recording"
@@ -209,14 +211,14 @@ class RecordingFiles:
         return beginning and (full or not 0 <= self._now() - self._opened_at < self._file_seconds)
 
     def _open(self) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self._folder)
         self._opened_at = self._now()
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
         # Never the file of an earlier run: its end may be torn.
         for number in range(1000):
             path = self._folder / f"{_name(self._opened_at + number / 1000)}{SUFFIX}"
             try:
-                self._descriptor = os.open(path, flags, 0o600)
+                self._descriptor = open_private(path, flags)
             except FileExistsError:
                 continue
             self._path, self._size = path, 0

@@ -1,0 +1,196 @@
+"""The state folder: whose it must be, what is opened in it, and what becomes of one that cannot be used."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tui.cli import main
+from tui.private_files import NotOursError, open_private, private_folder
+
+ARGUMENTS = ("run", "ws://127.0.0.1:9/socket", "--headless")
+STRANGER = 4711
+"""A user's and a group's number that nobody here has."""
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """One with a short path, as a Unix socket needs it, which every user can reach."""
+    made = Path(tempfile.mkdtemp(prefix="state-"))
+    made.chmod(0o755)
+    inner = made / "state"
+    inner.mkdir(mode=0o700)
+    yield inner
+    inner.chmod(0o700)
+    shutil.rmtree(made, ignore_errors=True)
+
+
+def start(folder: Path, *more: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tui.cli", *ARGUMENTS, "--state", str(folder), *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OVERLAY_SUPERVISOR_SOCKET": "", **environment},
+    )
+
+
+def refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a start says that ends at once with status 2, which is one line."""
+    assert main([*ARGUMENTS, "--state", str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1, said
+    return said
+
+
+def everybody(folder: Path) -> None:
+    folder.chmod(0o777)
+
+
+def sticky(folder: Path) -> None:
+    folder.chmod(0o1777)
+
+
+def another_group(folder: Path) -> None:
+    os.chown(folder, -1, STRANGER)
+    folder.chmod(0o770)
+
+
+def another_user(folder: Path) -> None:
+    os.chown(folder, STRANGER, -1)
+
+
+def a_link_of_another(folder: Path) -> None:
+    real = folder.rename(folder.with_name("real"))
+    folder.symlink_to(real)
+    os.chown(folder, STRANGER, -1, follow_symlinks=False)
+
+
+@AS_ROOT
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (everybody, "can be written by everybody (mode 0777)"),
+        (sticky, "can be written by everybody (mode 1777)"),
+        (another_group, f"can be written by group {STRANGER}, which is not ours alone (mode 0770)"),
+        (another_user, f"belongs to user {STRANGER}, and we are user 0"),
+        (a_link_of_another, f"is a link of user {STRANGER}"),
+    ],
+)
+def test_a_folder_in_which_others_can_put_things_ends_the_start(
+    folder: Path, spoil: Callable[[Path], None], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    victim = folder.with_name("victim")
+    victim.write_text("precious")
+    (folder / "engine.lock").symlink_to(victim)
+    spoil(folder)
+    said = refused(folder, capsys)
+    assert said.startswith(f"overlay-supervisor: state folder {folder} {words}")
+    assert victim.read_text() == "precious"
+
+
+@AS_ROOT
+def test_root_for_another_by_sudo_and_a_group_of_ones_own_may(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.chmod(0o770)
+    private_folder(folder)
+    os.chown(folder, STRANGER, STRANGER)
+    monkeypatch.setenv("SUDO_UID", str(STRANGER))
+    private_folder(folder)
+    monkeypatch.setenv("SUDO_UID", str(STRANGER + 1))
+    with pytest.raises(NotOursError, match="belongs to user"):
+        private_folder(folder)
+
+
+def link(path: Path, victim: Path) -> None:
+    path.symlink_to(victim)
+
+
+def hard_link(path: Path, victim: Path) -> None:
+    path.hardlink_to(victim)
+
+
+def pipe(path: Path, victim: Path) -> None:
+    os.mkfifo(path)
+
+
+def folder_of_that_name(path: Path, victim: Path) -> None:
+    path.mkdir()
+
+
+THINGS = (link, hard_link, pipe, folder_of_that_name)
+
+
+@pytest.mark.parametrize("thing", THINGS)
+def test_a_lock_that_is_something_else_ends_the_start_and_harms_nothing(
+    folder: Path, thing: Callable[[Path, Path], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    victim = folder.with_name("victim")
+    victim.write_text("precious")
+    thing(folder / "engine.lock", victim)
+    said = refused(folder, capsys)
+    assert said.startswith(f"overlay-supervisor: {folder / 'engine.lock'} ")
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("thing", THINGS)
+def test_whatever_lies_where_the_files_should_be_nothing_else_is_written_and_the_run_goes_on(
+    folder: Path, thing: Callable[[Path, Path], None]
+) -> None:
+    victims = []
+
+    def put(name: str) -> None:
+        victims.append(folder.with_name(f"victim-{name.replace('/', '-')}"))
+        victims[-1].write_text("precious")
+        (folder / name).parent.mkdir(mode=0o700, exist_ok=True)
+        thing(folder / name, victims[-1])
+
+    for name in ("overlay-supervisor.log", "alerts.sqlite", "face.json"):
+        put(name)
+    for days in range(2):
+        put(f"journal/{time.strftime('%Y-%m-%d', time.gmtime(time.time() + days * 86_400))}.jsonl")
+    settings = folder.with_name("config.toml")
+    settings.write_text(
+        '[connections.hub]\nurl = "ws://127.0.0.1:9/socket"\n[connections.hub.topics."events:all"]\n'
+        '[[alerts.sources]]\nconnection = "hub"\ntopic = "events:all"\n'
+    )
+    process = start(folder, "--config", str(settings), "--record", "--report-interval", "0.2")
+    limit = threading.Timer(30, process.kill)
+    limit.start()
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        while '"metrics"' not in process.stdout.readline():
+            assert process.poll() is None
+        process.terminate()
+        _, said = process.communicate(timeout=20)
+    finally:
+        limit.cancel()
+        process.kill()
+    assert process.returncode == 0, said
+    assert "no log file, going on without" in said
+    assert [victim.read_text() for victim in victims] == ["precious"] * len(victims)
+
+
+def test_a_journal_or_recording_that_is_a_link_to_another_folder_is_not_entered(folder: Path) -> None:
+    elsewhere = folder.with_name("elsewhere")
+    elsewhere.mkdir()
+    (folder / "journal").symlink_to(elsewhere)
+    with pytest.raises(NotOursError, match="is a link"):
+        private_folder(folder / "journal")
+
+
+def test_a_device_is_no_file_of_ours(folder: Path) -> None:
+    with pytest.raises(NotOursError, match="not a regular file"):
+        open_private(Path("/dev/null"), os.O_WRONLY)
