@@ -15,7 +15,7 @@ from tui.alerts.alert import MOST_ITEM, MOST_ITEMS, Alert
 from tui.alerts.options import DeliveryOptions
 from tui.alerts.templates import Template, field
 from tui.alerts.view import Clears
-from tui.channels import Channel, ChannelsError, NotConnectedError
+from tui.channels import Channel, ChannelsError, DecodeError, NotConnectedError
 from tui.channels.errors import ChannelClosed, PushDropped, ReplyTimeout
 
 _NAME = re.compile(r"\{([A-Za-z_]\w*(?:\.\w+)*)\}", re.ASCII)
@@ -250,7 +250,7 @@ class Delivery:
         if channel is None or not channel.can_push:
             return Sent("not sent", self.absent() or "not joined"), None
         try:
-            response = await channel.push(event, payload, timeout=self.options.timeout)
+            reply = await channel.push(event, payload, timeout=self.options.timeout).reply()
         except NotConnectedError as error:
             return Sent("uncertain", str(error)), None
         except (ChannelClosed, PushDropped) as error:
@@ -262,7 +262,11 @@ class Delivery:
         except (TypeError, ValueError, RecursionError) as error:
             # A template that makes nothing that JSON can say.
             return Sent("refused", f"the payload cannot be sent: {error}"), None
-        return Sent("delivered"), response
+        try:
+            return Sent("delivered"), reply.decode(Any, channel.socket.options.max_report_size)
+        except DecodeError as error:
+            channel.socket.payload_undecodable(channel.topic, "phx_reply", error)
+            return Sent("delivered"), None
 
     def acknowledged(self, payload: Any) -> str | None:
         """The id that an overlay acknowledges with ``payload``; None when it names none."""

@@ -22,16 +22,16 @@ from tui.channels.errors import (
     PushDropped,
     ReplyError,
     ReplyTimeout,
-    describe,
 )
 from tui.channels.handlers import Handler, Handlers, Ledger
 from tui.channels.options import Options
-from tui.channels.push import Awaiting, Push
+from tui.channels.push import Awaiting, Push, Response, undecodable
 from tui.channels.wire import DecodeError, Message, decode_reply
 
 ChannelState = Literal["closed", "errored", "joined", "joining", "leaving"]
 
 _encode = msgspec.json.Encoder().encode
+_LAST_KEPT = 1000
 _LIFECYCLE = frozenset(("phx_close", "phx_error"))
 
 
@@ -112,7 +112,13 @@ class Channel:
         """Messages of the server's own, replies not counted."""
         self.dropped_pushes = 0
         """Pushes dropped from the full buffer."""
-        self.last_message: Message | None = None
+        self.last_event: str | None = None
+        """Of the last of them; at most 1,000 characters."""
+        self.last_head = b""
+        """The beginning of its payload, at most 1,000 bytes."""
+        self.last_size = 0
+        """Bytes of its payload."""
+        self.last_is_binary = False
 
         self._handlers = Handlers(
             topic, socket.options.handler_queue, socket.options.handler_queue_bytes, socket
@@ -125,7 +131,7 @@ class Channel:
         self._joined_at = 0.0
         self._rejoin_at: float | None = None
         self._closes_due = 0
-        self._answers: list[Answer[Any]] = []
+        self._answers: list[Response] = []
         self._leave_answers: list[Answer[None]] = []
         self._leave_timer: asyncio.TimerHandle | None = None
         self._buffer: deque[Push] = deque()
@@ -167,7 +173,7 @@ class Channel:
         """Remove every handler of ``event``, or ``handler`` alone."""
         self._handlers.off(event, handler)
 
-    def join(self, timeout: float | None = None) -> Answer[Any]:
+    def join(self, timeout: float | None = None) -> Response:
         """Join, and stay joined from now on. Await it for the first answer's response.
 
         Args:
@@ -182,7 +188,7 @@ class Channel:
         """
         if self.state not in ("closed", "leaving"):
             raise RuntimeError(f"join of {self.topic} was asked for already; a channel joins once")
-        answer: Answer[Any] = Answer()
+        answer = Response(f"join of {self.topic}")
         limit = self.socket.options.join_timeout if timeout is None else timeout
         self._join_timeout = limit
         timer = asyncio.get_running_loop().call_later(
@@ -358,17 +364,17 @@ class Channel:
             reply = decode_reply(message)
         except DecodeError as error:
             self.socket.payload_undecodable(self.topic, "phx_reply", error)
-            if not current:
-                return
-            self._join_failed("the answer to the join does not decode", ChannelsError(str(error)))
+            if current:
+                failed = undecodable(f"join of {self.topic}", error)
+                self._join_failed("the answer to the join does not decode", failed)
             return
         if not current:
             if reply.status == "ok":
                 self._expect_close()
             return
         if reply.status != "ok":
-            refused = ReplyError(f"join of {self.topic}", reply.status, reply.response)
-            self._join_failed(f"join refused: {describe(reply.response)}", refused, reply.response)
+            refused = ReplyError(f"join of {self.topic}", reply)
+            self._join_failed(f"join refused: {refused.words}", refused, reply.raw, reply.binary)
             return
         self.state = "joined"
         self.reason = None
@@ -377,9 +383,9 @@ class Channel:
         self._join_sent_at = None
         answers, self._answers = self._answers, []
         for answer in answers:
-            answer.succeed(reply.response)
+            answer.succeed(reply)
         self.flush()
-        self._tell("phx_join", reply.response)
+        self._tell("phx_join", reply.raw, reply.binary)
 
     def _expect_close(self) -> None:
         # Version 1 has no join_ref, and its phx_close no ref: the one that ends an earlier join, which
@@ -387,13 +393,15 @@ class Channel:
         if self.socket.options.protocol_version == 1 and self.socket.is_open:
             self._closes_due += 1
 
-    def _join_failed(self, words: str, error: ChannelsError, response: Any = None) -> None:
+    def _join_failed(
+        self, words: str, error: ChannelsError, raw: bytes | None = None, binary: bool = False
+    ) -> None:
         answers, self._answers = self._answers, []
         for answer in answers:
             answer.fail(error)
-        self._errored(words, {"reason": words} if response is None else response)
+        self._errored(words, _encode({"reason": words}) if raw is None else raw, binary)
 
-    def _errored(self, words: str, payload: Any) -> None:
+    def _errored(self, words: str, raw: bytes, binary: bool = False) -> None:
         """Not joined any more, or not yet: join again after a back-off."""
         now = self.socket.now()
         if self.state == "joined" and now >= self._joined_at + self.socket.options.stable_after:
@@ -407,16 +415,14 @@ class Channel:
         self._join_sent_at = None
         self._rejoin_at = now + self._back_off.delay(self._failures)
         self.socket.wake()
-        self._tell("phx_error", payload)
+        self._tell("phx_error", raw, binary)
 
     def lost_by_server(self, words: str) -> None:
         """The server does not know this channel any more."""
         if self.state == "joined":
-            self._errored(words, {"reason": words})
+            self._errored(words, _encode({"reason": words}))
 
-    def _tell(self, event: str, payload: Any) -> None:
-        binary = isinstance(payload, bytes)
-        raw = payload if binary else _encode(payload)
+    def _tell(self, event: str, raw: bytes, binary: bool = False) -> None:
         self._handlers.dispatch(Message(self._join_ref, None, self.topic, event, raw, binary))
 
     def _send_leave(self) -> str:
@@ -434,15 +440,15 @@ class Channel:
     def left(self) -> None:
         """The leave was answered, or does not matter any more."""
         if self.state != "closed":
-            self._close("left", {"reason": "left"})
+            self._close("left", _encode({"reason": "left"}))
 
     def replaced_by(self, other: Channel) -> None:
         """Another channel joins this topic; the server shuts this one down by itself."""
         if self.state == "joined":
             other._expect_close()
-        self._close("replaced by another channel on the same topic", {"reason": "replaced"})
+        self._close("replaced by another channel on the same topic", _encode({"reason": "replaced"}))
 
-    def _close(self, words: str, payload: Any) -> None:
+    def _close(self, words: str, raw: bytes, binary: bool = False) -> None:
         self.state = "closed"
         self.reason = words
         self._rejoin_at = self._join_sent_at = None
@@ -459,7 +465,7 @@ class Channel:
         leave_answers, self._leave_answers = self._leave_answers, []
         for leave_answer in leave_answers:
             leave_answer.succeed(None)
-        self._tell("phx_close", payload)
+        self._tell("phx_close", raw, binary)
 
     # What the socket reports
 
@@ -485,7 +491,7 @@ class Channel:
             self.reason = "not connected"
             self._join_sent_at = None
             if was_member:
-                self._tell("phx_error", {"source": "transport", "reason": words})
+                self._tell("phx_error", _encode({"source": "transport", "reason": words}))
 
     def step(self, now: float) -> float | None:
         """Time out a join or join again if that is due; returns when to ask again."""
@@ -516,12 +522,17 @@ class Channel:
                 return
             if event == "phx_close":
                 was_leaving = self.state == "leaving"
-                self._close("left" if was_leaving else "closed by the server", message.payload_or_none())
+                words = "left" if was_leaving else "closed by the server"
+                self._close(words, message.raw, message.binary)
             elif self.state in ("joined", "joining"):
                 self._crashed(message)
             return
         self.received += 1
-        self.last_message = message
+        raw = message.raw
+        self.last_size = len(raw)
+        self.last_head = raw[:_LAST_KEPT]
+        self.last_event = event[:_LAST_KEPT]
+        self.last_is_binary = message.binary
         self._handlers.dispatch(message)
 
     def _is_about_this_join(self, message: Message) -> bool:
@@ -535,11 +546,10 @@ class Channel:
         return self.state in ("joined", "leaving")
 
     def _crashed(self, message: Message) -> None:
-        payload = message.payload_or_none()
         words = "the channel crashed on the server"
         error = NotConnectedError(f"{self.topic}: {words}; pushes under way may or may not have arrived")
         self.socket.fail_pushes(self, error)
-        self._errored(words, payload)
+        self._errored(words, message.raw, message.binary)
 
     def stop(self) -> asyncio.Task[None] | None:
         """End whoever waits for a push or a join, and the handlers' task; returns what to await."""

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from tui.channels.wire import DecodeError, Reply
+
+_MOST_STATUS = 100
+_MOST_DESCRIBED = 64 * 1024
+"""Bytes of a response that is decoded for its words; of a larger one they are its beginning."""
+
 
 class ChannelsError(Exception):
     """The root of everything that the client raises for what a server or a network did."""
@@ -17,14 +23,24 @@ class ReplyError(ChannelsError):
     """The server answered a join, a push or a leave with a status other than ``ok``.
 
     Attributes:
-        status: the status as the server sent it, ``"error"`` as a rule.
-        response: the response, any JSON value or bytes.
+        status: the status as the server sent it, ``"error"`` as a rule; at most 100 characters.
+        words: the response in words.
     """
 
-    def __init__(self, what: str, status: str, response: Any) -> None:
-        super().__init__(f"{what}: {status}: {describe(response)}")
-        self.status = status
-        self.response = response
+    def __init__(self, what: str, reply: Reply) -> None:
+        self.status = reply.status[:_MOST_STATUS]
+        self.words = words_of(reply)
+        super().__init__(f"{what}: {self.status}: {self.words}")
+        self._reply = reply
+
+    @property
+    def response(self) -> Any:
+        """The response, any JSON value or bytes.
+
+        Raises:
+            DecodeError: it does not decode.
+        """
+        return self._reply.response
 
 
 class ReplyTimeout(ChannelsError, TimeoutError):  # noqa: N818 (a TimeoutError by name and by nature)
@@ -51,6 +67,17 @@ class OpenError(ChannelsError):
         super().__init__(message)
         self.refusal = refusal
         self.retry_after = retry_after
+
+
+def words_of(reply: Reply) -> str:
+    """A reply's response in words, whatever its size."""
+    if not reply.binary and len(reply.raw) <= _MOST_DESCRIBED:
+        try:
+            return describe(reply.response)
+        except DecodeError as error:
+            return f"a response that does not decode: {error}"
+    head = reply.raw[:1000]
+    return describe(head if reply.binary else head.decode(errors="replace"))
 
 
 def describe(response: Any, limit: int = 200) -> str:

@@ -105,6 +105,10 @@ class Options:
     max_message_size: int = 16 * 1024 * 1024
     """Bytes; a larger message closes the connection with code 1009."""
 
+    max_report_size: int = 1024 * 1024
+    """Bytes of what the supervisor alone reads: viewer events, telemetry, queue states, reports, and
+    answers to what it pushes. What is larger is counted and not read."""
+
     ca_file: str | None = None
     """A PEM file of certificate authorities to trust instead of the system's."""
 
@@ -179,6 +183,7 @@ _COUNTS = (
     "handler_queue",
     "handler_queue_bytes",
     "max_message_size",
+    "max_report_size",
 )
 
 OPTION_NAMES = tuple(option.name for option in fields(Options))

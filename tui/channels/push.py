@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import types
 from collections.abc import Generator
 from typing import Any, Protocol
 
+import msgspec
+
 from tui.channels.answer import Answer
 from tui.channels.errors import ChannelClosed, ChannelsError, NotConnectedError, ReplyError, ReplyTimeout
-from tui.channels.wire import DecodeError, Message, decode_reply
+from tui.channels.wire import DecodeError, Message, Reply, decode_reply
+
+_UNMATCHED = "unmatched topic"
 
 
 class Awaiting(Protocol):
@@ -33,7 +38,39 @@ class Pusher(Protocol):
     def lost_by_server(self, words: str) -> None: ...
 
 
-class Push(Answer[Any]):
+class Response(Answer[Any]):
+    """What a server answers; await it for the response, which is decoded then, or ``reply()`` for both."""
+
+    __slots__ = ("what",)
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+        """What is answered, in words, for errors."""
+
+    def _wait(self) -> Generator[object, None, Reply]:
+        reply: Reply = yield from super().__await__()
+        return reply
+
+    @types.coroutine
+    def reply(self) -> Generator[object, None, Reply]:
+        """The reply as it came: for whoever does not want the response built, whatever its size."""
+        return (yield from self._wait())
+
+    def __await__(self) -> Generator[object, None, Any]:
+        reply = yield from self._wait()
+        try:
+            return reply.response
+        except DecodeError as error:
+            raise undecodable(self.what, error) from None
+
+
+def undecodable(what: str, error: DecodeError) -> ReplyError:
+    """The error for an answer that cannot be read."""
+    return ReplyError(what, Reply("undecodable", msgspec.json.encode(str(error))))
+
+
+class Push(Response):
     """A push under way; await it for the response.
 
     Raises, where it is awaited:
@@ -47,7 +84,7 @@ class Push(Answer[Any]):
     __slots__ = ("_ref", "_timer", "channel", "deadline", "event", "payload")
 
     def __init__(self, channel: Pusher, event: str, payload: Any, timeout: float) -> None:
-        super().__init__()
+        super().__init__(f"push of {event} on {channel.topic}")
         self.channel = channel
         self._ref: str | None = None
         self.event = event
@@ -55,11 +92,6 @@ class Push(Answer[Any]):
         # The timer stands still while the machine sleeps, this does not.
         self.deadline = channel.now() + timeout
         self._timer = asyncio.get_running_loop().call_later(timeout, self._time_out, timeout)
-
-    @property
-    def what(self) -> str:
-        """The push in words, for errors."""
-        return f"push of {self.event} on {self.channel.topic}"
 
     def sent(self, ref: str) -> None:
         """It went out under ``ref``."""
@@ -71,15 +103,16 @@ class Push(Answer[Any]):
         try:
             reply = decode_reply(message)
         except DecodeError as error:
-            self.fail(ReplyError(self.what, "undecodable", str(error)))
+            self.fail(undecodable(self.what, error))
             return
         if reply.status == "ok":
-            self.succeed(reply.response)
+            self.succeed(reply)
             return
-        self.fail(ReplyError(self.what, reply.status, reply.response))
+        refused = ReplyError(self.what, reply)
+        self.fail(refused)
         # Phoenix says so of a topic that it has not joined: the server lost the channel.
-        if message.join_ref is None and reply.response == {"reason": "unmatched topic"}:
-            self.channel.lost_by_server("unmatched topic")
+        if message.join_ref is None and refused.words == _UNMATCHED:
+            self.channel.lost_by_server(_UNMATCHED)
 
     def connection_lost(self, words: str) -> None:
         """The connection went while the reply was awaited."""
@@ -96,9 +129,9 @@ class Push(Answer[Any]):
         self.channel.withdraw(self)
         self.end(ReplyTimeout(f"{self.what}: no answer within {timeout:g} s"))
 
-    def __await__(self) -> Generator[object, None, Any]:
+    def _wait(self) -> Generator[object, None, Reply]:
         try:
-            return (yield from super().__await__())
+            return (yield from super()._wait())
         except asyncio.CancelledError:
             # Nobody wants it any more: if it was not sent yet, it will not be.
             self.channel.withdraw(self)

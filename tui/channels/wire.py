@@ -59,15 +59,16 @@ class Message(msgspec.Struct, gc=False, eq=False):
             self._payload = payload
         return payload
 
-    def decode(self, kind: Any) -> Any:
-        """The payload as ``kind``, any type that msgspec validates.
+    def decode(self, kind: Any, most: int | None = None) -> Any:
+        """The payload as ``kind``, any type that msgspec validates. Decoded each time.
+
+        Args:
+            most: bytes of a payload that is decoded.
 
         Raises:
-            DecodeError: it does not decode, or has another shape.
+            DecodeError: it does not decode, has another shape, or is larger than ``most``.
         """
-        if self.binary:
-            raise DecodeError("a binary payload holds no JSON")
-        return _decode(msgspec.json.Decoder(kind).decode, self.raw)
+        return _as(kind, self.raw, self.binary, most)
 
     def payload_or_none(self) -> Any:
         """The payload, None when it does not decode."""
@@ -83,10 +84,33 @@ class Message(msgspec.Struct, gc=False, eq=False):
 
 
 class Reply(msgspec.Struct, gc=False):
-    """The payload of a ``phx_reply``: a status (``ok``, ``error``, or the server's own) and a response."""
+    """The payload of a ``phx_reply``: a status (``ok``, ``error``, or the server's own) and a response.
+
+    Attributes:
+        raw: the undecoded response, JSON text; of a binary reply its bytes.
+    """
 
     status: str
-    response: Any = None
+    raw: bytes
+    binary: bool = False
+
+    @property
+    def response(self) -> Any:
+        """The response: a JSON value, or the bytes of a binary reply. Decoded each time.
+
+        Raises:
+            DecodeError: the response does not decode.
+        """
+        return self.raw if self.binary else _decode(_decode_any, self.raw)
+
+    def decode(self, kind: Any, most: int | None = None) -> Any:
+        """The response, as :meth:`Message.decode` does."""
+        return _as(kind, self.raw, self.binary, most)
+
+
+class _ReplyPayload(msgspec.Struct, gc=False):
+    status: str
+    response: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _ArrayFrame(msgspec.Struct, array_like=True, gc=False):
@@ -106,7 +130,7 @@ class _ObjectFrame(msgspec.Struct, gc=False):
 
 _decode_array = msgspec.json.Decoder(_ArrayFrame).decode
 _decode_object = msgspec.json.Decoder(_ObjectFrame).decode
-_decode_reply = msgspec.json.Decoder(Reply).decode
+_decode_reply = msgspec.json.Decoder(_ReplyPayload).decode
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -119,6 +143,14 @@ _MOST_REF = 255
 _LARGE = 16 * 1024
 """Bytes of a frame from which its header is worth a search, though it never comes again."""
 _END_OF_ARRAY = ord("]")
+
+
+def _as(kind: Any, raw: bytes, binary: bool, most: int | None) -> Any:
+    if binary:
+        raise DecodeError("a binary payload holds no JSON")
+    if most is not None and len(raw) > most:
+        raise DecodeError(f"larger than the {most} bytes that are read")
+    return _decode(msgspec.json.Decoder(kind).decode, raw)
 
 
 def _decode(decode: Callable[[bytes], Any], raw: bytes) -> Any:
@@ -291,9 +323,9 @@ def decode_reply(message: Message) -> Reply:
     if message.binary:
         if message.status is None:
             raise DecodeError("a reply without a status")
-        return Reply(message.status, message.raw)
-    reply: Reply = _decode(_decode_reply, message.raw)
-    return reply
+        return Reply(message.status, message.raw, True)
+    reply = _decode(_decode_reply, message.raw)
+    return Reply(reply.status, bytes(reply.response))
 
 
 def encode_text(

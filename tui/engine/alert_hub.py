@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
 
 from tui.alerts.delivery import Delivery
 from tui.alerts.options import DeliveryOptions
@@ -12,6 +15,8 @@ from tui.channels.clock import Clock
 from tui.engine.alert_sources import Connections, Wanted, on
 from tui.engine.alert_values import OverlayPage
 from tui.engine.changes import ChangeLog
+
+T = TypeVar("T")
 
 REPORT_EVENT = "telemetry_update"
 """The event in which a hub tells of its overlay pages."""
@@ -22,6 +27,34 @@ PAGES_KNOWN_FOR = 60.0
 
 _MOST_PAGES = 100
 _MOST_NAME = 100
+_MOST_ITEMS = 1_000
+"""Of a hub's queue, that are looked at; those beyond count as another's."""
+
+
+class _Report(msgspec.Struct, gc=False):
+    overlays: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Page(msgspec.Struct, gc=False):
+    name: str
+    connected: Any = None
+
+
+class _Queue(msgspec.Struct, gc=False):
+    queue: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Named(msgspec.Struct, gc=False):
+    id: str
+
+
+class _Item(msgspec.Struct, gc=False):
+    data: _Named
+
+
+_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_page = msgspec.json.Decoder(_Page).decode
+_item = msgspec.json.Decoder(_Item).decode
 
 
 class OverlayHub:
@@ -58,7 +91,7 @@ class OverlayHub:
         self._delivery: Delivery | None = None
         self._address: str | None = None
         self._knows_ours = knows_ours
-        self._told_early: Message | None = None
+        self._told_early: bytes | None = None
         self._foreign = 0
         self.pages: tuple[OverlayPage, ...] = ()
         """As of its last report."""
@@ -73,7 +106,7 @@ class OverlayHub:
         self._knows_ours = True
         early, self._told_early = self._told_early, None
         if early is not None:
-            self._queue_told(early)
+            self._count(early)
 
     def wanted(self, delivery: Delivery | None) -> Wanted:
         """What is to be listened to for a delivery, which is the present one from now on."""
@@ -91,12 +124,14 @@ class OverlayHub:
                 continue
             for each in connection.channels:
                 place = (f"hub: {connection.name}", each.channel.topic)
-                wanted[(*place, REPORT_EVENT)] = on(each.channel, REPORT_EVENT, self._reported)
-                wanted[(*place, QUEUE_EVENT)] = on(each.channel, QUEUE_EVENT, self._queue_told)
+                most = connection.socket.options.max_report_size
+                for event, told in ((REPORT_EVENT, self._reported), (QUEUE_EVENT, self._queue_told)):
+                    wanted[(*place, event)] = on(each.channel, event, partial(told, most))
         options = delivery.options
         if options.acknowledged_by is not None and (channel := delivery.channel) is not None:
             key = ("acknowledged", options.topic, options.acknowledged_by)
-            wanted[key] = on(channel, options.acknowledged_by, self._acknowledged)
+            most = target.socket.options.max_report_size
+            wanted[key] = on(channel, options.acknowledged_by, partial(self._acknowledged, most))
         return wanted
 
     def without_page(self, options: DeliveryOptions) -> str | None:
@@ -107,23 +142,30 @@ class OverlayHub:
         known = [page.connected for page in self.pages if page.reported_at >= since and _shows(page, options)]
         return "no overlay page is connected" if known and not any(known) else None
 
-    def _acknowledged(self, message: Message) -> None:
-        number = None if self._delivery is None else self._delivery.acknowledged(message.payload)
+    # What does not decode, or is larger than what is read, the channel counts.
+
+    def _acknowledged(self, most: int, message: Message) -> None:
+        payload = message.decode(Any, most)
+        number = None if self._delivery is None else self._delivery.acknowledged(payload)
         if number is not None:
             self._acknowledged_id(number)
 
-    def _reported(self, message: Message) -> None:
-        pages = overlay_pages(message.payload, self._clock.time())
+    def _reported(self, most: int, message: Message) -> None:
+        pages = overlay_pages(bytes(message.decode(_Report, most).overlays), self._clock.time())
         if self._delivery is not None and (pages or self.pages):
             self.pages = pages
             options = self._delivery.options
             self._reported_pages(any(page.connected and _shows(page, options) for page in pages))
 
-    def _queue_told(self, message: Message) -> None:
-        if not self._knows_ours:
-            self._told_early = message
-            return
-        foreign = items_of_another(message.payload_or_none(), self._is_ours)
+    def _queue_told(self, most: int, message: Message) -> None:
+        queue = bytes(message.decode(_Queue, most).queue)
+        if self._knows_ours:
+            self._count(queue)
+        else:
+            self._told_early = queue
+
+    def _count(self, queue: bytes) -> None:
+        foreign = items_of_another(queue, self._is_ours)
         if bool(foreign) != bool(self._foreign):
             words = (
                 f"the hub runs a queue of its own: {foreign} of its items are not from here and may stand "
@@ -140,28 +182,31 @@ def _shows(page: OverlayPage, options: DeliveryOptions) -> bool:
     return not options.overlays or page.name in options.overlays
 
 
-def overlay_pages(payload: Any, now: float) -> tuple[OverlayPage, ...]:
-    """The overlay pages that a hub's report names; what is not of that shape is left out."""
-    listed = payload.get("overlays") if isinstance(payload, Mapping) else None
-    if not isinstance(listed, Sequence) or isinstance(listed, str):
-        return ()
+def overlay_pages(listed: bytes, now: float) -> tuple[OverlayPage, ...]:
+    """The overlay pages of a hub's report, from its list of them as JSON; what is not of that shape is left
+    out."""
     pages = []
-    for page in listed[:_MOST_PAGES]:
-        if isinstance(page, Mapping) and isinstance(name := page.get("name"), str) and name:
-            connected = page.get("connected") is True
-            pages.append(OverlayPage(name=name[:_MOST_NAME], connected=connected, reported_at=now))
+    for raw in _items(listed)[:_MOST_PAGES]:
+        page = _read(_page, raw)
+        if page is not None and page.name:
+            connected = page.connected is True
+            pages.append(OverlayPage(name=page.name[:_MOST_NAME], connected=connected, reported_at=now))
     return tuple(pages)
 
 
-def items_of_another(payload: Any, is_ours: Callable[[str], bool]) -> int:
-    """How many items a hub's own queue holds that are none of ours, by the ids in their data."""
-    queue = payload.get("queue") if isinstance(payload, Mapping) else None
-    if not isinstance(queue, Sequence) or isinstance(queue, str):
-        return 0
-    count = 0
-    for item in queue:
-        data = item.get("data") if isinstance(item, Mapping) else None
-        number = data.get("id") if isinstance(data, Mapping) else None
-        if not (isinstance(number, str) and is_ours(number)):
-            count += 1
-    return count
+def items_of_another(queue: bytes, is_ours: Callable[[str], bool]) -> int:
+    """How many items of a hub's own queue, a list as JSON, are none of ours, by the ids in their data."""
+    items = _items(queue)
+    read = (_read(_item, raw) for raw in items[:_MOST_ITEMS])
+    return len(items) - sum(item is not None and is_ours(item.data.id) for item in read)
+
+
+def _items(listed: bytes) -> list[msgspec.Raw]:
+    return _read(_list, listed) or []
+
+
+def _read(decode: Callable[[bytes | msgspec.Raw], T], raw: bytes | msgspec.Raw) -> T | None:
+    try:
+        return decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

@@ -71,6 +71,8 @@ class Source:
     def __init__(self, options: SourceOptions, came: Callable[[Source, Message], None]) -> None:
         self.options = options
         self._came = came
+        self.most = 0
+        """Bytes of an event that is read."""
         self._was_joined = False
         self._failures = 0
         self.away: SourceAway | None = None
@@ -87,6 +89,7 @@ class Source:
         channel = channel_of({} if connection is None else {"": connection}, "", options.topic)
         if connection is None or channel is None:
             return {}
+        self.most = connection.socket.options.max_report_size
         wanted = {
             (options.connection, options.topic, event): on(channel, event, self._message)
             for event in options.events

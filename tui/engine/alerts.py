@@ -64,7 +64,10 @@ log = logging.getLogger("tui.engine.alerts")
 _MOST_RECENT = 50
 _TELL_EVERY = 60.0
 _EVENT_LIMIT = 100
-_MOST_EARLY = 10_000
+_MOST_EARLY, _MOST_EARLY_BYTES = 10_000, 16 * 1024 * 1024
+"""Events that wait for the store to tell what it knows; those beyond do not wait."""
+_MOST_TOLD = 16 * 1024
+"""Bytes kept of an event that cannot be read."""
 
 _LONGEST_ID = 200
 """Characters of an event's id that are kept as they are."""
@@ -124,6 +127,7 @@ class AlertDesk:
         self._kept_standing: Standing | None = None
         self._recent_away: deque[SourceAway] = deque(maxlen=_MOST_RECENT)
         self._came_early: list[tuple[Source, Message]] = []
+        self._came_early_bytes = 0
         self._rejections_untold = 0
         self._rejection_told_at = -_TELL_EVERY
         self._store_words: str | None = None
@@ -261,13 +265,14 @@ class AlertDesk:
     # What viewers did
 
     def _came(self, source: Source, message: Message) -> None:
-        if not self._restored and len(self._came_early) < _MOST_EARLY:
+        if not self._restored and message.size <= source.most and self._has_room_for(message):
             # Which events are known already, the store knows.
             self._came_early.append((source, message))
+            self._came_early_bytes += message.size
             return
         options = source.options
         try:
-            payload = message.payload
+            payload = message.decode(Any, source.most)
         except DecodeError as error:
             self._reject(source, message, str(error))
             return
@@ -284,6 +289,10 @@ class AlertDesk:
         known = isinstance(number, str | int) and not isinstance(number, bool)
         self._arrive(type, payload, source.name, _bounded(str(number)) if known else None)
 
+    def _has_room_for(self, early: Message) -> bool:
+        is_room = self._came_early_bytes + early.size <= _MOST_EARLY_BYTES
+        return is_room and len(self._came_early) < _MOST_EARLY
+
     def _arrive(self, type: str, payload: Mapping[str, Any], source: str, number: str | None) -> None:
         alert = self._queue.judge_arrival(type, payload, source=source, source_id=number)
         if alert is None:
@@ -299,7 +308,7 @@ class AlertDesk:
     def _reject(self, source: Source, message: Message, reason: str) -> None:
         """What cannot be read is kept with the reason, counted, and told at most once a minute."""
         event = message.event[:_EVENT_LIMIT]
-        text = message.raw.decode(errors="replace")
+        text = message.raw[:_MOST_TOLD].decode(errors="replace")
         self._queue.reject(source.type_of(message.event), text, f"{event}: {reason}", source.name)
         self._rejections_untold += 1
         now = self._clock.monotonic()

@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-import msgspec
-
 from tui.channels import (
     Channel,
     ChannelsError,
     ConnectionDetails,
+    Message,
     NotConnectedError,
     Options,
     Socket,
@@ -22,7 +21,6 @@ from tui.channels import (
 from tui.channels.clock import Clock
 from tui.channels.connection import Opener, open_link
 from tui.channels.inspector import MAX_FRAMES, InspectedFrame, Inspector
-from tui.channels.wire import Message
 from tui.engine.changes import ChangeLog, Severity
 from tui.engine.history import DAY, HOUR, History
 from tui.engine.incidents import TroubleTracker
@@ -77,7 +75,7 @@ class SupervisedChannel:
         self.channel = channel
         self._clock = clock
         self._tell = tell
-        self._last: Message | None = None
+        self._seen = 0
         self._last_at: float | None = None
         self._trouble: str | None = None
         channel.on("phx_join", self._joined)
@@ -110,10 +108,10 @@ class SupervisedChannel:
     def snapshot(self) -> ChannelSnapshot:
         """The channel as it stands."""
         channel = self.channel
-        last = channel.last_message
-        if last is not self._last:
-            self._last = last
+        if channel.received != self._seen:
+            self._seen = channel.received
             self._last_at = self._clock.time()
+        event = channel.last_event
         return ChannelSnapshot(
             topic=channel.topic,
             state=channel.state,
@@ -123,8 +121,8 @@ class SupervisedChannel:
             buffered=channel.buffered,
             push_buffer=channel.socket.options.push_buffer,
             dropped=channel.dropped_messages + channel.dropped_pushes,
-            last_event=None if last is None else last.event[:_TEXT_LIMIT],
-            last_text=None if last is None else _head(last),
+            last_event=None if event is None else event[:_TEXT_LIMIT],
+            last_text=None if event is None else _head(channel),
             last_at=self._last_at,
         )
 
@@ -133,11 +131,10 @@ def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
-def _head(message: Message) -> str:
-    # Cut before it is decoded: the payload may be 16 MiB.
-    head = message.raw[: 4 * _TEXT_LIMIT]
-    if message.binary:
-        return f"{len(message.raw)} bytes: {head[:32].hex()}"
+def _head(channel: Channel) -> str:
+    head = channel.last_head[: 4 * _TEXT_LIMIT]
+    if channel.last_is_binary:
+        return f"{channel.last_size} bytes: {head[:32].hex()}"
     return head.decode(errors="replace")[:_TEXT_LIMIT]
 
 
@@ -323,12 +320,14 @@ class SupervisedConnection:
         if channel.state != "joined":
             return CommandResult(ok=False, message=f"not joined: {topic}: {channel.reason or channel.state}")
         try:
-            response = await channel.push(event, payload)
+            reply = await channel.push(event, payload).reply()
         except NotConnectedError as error:
             return CommandResult(ok=False, message=f"not connected: {error}")
         except (ChannelsError, TypeError, ValueError) as error:
             return CommandResult(ok=False, message=str(error))
-        said = response.hex() if isinstance(response, bytes) else msgspec.json.encode(response).decode()
+        # Cut before it is decoded: it may be 16 MiB.
+        raw = reply.raw[: 4 * _REPLY_LIMIT]
+        said = raw.hex() if reply.binary else raw.decode(errors="replace")
         return CommandResult(ok=True, message=_cut(said, _REPLY_LIMIT))
 
     # Publication

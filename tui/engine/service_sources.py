@@ -17,13 +17,11 @@ from tui.channels import (
     ReplyTimeout,
 )
 from tui.channels.clock import Clock
+from tui.channels.wire import Reply
 from tui.engine.service_reading import Telemetry, Told, read_report, read_telemetry
 from tui.settings.watch_values import ReportsOptions
 
 log = logging.getLogger("tui.engine.services")
-
-MOST_REPORT = 1024 * 1024
-"""Bytes of a report; a larger one is not read."""
 
 ASK_EVENT = "get_telemetry"
 """What a hub is asked that has not told of its services for half their time."""
@@ -133,7 +131,7 @@ class ReportSource:
     def came(self, message: Message) -> None:
         """The handler of its event."""
         self._notice()
-        if message.size > MOST_REPORT:
+        if message.size > self._most:
             self.rejected += 1
         elif self.options.kind == "report":
             self._read_report(message)
@@ -142,8 +140,20 @@ class ReportSource:
         else:
             self._read_telemetry(message)
 
+    @property
+    def _most(self) -> int:
+        """Bytes of what is read."""
+        return 0 if self._channel is None else self._channel.socket.options.max_report_size
+
+    def _payload(self, message: Message | Reply) -> Any:
+        try:
+            return message.decode(Any, self._most)
+        except DecodeError:
+            # Counted by whoever finds no report in it.
+            return None
+
     def _read_report(self, message: Message) -> None:
-        told = read_report(_payload(message), self._clock.time())
+        told = read_report(self._payload(message), self._clock.time())
         if told is None:
             self.rejected += 1
         else:
@@ -152,7 +162,7 @@ class ReportSource:
     def _read_telemetry(self, message: Message) -> None:
         self._waiting = None
         self._read_at = self._clock.monotonic()
-        if not self._take(_payload(message)):
+        if not self._take(self._payload(message)):
             self.rejected += 1
 
     def _take(self, payload: Any) -> bool:
@@ -172,7 +182,7 @@ class ReportSource:
 
     async def _ask(self, channel: Channel) -> None:
         try:
-            response = await channel.push(ASK_EVENT, {})
+            reply = await channel.push(ASK_EVENT, {}).reply()
         except ReplyError as error:
             self._put_off(str(error))
             return
@@ -183,7 +193,7 @@ class ReportSource:
             log.info("%s: %s: %s", self.origin, ASK_EVENT, error)
             return
         self._notice()
-        if not self._take(response):
+        if not self._take(self._payload(reply)):
             self._put_off("the answer tells of no services")
 
     def _put_off(self, why: str) -> None:
@@ -201,11 +211,3 @@ class ReportSource:
 def source_name(options: ReportsOptions) -> str:
     """What makes it another source when it changes."""
     return f"{options.kind} {options.connection} {options.topic} {options.event}"
-
-
-def _payload(message: Message) -> Any:
-    try:
-        return message.payload
-    except DecodeError:
-        # Counted by whoever finds no report in it.
-        return None

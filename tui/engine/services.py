@@ -277,7 +277,7 @@ class ServiceDesk:
         recently = self._rejected_told_at is not None and now < self._rejected_told_at + _TELL_REJECTED_EVERY
         if count and not recently:
             self._rejected_told, self._rejected_told_at = self._rejected, now
-            words = f"{count} reports of services could not be read"
+            words = f"{count} reports of services could not be read, or are larger than max_report_size"
             self._changes.add(self._clock.time(), None, words, "warning", "drop")
 
 

@@ -159,6 +159,7 @@ class OptionsTable(Table):
     handler_queue: Count | None = given(_COUNT)
     handler_queue_bytes: Count | None = given("a whole number of bytes")
     max_message_size: Count | None = given("a whole number of bytes")
+    max_report_size: Count | None = given("a whole number of bytes")
     ca_file: Annotated[str, StringConstraints(min_length=1)] | None = given("the path of a PEM file")
     proxy: Annotated[Secret, PlainValidator(_parse_proxy)] | None = given("text or a reference")
     auth_token: Annotated[Secret, PlainValidator(_parse_full_secret)] | None = given("text or a reference")
