@@ -1,7 +1,7 @@
 """``python -m tests.bench [NAME ...] [--json | --markdown] [--repeats N]``.
 
 ``python -m tests.bench face`` measures the whole program with its screen, ``python -m tests.bench alerts``
-its alert queue; their ``--help`` says more.
+its alert queue, ``python -m tests.bench demo`` whether its memory grows; their ``--help`` says more.
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ def main() -> int:
         from tests.bench import alerts
 
         return alerts.main(sys.argv[2:])
+    if sys.argv[1:2] == ["demo"]:
+        from tests.bench import demo
+
+        return demo.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"of: {', '.join(BENCHMARKS)}; all unless given"

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.bench import crowd, face, recovery, throughput
+from tests.bench import crowd, demo, face, recovery, throughput
 from tests.bench.__main__ import BENCHMARKS
 from tests.bench.face_cases import CASES
 from tests.bench.face_pair import Scale
@@ -117,3 +117,11 @@ def test_the_alert_queue_is_measured_and_every_event_accounted_for() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "alerts accounted for: 0 events" in done.stdout
     assert "alerts committed" in done.stdout
+
+
+async def test_a_demonstration_is_watched_and_growth_is_told_from_noise() -> None:
+    assert len(await demo.watch(0.5)) > 3
+    # What was gained at first does not count, what goes up and down neither.
+    flat = [(float(at), 80.0 + min(at, 900) / 100 + at % 2 / 10) for at in range(3600)]
+    assert abs(demo.slope_of(flat)) < 0.01
+    assert abs(demo.slope_of([(at, megabytes + at / 1200) for at, megabytes in flat]) - 0.5) < 0.01
