@@ -30,11 +30,21 @@ def test_half_open_is_not_open_and_has_no_time() -> None:
     assert (breaker.is_open, breaker.state, breaker.until) == (False, "half-open", None)
 
 
-def test_a_failed_probe_opens_it_again_for_its_whole_time_and_is_one_more_trip() -> None:
+def test_a_failed_probe_opens_it_again_for_its_whole_time_and_is_no_trip() -> None:
+    breaker = tripped()
+    for number in range(1, 751):
+        breaker.half_open()
+        assert breaker.fail(now=200.0 * number)
+        assert (breaker.state, breaker.until) == ("open", 200.0 * number + 100)
+        assert (breaker.trips, breaker.probes) == (1, number)
+
+
+def test_what_opens_it_after_a_success_is_one_more_trip() -> None:
     breaker = tripped()
     breaker.half_open()
-    assert breaker.fail(now=200.0)
-    assert (breaker.state, breaker.trips, breaker.until) == ("open", 2, 300.0)
+    breaker.close()
+    assert [breaker.fail(300.0) for _ in range(3)] == [False, False, True]
+    assert (breaker.trips, breaker.probes) == (2, 1)
 
 
 def test_closing_forgets_the_failures_and_keeps_the_trips() -> None:

@@ -482,7 +482,7 @@ async def test_an_applications_own_unmatched_topic_is_no_sign(world: World) -> N
 
 
 @virtual
-async def test_phx_close_closes_without_rejoin_and_removes_the_channel(world: World) -> None:
+async def test_phx_close_closes_the_channel_for_as_long_as_the_connection_lasts(world: World) -> None:
     socket, channel = await joined(world)
     other = socket.channel("b:1")
     await other.join()
@@ -498,11 +498,95 @@ async def test_phx_close_closes_without_rejoin_and_removes_the_channel(world: Wo
     with pytest.raises(ChannelClosed):
         await push
     await world.pass_time(100)
-    await socket.reconnect()
-    await world.settle()
     assert world.server.joined == {"b:1"}
     await channel.join()
     assert channel.state == "joined", "it may be asked for again"
+
+
+@virtual
+async def test_a_topic_that_the_server_closed_is_joined_once_more_on_each_new_connection(
+    world: World,
+) -> None:
+    socket, channel = await joined(world)
+    heard = collect(channel, "news")
+    for number in range(1, 4):
+        world.server.close_channel("a:1")
+        await world.pass_time(1_000)
+        assert channel.state == "closed"
+        world.server.drop()
+        await world.until(lambda: socket.is_connected)
+        await world.settle()
+        assert channel.state == "joined"
+        assert len(world.server.frames("phx_join")) == 1 + number, "one frame a connection"
+        world.server.broadcast("a:1", "news", number)
+        await world.settle()
+    assert heard == [1, 2, 3]
+    assert socket.channels == (channel,)
+
+
+@virtual
+async def test_a_topic_that_the_server_closed_and_that_was_left_is_not_joined_again(world: World) -> None:
+    socket, channel = await joined(world)
+    world.server.close_channel("a:1")
+    await world.settle()
+    await channel.leave()
+    await socket.reconnect()
+    await world.pass_time(100)
+    assert (channel.state, world.server.joined) == ("closed", set())
+
+
+@virtual
+async def test_of_two_channels_on_a_topic_the_server_closed_the_later_one_is_joined(world: World) -> None:
+    socket, first = await joined(world)
+    world.server.close_channel("a:1")
+    await world.settle()
+    second = socket.channel("a:1")
+    await second.join()
+    await socket.reconnect()
+    await world.pass_time(100)
+    assert (first.state, second.state) == ("closed", "joined")
+    assert len(world.server.frames("phx_join")) == 3
+
+
+@virtual
+async def test_what_a_channel_dropped_is_counted_once_though_it_is_closed_and_joined_again(
+    world: World,
+) -> None:
+    socket, channel = await joined(world, push_buffer=1)
+    world.server.crash("a:1")
+    await world.settle()
+    pushes = [channel.push("echo") for _ in range(4)]
+    assert details(socket).dropped_pushes == 3
+    await world.pass_time(2)
+    world.server.close_channel("a:1")
+    await world.settle()
+    assert details(socket).dropped_pushes == 3
+    await channel.join()
+    assert details(socket).dropped_pushes == 3
+    await socket.reconnect()
+    await world.settle()
+    assert details(socket).dropped_pushes == 3
+    assert all(push.done for push in pushes)
+
+
+@virtual
+@pytest.mark.parametrize("version", [1, 2])
+async def test_nothing_is_kept_of_joins_and_leaves_that_are_never_answered(
+    world: World, version: int
+) -> None:
+    socket = world.socket(Options.preset("live", protocol_version=version))
+    world.server.unanswered |= {"phx_join", "phx_leave"}
+    channels = [socket.channel("a:1"), socket.channel("b:1")]
+    channels[0].join()
+    await world.connected(socket, stable=True)
+    await world.pass_time(3_600)
+    for _ in range(100):
+        channels[1].join()
+        channels[1].leave(0.5)
+        await world.pass_time(1)
+    assert len(world.server.frames("phx_join")) > 300
+    assert len(socket._replies) <= 4
+    assert len(socket._holding_up) <= 2
 
 
 @virtual

@@ -149,7 +149,7 @@ async def test_a_push_that_crashes_its_channel_leaves_it_joined_again(hub, clien
     assert one.channels[1].joins == 1
 
 
-async def test_a_channel_that_the_server_closes_stays_closed(hub, client):
+async def test_a_channel_that_the_server_closes_stays_closed_until_the_next_connection(hub, client):
     one = client(hub.url, *TOPICS)
     await one.works(hub)
     first, second = one.channels
@@ -161,10 +161,14 @@ async def test_a_channel_that_the_server_closes_stays_closed(hub, client):
     assert one.socket.channels == (second,)
     with pytest.raises(ChannelClosed):
         first.push("echo")
-    hub.faults.drop_all()
-    await eventually(lambda: second.joins == 2)
+    await second.push("echo")
     assert (hub.joins["echo:1"], first.state) == (1, "closed")
-    await first.join()  # until somebody asks
+    hub.faults.drop_all()
+    await eventually(lambda: one.all_joined and second.joins == 2)
+    assert hub.joins["echo:1"] == 2
+    assert hub.faults.stop_channel("echo:1") == 1
+    await eventually(lambda: first.state == "closed")
+    await first.join()  # or until somebody asks
     await eventually(lambda: one.all_joined)
     await one.works(hub)
 

@@ -257,7 +257,7 @@ async def test_the_breaker_opens_after_consecutive_failures_and_nothing_is_tried
 
 
 @virtual
-async def test_exactly_one_probe_and_its_failure_is_one_more_trip(world: World) -> None:
+async def test_exactly_one_probe_at_a_time_and_its_failure_is_no_trip(world: World) -> None:
     refuse(world)
     socket = world.socket(
         circuit_breaker_threshold=2, circuit_breaker_timeout=50.0, max_reconnect_attempts="unlimited"
@@ -267,7 +267,8 @@ async def test_exactly_one_probe_and_its_failure_is_one_more_trip(world: World) 
     await world.pass_time(175)
     assert len(world.server.attempts) == 2 + 3
     assert gaps(world)[1:] == [near(50)] * 3
-    assert metrics(socket).circuit_breaker_trips == 4
+    assert metrics(socket).circuit_breaker_trips == 1
+    assert details(socket).circuit_breaker_probes == 3
 
 
 @virtual
@@ -297,13 +298,13 @@ async def test_a_probe_succeeds_only_when_it_is_stable(world: World) -> None:
     await world.settle()
     assert socket.state == "failed"
     assert metrics(socket).is_circuit_open
-    assert metrics(socket).circuit_breaker_trips == 2
+    assert metrics(socket).circuit_breaker_trips == 1
     await world.until(lambda: socket.is_connected)
     await world.pass_time(5.5)
     world.server.drop()
     await world.settle()
     assert socket.state == "reconnecting", "the probe was stable: the breaker is closed"
-    assert metrics(socket).circuit_breaker_trips == 2
+    assert (metrics(socket).circuit_breaker_trips, details(socket).circuit_breaker_probes) == (1, 2)
 
 
 @virtual
@@ -361,7 +362,7 @@ async def test_probes_count_as_attempts(world: World) -> None:
     await world.until(lambda: "gave up" in str(details(socket).reason))
     # One attempt, two retries, open; a probe, open again; a probe that is the last.
     assert len(world.server.attempts) == 5
-    assert metrics(socket).circuit_breaker_trips == 2
+    assert (metrics(socket).circuit_breaker_trips, details(socket).circuit_breaker_probes) == (1, 2)
 
 
 @virtual
@@ -481,7 +482,7 @@ async def test_hastened_an_open_breaker_lets_its_one_probe_go(world: World) -> N
     socket.hasten()
     await world.pass_time(1.1)
     assert len(world.server.attempts) == 3
-    assert metrics(socket).circuit_breaker_trips == 2, "the probe failed"
+    assert (metrics(socket).is_circuit_open, details(socket).circuit_breaker_probes) == (True, 1)
     await world.pass_time(290)
     assert len(world.server.attempts) == 3, "and the breaker is open for its whole time"
 
@@ -496,6 +497,18 @@ async def test_hastened_a_socket_that_gave_up_has_its_revival(world: World) -> N
     socket.hasten()
     await world.pass_time(1.1)
     assert socket.is_connected
+
+
+@virtual
+async def test_hastened_a_socket_that_gave_up_for_good_does_not_try(world: World) -> None:
+    refuse(world)
+    socket = world.socket(max_reconnect_attempts=1, revive_after="never")
+    socket.connect()
+    await world.until(lambda: socket.state == "failed")
+    world.server.start()
+    socket.hasten()
+    await world.pass_time(1_000)
+    assert (socket.state, len(world.server.attempts)) == ("failed", 2)
 
 
 @virtual

@@ -26,6 +26,7 @@ from hypothesis import settings
 from tui.channels import Channel, ConnectionDetails, HealthMetrics, Options, Socket, StateChange
 from tui.channels.connection import CLOSE_TIMEOUT, LinkOwner, LinkRequest
 from tui.channels.errors import NotConnectedError
+from tui.channels.outflow import Outflow
 
 REPLAYED = settings(derandomize=True, database=None, deadline=None)
 """Settings of random tests: the same examples every time, and no files."""
@@ -142,6 +143,9 @@ class MemoryLink:
         self._timers: set[asyncio.TimerHandle] = set()
         # Timers of one instant fire in any order; frames of one connection do not.
         self._to_server: deque[Frame] = deque()
+        self._written = 0
+        self._line_free_at = 0.0
+        self._stopped: int | None = None
         self._to_client: deque[tuple[Any, ...]] = deque()
         self._waiting: deque[Frame] = deque()
         self._busy = False  # a connection is one process: what comes waits for a join that runs
@@ -154,7 +158,10 @@ class MemoryLink:
         frame = self._understand(data, text)
         self.server.sent.append(frame)
         self._to_server.append(frame)
-        self.later(LATENCY, lambda: self._received(self._to_server.popleft()))
+        self._written += len(data)
+        now, rate = self.server.now(), self.server.line_rate
+        self._line_free_at = max(now, self._line_free_at) + (0.0 if rate is None else len(data) / rate)
+        self.later(LATENCY + self._line_free_at - now, self._arrived)
 
     async def shut(self, code: int = 1000) -> None:
         self._owner = None
@@ -206,6 +213,20 @@ class MemoryLink:
         owner.heard = True
         owner.frame_received(data, text)
 
+    @property
+    def outflow(self) -> Outflow:
+        """What became of all that was sent, over a line of the server's rate."""
+        if self._stopped is not None:
+            return Outflow(self._stopped, self._written - self._stopped)
+        rate = self.server.line_rate
+        waiting = 0 if rate is None else round(max(0.0, self._line_free_at - self.server.now()) * rate)
+        return Outflow(self._written - waiting, waiting)
+
+    def stop_line(self) -> None:
+        """Nothing leaves from now on."""
+        self._stopped = self.outflow.left
+        self._to_server = deque()
+
     def make_writable(self, writable: bool) -> None:
         """The server takes what is sent, or is too slow for it."""
         self.writable = writable
@@ -247,6 +268,10 @@ class MemoryLink:
                 frame["payload"],
             )
         return Frame(self.server.now(), self.number, *frame)
+
+    def _arrived(self) -> None:
+        if self._stopped is None:
+            self._received(self._to_server.popleft())
 
     def _received(self, frame: Frame) -> None:
         if not self.server.frozen:
@@ -339,6 +364,8 @@ class Server:
         """Raised by every attempt to open."""
         self.hangs = False
         """Attempts to open never end."""
+        self.line_rate: float | None = None
+        """Bytes a second that leave the client; None for all at once."""
         self.open_takes = 0.0
         self.close_takes = 0.01
         self.frozen = False

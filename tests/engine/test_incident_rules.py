@@ -72,10 +72,12 @@ async def test_an_open_breaker_is_an_incident_until_the_link_is_stable_again(hub
         assert found.severity == "critical"
         assert found.words.startswith("circuit breaker open after 3 failures: refused by 127.0.0.1:")
         # Its probes fail; that is the same trouble, and nothing new is said of it.
-        trips = watch.connections["stage"].snapshot().metrics.circuit_breaker_trips
+        probes = watch.connections["stage"].snapshot().details.circuit_breaker_probes
         await watch.until(
-            lambda: watch.connections["stage"].snapshot().metrics.circuit_breaker_trips > trips + 1, "probes"
+            lambda: watch.connections["stage"].snapshot().details.circuit_breaker_probes > probes + 1,
+            "probes",
         )
+        assert watch.connections["stage"].snapshot().metrics.circuit_breaker_trips == 1
         watch.wait(20)
         assert list(watch.open) == [("breaker_open", "stage")]
         assert watch.open[("breaker_open", "stage")].updated_at == found.opened_at

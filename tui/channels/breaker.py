@@ -8,7 +8,7 @@ BreakerState = Literal["closed", "open", "half-open"]
 
 
 class CircuitBreaker:
-    """Opens after ``threshold`` consecutive failures; one opening is one trip.
+    """Opens after ``threshold`` consecutive failures, which is one trip; a probe that fails is none.
 
     It holds no timer: its owner asks for ``until`` and calls :meth:`half_open` when that comes.
 
@@ -23,6 +23,9 @@ class CircuitBreaker:
         self.state: BreakerState = "closed"
         self.failures = 0
         self.trips = 0
+        """Times that it opened after having been closed."""
+        self.probes = 0
+        """Probes that were let go, whatever became of them."""
         self.until: float | None = None
         """When the probe is due, on the owner's clock; None unless open."""
 
@@ -35,14 +38,15 @@ class CircuitBreaker:
         """Record an attempt that did not become stable; True when the breaker is open after it."""
         self.failures += 1
         if self.state == "half-open" or self.failures >= self._threshold:
+            self.trips += self.state == "closed"
             self.state = "open"
-            self.trips += 1
             self.until = now + self._timeout
         return self.is_open
 
     def half_open(self) -> None:
         """The open time has ended: one probe may go."""
         self.state = "half-open"
+        self.probes += 1
         self.until = None
 
     def hasten(self, until: float) -> None:
@@ -51,7 +55,7 @@ class CircuitBreaker:
             self.until = min(self.until, until)
 
     def close(self) -> None:
-        """A stable connection, a command, or giving up: closed, counts at 0; trips stay counted."""
+        """A stable connection, a command, or giving up: closed, no failures; trips stay counted."""
         self.state = "closed"
         self.failures = 0
         self.until = None

@@ -30,6 +30,9 @@ from tui.channels.wire import DecodeError, Message, decode_reply
 
 ChannelState = Literal["closed", "errored", "joined", "joining", "leaving"]
 
+CLOSED_BY_SERVER = "closed by the server"
+"""The reason of a channel whose server ended it, as it may."""
+
 _encode = msgspec.json.Encoder().encode
 _LAST_KEPT = 1000
 _LIFECYCLE = frozenset(("phx_close", "phx_error"))
@@ -56,7 +59,7 @@ class Sender(Ledger, Protocol):
     def spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None: ...
     def wake(self) -> None: ...
     def register(self, channel: Channel) -> None: ...
-    def unregister(self, channel: Channel) -> None: ...
+    def unregister(self, channel: Channel, *, for_good: bool) -> None: ...
     def new_back_off(self) -> BackOff: ...
 
 
@@ -95,8 +98,8 @@ class Channel:
     """A topic and everything that survives reconnects: handlers, join parameters, unsent pushes.
 
     Get one from :meth:`Socket.channel`. Once joined it is joined again after every reconnect,
-    refusal, time-out and crash, with the connection's back-off, until it is left or the server
-    closes it.
+    refusal, time-out and crash, with the connection's back-off, until it is left. One that the
+    server closes stays closed on that connection and is joined once more on the next.
     """
 
     def __init__(self, socket: Sender, topic: str, params: Any) -> None:
@@ -127,12 +130,15 @@ class Channel:
         self._failures = 0
         self._join_ref: str | None = None
         self._join_sent_at: float | None = None
+        self._unanswered: str | None = None  # the latest join, also when it is awaited no more
+        self._late: str | None = None
         self._join_timeout = socket.options.join_timeout
         self._joined_at = 0.0
         self._rejoin_at: float | None = None
         self._closes_due = 0
         self._answers: list[Response] = []
         self._leave_answers: list[Answer[None]] = []
+        self._leave_ref: str | None = None
         self._leave_timer: asyncio.TimerHandle | None = None
         self._buffer: deque[Push] = deque()
 
@@ -214,6 +220,7 @@ class Channel:
         """Leave and stay left. Await it for the server's answer; by ``push_timeout`` it has ended."""
         answer: Answer[None] = Answer()
         if self.state == "closed":
+            self.socket.unregister(self, for_good=True)
             answer.succeed(None)
             return answer
         self._leave_answers.append(answer)
@@ -227,8 +234,8 @@ class Channel:
         self.state = "leaving"
         limit = self.socket.options.push_timeout if timeout is None else timeout
         self._leave_timer = asyncio.get_running_loop().call_later(limit, self.left)
-        ref = self._send_leave()
-        self.socket.await_reply(ref, _LeaveReply(self, self._join_ref))
+        self._leave_ref = self._send_leave()
+        self.socket.await_reply(self._leave_ref, _LeaveReply(self, self._join_ref))
         return answer
 
     def push(self, event: str, payload: Any = None, *, timeout: float | None = None) -> Push:
@@ -318,6 +325,7 @@ class Channel:
     # Joining
 
     def _begin_join(self) -> None:
+        self._forget_join()
         self.state = "joining"
         self.reason = "joining"
         self._rejoin_at = None
@@ -355,11 +363,14 @@ class Channel:
             self._join_failed(str(error), error)
             return
         self._join_sent_at = self.socket.now()
+        self._unanswered = join_ref
         self.socket.await_reply(join_ref, _JoinReply(self, join_ref), is_join=True)
 
     def join_replied(self, join_ref: str, message: Message) -> None:
         """The server answered a join; an answer to an earlier one only says that its end will follow."""
         current = join_ref == self._join_ref and self.state == "joining"
+        if join_ref == self._unanswered:
+            self._unanswered = None
         try:
             reply = decode_reply(message)
         except DecodeError as error:
@@ -386,6 +397,17 @@ class Channel:
             answer.succeed(reply)
         self.flush()
         self._tell("phx_join", reply.raw, reply.binary)
+
+    def _forget_join(self) -> None:
+        """Await no answer to a join that has none: what it would say is not about the next one.
+
+        Save, in version 1, that the end of that join will come too; so the latest is awaited on.
+        """
+        forgotten, self._unanswered = self._unanswered, None
+        if self.socket.options.protocol_version == 1:
+            forgotten, self._late = self._late, forgotten
+        if forgotten is not None:
+            self.socket.forget_reply(forgotten)
 
     def _expect_close(self) -> None:
         # Version 1 has no join_ref, and its phx_close no ref: the one that ends an earlier join, which
@@ -452,7 +474,11 @@ class Channel:
         self.state = "closed"
         self.reason = words
         self._rejoin_at = self._join_sent_at = None
-        self.socket.unregister(self)
+        self._forget_join()
+        self.socket.unregister(self, for_good=words != CLOSED_BY_SERVER)
+        if self._leave_ref is not None:
+            self.socket.forget_reply(self._leave_ref)
+            self._leave_ref = None
         if self._leave_timer is not None:
             self._leave_timer.cancel()
             self._leave_timer = None
@@ -470,13 +496,18 @@ class Channel:
     # What the socket reports
 
     def connection_opened(self) -> None:
-        """A connection is open: join at once, whatever the back-off says; its count stays."""
-        if self.state in ("joining", "errored"):
+        """A connection is open: join at once, whatever the back-off says; its count stays.
+
+        Of those that are closed only one that the server closed on another connection is told.
+        """
+        if self.state == "closed":
+            self.socket.register(self)
+        if self.state in ("closed", "joining", "errored"):
             self._begin_join()
 
     def connection_lost(self, words: str) -> None:
         """The connection went; the channel waits for the next one."""
-        self._rejoin_at = None
+        self._rejoin_at = self._unanswered = self._late = None
         self._closes_due = 0
         if self.state == "leaving":
             self.left()
@@ -522,7 +553,7 @@ class Channel:
                 return
             if event == "phx_close":
                 was_leaving = self.state == "leaving"
-                words = "left" if was_leaving else "closed by the server"
+                words = "left" if was_leaving else CLOSED_BY_SERVER
                 self._close(words, message.raw, message.binary)
             elif self.state in ("joined", "joining"):
                 self._crashed(message)

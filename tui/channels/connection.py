@@ -31,6 +31,7 @@ from websockets.uri import parse_uri
 from tui.channels import dial
 from tui.channels.answer_head import AnswerHead
 from tui.channels.errors import NotConnectedError
+from tui.channels.outflow import Outflow, outflow
 from tui.channels.proxy import Tunnel, open_socks, open_tunnel, proxy_for, reach
 from tui.channels.reasons import AnswerError, Step, joined
 from tui.channels.trust import tls_context
@@ -50,6 +51,7 @@ TURN = 0.005
 _FRAMES_A_LOOK = 32  # at the clock
 _PIECE = 1024  # bytes for the library's parser between two looks, which may be 512 frames
 _WHOLE_TEXT = 0x81  # FIN, no extension, opcode text
+_FIRST_CONTROL_OPCODE = 8  # RFC 6455, 5.2
 _PONG = b"\x8a"
 
 _HANDSHAKE = frozenset(
@@ -67,7 +69,7 @@ class LinkOwner(Protocol):
     """Who is told what happens on a link. No method may raise."""
 
     heard: bool
-    """Set to True whenever bytes come."""
+    """Set to True whenever bytes of a data frame come; a PING or PONG proves the next hop alone."""
 
     step: Step
     """Set by whoever opens, before each thing that has to be waited for."""
@@ -88,6 +90,11 @@ class Link(Protocol):
     @property
     def writable(self) -> bool:
         """False while more than :data:`WRITE_LIMIT` bytes wait for the server."""
+        ...
+
+    @property
+    def outflow(self) -> Outflow:
+        """What became of all that was sent."""
         ...
 
     def send(self, data: bytes, text: bool) -> None:
@@ -140,6 +147,8 @@ class FrameReader(ClientConnection):
         self._cutting = False
         self._header = b""  # of a frame, not whole yet
         self._owed = 0  # bytes of a frame that the library has begun
+        self._owed_is_data = False
+        self._written = 0
         self._waiting = b""  # what came and has not had its turn
         self._is_gone = False
         self._lost_by: Exception | None = None
@@ -154,10 +163,7 @@ class FrameReader(ClientConnection):
             transport.max_size = READ_SIZE
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came: proof of life, even in the middle of a large frame."""
-        owner = self._owner
-        if owner is not None:
-            owner.heard = True
+        """Bytes came: those of a data frame prove life, even in the middle of a large one."""
         if self._waiting:
             self._waiting += data  # TLS may have read it before it was told to pause
         else:
@@ -256,6 +262,8 @@ class FrameReader(ClientConnection):
         place = min(self._owed, size)
         if place:
             self._owed -= place
+            if self._owed_is_data and self._owner is not None:
+                self._owner.heard = True
             super().data_received(data[:place])
         limit = self.protocol.max_message_size or size
         unlooked = _FRAMES_A_LOOK
@@ -269,6 +277,9 @@ class FrameReader(ClientConnection):
                 if time.perf_counter() > ends:
                     return data[place:]
                 unlooked = _FRAMES_A_LOOK
+            is_data = data[place] & 0x0F < _FIRST_CONTROL_OPCODE
+            if is_data:
+                owner.heard = True
             # RFC 6455, 5.2. A masked frame has a length above 127 here: the library refuses it.
             start = place + 2
             if start > size:
@@ -292,7 +303,7 @@ class FrameReader(ClientConnection):
                 owner.frame_received(data[start:end], True)
             else:
                 super().data_received(data[place:end])
-                self._owed = max(0, end - size)
+                self._owed, self._owed_is_data = max(0, end - size), is_data
             place = end
         else:
             return b""
@@ -314,6 +325,8 @@ class FrameReader(ClientConnection):
             super().process_event(event)
             return
         opcode = event.opcode
+        if opcode < _FIRST_CONTROL_OPCODE and self._owner is not None:
+            self._owner.heard = True
         if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
             if event.fin:
                 if self._owner is not None:
@@ -382,10 +395,16 @@ class FrameReader(ClientConnection):
         """False while more than :data:`WRITE_LIMIT` bytes wait for the server."""
         return not self.paused
 
+    @property
+    def outflow(self) -> Outflow:
+        """What became of all that was sent."""
+        return outflow(self.transport, self._written)
+
     def send_frame(self, data: bytes, text: bool) -> None:
         """Write one frame to the transport without waiting."""
         if self.protocol.state is not State.OPEN:
             raise NotConnectedError("not connected")
+        self._written += len(data)
         if text:
             self.protocol.send_text(data)
         else:
@@ -441,6 +460,10 @@ class _WebSocketLink:
     @property
     def writable(self) -> bool:
         return self._reader.writable
+
+    @property
+    def outflow(self) -> Outflow:
+        return self._reader.outflow
 
     def send(self, data: bytes, text: bool) -> None:
         self._reader.send_frame(data, text)

@@ -26,7 +26,7 @@ class HealthMetrics(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_failures: int = 0
     """Connections dropped because nothing came after a heartbeat."""
     circuit_breaker_trips: int = 0
-    """Openings of the breaker."""
+    """Times that the breaker opened after having been closed; a probe that fails is none."""
     last_heartbeat: float | None = None
     """When a heartbeat was last *answered*, in epoch seconds."""
     is_circuit_open: bool = False
@@ -72,7 +72,13 @@ class ConnectionDetails(msgspec.Struct, frozen=True, kw_only=True):
     heartbeats_answered: int = 0
     """Part of ``messages_in``."""
     heartbeat_unanswered_since: float | None = None
-    """When a heartbeat was sent that has been out for more than a second; None while there is none."""
+    """When the first heartbeat was sent after all that were answered, once it has been out for more than a
+    second; None while there is none."""
+    heartbeats_unanswered_since: float | None = None
+    """The same, while two in a row or more were not answered in their time though something else proves
+    life; there are no round trips then."""
+    circuit_breaker_probes: int = 0
+    """Single attempts that an open breaker let go when its time had ended."""
     round_trip_last: float | None = None
     round_trip_p50: float | None = None
     round_trip_p95: float | None = None

@@ -13,7 +13,8 @@ class Heartbeat:
     """The heartbeats of one connection, judged by what comes after them.
 
     One is sent at once, then one every ``interval`` seconds. The first must be answered: a server
-    that accepts and is silent was never connected. After later ones anything at all proves life.
+    that accepts and is silent was never connected. After later ones all that proves life keeps the
+    link, and two in a row without an answer are told.
 
     Args:
         interval: seconds between heartbeats.
@@ -26,21 +27,40 @@ class Heartbeat:
         self._sent: dict[str, float] = {}
         self._sent_at: float | None = None
         self._proven = True
+        self._unanswered: list[float] = []
+        """When the first ones were sent after all that were answered."""
         self.answered = False
         """A heartbeat was answered on this connection."""
 
     def sent(self, ref: str, now: float) -> None:
         """A heartbeat went out; only what comes from now on speaks for the link."""
-        self._sent[ref] = self._sent_at = now
+        self._sent_at = now
+        self._proven = False
+        self._sent[ref] = now
         if len(self._sent) > _KEPT:
             del self._sent[next(iter(self._sent))]
-        self._proven = False
+        if len(self._unanswered) < _KEPT:
+            self._unanswered.append(now)
+
+    def start_anew(self) -> None:
+        """What was out until now is not judged: nobody looked when its answer was due."""
+        self._unanswered.clear()
+
+    @property
+    def awaits_proof(self) -> bool:
+        """Nothing has spoken for the link since the latest heartbeat."""
+        return not self._proven
 
     @property
     def unanswered_since(self) -> float | None:
-        """When the latest heartbeat was sent, as long as it is not answered."""
-        latest = next(reversed(self._sent.values()), None)
-        return latest if latest == self._sent_at else None
+        """When the first one was sent after all that were answered; None while there is none."""
+        return next(iter(self._unanswered), None)
+
+    def two_unanswered_since(self, now: float, allowance: float = 0.0) -> float | None:
+        """When the first of two heartbeats in a row was sent that were not answered in their time."""
+        if len(self._unanswered) < 2 or now < self._unanswered[1] + self._limit(allowance):
+            return None
+        return self._unanswered[0]
 
     def reply(self, ref: object, now: float) -> float | None:
         """The round-trip time in seconds if ``ref`` is of a heartbeat, else None."""
@@ -48,13 +68,18 @@ class Heartbeat:
         if sent_at is None:
             return None
         self.answered = self._proven = True
+        self.answered_to(sent_at)
         return now - sent_at
+
+    def answered_to(self, sent_at: float) -> None:
+        """A heartbeat that was sent at ``sent_at``, of these or beside them, was answered."""
+        self._unanswered = [at for at in self._unanswered if at > sent_at]
 
     def judge(self, now: float, heard: bool, allowance: float = 0.0) -> Verdict:
         """What to do now.
 
         Args:
-            heard: bytes came since the last heartbeat was sent.
+            heard: something proved life since the last heartbeat was sent.
             allowance: seconds to wait at least, while a join may hold up every answer. The first
                 heartbeat is sent before any join and has ``timeout`` alone.
         """

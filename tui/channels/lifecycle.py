@@ -178,11 +178,11 @@ class Lifecycle:
     def hasten(self) -> None:
         """Another connection to the same host and port became stable: do not wait out what is left.
 
-        A back-off ends, an open breaker's probe goes and a given-up socket has its revival, all
-        within one base delay; at most once in ``reconnect_max_delay``.
+        A back-off ends, an open breaker's probe goes and a given-up socket has its revival, if it is
+        to have one, all within one base delay; at most once in ``reconnect_max_delay``.
         """
         now = self._clock.monotonic()
-        if self.phase not in (Phase.WAITING, Phase.BROKEN, Phase.GAVE_UP):
+        if self.next_try is None:
             return
         if self._hastened_at is not None and now < self._hastened_at + self._options.reconnect_max_delay:
             return
@@ -190,8 +190,8 @@ class Lifecycle:
         when = now + self._chance.uniform(0, self._options.reconnect_base_delay)
         if self.phase is Phase.BROKEN:
             self.breaker.hasten(when)
-        elif self._wait_until is None or when < self._wait_until:
-            self._wait_until = when
+        elif self._wait_until is not None:
+            self._wait_until = min(self._wait_until, when)
 
     # What is asked
 
@@ -225,7 +225,7 @@ class Lifecycle:
         """Decide all that is due at ``now``; returns when to ask again, None for "when something happens".
 
         Args:
-            heard: bytes came since the last heartbeat was sent.
+            heard: something proved life since the last heartbeat was sent.
             allowance: as of :meth:`Heartbeat.judge`.
             late: whoever runs this woke far later than asked: the process was stopped or the
                 machine slept, and nothing that waited meanwhile can be judged by the clock.
@@ -316,6 +316,7 @@ class Lifecycle:
             return
         if late:
             # Whatever was outstanding may be answered in what the system holds for us: ask anew.
+            self.heartbeat.start_anew()
             self._send_heartbeat(now)
             if not self.stable:
                 # Time in which nobody looked proves nothing: count from when this must be answered.

@@ -26,6 +26,7 @@ from tui.channels.inspector import Inspector
 from tui.channels.lifecycle import Lifecycle, Phase, Verb
 from tui.channels.mistakes import Mistakes
 from tui.channels.options import Options
+from tui.channels.outflow import Drain
 from tui.channels.push import Awaiting, Push
 from tui.channels.wire import (
     HEARTBEAT_TOPIC,
@@ -73,6 +74,7 @@ class Socket:
         "_chance",
         "_channels",
         "_clock",
+        "_closed_by_server",
         "_closing",
         "_connect_answers",
         "_connection",
@@ -84,6 +86,7 @@ class Socket:
         "_heartbeats_answered",
         "_heartbeats_out",
         "_heartbeats_sent",
+        "_holding_up",
         "_last_close",
         "_lifecycle",
         "_message_handlers",
@@ -98,7 +101,6 @@ class Socket:
         "_stable_handlers",
         "_state_handlers",
         "_tasks",
-        "_unanswered_joins",
         "_wake",
         "address",
         "inspector",
@@ -127,8 +129,9 @@ class Socket:
         self._opener = opener
         self._lifecycle = Lifecycle(self.options, self._clock, self._chance, self)
         self._channels: dict[str, Channel] = {}
+        self._closed_by_server: dict[str, Channel] = {}
         self._replies: dict[str, Awaiting] = {}
-        self._unanswered_joins: set[str] = set()
+        self._holding_up: dict[str, float] = {}
         self._heartbeats_out: dict[str, float] = {}
         self.last_join_answer = 0.0
         self._ref = 0
@@ -222,7 +225,8 @@ class Socket:
     async def close(self) -> None:
         """Disconnect and end every task of the socket and its channels, waiting handlers too."""
         await self.disconnect()
-        ending = [worker for channel in self.channels if (worker := channel.stop()) is not None]
+        channels = (*self.channels, *self._closed_by_server.values())
+        ending = [worker for channel in channels if (worker := channel.stop()) is not None]
         ending += [task for task in self._tasks if task is not asyncio.current_task()]
         for task in ending:
             task.cancel()
@@ -297,9 +301,14 @@ class Socket:
         code, words = self._last_close or (None, None)
         channels = self._channels.values()
         next_try = life.next_try
-        unanswered = life.heartbeat.unanswered_since if life.is_open else None
-        if unanswered is not None:
-            unanswered = None if now - unanswered < UNANSWERED else self._clock.time() - (now - unanswered)
+        overdue = life.heartbeat.unanswered_since if life.is_open else None
+        if overdue is not None and now - overdue < UNANSWERED:
+            overdue = None
+        unanswered = None
+        if life.phase is Phase.UP:
+            unanswered = life.heartbeat.two_unanswered_since(now, self._allowance(now))
+        # What an answer took before says nothing of now.
+        round_trips = self._round_trips if unanswered is None else RoundTrips()
         return ConnectionDetails(
             reason=life.reason,
             refusal=life.refusal,
@@ -312,10 +321,12 @@ class Socket:
             failed_attempts=life.failed_attempts,
             heartbeats_sent=self._heartbeats_sent,
             heartbeats_answered=self._heartbeats_answered,
-            heartbeat_unanswered_since=None if unanswered is None else round(unanswered),
-            round_trip_last=self._round_trips.last,
-            round_trip_p50=self._round_trips.percentile(0.5),
-            round_trip_p95=self._round_trips.percentile(0.95),
+            heartbeat_unanswered_since=self._epoch_second(overdue),
+            heartbeats_unanswered_since=self._epoch_second(unanswered),
+            circuit_breaker_probes=life.breaker.probes,
+            round_trip_last=round_trips.last,
+            round_trip_p50=round_trips.percentile(0.5),
+            round_trip_p95=round_trips.percentile(0.95),
             messages_in=self._messages_in,
             messages_out=self._messages_out,
             bytes_in=self._bytes_in,
@@ -327,6 +338,9 @@ class Socket:
             last_close_code=code,
             last_close_reason=words,
         )
+
+    def _epoch_second(self, moment: float | None) -> int | None:
+        return None if moment is None else round(self._clock.time() - (self.now() - moment))
 
     @property
     def round_trips(self) -> tuple[float, ...]:
@@ -368,12 +382,18 @@ class Socket:
         connection = self._connection
         if late:
             self.last_join_answer = now
+        awaits_proof = self._lifecycle.phase is Phase.UP and self._lifecycle.heartbeat.awaits_proof
+        if connection is not None and awaits_proof and connection.drains(now):
+            # What was sent before them holds up the answers to all heartbeats, as a join does.
+            self._holding_up[self.next_ref()] = now
         deadline = self._lifecycle.step(
             now,
             heard=connection is not None and connection.heard,
-            allowance=self.options.join_timeout if self._unanswered_joins else 0.0,
+            allowance=self._allowance(now),
             late=late,
         )
+        if awaits_proof and connection is not None and deadline is not None:
+            deadline = min(deadline, connection.next_look)
         if self._lifecycle.is_open:
             for channel in self.channels:
                 due = channel.step(now)
@@ -384,6 +404,13 @@ class Socket:
             self._settle_connects(None)
         self._settle_disconnects()
         return deadline
+
+    def _allowance(self, now: float) -> float:
+        """Seconds that a heartbeat must be given at least: a server answers nothing while a join runs."""
+        latest = next(reversed(self._holding_up.values()), None)
+        if latest is None or now >= max(latest, self.last_join_answer) + 2 * self.options.join_timeout:
+            return 0.0
+        return self.options.join_timeout
 
     async def _wait(self, deadline: float | None) -> bool:
         """Wait for ``deadline`` or for something to happen; True when it came far too late."""
@@ -419,7 +446,7 @@ class Socket:
             closing.add_done_callback(self._closed)
         for task in self._tasks:
             task.cancel()  # each asks for a join's parameters, and there is nothing left to join
-        self._unanswered_joins.clear()
+        self._holding_up.clear()
         self._heartbeats_out.clear()
         self._fail_replies(words)
         for channel in self.channels:
@@ -433,9 +460,10 @@ class Socket:
 
     def send_heartbeat(self) -> str:
         """Send a heartbeat; only what comes after it proves life."""
+        ref = self._send_heartbeat()
         if self._connection is not None:
-            self._connection.heard = False
-        return self._send_heartbeat()
+            self._connection.listen_anew(self.now())
+        return ref
 
     def _send_heartbeat(self) -> str:
         ref = self.next_ref()
@@ -446,8 +474,8 @@ class Socket:
         return ref
 
     def connection_opened(self) -> None:
-        """Join every channel at once."""
-        for channel in self.channels:
+        """Join every channel at once; to one that a server closed this one may be another."""
+        for channel in (*self.channels, *self._closed_by_server.values()):
             channel.connection_opened()
 
     def state_changed(self, change: StateChange) -> None:
@@ -558,14 +586,17 @@ class Socket:
             round_trip = self._lifecycle.heartbeat_replied(ref) if extra is None else now - extra
             if extra is not None:
                 self._lifecycle.last_heartbeat = self._clock.time()
-            if round_trip is not None:
+                self._lifecycle.heartbeat.answered_to(extra)
+            if isinstance(ref, str) and round_trip is not None:
                 self._round_trips.add(round_trip)
+                # Answers come in order: what was sent before this heartbeat holds up nothing any more.
+                sent_later = {other: at for other, at in self._holding_up.items() if int(other) > int(ref)}
+                self._holding_up = sent_later
                 self.wake()
             return
         if not isinstance(ref, str):
             return
-        if ref in self._unanswered_joins:
-            self._unanswered_joins.discard(ref)
+        if self._holding_up.pop(ref, None) is not None:
             self.last_join_answer = self.now()
         # A second reply to one ref, or one to a push that timed out, finds nobody.
         awaiting = self._replies.pop(ref, None)
@@ -628,12 +659,13 @@ class Socket:
         """Have the reply to ``ref`` brought to ``awaiting``."""
         self._replies[ref] = awaiting
         if is_join:
-            self._unanswered_joins.add(ref)
+            self._holding_up[ref] = self.now()
             self.wake()
 
     def forget_reply(self, ref: str) -> None:
         """Nobody awaits the reply to ``ref`` any more."""
         self._replies.pop(ref, None)
+        self._holding_up.pop(ref, None)
 
     def fail_pushes(self, channel: Channel, error: ChannelsError) -> None:
         """End the pushes of one channel that are under way."""
@@ -652,14 +684,21 @@ class Socket:
         other = self._channels.get(channel.topic)
         if other is not None and other is not channel:
             other.replaced_by(channel)
+        self._closed_by_server.pop(channel.topic, None)
         self._channels[channel.topic] = channel
+        self._dropped_messages -= channel.dropped_messages
+        self._dropped_pushes -= channel.dropped_pushes
 
-    def unregister(self, channel: Channel) -> None:
-        """A channel closed."""
+    def unregister(self, channel: Channel, *, for_good: bool) -> None:
+        """A channel closed, for good or until the next connection."""
         if self._channels.get(channel.topic) is channel:
             del self._channels[channel.topic]
             self._dropped_messages += channel.dropped_messages
             self._dropped_pushes += channel.dropped_pushes
+            if not for_good:
+                self._closed_by_server[channel.topic] = channel
+        elif for_good and self._closed_by_server.get(channel.topic) is channel:
+            del self._closed_by_server[channel.topic]
 
     def new_back_off(self) -> BackOff:
         """The connection's delays, for a channel of its own count."""
@@ -686,6 +725,7 @@ class _Connection(LinkOwner):
     def __init__(self, socket: Socket) -> None:
         self.heard = False
         self.step = reasons.Step("upgrade", socket.address)
+        self._drain = Drain()
         self.link: Link | None = None
         self.opening: asyncio.Task[None] | None = None
         self.awaited = Awaited()
@@ -708,6 +748,25 @@ class _Connection(LinkOwner):
             self.link = link
         if self._socket is not None:
             self._socket.opening_ended(error)
+
+    def listen_anew(self, now: float) -> None:
+        """Only what comes and leaves from now on speaks for the link."""
+        self.heard = False
+        if self.link is not None:
+            self._drain.begin(now, self.link.outflow)
+
+    @property
+    def next_look(self) -> float:
+        """When :meth:`drains` can tell something."""
+        return self._drain.next_look
+
+    def drains(self, now: float) -> bool:
+        """Whether it was seen just now that bytes leave while others wait to, which proves life too."""
+        link = self.link
+        if link is None or now < self._drain.next_look or not self._drain.look(now, link.outflow):
+            return False
+        self.heard = True
+        return True
 
     def end(self, graceful: bool) -> asyncio.Task[Any] | None:
         """Say nothing from now on and close; the task to wait for, if it takes time."""
