@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 
@@ -45,7 +46,9 @@ async def test_a_server_that_is_silent_is_critical_in_time() -> None:
     async with Hub() as hub:
         hub.faults.accept_silent()
         findings = await check.once([connection("silent", hub.url)], limit=0.3)
-        assert findings == [check.Finding("silent", check.CRITICAL, "not connected within 0.3 s")]
+        assert findings == [
+            check.Finding("silent", check.CRITICAL, "no answer to the first heartbeat within 0.3 s")
+        ]
 
 
 async def test_a_running_engine_is_asked_instead() -> None:
@@ -83,3 +86,19 @@ async def test_a_single_attempt_that_fails_is_told_by_its_cause() -> None:
         port = free.getsockname()[1]
     found = await check.once([connection("nobody", f"ws://127.0.0.1:{port}/socket")], limit=5)
     assert found == [check.Finding("nobody", check.CRITICAL, f"refused by 127.0.0.1:{port}")]
+
+
+async def test_whoever_is_still_waited_for_at_the_end_is_named() -> None:
+    async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silence, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    for scheme, words in (
+        ("ws", "no answer to the upgrade within 0.3 s"),
+        ("wss", f"no answer to the TLS handshake from 127.0.0.1:{port} within 0.3 s"),
+    ):
+        found = await check.once([connection("mute", f"{scheme}://127.0.0.1:{port}/socket")], limit=0.3)
+        assert found == [check.Finding("mute", check.CRITICAL, words)]
+    server.close()

@@ -73,7 +73,9 @@ async def _join(channel: Channel) -> str | None:
 
 def _too_late(socket: Socket, channels: list[Channel], limit: float) -> str:
     if not socket.is_connected:
-        return f"not connected within {limit:g} s"
+        if socket.is_open:
+            return f"no answer to the first heartbeat within {limit:g} s"
+        return str(socket.gave_up_opening(limit))
     waiting = [channel.topic for channel in channels if channel.state != "joined"]
     return f"connected, but no answer to the join of {', '.join(waiting)} within {limit:g} s"
 

@@ -16,7 +16,7 @@ WORDS = {
     1002: "1002 protocol error",
     1007: "1007 invalid data",
     1008: "1008 policy violation",
-    1009: "1009 message too big",
+    1009: "1009 message too big (more than the server takes; max_message_size is for what it sends)",
     1011: "1011 server error",
     1012: "1012 service restart",
     1013: "1013 try again later",

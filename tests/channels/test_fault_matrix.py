@@ -106,6 +106,7 @@ async def test_a_message_that_is_too_large_ends_the_connection_with_1009(hub, cl
     await one.works(hub)
     assert one.socket.details().last_close_code == 1009
     assert one.reasons[0].startswith("closed by us: 1009 message too big")
+    assert one.reasons[0].endswith("(max_message_size is 50,000 bytes)")
 
 
 async def test_a_message_of_the_greatest_size_passes(hub, client):

@@ -379,9 +379,15 @@ class FrameReader(ClientConnection):
     def _last_words(self) -> tuple[int, str]:
         received, sent = self.protocol.close_rcvd, self.protocol.close_sent
         if received is not None:
-            return received.code, _close_words(received.code, received.reason)
+            words = _close_words(received.code, received.reason)
+            if received.code == CloseCode.MESSAGE_TOO_BIG:
+                words += " (more than the server takes; max_message_size is for what it sends)"
+            return received.code, words
         if sent is not None:
-            return sent.code, f"closed by us: {_close_words(sent.code, sent.reason)}"
+            words = f"closed by us: {_close_words(sent.code, sent.reason)}"
+            if sent.code == CloseCode.MESSAGE_TOO_BIG:
+                words += f" (max_message_size is {self.protocol.max_message_size:,} bytes)"
+            return sent.code, words
         error = self.connection_exc
         words = "connection reset" if isinstance(error, ConnectionError) else "connection dropped"
         return NO_CLOSE_FRAME, f"{words} without a close frame"
@@ -505,7 +511,7 @@ async def open_link(request: LinkRequest, owner: LinkOwner, look_up: dial.LookUp
     proxy = proxy_for(address, request.proxy)
     context = await tls_context(request.ca_file) if address.secure else None
     who = joined(address.host, address.port)
-    ready = Step("upgrade", who, head=reader.head)
+    ready = Step("upgrade", who, head=reader.head, plain=context is None)
     secured = Step("TLS", who)
     tunnel: Tunnel | None = None
     try:

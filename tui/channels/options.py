@@ -113,7 +113,7 @@ class Options:
     """A PEM file of certificate authorities to trust instead of the system's."""
 
     proxy: Text = field(default="environment", repr=False)
-    """``"environment"`` (HTTPS_PROXY and its like), ``"none"``, or a proxy's URL."""
+    """``"environment"`` (HTTPS_PROXY and its like; loopback goes past it), ``"none"``, or a proxy's URL."""
 
     auth_token: Text | None = field(default=None, repr=False)
     """Sent as the Phoenix subprotocol ``base64url.bearer.phx.``; a function is asked at each attempt."""

@@ -42,6 +42,8 @@ class Step:
     """It is the proxy that is asked."""
     head: AnswerHead | None = None
     """What has come of the answer."""
+    plain: bool = False
+    """It is asked without TLS."""
 
     @property
     def who(self) -> str:
@@ -132,7 +134,9 @@ def _words(error: BaseException, step: Step) -> str:
         case exceptions.InvalidURI():
             return f"the address of {who} is no WebSocket URL"
         case AnswerError() | EOFError():
-            return f"connection to {who} closed without an answer"
+            # A TLS library drops whoever speaks HTTP to it without a word.
+            perhaps = ", as a port for TLS does (wss://)" if step.asks == "upgrade" and step.plain else ""
+            return f"connection to {who} closed without an answer{perhaps}"
         case ConnectionError():
             during = "in the TLS handshake" if step.asks == "TLS" else "while opening"
             return f"connection to {who} reset {during}"
