@@ -1,28 +1,55 @@
-"""Who is on a topic: Phoenix presence, kept in step by its states and diffs."""
+"""Who is on a topic: Phoenix presence, kept in step by its states and diffs.
+
+What a diff costs is what it changes, whoever else is there. A presence is never changed once it is there,
+since handlers hold it: another one takes its place.
+"""
 
 from __future__ import annotations
 
-import copy
-import functools
+import asyncio
+import math
+import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
+import msgspec
+
 from tui.channels.channel import Channel
-from tui.channels.wire import Message
+from tui.channels.connection import TURN
+from tui.channels.wire import DecodeError, Message
 
 T = TypeVar("T")
 Entry = dict[str, Any]
 """A presence: ``{"metas": [{"phx_ref": ..}, ...]}`` and whatever else the server adds."""
 Entries = dict[str, Entry]
 
-PENDING_DIFFS = 1_000
+PENDING_DIFFS, PENDING_BYTES = 1_000, 4 * 1024 * 1024
 """Diffs held for the state; the oldest go first, since a state that comes later says the same."""
+
+MOST_BYTES = 16 * 1024 * 1024
+"""Of the presences as JSON, about what a state can bring; what a diff brings beyond it is left out."""
+
+_AT_ONCE = 1_000
+"""Presences that a diff changes in one go, and where they are; more are changed aside."""
+_STEPS_A_LOOK = 16  # at the clock
 
 Joined = Callable[[str, Entry | None, Entry], object]
 """Takes a key, its presence before (None if it is new) and the presence that joined."""
 Left = Callable[[str, Entry, Entry], object]
 """Takes a key, what is left of its presence, and the presence that left."""
+
+_Raw = dict[str, msgspec.Raw]
+
+
+class _Diff(msgspec.Struct, gc=False):
+    joins: _Raw = {}
+    leaves: _Raw = {}
+
+
+_decode_entry = msgspec.json.Decoder(Entry).decode
+_encode = msgspec.json.Encoder().encode
 
 
 class Presence:
@@ -30,7 +57,8 @@ class Presence:
 
     A diff that comes before the state is held until the state is there: on the joiner's own
     connection its first diff comes first. After a rejoin diffs are held again until the new
-    state, which replaces the old one.
+    state, which replaces the old one. A presence without ``metas`` counts as undecodable and is
+    left out. What takes long is done in turns of the loop; what comes on the channel waits for it.
 
     Args:
         channel: joined or to be joined.
@@ -40,9 +68,15 @@ class Presence:
     def __init__(
         self, channel: Channel, *, state: str = "presence_state", diff: str = "presence_diff"
     ) -> None:
-        self.entries: Entries = {}
-        """By key; do not change it."""
-        self._pending: deque[Mapping[str, Any]] = deque(maxlen=PENDING_DIFFS)
+        self.left_out = 0
+        """Presences beyond :data:`MOST_BYTES`, and diffs beyond those that are held."""
+        self._channel = channel
+        self._entries: Entries = {}
+        self._is_given = False
+        """Somebody may hold the entries."""
+        self._bytes = 0
+        self._pending: deque[tuple[_Diff, int]] = deque()
+        self._pending_bytes = 0
         self._synced = False
         self._on_join: Joined | None = None
         self._on_leave: Left | None = None
@@ -52,6 +86,12 @@ class Presence:
             channel.on(diff, self._diff_received),
             channel.on("phx_error", self._channel_lost),
         )
+
+    @property
+    def entries(self) -> Entries:
+        """By key, as they are now: what comes later changes nothing in it. Do not change it."""
+        self._is_given = True
+        return self._entries
 
     @property
     def in_pending_sync_state(self) -> bool:
@@ -73,8 +113,8 @@ class Presence:
     def list(self, by: Callable[[str, Entry], T] | None = None) -> list[Any]:
         """The presences, or what ``by`` makes of each key and presence."""
         if by is None:
-            return list(self.entries.values())
-        return [by(key, entry) for key, entry in self.entries.items()]
+            return list(self._entries.values())
+        return [by(key, entry) for key, entry in self._entries.items()]
 
     def stop(self) -> None:
         """Listen no more."""
@@ -84,39 +124,116 @@ class Presence:
     def _channel_lost(self, message: Message) -> None:
         self._synced = False
         self._pending.clear()
+        self._pending_bytes = 0
 
-    def _state_received(self, message: Message) -> None:
-        later = _Later()
-        join, leave = later.put_off(self._on_join), later.put_off(self._on_leave)
-        self.entries = sync_state(self.entries, message.payload, join, leave)
-        self._synced = True
+    def _state_received(self, message: Message) -> Awaitable[None] | None:
+        return _in_turns(self._take_state(message.decode(_Raw), message.event))
+
+    def _diff_received(self, message: Message) -> Awaitable[None] | None:
+        diff = message.decode(_Diff)
+        if self._synced:
+            return _in_turns(self._take_diff(diff, message.event))
+        self._pending.append((diff, message.size))
+        self._pending_bytes += message.size
+        while len(self._pending) > PENDING_DIFFS or self._pending_bytes > PENDING_BYTES:
+            self._pending_bytes -= self._pending.popleft()[1]
+            self.left_out += 1
+        return None
+
+    def _take_state(self, raw: _Raw, event: str) -> Iterator[None]:
+        state: Entries = {}
+        yield from self._read(raw, event, state)
+        entries, calls = dict(self._entries), _Calls(self._on_join, self._on_leave)
+        joins: Entries = {}
+        leaves = {key: entry for key, entry in entries.items() if key not in state}
+        for key, entry in state.items():
+            _compare(key, entries.get(key), entry, joins, leaves)
+            yield
+        # One message brought them all.
+        yield from self._change(entries, joins, leaves, calls, math.inf)
         while self._pending:
-            self.entries = sync_diff(self.entries, self._pending.popleft(), join, leave)
-        later.call(self._on_sync)
+            diff, size = self._pending.popleft()
+            self._pending_bytes -= size
+            yield from self._apply(entries, diff, event, calls)
+        self._entries, self._is_given, self._synced = entries, False, True
+        yield from calls.make(self._on_sync)
 
-    def _diff_received(self, message: Message) -> None:
-        if not self._synced:
-            self._pending.append(message.payload)
-            return
-        later = _Later()
-        join, leave = later.put_off(self._on_join), later.put_off(self._on_leave)
-        self.entries = sync_diff(self.entries, message.payload, join, leave)
-        later.call(self._on_sync)
+    def _take_diff(self, diff: _Diff, event: str) -> Iterator[None]:
+        calls = _Calls(self._on_join, self._on_leave)
+        is_small = len(diff.joins) + len(diff.leaves) <= _AT_ONCE
+        entries = self._entries if is_small and not self._is_given else dict(self._entries)
+        for step in self._apply(entries, diff, event, calls):
+            if not is_small:
+                yield step
+        self._entries, self._is_given = entries, False
+        yield from calls.make(self._on_sync)
+
+    def _apply(self, entries: Entries, diff: _Diff, event: str, calls: _Calls) -> Iterator[None]:
+        joins: Entries = {}
+        leaves: Entries = {}
+        yield from self._read(diff.joins, event, joins)
+        yield from self._read(diff.leaves, event, leaves)
+        yield from self._change(entries, joins, leaves, calls, MOST_BYTES)
+
+    def _read(self, raw: _Raw, event: str, into: Entries) -> Iterator[None]:
+        for key, undecoded in raw.items():
+            try:
+                into[key] = _entry(undecoded)
+            except DecodeError as error:
+                self._channel.socket.payload_undecodable(self._channel.topic, event, error)
+            yield
+
+    def _change(
+        self, entries: Entries, joins: Entries, leaves: Entries, calls: _Calls, most: float
+    ) -> Iterator[None]:
+        """Bring ``entries`` up to a diff. A key that joins and leaves in one diff is an update: one join with
+        what was there."""
+        for key, joined in joins.items():
+            before = entries.get(key)
+            kept = [] if before is None else _without(before, joined)
+            after = {**joined, "metas": [*kept, *joined["metas"]]} if kept else joined
+            grown = _size(key, after) - _size(key, before)
+            if self._bytes + grown > most:
+                self.left_out += 1
+                continue
+            self._bytes += grown
+            entries[key] = after
+            calls.joined(key, before, joined)
+            yield
+        for key, gone in leaves.items():
+            current = entries.get(key)
+            if current is None:
+                continue
+            left = {**current, "metas": _without(current, gone)}
+            self._bytes -= _size(key, current)
+            if left["metas"]:
+                self._bytes += _size(key, left)
+                entries[key] = left
+            else:
+                del entries[key]
+            calls.left(key, left, gone)
+            yield
 
 
-class _Later:
+class _Calls:
     """Callbacks put off until the presences are in step: they see them so, and none can prevent it."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_join: Joined | None, on_leave: Left | None) -> None:
+        self._on_join = on_join
+        self._on_leave = on_leave
         self._calls: list[Callable[[], object]] = []
 
-    def put_off(self, callback: Callable[..., object] | None) -> Callable[..., object] | None:
-        """What notes a call of ``callback`` instead of making it."""
-        if callback is None:
-            return None
-        return lambda *arguments: self._calls.append(functools.partial(callback, *arguments))
+    def joined(self, *arguments: Any) -> None:
+        """Somebody joined."""
+        if self._on_join is not None:
+            self._calls.append(partial(self._on_join, *arguments))
 
-    def call(self, last: Callable[[], object] | None) -> None:
+    def left(self, *arguments: Any) -> None:
+        """Somebody left."""
+        if self._on_leave is not None:
+            self._calls.append(partial(self._on_leave, *arguments))
+
+    def make(self, last: Callable[[], object] | None) -> Iterator[None]:
         """Make the calls in their order, then ``last``; all of them, even if one raises."""
         errors: list[Exception] = []
         for call in (*self._calls, *([last] if last is not None else [])):
@@ -124,66 +241,62 @@ class _Later:
                 call()
             except Exception as error:  # noqa: BLE001 (raised below, once all were called)
                 errors.append(error)
+            yield
         if errors:
             raise errors[0]
 
 
-def sync_state(
-    entries: Mapping[str, Entry],
-    new: Mapping[str, Entry],
-    on_join: Joined | None = None,
-    on_leave: Left | None = None,
-) -> Entries:
-    """The presences after the server sent all of them; its arguments stay as they are."""
-    joins: Entries = {}
-    leaves = {key: entry for key, entry in entries.items() if key not in new}
-    for key, entry in new.items():
-        current = entries.get(key)
-        if current is None:
-            joins[key] = entry
-            continue
-        new_refs, current_refs = _refs(entry), _refs(current)
-        joined = [meta for meta in entry["metas"] if meta.get("phx_ref") not in current_refs]
-        left = [meta for meta in current["metas"] if meta.get("phx_ref") not in new_refs]
-        if joined:
-            joins[key] = {**entry, "metas": joined}
-        if left:
-            leaves[key] = {**current, "metas": left}
-    return sync_diff(entries, {"joins": joins, "leaves": leaves}, on_join, on_leave)
+def _in_turns(steps: Iterator[None]) -> Awaitable[None] | None:
+    """Take the steps of one turn; what takes the rest of them, if there are more."""
+    return None if _turn(steps) else _rest(steps)
 
 
-def sync_diff(
-    entries: Mapping[str, Entry],
-    diff: Mapping[str, Any],
-    on_join: Joined | None = None,
-    on_leave: Left | None = None,
-) -> Entries:
-    """The presences after a diff; its arguments stay as they are.
-
-    A key that joins and leaves in one diff is an update: one ``on_join`` with what was there.
-    """
-    after = copy.deepcopy(dict(entries))
-    for key, joined in copy.deepcopy(dict(diff["joins"])).items():
-        before = after.get(key)
-        after[key] = {**joined, "metas": list(joined["metas"])}
-        if before is not None:
-            refs = _refs(joined)
-            kept = [meta for meta in before["metas"] if meta.get("phx_ref") not in refs]
-            after[key]["metas"] = kept + after[key]["metas"]
-        if on_join is not None:
-            on_join(key, before, joined)
-    for key, gone in diff["leaves"].items():
-        current = after.get(key)
-        if current is None:
-            continue
-        refs = _refs(gone)
-        current["metas"] = [meta for meta in current["metas"] if meta.get("phx_ref") not in refs]
-        if on_leave is not None:
-            on_leave(key, current, copy.deepcopy(gone))
-        if not current["metas"]:
-            del after[key]
-    return after
+async def _rest(steps: Iterator[None]) -> None:
+    while True:
+        await asyncio.sleep(0)
+        if _turn(steps):
+            return
 
 
-def _refs(entry: Mapping[str, Any]) -> set[Any]:
-    return {meta.get("phx_ref") for meta in entry["metas"]}
+def _turn(steps: Iterator[None]) -> bool:
+    ends = time.perf_counter() + TURN
+    for number, _ in enumerate(steps, 1):
+        if number % _STEPS_A_LOOK == 0 and time.perf_counter() > ends:
+            return False
+    return True
+
+
+def _compare(key: str, current: Entry | None, new: Entry, joins: Entries, leaves: Entries) -> None:
+    """What a state says of one that is there, as a diff."""
+    if current is None:
+        joins[key] = new
+        return
+    if joined := _without(new, current):
+        joins[key] = {**new, "metas": joined}
+    if left := _without(current, new):
+        leaves[key] = {**current, "metas": left}
+
+
+def _without(entry: Entry, other: Entry) -> list[Any]:
+    """The metas of one that are none of the other's."""
+    refs = {meta.get("phx_ref") for meta in other["metas"]}
+    return [meta for meta in entry["metas"] if meta.get("phx_ref") not in refs]
+
+
+def _size(key: str, entry: Mapping[str, Any] | None) -> int:
+    return 0 if entry is None else len(key) + len(_encode(entry))
+
+
+def _entry(undecoded: msgspec.Raw) -> Entry:
+    try:
+        entry: Entry = _decode_entry(undecoded)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise DecodeError("a presence that is no object") from None
+    metas = entry.get("metas")
+    if not isinstance(metas, list) or not all(map(_is_meta, metas)):
+        raise DecodeError("a presence without metas")
+    return entry
+
+
+def _is_meta(meta: Any) -> bool:
+    return isinstance(meta, dict) and not isinstance(meta.get("phx_ref"), (dict, list))
