@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tui import __version__, tty
+from tui.ending import End, carry_out
 
 if TYPE_CHECKING:
     from tui.config import FaceSettings, Settings, SettingsError
@@ -38,8 +39,17 @@ of check: 0 ok, 1 warning, 2 critical, 3 usage or settings
 """
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run one command and return the exit status. Usage mistakes exit with status 2 by themselves."""
+def entry() -> NoReturn:
+    """The program: run the command of its arguments and leave with its exit status."""
+    carry_out(lambda end: main(end=end))
+
+
+def main(argv: list[str] | None = None, end: End | None = None) -> int:
+    """Run one command and return the exit status. Usage mistakes exit with status 2 by themselves.
+
+    Args:
+        end: what ends it; without, it ends by itself alone.
+    """
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] == ["ctl"]:
         from tui import ctl
@@ -52,10 +62,9 @@ def main(argv: list[str] | None = None) -> int:
     if unknown:
         fail = getattr(args, "fail", parser.error)
         fail(f"unrecognized arguments: {' '.join(unknown)}")
+    args.end = end or End()
     try:
         return int(args.command(args))
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:
         # Whoever read our output has enough. Nothing must be flushed to them at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -288,6 +297,7 @@ def _say_nothing_to_run(settings: Settings) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    end = _lasting(args)
     from tui.config import CommandLine, SettingsError, load_settings
 
     if args.url is None and (args.topics or args.preset):
@@ -321,11 +331,18 @@ def _run(args: argparse.Namespace) -> int:
 
     try:
         if args.headless:
-            return run_headless(read_settings, _place(args), args.report_interval, record=args.record)
-        return run_face(read_settings, _place(args), keys, record=args.record)
+            return run_headless(read_settings, _place(args), args.report_interval, end, record=args.record)
+        return run_face(read_settings, _place(args), keys, end, record=args.record)
     except Unstartable as error:
         _say(f"overlay-supervisor: {error}")
         return error.status
+
+
+def _lasting(args: argparse.Namespace) -> End:
+    """The end of a command that runs until it is ended."""
+    end: End = args.end
+    end.lasts()
+    return end
 
 
 def _keys(settings: Settings) -> Keymap:
@@ -376,12 +393,13 @@ def _place(args: argparse.Namespace) -> Place:
 def _attach(args: argparse.Namespace) -> int:
     if problem := tty.problem(os.environ):
         return _say_no_terminal(problem, "overlay-supervisor ctl status asks without a screen")
+    end = _lasting(args)
     from tui.resources import Unstartable
     from tui.session import run_attached
 
     face, keys, mistake = _face(args)
     try:
-        return run_attached(_place(args), face, keys, mistake)
+        return run_attached(_place(args), face, keys, mistake, end)
     except Unstartable as error:
         _say(f"overlay-supervisor: {error}")
         return FAILED
@@ -390,6 +408,7 @@ def _attach(args: argparse.Namespace) -> int:
 def _replay(args: argparse.Namespace) -> int:
     if problem := tty.problem(os.environ):
         return _say_no_terminal(problem, "overlay-supervisor journal prints what happened without a screen")
+    end = _lasting(args)
     from tui.places import state_folder
     from tui.replay.opening import ReplayError
     from tui.session import run_replay
@@ -408,7 +427,7 @@ def _replay(args: argparse.Namespace) -> int:
     face, keys, mistake = _face(args)
     try:
         path = Path(args.file).expanduser() if args.file else folder
-        return run_replay(path, when, folder, face, keys, mistake)
+        return run_replay(path, when, folder, face, keys, mistake, end)
     except ReplayError as error:
         _say(f"overlay-supervisor: {error}")
         return FAILED
@@ -417,6 +436,7 @@ def _replay(args: argparse.Namespace) -> int:
 def _demo(args: argparse.Namespace) -> int:
     if not args.headless and (problem := tty.problem(os.environ)):
         return _say_no_terminal(problem)
+    end = _lasting(args)
     from tui.resources import Unstartable
     from tui.session import run_demo
 
@@ -430,6 +450,7 @@ def _demo(args: argparse.Namespace) -> int:
             report_interval=args.report_interval,
             settings=face,
             keys=keys,
+            end=end,
             state_folder=None if state is None else Path(state).expanduser(),
             staged=not args.calm,
         )
@@ -613,4 +634,4 @@ def _config_path(args: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

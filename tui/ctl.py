@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -43,6 +43,7 @@ from tui.control.view import ConnectionView, SnapshotView, not_the_present, shor
 from tui.control.watch_view import incidents_line, services_line, summary_json
 from tui.ctl_alerts import add_alerts
 from tui.ctl_watch import add_watch
+from tui.ending import carry_out
 from tui.formats import NOTHING, duration, round_trip, time_of_day
 from tui.places import SOCKET_VARIABLE, STATE_VARIABLE
 
@@ -54,6 +55,11 @@ _EPILOG = """\
 exit status: 0 done, 1 the engine said no or what came of it is not known, 2 usage,
 3 no engine was reached, 130 ended by ^C
 """
+
+
+def entry() -> NoReturn:
+    """The program: run the command of its arguments and leave with its exit status."""
+    carry_out(lambda end: main())
 
 
 def main(argv: list[str] | None = None, prog: str = "overlayctl") -> int:
@@ -136,8 +142,6 @@ def run(args: argparse.Namespace) -> int:
         return fail(NO_ENGINE, str(error))
     except ControlError as error:
         return fail(FAILED, str(error))
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:
         # Whoever read our output has enough. Nothing must be flushed to them at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -438,4 +442,4 @@ def _log_path(args: argparse.Namespace) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

@@ -1,4 +1,4 @@
-"""Faces on one engine: opened, opened anew after a crash, done without; and the end that nothing holds up."""
+"""Faces on one engine: opened, opened anew after a crash, done without while there is none to be seen."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from tui import remembered
+from tui import remembered, tty
+from tui.ending import LIMIT, End
 from tui.engine.api import Engine
-from tui.engine.supervisor import STOP_LIMIT, Supervisor
+from tui.engine.supervisor import Supervisor
 from tui.keymap import Keymap
-from tui.resources import FLUSH_LIMIT
 from tui.store.log_file import LogFile
 
 if TYPE_CHECKING:
@@ -29,14 +29,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tui.session")
 
-HUNG_UP = 128 + signal.SIGHUP
-"""The status of a face whose terminal went away."""
-END_MARGIN = 0.3
-"""Seconds for the engine's own clean-up after its limit."""
-
 _CRASHES_ALLOWED = 3
 _CRASH_WINDOW = 60.0
 _SWITCH_INTERVAL = 0.0005
+_LOOK = 0.25
+"""Seconds between two looks at whether a face can be seen."""
 
 
 class Face:
@@ -81,42 +78,68 @@ class Face:
             return OverlaySupervisorApp(replay, options=options, replay=replay, clock=replay.now)
         return OverlaySupervisorApp(engine, work, options=options, attached=attached)
 
-    async def show(self, app: OverlaySupervisorApp) -> None:
-        """Run a face to its end, and keep how it was left."""
+    async def show(
+        self, app: OverlaySupervisorApp, end: End, *, outlives_terminal: bool = False
+    ) -> int | None:
+        """Run a face as of :meth:`tui.terminal.UnattendedApp.run_to`, and keep how it was left."""
         before = app.remembered
-        await app.run_async(mouse=self._settings.mouse)
+        status = await app.run_to(end, mouse=self._settings.mouse, outlives_terminal=outlives_terminal)
         if app.remembered != before:
             try:
                 self._remember(app.remembered)
             except OSError as error:
                 log.warning("the arrangement of the screen could not be kept: %s", error)
+        return status
 
     def _remember(self, arrangement: remembered.Remembered) -> None:
         remembered.write(self._folder, arrangement)
-
-
-class Closing(Protocol):
-    def close(self, timeout: float) -> bool: ...
-
-
-def each_of(*closing: Closing | None) -> tuple[Closing, ...]:
-    return tuple(each for each in closing if each is not None)
 
 
 def run_with_face(
     supervisor: Supervisor,
     face: Face,
     log_file: LogFile,
-    closing: Sequence[Closing],
+    end: End,
     *,
     duration: float | None = None,
     on_hangup: Callable[[], None] | None = None,
 ) -> int:
+    """Run the engine, with a face wherever one can be seen, until its end. Returns the exit status.
+
+    Args:
+        duration: seconds after which it ends by itself.
+        on_hangup: called at SIGHUP while there is no face; the connections outlive the terminal. None for a
+            run that ends with it.
+    """
     # The engine's thread gives the interpreter up at each read and then waits for the face's turn to end:
     # with 5 ms a turn, 99 of 100 of its delays were below 33 ms while the face did its worst, with 0.5 ms 9.
     sys.setswitchinterval(_SWITCH_INTERVAL)
     engine = _EngineThread(supervisor)
-    return asyncio.run(_faces(engine, face, log_file, closing, duration, on_hangup))
+    with end.telling(supervisor.stop):
+        status = asyncio.run(_faces(engine, face, log_file, end, duration, on_hangup))
+        end.ask(status)
+        if engine.begun:
+            supervisor.ended.wait(LIMIT)
+    if end.words is not None:
+        log.info(end.words)
+    return status
+
+
+def run_beside(face: Face, open_face: Callable[[], OverlaySupervisorApp], end: End) -> int:
+    """Show what runs by itself, wherever a face can be seen, until it is left. Returns the exit status."""
+
+    async def faces() -> int:
+        while await _in_front(end):
+            app = open_face()
+            status = await face.show(app, end)
+            if app.crash is not None:
+                print(f"overlay-supervisor: the screen crashed: {type(app.crash).__name__}", file=sys.stderr)
+                return 1
+            if status is not None:
+                return status
+        return end.status or 0
+
+    return asyncio.run(faces())
 
 
 class _EngineThread:
@@ -133,6 +156,11 @@ class _EngineThread:
         else:
             self.supervisor.ended.wait()
 
+    def begin(self) -> None:
+        """Have it run without a face, if it does not run yet."""
+        if not self.begun:
+            threading.Thread(target=self.work, name="engine", daemon=True).start()
+
     @property
     def begun(self) -> bool:
         """Somebody runs the engine, or has."""
@@ -143,83 +171,73 @@ async def _faces(
     engine: _EngineThread,
     face: Face,
     log_file: LogFile,
-    closing: Sequence[Closing],
+    end: End,
     duration: float | None,
     on_hangup: Callable[[], None] | None,
 ) -> int:
-    from tui.terminal import SavedTerminal
-
     supervisor = engine.supervisor
-    terminal = SavedTerminal()
     crashes: deque[float] = deque(maxlen=_CRASHES_ALLOWED)
-    status = 1
-    while True:
-        app = face.open(supervisor, engine.work)
-        end = None
-        if duration is not None:
-            end = asyncio.get_running_loop().call_later(duration, app.exit, None, 0)
-        try:
-            await face.show(app)
-            error = app.crash
-        except Exception as raised:  # noqa: BLE001 (logged below, and the terminal restored)
-            error = raised
-        if end is not None:
-            end.cancel()
-        if error is None:
-            status = app.return_code or 0
-            if status == HUNG_UP and on_hangup is not None:
+    if duration is not None:
+        asyncio.get_running_loop().call_later(duration, end.ask, 0)
+    hang_up = contextlib.nullcontext() if on_hangup is None else end.on(signal.SIGHUP, on_hangup)
+    with hang_up:
+        while await _in_front(end, engine.begin):
+            app = face.open(supervisor, engine.work)
+            status = await face.show(app, end, outlives_terminal=on_hangup is not None)
+            if app.crash is not None and not end.is_asked:
+                log.error("the screen crashed", exc_info=app.crash)
+                crashes.append(time.monotonic())
+                if len(crashes) == _CRASHES_ALLOWED and crashes[-1] - crashes[0] < _CRASH_WINDOW:
+                    print(
+                        "overlay-supervisor: the screen crashed three times within a minute; the "
+                        "connections go on without it.\nA new screen: overlay-supervisor attach. "
+                        f"What happened is in {log_file.path}; stop with ^C, or: kill {os.getpid()}",
+                        file=sys.stderr,
+                    )
+                    return await _without_face(engine, end)
+            elif status == tty.HUNG_UP and on_hangup is not None:
                 log.info("the connections go on without a screen; a new one: overlay-supervisor attach")
                 supervisor.note("the terminal is gone; the connections go on without a screen")
-                status = await _without_face(engine, on_hangup)
-            break
-        terminal.restore()
-        log.error("the screen crashed", exc_info=error)
-        crashes.append(time.monotonic())
-        if len(crashes) == _CRASHES_ALLOWED and crashes[-1] - crashes[0] < _CRASH_WINDOW:
-            print(
-                "overlay-supervisor: the screen crashed three times within a minute; the connections go on "
-                f"without it.\nA new screen: overlay-supervisor attach. What happened is in {log_file.path}; "
-                f"stop with ^C, or: kill {os.getpid()}",
-                file=sys.stderr,
-            )
-            status = await _without_face(engine)
-            break
-    supervisor.stop()
-    if engine.begun and not supervisor.ended.wait(STOP_LIMIT + END_MARGIN):
-        leave(closing, status)
-    return status
+                return await _without_face(engine, end)
+            elif status is not None:
+                return status
+    return _status(end)
 
 
-async def _without_face(engine: _EngineThread, on_hangup: Callable[[], None] | None = None) -> int:
-    """The connections go on without a screen until a signal comes; returns the exit status.
+async def _in_front(end: End, begin: Callable[[], None] | None = None) -> bool:
+    """Wait until a face can be seen; False when an end is asked for before.
 
     Args:
-        on_hangup: called at SIGHUP, which ends the run otherwise.
+        begin: called where there is something to wait for: what runs without a face.
     """
-    if not engine.begun:
-        threading.Thread(target=engine.work, name="engine", daemon=True).start()
-    asked: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    if not tty.is_in_front() and not end.is_asked:
+        tty.ignore_job_control()
+        print("overlay-supervisor: in the background; fg shows the screen", file=sys.stderr)
+        if begin is not None:
+            begin()
+    return await _until(tty.is_in_front, end)
+
+
+async def _without_face(engine: _EngineThread, end: End) -> int:
+    """The connections go on without a screen until the end of the run; returns the exit status."""
+    engine.begin()
+    await _until(engine.supervisor.ended.is_set, end)
+    return _status(end)
+
+
+def _status(end: End) -> int:
+    # An engine that ended unasked has failed.
+    return 1 if end.status is None else end.status
+
+
+async def _until(condition: Callable[[], bool], end: End) -> bool:
+    """Wait for the condition; False when an end is asked for before."""
+    asked = asyncio.Event()
     loop = asyncio.get_running_loop()
-
-    def ask(number: int) -> None:
-        if not asked.done():
-            asked.set_result(128 + number)
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, ask, number)
-    if on_hangup is not None:
-        loop.add_signal_handler(signal.SIGHUP, on_hangup)
-    while not engine.supervisor.ended.is_set() and not asked.done():
-        await asyncio.wait((asked,), timeout=0.5)
-    return asked.result() if asked.done() else 1
-
-
-def leave(closing: Sequence[Closing], status: int) -> None:
-    """End the process though a thread is stuck: the interpreter would wait for it for ever."""
-    log.warning("a thread did not end in time; leaving without it")
-    for each in closing:
-        each.close(FLUSH_LIMIT)
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(status)
+    with end.telling(lambda: loop.call_soon_threadsafe(asked.set)):
+        while not asked.is_set():
+            if condition():
+                return True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asked.wait(), _LOOK)
+    return False

@@ -7,21 +7,20 @@ import contextlib
 import logging
 import shutil
 import signal
-import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from tui.control.feed import StateFeed
 from tui.control.protocol import SOCKET_NAME, ControlError
+from tui.ending import LIMIT, Closing, End
 from tui.engine.api import CommandResult
 from tui.engine.desks import DeskOptions
 from tui.engine.reports import JsonLines, Reporters
-from tui.engine.supervisor import STOP_LIMIT, Supervisor
-from tui.faces import END_MARGIN, Closing, Face, each_of, leave, run_with_face
+from tui.engine.supervisor import Supervisor
+from tui.faces import Face, run_beside, run_with_face
 from tui.keymap import Keymap
 from tui.resources import (
     Place,
@@ -46,7 +45,12 @@ log = logging.getLogger("tui.session")
 
 
 def run_headless(
-    read_settings: Callable[[], Settings], place: Place, report_interval: float, *, record: bool = False
+    read_settings: Callable[[], Settings],
+    place: Place,
+    report_interval: float,
+    end: End,
+    *,
+    record: bool = False,
 ) -> int:
     """Run without a face until SIGTERM or SIGINT; prints JSON lines. Returns the exit status.
 
@@ -86,12 +90,12 @@ def run_headless(
         with metrics_server(supervisor, settings.metrics) as metrics:
             reload = _Reloader(supervisor, read_settings, metrics)
             with control_socket(supervisor, feed, place, log_file, reload):
-                closing = each_of(output, journal, alert_store, *recorder, log_file)
-                return _headless(supervisor, closing, hang_up=reload.in_background)
+                end.closing = _each_of(output, journal, alert_store, *recorder, log_file)
+                return _headless(supervisor, end, hang_up=reload.in_background)
 
 
 def run_face(
-    read_settings: Callable[[], Settings], place: Place, keys: Keymap, *, record: bool = False
+    read_settings: Callable[[], Settings], place: Place, keys: Keymap, end: End, *, record: bool = False
 ) -> int:
     """Run with a face until it is quit or ended by a signal. Returns the exit status.
 
@@ -126,11 +130,11 @@ def run_face(
             with control_socket(supervisor, feed, place, log_file, reload):
                 face = Face(settings.face, keys, place.state_folder)
                 hang_up = reload.in_background if settings.face.on_hangup == "keep" else None
-                closing = each_of(journal, alert_store, *recorder, log_file)
-                return run_with_face(supervisor, face, log_file, closing, on_hangup=hang_up)
+                end.closing = _each_of(journal, alert_store, *recorder, log_file)
+                return run_with_face(supervisor, face, log_file, end, on_hangup=hang_up)
 
 
-def run_attached(place: Place, settings: FaceSettings, keys: Keymap, notice: str | None) -> int:
+def run_attached(place: Place, settings: FaceSettings, keys: Keymap, notice: str | None, end: End) -> int:
     """Open a face on a running engine until it is detached or ended by a signal. Returns the exit status.
 
     Args:
@@ -151,17 +155,19 @@ def run_attached(place: Place, settings: FaceSettings, keys: Keymap, notice: str
     engine.start(wait=2.0)
     try:
         face = Face(settings, keys, place.state_folder, notice)
-        app = face.open(engine, attached=True)
-        asyncio.run(face.show(app))
-        if app.crash is not None:
-            print(f"overlay-supervisor: the screen crashed: {type(app.crash).__name__}", file=sys.stderr)
-        return app.return_code or 0
+        return run_beside(face, lambda: face.open(engine, attached=True), end)
     finally:
         engine.close()
 
 
 def run_replay(
-    path: Path, when: When, folder: Path, settings: FaceSettings, keys: Keymap, notice: str | None
+    path: Path,
+    when: When,
+    folder: Path,
+    settings: FaceSettings,
+    keys: Keymap,
+    notice: str | None,
+    end: End,
 ) -> int:
     """Open a face on what was recorded; connects nothing. Returns the exit status.
 
@@ -179,11 +185,7 @@ def run_replay(
     replay.start()
     try:
         face = Face(settings, keys, folder, notice)
-        app = face.open(replay, replay=replay)
-        asyncio.run(face.show(app))
-        if app.crash is not None:
-            print(f"overlay-supervisor: the screen crashed: {type(app.crash).__name__}", file=sys.stderr)
-        return app.return_code or 0
+        return run_beside(face, lambda: face.open(replay, replay=replay), end)
     finally:
         replay.close()
 
@@ -196,6 +198,7 @@ def run_demo(
     report_interval: float,
     settings: FaceSettings,
     keys: Keymap,
+    end: End,
     state_folder: Path | None = None,
     staged: bool = True,
 ) -> int:
@@ -232,16 +235,19 @@ def run_demo(
                     alert_store=alert_store,
                 )
                 host.supervise(supervisor)
+                end.closing = _each_of(output, alert_store, log_file)
                 with control_socket(supervisor, feed, place, log_file, None):
                     if headless:
-                        closing = each_of(output, alert_store, log_file)
-                        return _headless(supervisor, closing, duration=duration)
+                        return _headless(supervisor, end, duration=duration)
                     face = Face(settings, keys, folder)
-                    closing = each_of(alert_store, log_file)
-                    return run_with_face(supervisor, face, log_file, closing, duration=duration)
+                    return run_with_face(supervisor, face, log_file, end, duration=duration)
     finally:
         if state_folder is None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _each_of(*closing: Closing | None) -> tuple[Closing, ...]:
+    return tuple(each for each in closing if each is not None)
 
 
 def _desks(settings: Settings) -> DeskOptions:
@@ -314,27 +320,20 @@ class _Reloader:
 
 def _headless(
     supervisor: Supervisor,
-    closing: Sequence[Closing],
+    end: End,
     *,
     duration: float | None = None,
     hang_up: Callable[[], None] | None = None,
 ) -> int:
-    def end(number: int, frame: FrameType | None) -> None:
-        log.info("ended by %s", signal.Signals(number).name)
-        supervisor.stop()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGHUP, end if hang_up is None else lambda number, frame: hang_up())
-    thread = threading.Thread(target=_run_logged, args=(supervisor,), name="engine", daemon=True)
-    thread.start()
-    ended = supervisor.ended.wait(duration)
-    failed = ended and not supervisor.stop_asked
-    supervisor.stop()
-    status = 1 if failed else 0
-    if not supervisor.ended.wait(STOP_LIMIT + END_MARGIN):
-        leave(closing, status)
-    return status
+    hanging_up = contextlib.nullcontext() if hang_up is None else end.on(signal.SIGHUP, hang_up)
+    with end.telling(supervisor.stop), hanging_up:
+        threading.Thread(target=_run_logged, args=(supervisor,), name="engine", daemon=True).start()
+        ended = supervisor.ended.wait(duration)
+        end.ask(1 if ended and not supervisor.stop_asked else 0)
+        supervisor.ended.wait(LIMIT)
+    if end.words is not None:
+        log.info(end.words)
+    return end.status or 0
 
 
 def _run_logged(supervisor: Supervisor) -> None:

@@ -7,16 +7,18 @@ real terminal and fails when Textual moves them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import queue
-import select
 import selectors
 import signal
 import termios
 import threading
 import time
 from codecs import getincrementaldecoder
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rich.console import RenderableType
@@ -26,7 +28,9 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 
 from tui import tty
+from tui.ending import End
 from tui.plain_text import ascii_only
+from tui.terminal_output import SavedTerminal, TerminalOutput, terminal_is_lost
 
 log = logging.getLogger(__name__)
 
@@ -39,45 +43,12 @@ _TICK = 0.1
 """Seconds between two looks at what was typed last."""
 _SETTLED = 0.5
 """Seconds after the last key in which it may turn out to be a lone escape."""
+_LAST_FRAMES = 0.5
+"""Seconds that the end waits for the terminal to take what was drawn."""
+_WATCH = 1.0
+"""Seconds between two looks at whether the terminal is still there."""
 
-_LOST = select.POLLHUP | select.POLLERR | select.POLLNVAL
-_RESTORE = (
-    "\x1b[<u"  # keyboard protocol
-    "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"  # mouse
-    "\x1b[?2004l\x1b[?1004l\x1b[?2048l"  # paste, focus, resize reports
-    "\x1b[?7h\x1b[?1047l\x1b[?25h"  # line wrap, main screen (the cursor where it is), cursor
-)
 _KEEP_TITLE, _GIVE_TITLE_BACK = "\x1b[22;2t", "\x1b[23;2t"
-
-
-def terminal_is_lost(descriptor: int) -> bool:
-    """Whether nobody will ever type here again: hung up, failed, or closed."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return any(events & _LOST for _, events in poll.poll(0))
-
-
-class SavedTerminal:
-    """The terminal's modes as they were, for an end that Textual does not see."""
-
-    def __init__(self) -> None:
-        """Keep the modes of stdin, if it is a terminal."""
-        self._descriptor = 0
-        self._modes: list[Any] | None = None
-        if tty.is_there():
-            self._modes = termios.tcgetattr(self._descriptor)
-
-    def restore(self) -> None:
-        """Leave the main screen, a cursor and the modes behind. Harmless when all is well already.
-
-        Never blocks: what a stalled terminal does not take at once is left out.
-        """
-        if self._modes is None or terminal_is_lost(self._descriptor):
-            return
-        # Without flushing: waiting for output to drain would wait for a stalled terminal.
-        termios.tcsetattr(self._descriptor, termios.TCSANOW, self._modes)
-        if select.select([], [2], [], 0)[1]:
-            os.write(2, _RESTORE.encode())
 
 
 class _WakingEvent(threading.Event):
@@ -106,6 +77,10 @@ class PatientDriver(LinuxDriver):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._output = TerminalOutput()
+        self._file = self._output  # type: ignore[assignment]  # all that its thread calls is there
+        self.is_left_behind = False
+        """The terminal has not taken what would have restored it."""
         self._wake_reader, wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._waking = _WakingEvent(wake_writer)
         self.exit_event = self._waking
@@ -128,6 +103,9 @@ class PatientDriver(LinuxDriver):
                     try:
                         data = os.read(self.fileno, 4096)
                     except OSError as error:
+                        if not tty.is_in_front():
+                            time.sleep(_TICK)
+                            continue
                         log.info("the terminal cannot be read any more: %s", error)
                         return
                     if not data:
@@ -142,7 +120,16 @@ class PatientDriver(LinuxDriver):
     def start_application_mode(self) -> None:
         """Find out what the terminal can be sent, then begin."""
         self._utf8 = tty.is_utf8(os.environ)
-        super().start_application_mode()  # type: ignore[no-untyped-call]  # untyped in Textual
+        while self._writer_thread is None:
+            # It stops the process and begins nothing where it was put in the background just now.
+            super().start_application_mode()  # type: ignore[no-untyped-call]  # untyped in Textual
+        tty.ignore_job_control()
+
+    def stop_application_mode(self) -> None:
+        """Leave the terminal as it was found. In the background its modes are somebody else's."""
+        if not tty.is_in_front():
+            self.attrs_before = None
+        super().stop_application_mode()
 
     @property
     def waiting_writes(self) -> int:
@@ -172,12 +159,17 @@ class PatientDriver(LinuxDriver):
         if writer is None:
             return
         self.write(_GIVE_TITLE_BACK)
-        try:
+        with contextlib.suppress(queue.Full):
             writer._queue.put_nowait(None)
-        except queue.Full:
+            writer.join(timeout=_LAST_FRAMES)
+        if writer.is_alive():
             log.debug("the terminal does not read: its writer is left behind")
-            return
-        writer.join(timeout=1.0)
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Draw no more. From any thread."""
+        self._output.let_go()
+        self.is_left_behind = True
 
     def _get_terminal_size(self) -> tuple[int, int]:
         # Textual believes COLUMNS and LINES first, which some shells export and nobody updates.
@@ -191,15 +183,15 @@ class PatientDriver(LinuxDriver):
         return super()._get_terminal_size()
 
     def _sigtstp_application(self, *_: object) -> None:
-        # Stopping the process would stop every connection in it.
-        self._app.call_later(self._app.action_suspend_process)
+        # Noted only, as every signal is. Stopping the process would stop every connection in it.
+        pass
 
     def _sigcont_application(self, *_: object) -> None:
         # Whoever stopped the process did not leave application mode, so there is none to resume:
         # Textual would start a second input thread beside the first.
-        self._app.call_later(self._set_again)
+        pass
 
-    def _set_again(self) -> None:
+    def set_again(self) -> None:
         """Take the terminal back from a shell that had it in between."""
         attributes = termios.tcgetattr(self.fileno) if os.isatty(self.fileno) else None
         if attributes is not None:
@@ -213,8 +205,8 @@ class PatientDriver(LinuxDriver):
 class UnattendedApp(App[int]):
     """An app that may be left alone for weeks.
 
-    A stalled terminal costs frames, not time; a lost one ends the app with 129; SIGTERM, SIGHUP and
-    SIGINT end it with 128 + n, terminal restored.
+    A stalled terminal costs frames, not time; a lost one ends the app; so does an end that is asked for, and
+    neither waits behind the app's messages.
     """
 
     def __init__(self) -> None:
@@ -225,23 +217,94 @@ class UnattendedApp(App[int]):
         self.without_colour = no_colour
         self._frame_dropped = False
         self._title = ""
+        self._end = End()
+        self._is_leaving = False
+        self._terminal_is_lost = False
+        self._is_in_background = False
 
-    def on_mount(self) -> None:
-        """Take the signals and watch the terminal."""
-        if self.is_headless:
-            return
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            loop.add_signal_handler(number, self._end_by_signal, number)
-        self.set_interval(1.0, self._watch_terminal)
+    async def run_to(self, end: End, *, mouse: bool = True, outlives_terminal: bool = False) -> int | None:
+        """Run until the app is left, its terminal is lost, or an end is asked for; to be left is to ask.
 
-    def on_unmount(self) -> None:
-        """Give the signals back."""
-        if self.is_headless:
-            return
+        Whatever happens, the terminal is as it was found. What crashed the app is in :attr:`crash`.
+
+        Args:
+            outlives_terminal: SIGHUP tells of a lost terminal, and asks for no end.
+
+        Returns:
+            The exit status, :data:`tui.tty.HUNG_UP` for a lost terminal. None in the background, where no
+            app may show itself.
+        """
+        self._end = end
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            loop.remove_signal_handler(number)
+        saved = SavedTerminal()
+        end.restore = partial(self._restore, saved)
+        showing = asyncio.create_task(self.run_async(mouse=mouse), name="face")
+
+        def on_loop(call: Callable[[], object]) -> Callable[[], object]:
+            return partial(loop.call_soon_threadsafe, call)
+
+        def leave() -> None:
+            # A task that is cancelled waits behind none of its messages, where what is posted would.
+            if not self._is_leaving:
+                self._is_leaving = True
+                showing.cancel()
+
+        def lose() -> None:
+            self._terminal_is_lost = True
+            leave()
+
+        def go_on() -> None:
+            if tty.is_in_front():
+                self.call_later(self._set_again)
+            else:
+                self._is_in_background = True
+                leave()
+
+        def watch() -> None:
+            if terminal_is_lost(0):
+                log.info("the terminal is gone")
+                lose()
+            elif not showing.done():
+                loop.call_later(_WATCH, watch)
+
+        loop.call_later(_WATCH, watch)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(end.telling(on_loop(leave)))
+            stack.enter_context(end.on(signal.SIGCONT, on_loop(go_on)))
+            stack.enter_context(
+                end.on(signal.SIGTSTP, on_loop(partial(self.call_later, self.action_suspend_process)))
+            )
+            if outlives_terminal:
+                stack.enter_context(end.on(signal.SIGHUP, on_loop(lose)))
+            await asyncio.wait((showing,))
+        end.restore = None
+        if not showing.cancelled() and isinstance(error := showing.exception(), Exception):
+            self._exception = self._exception or error
+        driver = self._driver
+        if self.crash is not None or (isinstance(driver, PatientDriver) and driver.is_left_behind):
+            self._restore(saved)
+        if end.status is not None:
+            return end.status
+        if self._is_in_background:
+            return None
+        return tty.HUNG_UP if self._terminal_is_lost else self.return_code or 0
+
+    def exit(
+        self, result: int | None = None, return_code: int = 0, message: RenderableType | None = None
+    ) -> None:
+        """Leave the app, which asks for the end of the process."""
+        self._is_leaving = True
+        super().exit(result, return_code, message)
+        self._end.ask(return_code)
+
+    def _set_again(self) -> None:
+        if isinstance(self._driver, PatientDriver):
+            self._driver.set_again()
+
+    def _restore(self, saved: SavedTerminal) -> None:
+        if isinstance(self._driver, PatientDriver):
+            self._driver.let_go()
+        saved.restore()
 
     def show_title(self, title: str) -> None:
         """Set the terminal's title; an unchanged one is not sent."""
@@ -260,16 +323,6 @@ class UnattendedApp(App[int]):
         # Textual would print every local variable to the terminal, tokens included. The traceback is
         # the caller's to log: it is in ``crash``.
         self._close_messages_no_wait()
-
-    def _end_by_signal(self, number: signal.Signals) -> None:
-        log.info("ended by %s", number.name)
-        self.exit(return_code=128 + number)
-
-    def _watch_terminal(self) -> None:
-        driver = self._driver
-        if isinstance(driver, PatientDriver) and terminal_is_lost(driver.fileno):
-            log.info("the terminal is gone")
-            self.exit(return_code=128 + signal.SIGHUP)
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         driver = self._driver

@@ -16,6 +16,7 @@ import msgspec
 
 from tests.bench.face_program import Lateness, run_with
 from tui.alerts.alert import Alert
+from tui.ending import End, carry_out
 from tui.engine import desks
 from tui.engine.alerts import AlertDesk
 
@@ -40,7 +41,7 @@ class Told(msgspec.Struct):
     """The names of the threads that ran at the end, by their native ids."""
 
 
-def main() -> int:
+def main(end: End) -> int:
     """Run the program with a desk that keeps the moments of every alert."""
     file = Path(sys.argv[1])
     lateness = Lateness(file.with_suffix(".late"))
@@ -69,8 +70,8 @@ def main() -> int:
 
     # Where the program looks it up.
     vars(desks)["AlertDesk"] = MeasuredDesk
-    return run_with(lateness)
+    return run_with(lateness, end)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    carry_out(main)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tui import cli, session
+from tui.ending import End, carry_out
 from tui.engine.api import CommandResult, ExtraCommand
 from tui.engine.supervisor import Supervisor
 
@@ -58,7 +59,7 @@ class Lateness:
         return CommandResult(ok=False, message=command)
 
 
-def run_with(lateness: Lateness) -> int:
+def run_with(lateness: Lateness, end: End) -> int:
     """Run the program, with the arguments after the first, on an engine whose lateness is kept."""
 
     class MeasuredSupervisor(Supervisor):
@@ -67,13 +68,13 @@ def run_with(lateness: Lateness) -> int:
 
     # Where the program looks it up.
     vars(session)["Supervisor"] = MeasuredSupervisor
-    return cli.main(sys.argv[2:])
+    return cli.main(sys.argv[2:], end)
 
 
-def main() -> int:
+def main(end: End) -> int:
     """Run the program with an engine whose lateness is kept in the file of the first argument."""
-    return run_with(Lateness(Path(sys.argv[1])))
+    return run_with(Lateness(Path(sys.argv[1])), end)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    carry_out(main)

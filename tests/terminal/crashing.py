@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from tui import cli
 from tui.app import OverlaySupervisorApp
 
@@ -22,4 +20,4 @@ if __name__ == "__main__":
     import tui.app
 
     tui.app.OverlaySupervisorApp = CrashingApp  # type: ignore[misc]
-    sys.exit(cli.main(sys.argv[1:]))
+    cli.entry()

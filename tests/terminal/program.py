@@ -17,8 +17,8 @@ from pathlib import Path
 
 from tests.scripted_engine import BusyEngine, ScriptedEngine, channel, connection, evening
 from tui.app import OverlaySupervisorApp
+from tui.ending import End, carry_out
 from tui.engine.api import Trouble
-from tui.terminal import SavedTerminal
 
 
 class FloodApp(OverlaySupervisorApp):
@@ -33,7 +33,7 @@ class FloodApp(OverlaySupervisorApp):
         self.engine.notice = "the flood ended"
 
 
-async def run(mode: str, ticks: Path | None) -> int:
+async def run(mode: str, ticks: Path | None, end: End) -> int:
     """Run the app in ``mode`` and return its code."""
     if mode == "busy":
         app = OverlaySupervisorApp(BusyEngine([connection(f"link_{n}") for n in range(12)]))
@@ -48,13 +48,15 @@ async def run(mode: str, ticks: Path | None) -> int:
         app = OverlaySupervisorApp(ScriptedEngine([connection("stage"), connection("dashboard")]))
     if ticks is not None:
         ticker = asyncio.create_task(tick(ticks), name="ticker")
-        await app.run_async()
+        status = await app.run_to(end)
         ticker.cancel()
     else:
-        await app.run_async()
+        status = await app.run_to(end)
     if app.crash is not None:
         print(f"crashed: {app.crash}", file=sys.stderr, flush=True)
-    return app.return_code or 0
+        return 1
+    assert status is not None
+    return status
 
 
 def hostile() -> ScriptedEngine:
@@ -106,17 +108,15 @@ async def tick(path: Path) -> None:
             await asyncio.sleep(0.1)
 
 
-def main() -> None:
-    """Run, put the terminal right, and end with the app's code."""
-    saved = SavedTerminal()
+def main(end: End) -> int:
+    """Run, and end with the app's status."""
     if "IGNORE_HANGUP" in os.environ:
-        # A loop's handler would replace an ignored signal, which is what nohup sets: block it.
+        # What is noted replaces an ignored signal, which is what nohup sets: block it.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     ticks = Path(sys.argv[2]) if len(sys.argv) > 2 else None
-    code = asyncio.run(run(sys.argv[1], ticks))
-    saved.restore()
-    sys.exit(code)
+    end.lasts()
+    return asyncio.run(run(sys.argv[1], ticks, end))
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(main)

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.terminal.hub_thread import HubThread
 from tests.terminal.real_terminal import ROOT, RealTerminal
-from tests.terminal.test_whole_program import HubThread, folder, hub, wait_until
+from tests.terminal.test_whole_program import folder, hub, wait_until
 
 __all__ = ["folder", "hub"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import shutil
@@ -10,40 +9,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.terminal.hub_thread import HubThread
 from tests.terminal.real_terminal import ROOT
 from tests.terminal.test_tmux import Tmux
-from tui.demo.hub import Hub
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-
-
-class HubThread:
-    """A hub in a thread with a loop of its own, since tmux is asked by blocking calls."""
-
-    def __init__(self) -> None:
-        self.hub = Hub()
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        self.do(self.hub.start())
-
-    def do(self, coroutine: Coroutine[Any, Any, object]) -> object:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
-
-    def heartbeats(self) -> int:
-        return sum(1 for received in list(self.hub.received) if received.frame.event == "heartbeat")
-
-    def end(self) -> None:
-        self.do(self.hub.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
 
 
 @pytest.fixture
