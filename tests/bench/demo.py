@@ -74,5 +74,5 @@ async def watch(seconds: float) -> Curve:
 def slope_of(curve: Curve) -> float:
     """MB in ten minutes, over the last half."""
     half = curve[len(curve) // 2 :]
-    times, megabytes = zip(*half, strict=True)
-    return statistics.linear_regression(times, megabytes).slope * _TEN_MINUTES
+    slope, _ = statistics.linear_regression([at for at, _ in half], [megabytes for _, megabytes in half])
+    return slope * _TEN_MINUTES
