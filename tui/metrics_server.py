@@ -7,7 +7,6 @@ read. Each connection has a thread, a bounded number of them at a time, and asks
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import socket
 import threading
@@ -22,6 +21,7 @@ from typing import Any, NamedTuple
 
 from tui import __version__
 from tui.channels.clock import Clock, SystemClock
+from tui.control.server import EXHAUSTED
 from tui.engine.api import Engine, Snapshot
 from tui.settings.watch_values import MetricsOptions
 
@@ -40,9 +40,7 @@ PAGE_SECONDS = 1.0
 
 _START_SECONDS = 5.0
 _POLL_SECONDS = 0.25
-_TELL_SECONDS = 60.0
 _BACKLOG = 32
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PLAIN = "text/plain; charset=utf-8"
 
 Encode = Callable[..., bytes]
@@ -231,7 +229,7 @@ class _Server(ThreadingTCPServer):
         self.address_family, _, _, _, address = found[0]
         self.pages = pages
         self.turned_away = 0
-        self._told_at = float("-inf")
+        self._most = most
         self._slots = threading.Semaphore(most)
         self._stopping = threading.Event()
         super().__init__(address[:2], _Request)  # type: ignore[arg-type]  # (it is of the found family)
@@ -249,8 +247,8 @@ class _Server(ThreadingTCPServer):
         try:
             return super().get_request()
         except OSError as error:
-            log.debug("metrics: no connection could be taken: %s", error)
-            if error.errno in _EXHAUSTED:
+            if error.errno in EXHAUSTED:
+                log.warning("metrics: no connection can be taken: %s", error.strerror)
                 # The next look would come at once, and for nothing.
                 self._stopping.wait(_POLL_SECONDS)
             raise
@@ -277,10 +275,7 @@ class _Server(ThreadingTCPServer):
 
     def _turn_away(self, request: socket.socket) -> None:
         self.turned_away += 1
-        now = time.monotonic()
-        if now - self._told_at >= _TELL_SECONDS:
-            self._told_at = now
-            log.warning("metrics: no room for a connection; %d were turned away", self.turned_away)
+        log.warning("metrics: no room for another connection beside %d", self._most)
         with contextlib.suppress(OSError):  # whoever is turned away may have gone
             request.setblocking(False)
             request.send(b"HTTP/1.0 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import socket
 import stat
 import threading
@@ -18,7 +19,8 @@ import pytest
 from tests.control.conftest import RawClient, serving, wait_until
 from tests.engine.conftest import connection, eventually, state_of
 from tui.control import conversation, peer
-from tui.control.protocol import MAX_ANSWER, MAX_PATH, MAX_REQUEST, ControlError
+from tui.control.client import ControlClient
+from tui.control.protocol import MAX_ANSWER, MAX_PATH, MAX_REQUEST, ControlError, EngineInfo, GetInfo
 from tui.control.server import MAX_CLIENTS
 from tui.demo.hub import Hub
 from tui.engine.api import CommandResult, ExtraCommand
@@ -261,10 +263,29 @@ def test_half_a_request_times_out(folder: Path, monkeypatch: pytest.MonkeyPatch)
             assert client.line() is None
 
 
-def test_the_thirty_third_client_is_told(folder: Path) -> None:
+def test_who_is_idle_gives_way_the_oldest_first(folder: Path) -> None:
     with serving(folder) as run:
         clients = [RawClient(run.path) for _ in range(MAX_CLIENTS)]
-        assert all(client.ask("info")["type"] == "value" for client in clients)
+        for client in (*clients[1:], clients[0]):
+            assert client.ask("info")["type"] == "value"
+        assert clients[3].ask("watch")["ok"]
+        with RawClient(run.path) as late:
+            assert late.ask("info")["type"] == "value"
+        answer = clients[1].line()
+        assert answer is not None
+        assert answer["code"] == "busy"
+        assert clients[1].line() is None
+        for client in (clients[0], *clients[2:]):
+            assert client.ask("info")["type"] == "value"
+        for client in clients:
+            client.__exit__()
+
+
+def test_who_attaches_or_watches_is_not_idle_and_the_thirty_third_is_told(folder: Path) -> None:
+    with serving(folder) as run:
+        clients = [RawClient(run.path) for _ in range(MAX_CLIENTS)]
+        for number, client in enumerate(clients):
+            assert client.ask("watch" if number % 2 else "subscribe")["ok"]
         with RawClient(run.path) as late:
             answer = late.line()
             assert answer is not None
@@ -275,6 +296,48 @@ def test_the_thirty_third_client_is_told(folder: Path) -> None:
         wait_until(lambda: run.server.clients == 0, "all gone")
         with RawClient(run.path) as client:
             assert client.ask("info")["type"] == "value"
+
+
+def test_a_storm_of_idle_clients_locks_nobody_out(folder: Path) -> None:
+    with serving(folder) as run, RawClient(run.path) as attached:
+        assert attached.ask("watch")["ok"]
+        idle = []
+        storm = threading.Thread(
+            target=lambda: idle.extend(ControlClient(run.path) for _ in range(10 * MAX_CLIENTS))
+        )
+        storm.start()
+        for number in range(20):
+            with ControlClient(run.path) as client:
+                assert client.value(GetInfo(id=number), EngineInfo).pid == os.getpid()
+        storm.join(30)
+        assert attached.ask("info")["type"] == "value"
+        assert run.server.clients <= MAX_CLIENTS
+        for each in idle:
+            each.close()
+
+
+def test_without_a_file_to_spare_it_waits_and_then_goes_on(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with serving(folder) as run:
+        clients = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(20)]
+        lowest = os.dup(0)
+        os.close(lowest)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
+            for client in clients:
+                client.connect(os.fspath(run.path))
+            wait_until(lambda: "no connection can be taken" in caplog.text, "told")
+            time.sleep(1.5)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert len(caplog.records) <= 3
+        clients[-1].sendall(b'{"v":1,"id":1,"type":"info"}\n')
+        clients[-1].settimeout(10)
+        assert b'"value"' in clients[-1].recv(65536)
+        for client in clients:
+            client.close()
 
 
 def test_who_asks_and_never_reads_is_left(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,16 @@ from typing import Any
 
 import pytest
 
-from tui.store.log_file import FILES, MAX_MESSAGE, MAX_TRACEBACK, RotatingFile, open_log
+from tui.store.log_file import (
+    FILES,
+    MAX_MESSAGE,
+    MAX_TRACEBACK,
+    JsonLinesHandler,
+    RotatingFile,
+    open_log,
+)
+from tui.store.repeats import MOST_A_PLACE, MOST_PLACES, Repeats
+from tui.store.writer import Writer
 
 
 @pytest.fixture(autouse=True)
@@ -130,13 +139,65 @@ def test_a_restart_goes_on_in_the_same_file(tmp_path: Path) -> None:
     assert [line["message"] for line in read(log.path)] == ["first", "second"]
 
 
+class Minutes:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def messages(path: Path, handler: JsonLinesHandler, writer: Writer) -> list[str]:
+    handler.close()
+    assert writer.close(5)
+    return [line["message"] for line in read(path)]
+
+
+def test_what_says_the_same_for_hours_is_a_line_a_minute_with_its_number(tmp_path: Path) -> None:
+    time_of_log = Minutes()
+    writer = Writer(RotatingFile(tmp_path / "log"), tell_dropped=str)
+    handler = JsonLinesHandler(writer, Repeats(time_of_log))
+    logger = logging.Logger("asyncio")
+    logger.addHandler(handler)
+    for _ in range(3600):
+        for _ in range(100):
+            logger.error("accept() out of system resource")
+        logger.warning("peer %s", int(time_of_log.now) % 7)
+        time_of_log.now += 1.0
+    logger.info("once")
+    told = messages(tmp_path / "log", handler, writer)
+    assert told.count("accept() out of system resource") == 60
+    often = "5999 times more within a minute, at last: accept() out of system resource"
+    assert told.count(often) == 60
+    assert told.count("once") == 1
+    assert len(told) == 60 * (1 + 1 + 7 + 1) + 1
+
+
+def test_one_place_with_ever_other_words_is_bounded_and_so_are_the_places(tmp_path: Path) -> None:
+    writer = Writer(RotatingFile(tmp_path / "log"), tell_dropped=str)
+    handler = JsonLinesHandler(writer, Repeats(Minutes()))
+    logger = logging.Logger("tui")
+    logger.addHandler(handler)
+    for number in range(5000):
+        logger.warning("a client from port %s", number)
+    for number in range(3 * MOST_PLACES):
+        other = logging.Logger(f"tui.{number}")
+        other.addHandler(handler)
+        other.warning("one")
+    told = messages(tmp_path / "log", handler, writer)
+    ports = [line for line in told if "port" in line]
+    assert len(ports) == MOST_A_PLACE + 1
+    assert ports[-1] == f"{5000 - MOST_A_PLACE} times more within a minute, at last: a client from port 4999"
+    assert told.count("one") == 3 * MOST_PLACES
+
+
 def test_an_unusable_folder_is_told_once_and_the_program_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
     log = open_log(tmp_path / "state")
-    for _ in range(3):
-        logging.getLogger("tui").warning("nobody reads it")
+    for number in range(3):
+        logging.getLogger("tui").warning("nobody reads %s", number)
     assert not log.close(5)
     assert log.dropped == 3
     told = capsys.readouterr().err

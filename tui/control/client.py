@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +57,7 @@ class ControlClient:
     def __init__(self, path: Path, timeout: float = 5.0) -> None:
         self._timeout = timeout
         self._buffer = bytearray()
-        self._socket = dial(path, timeout)
+        self._socket = dial(path, timeout, waits=True)
 
     def value(self, request: Request, kind: type[T]) -> T:
         """Ask for a value and decode it as ``kind``.
@@ -157,16 +158,24 @@ class ControlClient:
         self.close()
 
 
-def dial(path: Path, timeout: float) -> socket.socket:
+def dial(path: Path, timeout: float, *, waits: bool = False) -> socket.socket:
     """Connect to the engine at ``path``.
+
+    Args:
+        timeout: of the socket, from then on.
+        waits: so long also for an engine to which more connect than it takes; else that fails at once.
 
     Raises:
         NoEngineError: that was not possible, or a stranger listens there; the message says why.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.settimeout(timeout)
+        if waits:
+            limit = struct.pack("ll", int(timeout), int(timeout % 1 * 1e6))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        connection.setblocking(waits)
         connection.connect(os.fspath(path))
+        connection.settimeout(timeout)
         user = peer_user(connection)
     except OSError as error:
         connection.close()

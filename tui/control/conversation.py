@@ -88,6 +88,19 @@ class Conversation:
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
         self._requests: set[asyncio.Task[None]] = set()
         self._subscription: asyncio.Task[None] | None = None
+        self._watches = False
+        self.idle_since = asyncio.get_running_loop().time()
+        """The loop's time at which its last request was answered, or at which it came."""
+
+    @property
+    def is_idle(self) -> bool:
+        """It waits for nothing: no request is under way, and it hears of nothing by itself."""
+        return not self._requests and not self._watches and self._subscription is None
+
+    def give_way(self) -> None:
+        """Take leave of it at once, without waiting for it to read why."""
+        self.send(Refusal(id=None, code="busy", message="this client was idle and gave way to another"))
+        self._transport.abort()
 
     async def run(self) -> None:
         """Answer until the end; closes the connection."""
@@ -182,6 +195,7 @@ class Conversation:
 
     def _answered(self, task: asyncio.Task[None]) -> None:
         self._requests.discard(task)
+        self.idle_since = asyncio.get_running_loop().time()
         self._slots.release()
 
     async def _answer(self, line: bytes) -> None:
@@ -291,7 +305,8 @@ class Conversation:
 
     def _watch(self, request: protocol.Watch) -> None:
         # The answer goes first, whatever changes next.
-        if self._service.watch(self):
+        self._watches = self._service.watch(self)
+        if self._watches:
             self.send(Result(id=request.id, ok=True, message="every change of state follows"))
         else:
             self._refuse(request, "failed", "this engine tells nobody of its changes of state")

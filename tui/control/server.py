@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
+import errno
 import logging
 import os
+import resource
 import socket
 import threading
 from collections import deque
@@ -33,12 +36,18 @@ from tui.engine.api import CommandResult, Engine
 log = logging.getLogger(__name__)
 
 MAX_CLIENTS = 32
+"""Fewer where a process may have few files open: three quarters are for what the program is there for."""
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""What a system says that can give no further connection now."""
 LOOK_SECONDS = 1.0
 """Between two looks at the socket's file, which whoever cleans up may have deleted."""
 MAX_EVENTS = 10_000
 """Changes of state that wait for this thread; beyond it the oldest is dropped and counted."""
 
 _START_SECONDS = 5.0
+_ACCEPT_AGAIN_SECONDS = 1.0
+"""After the system had no connection to give: what is short now is short in the next millisecond too."""
+_STREAM_LIMIT = 64 * 1024
 
 Reload = Callable[[], CommandResult]
 """Reads the settings anew and says what it did; called in a thread of its own, never twice at once."""
@@ -93,6 +102,7 @@ class ControlServer:
         self._events_lock = threading.Lock()
         self._trouble: str | None = None
         self._reloading = asyncio.Lock()
+        self._most_clients = _most_clients()
 
     # Any thread
 
@@ -146,18 +156,18 @@ class ControlServer:
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        server = await self._listen()
+        accepting = self._listen()
         if self._feed is not None:
             self._feed.listen(self._changed)
         self._started.set_result(None)
         try:
             while not await self._stopped_within(LOOK_SECONDS):
                 if not self._file.is_ours():
-                    server = await self._listen_anew(server)
+                    accepting = self._listen_anew(accepting)
         finally:
             if self._feed is not None:
                 self._feed.leave(self._changed)
-            server.close()
+            accepting.cancel()
             try:
                 self._file.remove()
             except OSError as error:
@@ -176,52 +186,78 @@ class ControlServer:
             return False
         return True
 
-    async def _listen(self) -> asyncio.Server:
-        listening = self._file.listen()
-        return await asyncio.start_unix_server(self._welcome, sock=listening)
+    def _listen(self) -> asyncio.Task[None]:
+        return asyncio.create_task(self._accept(self._file.listen()), name="control connections")
 
-    async def _listen_anew(self, server: asyncio.Server) -> asyncio.Server:
+    def _listen_anew(self, accepting: asyncio.Task[None]) -> asyncio.Task[None]:
         """Make the socket again where it was deleted or replaced; those who are connected stay so."""
         try:
-            anew = await self._listen()
+            anew = self._listen()
         except ControlError as error:
             if str(error) != self._trouble:
                 log.warning("the control socket is gone: %s", error)
                 self._trouble = str(error)
-            return server
-        server.close()
+            return accepting
+        accepting.cancel()
         self._trouble = None
         log.warning("the control socket was gone and is there again: %s", self.path)
         return anew
 
-    def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection: socket.socket = writer.get_extra_info("socket")
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        with listening:
+            while True:
+                try:
+                    connection, _ = await loop.sock_accept(listening)
+                    await self._welcome(connection)
+                except OSError as error:
+                    if error.errno in EXHAUSTED:
+                        log.warning("control: no connection can be taken: %s", error.strerror)
+                        await asyncio.sleep(_ACCEPT_AGAIN_SECONDS)
+                    else:
+                        log.debug("control: a client went at once: %s", error)
+
+    async def _welcome(self, connection: socket.socket) -> None:
         try:
             user = peer_user(connection)
-        except OSError as error:
-            log.debug("control: a client went at once: %s", error)
-            writer.transport.abort()
-            return
-        if not is_trusted(user):
-            log.warning("control: a process of user %s was refused", user)
-            self._turn_away(writer, "forbidden", "this engine belongs to another user")
-        elif len(self._conversations) >= MAX_CLIENTS:
-            self._turn_away(writer, "busy", f"{MAX_CLIENTS} clients are connected; there is no room for more")
-        else:
-            conversation = Conversation(self, reader, writer)
-            # A task of our own: the streams' one makes an error of being cancelled at the end.
-            task = asyncio.create_task(conversation.run(), name="control client")
-            self._conversations[task] = conversation
-            task.add_done_callback(self._conversation_ended)
+            if not is_trusted(user):
+                log.warning("control: a process of user %s was refused", user)
+                _turn_away(connection, "forbidden", "this engine belongs to another user")
+            elif len(self._conversations) >= self._most_clients and not self._dismiss_one():
+                words = f"{self._most_clients} clients are connected and busy; there is no room for more"
+                _turn_away(connection, "busy", words)
+            else:
+                await self._converse(connection)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _dismiss_one(self) -> bool:
+        """Make room by taking leave of the client that has been idle for longest; False where none is."""
+        idle = [each for each in self._conversations.items() if each[1].is_idle]
+        if not idle:
+            return False
+        task, conversation = min(idle, key=lambda each: each[1].idle_since)
+        log.info("control: a client that was idle gave way to another")
+        conversation.give_way()
+        self._watchers.discard(self._conversations.pop(task))
+        return True
+
+    async def _converse(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=_STREAM_LIMIT)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection)
+        conversation = Conversation(self, reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+        task = asyncio.create_task(conversation.run(), name="control client")
+        self._conversations[task] = conversation
+        task.add_done_callback(self._conversation_ended)
 
     def _conversation_ended(self, task: asyncio.Task[None]) -> None:
-        self._watchers.discard(self._conversations.pop(task))
+        if task in self._conversations:
+            self._watchers.discard(self._conversations.pop(task))
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("control: a client's connection failed", exc_info=error)
-
-    def _turn_away(self, writer: asyncio.StreamWriter, code: RefusalCode, words: str) -> None:
-        writer.write(encode_answer(Refusal(id=None, code=code, message=words)))
-        writer.close()
 
     # What conversations ask
 
@@ -270,3 +306,14 @@ class ControlServer:
                 watcher.send(Missed(count=missed))
             for event in events:
                 watcher.send(event)
+
+
+def _turn_away(connection: socket.socket, code: RefusalCode, words: str) -> None:
+    with connection, contextlib.suppress(OSError):  # whoever is turned away may have gone
+        connection.setblocking(False)
+        connection.send(encode_answer(Refusal(id=None, code=code, message=words)))
+
+
+def _most_clients() -> int:
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MAX_CLIENTS if files == resource.RLIM_INFINITY else max(1, min(MAX_CLIENTS, files // 4))

@@ -9,11 +9,13 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from tui.private_files import open_private, private_folder
+from tui.store.repeats import LeftOut, Repeats
 from tui.store.writer import Writer
 
 FILE_NAME = "overlay-supervisor.log"
@@ -96,15 +98,22 @@ class RotatingFile:
 
 
 class JsonLinesHandler(logging.Handler):
-    """Makes each record a JSON line, in the caller's thread, and hands it to a writer. Never waits."""
+    """Makes each record a JSON line, in the caller's thread, and hands it to a writer. Never waits.
 
-    def __init__(self, writer: Writer) -> None:
+    Repetitions are told once a minute, by their number, so that no trouble drives out all that was before.
+    """
+
+    def __init__(self, writer: Writer, repeats: Repeats | None = None) -> None:
         super().__init__()
         self._writer = writer
+        self._repeats = repeats or Repeats()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand the record over; one that cannot be formatted leaves a line that says so."""
+        self._tell(self._repeats.over())
         try:
+            if not self._repeats.is_told(record, record.getMessage()):
+                return
             line = log_line(record)
         except Exception as error:  # noqa: BLE001 - arguments of a record may raise anything when shown
             line = _json_line(
@@ -114,6 +123,21 @@ class JsonLinesHandler(logging.Handler):
                 f"a log record could not be formatted: {type(error).__name__}",
             )
         self._writer.write(line)
+
+    def close(self) -> None:
+        """Tell what is untold of repetitions."""
+        self.acquire()
+        try:
+            self._tell(self._repeats.all())
+        finally:
+            self.release()
+        super().close()
+
+    def _tell(self, left_out: Iterable[LeftOut]) -> None:
+        for times, record in left_out:
+            often = "once" if times == 1 else f"{times} times"
+            message = f"{often} more within a minute, at last: {record.getMessage()}"
+            self._writer.write(_json_line(record.created, record.levelname.lower(), record.name, message))
 
 
 def log_line(record: logging.LogRecord) -> str:
@@ -166,6 +190,7 @@ class LogFile:
     def close(self, timeout: float = 1.0) -> bool:
         """Take no more records and wait at most ``timeout`` seconds for the disk; whether all is written."""
         logging.getLogger().removeHandler(self._handler)
+        self._handler.close()
         return self._writer.close(timeout)
 
 

@@ -1,0 +1,89 @@
+"""What says the same again and again is told once a minute, with a count: a log is for those who read it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+WINDOW = 60.0
+"""Seconds from the first record of a place within which others of it are bounded."""
+MOST_A_PLACE = 100
+"""Records of one place of the program within that time, however much their words differ."""
+MOST_PLACES = 1_000
+"""Places that are remembered; with one more, the one that began first is forgotten, and told."""
+
+_Place = tuple[str, str, int, int]
+
+
+class LeftOut(NamedTuple):
+    """Records that were not told.
+
+    Attributes:
+        record: the last of them.
+    """
+
+    times: int
+    record: logging.LogRecord
+
+
+class _Since:
+    """What came from a place since its time began."""
+
+    __slots__ = ("began", "left_out", "record", "told")
+
+    def __init__(self, began: float) -> None:
+        self.began = began
+        self.told = set[int]()
+        self.left_out = 0
+        self.record: logging.LogRecord | None = None
+
+
+class Repeats:
+    """Says which records are to be told. For one thread at a time, as a handler's lock sees to.
+
+    Args:
+        now: monotonic seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        # By when their time began, the first in front.
+        self._places: OrderedDict[_Place, _Since] = OrderedDict()
+
+    def is_told(self, record: logging.LogRecord, message: str) -> bool:
+        """Whether this one is; else it is counted, and comes back in :meth:`over`, or in :meth:`all`.
+
+        To be called when all of :meth:`over` are told.
+        """
+        place = (record.name, record.pathname, record.lineno, record.levelno)
+        since = self._places.get(place)
+        if since is None:
+            since = self._places[place] = _Since(self._now())
+        words = hash(message)
+        if words in since.told or len(since.told) >= MOST_A_PLACE:
+            since.left_out += 1
+            since.record = record
+            return False
+        since.told.add(words)
+        return True
+
+    def over(self) -> Iterator[LeftOut]:
+        """What was left out of places whose time is over, or that there are too many of."""
+        while self._places:
+            first = next(iter(self._places.values()))
+            if self._now() - first.began < WINDOW and len(self._places) < MOST_PLACES:
+                return
+            yield from self._forget_first()
+
+    def all(self) -> Iterator[LeftOut]:
+        """What was left out and not told yet: at the end."""
+        while self._places:
+            yield from self._forget_first()
+
+    def _forget_first(self) -> Iterator[LeftOut]:
+        _, since = self._places.popitem(last=False)
+        if since.record is not None:
+            yield LeftOut(since.left_out, since.record)
