@@ -47,11 +47,6 @@ class Heartbeat:
         self._unanswered.clear()
 
     @property
-    def awaits_proof(self) -> bool:
-        """Nothing has spoken for the link since the latest heartbeat."""
-        return not self._proven
-
-    @property
     def unanswered_since(self) -> float | None:
         """When the first one was sent after all that were answered; None while there is none."""
         return next(iter(self._unanswered), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import math
 import socket
 import struct
 import sys
@@ -11,8 +12,11 @@ import termios
 from typing import NamedTuple
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks. No system takes so long to acknowledge what reached it: what has waited since
-the look before waits for the line."""
+"""Seconds between two looks, or a third of a shorter heartbeat's timeout. No system takes so long to
+acknowledge what reached it: what has waited since the look before waits for the line."""
+
+MUCH = 4096
+"""Bytes; fewer leave at once, or not at all."""
 
 _TCP_INFO_SIZE = 128
 _BYTES_ACKED = 120  # offset of tcpi_bytes_acked in Linux's struct tcp_info, there since 4.1
@@ -45,17 +49,27 @@ def outflow(transport: asyncio.WriteTransport, written: int) -> Outflow:
 
 
 class Drain:
-    """Watches the outflow of one connection since its latest heartbeat."""
+    """Watches the outflow of one connection for as long as much waits.
 
-    def __init__(self) -> None:
+    Args:
+        timeout: seconds within which a look must have told something.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._every = min(LOOK_EVERY, timeout / 3)
         self._then = Outflow(0, 0)
-        self.next_look = 0.0
-        """When the next look can tell anything, on the clock of ``now``."""
+        self.next_look = math.inf
+        """On the clock of ``now``; infinite while there is nothing to look for."""
+
+    @property
+    def is_watched(self) -> bool:
+        """Much waited at the look before."""
+        return self.next_look < math.inf
 
     def begin(self, now: float, then: Outflow) -> None:
-        """Only what leaves from now on speaks for the link."""
+        """Only what leaves from now on counts."""
         self._then = then
-        self.next_look = now + LOOK_EVERY
+        self.next_look = now + self._every if then.waiting >= MUCH else math.inf
 
     def look(self, now: float, found: Outflow) -> bool:
         """Whether bytes left since the look before while others that waited then wait still.

@@ -26,7 +26,7 @@ from tui.channels.inspector import Inspector
 from tui.channels.lifecycle import Lifecycle, Phase, Verb
 from tui.channels.mistakes import Mistakes
 from tui.channels.options import Options
-from tui.channels.outflow import Drain
+from tui.channels.outflow import MUCH, Drain
 from tui.channels.push import Awaiting, Push
 from tui.channels.wire import (
     HEARTBEAT_TOPIC,
@@ -382,9 +382,8 @@ class Socket:
         connection = self._connection
         if late:
             self.last_join_answer = now
-        awaits_proof = self._lifecycle.phase is Phase.UP and self._lifecycle.heartbeat.awaits_proof
-        if connection is not None and awaits_proof and connection.drains(now):
-            # What was sent before them holds up the answers to all heartbeats, as a join does.
+        if connection is not None and connection.drains(now):
+            # Until all of it is gone it holds up every answer, as a join does.
             self._holding_up[self.next_ref()] = now
         deadline = self._lifecycle.step(
             now,
@@ -392,8 +391,8 @@ class Socket:
             allowance=self._allowance(now),
             late=late,
         )
-        if awaits_proof and connection is not None and deadline is not None:
-            deadline = min(deadline, connection.next_look)
+        if self._connection is not None and deadline is not None:
+            deadline = min(deadline, self._connection.next_look)
         if self._lifecycle.is_open:
             for channel in self.channels:
                 due = channel.step(now)
@@ -648,6 +647,8 @@ class Socket:
         else:
             data = encode_binary(join_ref, ref, topic, event, bytes(payload))
         connection.link.send(data, text)
+        if len(data) >= MUCH and connection.watch_outflow(self.now()):
+            self.wake()
         self._messages_out += 1
         self._bytes_out += len(data)
         if self.inspector is not None:
@@ -725,7 +726,7 @@ class _Connection(LinkOwner):
     def __init__(self, socket: Socket) -> None:
         self.heard = False
         self.step = reasons.Step("upgrade", socket.address)
-        self._drain = Drain()
+        self._drain = Drain(socket.options.heartbeat_timeout)
         self.link: Link | None = None
         self.opening: asyncio.Task[None] | None = None
         self.awaited = Awaited()
@@ -755,9 +756,16 @@ class _Connection(LinkOwner):
         if self.link is not None:
             self._drain.begin(now, self.link.outflow)
 
+    def watch_outflow(self, now: float) -> bool:
+        """Watch what leaves, if much waits and nobody does so yet; True when that begins."""
+        if self.link is None or self._drain.is_watched:
+            return False
+        self._drain.begin(now, self.link.outflow)
+        return self._drain.is_watched
+
     @property
     def next_look(self) -> float:
-        """When :meth:`drains` can tell something."""
+        """When :meth:`drains` can tell something; infinite while there is nothing to tell."""
         return self._drain.next_look
 
     def drains(self, now: float) -> bool:
