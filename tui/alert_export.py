@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
-import unicodedata
-from collections.abc import Mapping
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any
+
+from tui.text.printable import ELLIPSIS, obeyed_by_none
 
 HEADINGS = (
     *("kind", "id", "type", "who", "title", "message", "priority", "count", "duration", "source"),
@@ -16,24 +18,25 @@ HEADINGS = (
 its beginning and end in ``accepted_at`` and ``ended_at``."""
 
 _FORMULA = frozenset("=+-@＝＋－＠")  # noqa: RUF001  # the wide ones are formulas to some spreadsheets
-_JOINERS = ("\N{ZERO WIDTH NON-JOINER}", "\N{ZERO WIDTH JOINER}")
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-_MOST_CELL = 1000
+MAX_CELL = 1000
+"""Characters of a text."""
 
 
-class CsvExport:
-    """Writes rows to ``out``, the headings first."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._writer = csv.writer(out, lineterminator="\n")
-        self._writer.writerow(HEADINGS)
-
-    def add(self, entry: Mapping[str, Any]) -> None:
-        """Write a row for an alert or an absence, as :func:`tui.formats.for_json` makes them."""
+def csv_rows(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The headings, then a row for each alert or absence, as :func:`tui.formats.for_json` makes them; each
+    without its line end."""
+    yield _row(HEADINGS)
+    for entry in entries:
         values = entry
         if entry["kind"] == "away":
             values = {**entry, "acceptedAt": entry["since"], "endedAt": entry["until"]}
-        self._writer.writerow([_cell(heading, values) for heading in HEADINGS])
+        yield _row([_cell(heading, values) for heading in HEADINGS])
+
+
+def _row(cells: Sequence[object]) -> str:
+    row = io.StringIO()
+    csv.writer(row, lineterminator="").writerow(cells)
+    return row.getvalue()
 
 
 def _cell(heading: str, values: Mapping[str, Any]) -> object:
@@ -49,17 +52,11 @@ def _cell(heading: str, values: Mapping[str, Any]) -> object:
 
 def harmless(text: str) -> str:
     """A text as one line that no terminal obeys and no spreadsheet takes for a formula: one that would be
-    gets a ``'`` in front."""
-    kept = "".join(map(_shown, text[:_MOST_CELL]))
+    gets a ``'`` in front. What was cut ends in an ellipsis."""
+    kept = obeyed_by_none(text[:MAX_CELL])
+    if len(text) > MAX_CELL:
+        kept = kept[:-1] + ELLIPSIS
     return f"'{kept}" if kept.lstrip()[:1] in _FORMULA else kept
-
-
-def _shown(character: str) -> str:
-    code = ord(character)
-    if code < 0x20:
-        return chr(0x2400 + code)
-    hidden = unicodedata.category(character)[0] == "C" or character in "\u2028\u2029"
-    return _REPLACEMENT if hidden and character not in _JOINERS else character
 
 
 def _moment(epoch: float | None) -> str:

@@ -11,9 +11,14 @@ from typing import NamedTuple
 from tui.channels import Channel, ChannelsError, Socket
 from tui.engine.api import ConnectionSnapshot, Snapshot
 from tui.engine.connection import ConnectionSettings
+from tui.output import PROGRAM, settled
+from tui.text.printable import printable
 
 OK, WARNING, CRITICAL, UNUSABLE = 0, 1, 2, 3
 """Exit statuses, as Nagios plugins have them; 3 is for settings or usage."""
+
+MOST_LINE = 4000
+"""Characters of a line: as much as monitoring systems take."""
 
 _SILENT_AFTER = 5.0  # an engine publishes 4 snapshots a second
 _WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
@@ -109,8 +114,7 @@ def _finding(connection: ConnectionSnapshot) -> Finding:
 
 
 def report(findings: list[Finding]) -> int:
-    """Print a line each, the worst first; the exit status is the worst."""
-    for finding in sorted(findings, key=lambda each: -each.status):
-        # One line each, whatever a server put into its reason.
-        print("".join(letter if letter.isprintable() else "?" for letter in str(finding)))
-    return max((finding.status for finding in findings), default=OK)
+    """Print a line each, the worst first; the exit status is the worst, printed or not."""
+    worst = max((finding.status for finding in findings), default=OK)
+    lines = [printable(str(each), MOST_LINE) for each in sorted(findings, key=lambda each: -each.status)]
+    return settled(PROGRAM, worst, *lines)

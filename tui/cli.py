@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from tui import __version__, tty
+from tui import __version__, output, tty
 from tui.ending import End, carry_out
+from tui.output import FAILED, PROGRAM, USAGE, complain, put
+from tui.text.printable import printable
 
 if TYPE_CHECKING:
     from tui.config import FaceSettings, Settings, SettingsError
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
     from tui.resources import Place
 
 OK = 0
-FAILED = 1
-USAGE = 2
-"""A mistake on the command line or in the settings."""
 
 CHECK_UNUSABLE = 3
 """The status of ``check`` for a mistake in its usage or the settings, as monitoring plugins have it."""
@@ -55,6 +54,10 @@ def main(argv: list[str] | None = None, end: End | None = None) -> int:
         from tui import ctl
 
         return ctl.main(arguments[1:], prog="overlay-supervisor ctl")
+    return output.write_all(PROGRAM, lambda: _main(arguments, end or End()))
+
+
+def _main(arguments: list[str], end: End) -> int:
     parser = _parser()
     if not arguments or (arguments[0].startswith("-") and not _names_a_command(arguments)):
         arguments = ["run", *arguments]
@@ -62,13 +65,8 @@ def main(argv: list[str] | None = None, end: End | None = None) -> int:
     if unknown:
         fail = getattr(args, "fail", parser.error)
         fail(f"unrecognized arguments: {' '.join(unknown)}")
-    args.end = end or End()
-    try:
-        return int(args.command(args))
-    except BrokenPipeError:
-        # Whoever read our output has enough. Nothing must be flushed to them at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+    args.end = end
+    return int(args.command(args))
 
 
 def _names_a_command(arguments: list[str]) -> bool:
@@ -76,8 +74,8 @@ def _names_a_command(arguments: list[str]) -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="overlay-supervisor",
+    parser: argparse.ArgumentParser = output.Parser(
+        prog=PROGRAM,
         description="Keeps Phoenix Channels connections alive and shows the health of each one.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -253,7 +251,7 @@ def _add_check(commands: Commands, parents: list[argparse.ArgumentParser]) -> No
 
     def unusable(message: str) -> NoReturn:
         check.print_usage(sys.stderr)
-        check.exit(CHECK_UNUSABLE, f"{check.prog}: error: {message}\n")
+        check.exit(CHECK_UNUSABLE, f"{check.prog}: error: {printable(message, 2000)}\n")
 
     check.error = unusable  # type: ignore[method-assign]  # monitoring systems take 2 for "critical"
     check.set_defaults(command=_check, fail=unusable)
@@ -269,26 +267,16 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _say(*lines: str) -> None:
-    for line in lines:
-        # A key of a settings file may hold what a terminal obeys.
-        print("\n".join(map(_printable, line.split("\n"))), file=sys.stderr)
-
-
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
-
-
 def _say_mistakes(error: SettingsError) -> int:
-    _say(*(f"overlay-supervisor: {line}" for line in error.lines))
+    complain(PROGRAM, *error.lines)
     return USAGE
 
 
 def _say_nothing_to_run(settings: Settings) -> int:
     if settings.file is not None:
-        _say(f"overlay-supervisor: {settings.file}: no connection; expected [connections.NAME] with a url")
+        complain(PROGRAM, f"{settings.file}: no connection; expected [connections.NAME] with a url")
         return USAGE
-    _say(
+    output.say(
         "overlay-supervisor demo          see it work, on a hub of its own",
         "overlay-supervisor config init   write a settings file for your own hub",
         "overlay-supervisor --help        everything else",
@@ -334,7 +322,7 @@ def _run(args: argparse.Namespace) -> int:
             return run_headless(read_settings, _place(args), args.report_interval, end, record=args.record)
         return run_face(read_settings, _place(args), keys, end, record=args.record)
     except Unstartable as error:
-        _say(f"overlay-supervisor: {error}")
+        complain(PROGRAM, str(error))
         return error.status
 
 
@@ -401,7 +389,7 @@ def _attach(args: argparse.Namespace) -> int:
     try:
         return run_attached(_place(args), face, keys, mistake, end)
     except Unstartable as error:
-        _say(f"overlay-supervisor: {error}")
+        complain(PROGRAM, str(error))
         return FAILED
 
 
@@ -422,14 +410,14 @@ def _replay(args: argparse.Namespace) -> int:
             parse_since(args.at, now)
             when = partial(parse_since, args.at, now)
     except ValueError as error:
-        _say(f"overlay-supervisor: --at: {error}")
+        complain(PROGRAM, f"--at: {error}")
         return USAGE
     face, keys, mistake = _face(args)
     try:
         path = Path(args.file).expanduser() if args.file else folder
         return run_replay(path, when, folder, face, keys, mistake, end)
     except ReplayError as error:
-        _say(f"overlay-supervisor: {error}")
+        complain(PROGRAM, str(error))
         return FAILED
 
 
@@ -455,7 +443,7 @@ def _demo(args: argparse.Namespace) -> int:
             staged=not args.calm,
         )
     except Unstartable as error:
-        _say(f"overlay-supervisor: {error}")
+        complain(PROGRAM, str(error))
         return error.status
 
 
@@ -501,7 +489,7 @@ def _check_running(args: argparse.Namespace) -> int:
     try:
         engine = RemoteEngine(_place(args).socket)
     except Unstartable as error:
-        _say(f"overlay-supervisor: {error}")
+        complain(PROGRAM, str(error))
         return CHECK_UNUSABLE
     engine.start(wait=args.timeout)
     try:
@@ -520,7 +508,7 @@ def _journal(args: argparse.Namespace) -> int:
 
 
 def _say_no_terminal(problem: str, instead: str = "--headless prints JSON lines instead") -> int:
-    _say(f"overlay-supervisor: {problem}; {instead}")
+    complain(PROGRAM, f"{problem}; {instead}")
     return USAGE
 
 
@@ -572,16 +560,16 @@ def _config_init(args: argparse.Namespace) -> int:
     )
     try:
         if os.path.lexists(path):
-            _say(f"overlay-supervisor: {path}: already there, left as it is")
+            complain(PROGRAM, f"{path}: already there, left as it is")
             return USAGE
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        _say(f"overlay-supervisor: {path}: {error.strerror or type(error).__name__}")
+        complain(PROGRAM, f"{path}: {error.strerror or type(error).__name__}")
         return FAILED
     with open(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
-    print(f"wrote {path}")
+    put(f"wrote {path}")
     return _config_check(argparse.Namespace(config=str(path)))
 
 
@@ -602,9 +590,9 @@ def _config_check(args: argparse.Namespace) -> int:
     except SettingsError as error:
         return _say_mistakes(error)
     for line in asyncio.run(unreadable_secrets(settings)):
-        _say(f"overlay-supervisor: warning: {line}")
+        complain(PROGRAM, f"warning: {line}")
     place = settings.file or "environment"
-    print(f"{place}: ok, {len(settings.connections)} connection(s): {', '.join(settings.connections)}")
+    put(f"{place}: ok, {len(settings.connections)} connection(s): {', '.join(settings.connections)}")
     return OK
 
 
@@ -616,10 +604,9 @@ def _config_show(args: argparse.Namespace) -> int:
     except SettingsError as error:
         return _say_mistakes(error)
     for value in settings.sources:
-        print(f"{value.key} = {value.text}  # {value.source}")
+        put(f"{value.key} = {value.text}  # {value.source}")
     if not settings.connections:
-        _say("no connection is set")
-    sys.stdout.flush()
+        output.say("no connection is set")
     return OK
 
 
@@ -627,9 +614,9 @@ def _config_path(args: argparse.Namespace) -> int:
     from tui.places import settings_file
 
     path = settings_file(_config(args), os.environ).path
-    print(path)
+    put(str(path))
     if not path.exists():
-        _say("(it is not there yet)")
+        output.say("(it is not there yet)")
     return OK
 
 

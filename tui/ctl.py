@@ -6,7 +6,6 @@ Imports neither the engine nor an event loop: tmux asks for a line every few sec
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
 import time
@@ -28,25 +27,25 @@ from tui.control.protocol import (
 )
 from tui.control.shell import (
     COLUMNS,
-    FAILED,
     NO_ENGINE,
     OK,
     client,
     fail,
     folder,
     give,
-    print_json,
     wants_json,
 )
-from tui.control.text import cut_to, padded, printable
 from tui.control.view import ConnectionView, SnapshotView, not_the_present, short_line, standing, why
 from tui.control.watch_view import incidents_line, services_line, summary_json
 from tui.ctl_alerts import add_alerts
 from tui.ctl_watch import add_watch
 from tui.ending import carry_out
 from tui.formats import NOTHING, duration, round_trip, time_of_day
+from tui.output import FAILED, Parser, flush, put, put_content, put_json, say, write_all
 from tui.places import SOCKET_VARIABLE, STATE_VARIABLE
+from tui.text.printable import cut_to, padded, printable
 
+_PROGRAM = "overlayctl"
 _RELOAD_SECONDS = 60.0
 _LINE_SECONDS = 2.0
 _MAX_TAIL = 100_000
@@ -64,9 +63,9 @@ def entry() -> NoReturn:
 
 def main(argv: list[str] | None = None, prog: str = "overlayctl") -> int:
     """Run one command and return the exit status. Usage mistakes exit with status 2 by themselves."""
-    parser = argparse.ArgumentParser(prog=prog, description="Ask or command a running engine.")
+    parser = Parser(prog=prog, description="Ask or command a running engine.")
     add_arguments(parser)
-    return run(parser.parse_args(argv))
+    return write_all(_PROGRAM, lambda: run(parser.parse_args(argv)))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -131,22 +130,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out what :func:`add_arguments` parsed and return the exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # In a locale without our symbols a question mark is better than an error.
-            stream.reconfigure(errors="replace")
     try:
-        status = int(args.control(args))
-        sys.stdout.flush()
+        return int(args.control(args))
     except NoEngineError as error:
         return fail(NO_ENGINE, str(error))
     except ControlError as error:
         return fail(FAILED, str(error))
-    except BrokenPipeError:
-        # Whoever read our output has enough. Nothing must be flushed to them at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    return status
 
 
 def _count(text: str) -> int:
@@ -165,30 +154,30 @@ def _status(args: argparse.Namespace) -> int:
         metrics = engine.value(protocol.GetMetrics(id=3), dict[str, Any]) if wants_json(args) else {}
     now = time.time()
     if wants_json(args):
-        print_json(_status_json(info, snapshot, metrics))
+        put_json(_status_json(info, snapshot, metrics))
         return OK
     running = duration(max(0.0, now - info.started_at))
-    print(
+    put(
         f"{short_line(snapshot, now)}   "
         f"engine {info.pid}, version {printable(info.version)}, running {running}"
     )
     if snapshot.notice is not None:
-        print(printable(snapshot.notice))
+        put(printable(snapshot.notice))
     if snapshot.keeping.recording:
-        print("everything is recorded")
+        put("everything is recorded")
     for trouble in snapshot.keeping.troubles:
-        print(cut_to(printable(trouble), COLUMNS))
+        put(cut_to(printable(trouble), COLUMNS))
     live = not_the_present(snapshot, now) is None
     off = what_is_off(snapshot.alerts, now) if live and snapshot.alerts is not None else None
     if off is not None:
-        print(cut_to(f"alerts: {off}", COLUMNS))
+        put(cut_to(f"alerts: {off}", COLUMNS))
     if live and (incidents := incidents_line(snapshot.incidents)) is not None:
-        print(cut_to(f"incidents: {incidents}", COLUMNS))
+        put(cut_to(f"incidents: {incidents}", COLUMNS))
     if live and (services := services_line(snapshot.services)) is not None:
-        print(cut_to(f"services: {services}", COLUMNS))
+        put(cut_to(f"services: {services}", COLUMNS))
     width = max((len(connection.name) for connection in snapshot.connections), default=0)
     for connection in sorted(snapshot.connections, key=lambda each: (standing(each).rank, each.name)):
-        print(_status_line(connection, now, width, live=live))
+        put(_status_line(connection, now, width, live=live))
     return OK
 
 
@@ -267,14 +256,14 @@ def _metrics(args: argparse.Namespace) -> int:
         # What nobody observes any more must not be taken for the present.
         raise RefusedError(stale)
     if wants_json(args):
-        print_json(metrics if args.name is None else metrics[args.name])
+        put_json(metrics if args.name is None else metrics[args.name])
         return OK
     now = time.time()
     for number, (name, values) in enumerate(metrics.items()):
         if args.name is None:
-            print(f"{chr(10) if number else ''}{printable(name)}")
+            put(f"{chr(10) if number else ''}{printable(name)}")
         for key, value in values.items():
-            print(f"  {key:<22}{_metric(key, value, now)}")
+            put(f"  {key:<22}{_metric(key, value, now)}")
     return OK
 
 
@@ -291,7 +280,7 @@ def _openmetrics(args: argparse.Namespace) -> int:
         info = engine.value(protocol.GetInfo(id=1), EngineInfo)
         snapshot = engine.value(protocol.GetSnapshot(id=2), Snapshot)
     now = time.time()
-    sys.stdout.buffer.write(exposition(snapshot, now, version=info.version))
+    put_content(exposition(snapshot, now, version=info.version))
     if (stale := why_not_up(snapshot, now)) is not None:
         # The page says so too: whoever keeps it must not keep an older one that says otherwise.
         return fail(FAILED, stale)
@@ -316,13 +305,13 @@ def _state(args: argparse.Namespace) -> int:
         # A state that nobody observes any more must not be taken for the present one.
         raise RefusedError(stale)
     if wants_json(args):
-        print_json(states if args.name is None else states[args.name])
+        put_json(states if args.name is None else states[args.name])
     elif args.name is not None:
-        print(printable(states[args.name]))
+        put(printable(states[args.name]))
     else:
         width = max(map(len, states), default=0)
         for name, state in states.items():
-            print(f"{padded(printable(name), width)}  {printable(state)}")
+            put(f"{padded(printable(name), width)}  {printable(state)}")
     return OK
 
 
@@ -339,9 +328,9 @@ def _line(args: argparse.Namespace) -> int:
     except ControlError:
         status, words = FAILED, "? engine does not answer"
     if wants_json(args):
-        print_json({"line": words})
+        put_json({"line": words})
     else:
-        print(words)
+        put(words)
     return status
 
 
@@ -376,14 +365,14 @@ def _reload(args: argparse.Namespace) -> int:
 def _watch(args: argparse.Namespace) -> int:
     with client(args) as engine:
         engine.command(protocol.Watch(id=1))
-        if sys.stderr.isatty():
-            print("changes of state follow; ^C ends", file=sys.stderr)
+        if sys.stderr is not None and sys.stderr.isatty():
+            say("changes of state follow; ^C ends")
         for event in engine.events():
             if wants_json(args):
-                print_json(_event_json(event))
+                put_json(_event_json(event))
             else:
-                print(_event_line(event))
-            sys.stdout.flush()
+                put(_event_line(event))
+            flush()
     return OK
 
 
@@ -417,7 +406,7 @@ def _logs(args: argparse.Namespace) -> int:
 
     path = _log_path(args)
     if args.lines is None:
-        print_json({"path": os.fspath(path)}) if wants_json(args) else print(path)
+        put_json({"path": os.fspath(path)}) if wants_json(args) else put(str(path))
         return OK
     try:
         lines = tail(path, args.lines)
@@ -425,7 +414,7 @@ def _logs(args: argparse.Namespace) -> int:
         return fail(FAILED, f"{path}: {error.strerror or type(error).__name__}")
     now = time.time()
     for line in lines:
-        print(printable(line, 50_000) if wants_json(args) else log_line(line, now))
+        put(line if wants_json(args) else log_line(line, now))
     return OK
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import TypeVar, get_args
+
+import msgspec
 
 from tui.control import protocol
 from tui.control.alert_choice import choose
@@ -27,18 +28,18 @@ from tui.control.protocol import AlertOrder, CommandAlerts
 from tui.control.shell import (
     COLUMNS,
     COMMAND_SECONDS,
-    FAILED,
     OK,
     client,
     fail,
     give,
-    print_json,
     tell,
     wants_json,
 )
-from tui.control.text import columns, cut_to, padded, printable
 from tui.control.view import SnapshotView, not_the_present
 from tui.formats import NOTHING, for_json, time_of_day
+from tui.output import FAILED, put, put_json
+from tui.text.json_text import json_text
+from tui.text.printable import columns, cut_to, padded, printable
 
 T = TypeVar("T", int, float)
 
@@ -153,22 +154,22 @@ def _list(args: argparse.Namespace) -> int:
     with client(args) as engine:
         snapshot, alerts = _snapshot(engine)
     if wants_json(args):
-        print_json({"takenAt": snapshot.taken_at, **for_json(alerts)})
+        put_json({"takenAt": snapshot.taken_at, **for_json(alerts)})
         return OK
     now = time.time()
     target = "shown nowhere: no delivery is set up"
     if alerts.delivers_to is not None:
         target = f"to {printable(alerts.delivers_to)}"
     waiting = f"{len(alerts.waiting)} of {alerts.most_waiting} waiting"
-    print(cut_to(f"{state_words(alerts, now)}   {waiting}   {alerts.accepted} accepted   {target}", COLUMNS))
+    put(cut_to(f"{state_words(alerts, now)}   {waiting}   {alerts.accepted} accepted   {target}", COLUMNS))
     rows = [("playing" if alert is alerts.playing else "beside", alert) for alert in alerts.on_stage]
     rows += [(str(place), alert) for place, alert in enumerate(alerts.waiting, 1)]
     cells = _cells(alert for _, alert in rows)
     for (heading, alert), cell in zip(rows, cells, strict=True):
-        print(_alert_line(heading, alert, cell, now))
+        put(_alert_line(heading, alert, cell, now))
     for heading, words in _notes(alerts, now):
         # What is wrong is told whole.
-        print(f"{heading:>8}  {words if heading == 'warning' else cut_to(words, COLUMNS - 10)}")
+        put(f"{heading:>8}  {words if heading == 'warning' else cut_to(words, COLUMNS - 10)}")
     return OK
 
 
@@ -231,14 +232,14 @@ def _counts(args: argparse.Namespace) -> int:
             "ignored": alerts.ignored,
             "duplicates": alerts.duplicates,
         }
-        print_json({**sums, "sinceStart": alerts.counts, "last24Hours": day, "whyNot": silent or None})
+        put_json({**sums, "sinceStart": alerts.counts, "last24Hours": day, "whyNot": silent or None})
         return OK
-    print(
+    put(
         f"since the start: {alerts.accepted} accepted, {len(alerts.waiting)} waiting, "
         f"{len(alerts.on_stage)} playing; {alerts.ignored} ignored, {alerts.duplicates} duplicates"
     )
     _print_counts(alerts.counts)
-    print(printable(f"last 24 hours: {silent}" if day is None else "last 24 hours:"))
+    put(printable(f"last 24 hours: {silent}" if day is None else "last 24 hours:"))
     _print_counts(day or {})
     return OK
 
@@ -247,7 +248,7 @@ def _print_counts(counts: dict[str, dict[str, int]]) -> None:
     for type, outcomes in sorted(counts.items()):
         cell = padded(cut_to(printable(type), _TYPE_COLUMNS), _TYPE_COLUMNS)
         row = f"  {cell}  {sum(outcomes.values()):>6}  {tally(outcomes)}"
-        print(cut_to(row, COLUMNS))
+        put(cut_to(row, COLUMNS))
 
 
 # What has been ------------------------------------------------------------------------------------
@@ -260,7 +261,7 @@ def _history(args: argparse.Namespace) -> int:
     with client(args) as engine:
         page = engine.value(request, AlertPageView)
     if wants_json(args):
-        print_json(for_json(page.alerts))
+        put_json(for_json(page.alerts))
         return OK
     now = time.time()
     cells = iter(_cells(entry for entry in page.alerts if isinstance(entry, AlertView)))
@@ -273,7 +274,7 @@ def _history(args: argparse.Namespace) -> int:
                 f"{time_of_day(entry.since, now):<8}  {printable(entry.source)} was away until {until}: "
                 "alerts in it not seen"
             )
-        print(cut_to(line, COLUMNS))
+        put(cut_to(line, COLUMNS))
     return OK
 
 
@@ -292,15 +293,15 @@ def _show(args: argparse.Namespace) -> int:
         meant = choose(args.id, (*alerts.waiting, *alerts.on_stage, *ended), alerts.waiting)
         content = engine.value(protocol.GetAlert(id=2, alert=meant.id), AlertContentView)
     if wants_json(args):
-        print_json(for_json(content))
+        put_json(for_json(content))
         return OK
     now = time.time()
     for name, value in _facts(content, now):
         if value:
-            print(f"  {name:<14}{printable(value, 1000)}")
-    print(f"  {'payload':<14}{'the beginning alone, the rest was not kept' if content.cut else ''}".rstrip())
+            put(f"  {name:<14}{printable(value, 1000)}")
+    put(f"  {'payload':<14}{'the beginning alone, the rest was not kept' if content.cut else ''}".rstrip())
     for line in _payload_lines(content.payload):
-        print(f"    {printable(line, _MOST_PAYLOAD)}")
+        put(f"    {printable(line, _MOST_PAYLOAD)}")
     return OK
 
 
@@ -329,8 +330,9 @@ def _facts(content: AlertContentView, now: float) -> Iterator[tuple[str, str]]:
 
 def _payload_lines(payload: str) -> list[str]:
     try:
-        return json.dumps(json.loads(payload), indent=2, ensure_ascii=False).split("\n")
-    except (ValueError, RecursionError):
+        # Laid out and not read: every number stays as it came.
+        return msgspec.json.format(payload, indent=2).split("\n")
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return [payload]
 
 
@@ -342,18 +344,15 @@ def _export(args: argparse.Namespace) -> int:
     with client(args) as engine:
         # Asked before anything is written: a refusal leaves no heading behind.
         pages = _pages(engine, left)
-        page = next(pages, ())
+        entries = map(for_json, chain(next(pages, ()), chain.from_iterable(pages)))
         if as_csv:
-            from tui.alert_export import CsvExport
+            from tui.alert_export import csv_rows
 
-            rows = CsvExport(sys.stdout)
-        while page:
-            for entry in page:
-                if as_csv:
-                    rows.add(for_json(entry))
-                else:
-                    print_json(for_json(entry))
-            page = next(pages, ())
+            rows = csv_rows(entries)
+        else:
+            rows = map(json_text, entries)
+        for row in rows:
+            put(row)
     return OK
 
 
@@ -409,5 +408,5 @@ def _with_one(args: argparse.Namespace) -> int:
         result = engine.command(CommandAlerts(id=2, command=order), COMMAND_SECONDS)
     if not wants_json(args) and meant.id != args.id and meant.alert is not None:
         words = f"{args.id} is {meant.id}, {meant.alert.named}"
-        print(printable(words)) if result.ok else fail(FAILED, words)
+        put(printable(words)) if result.ok else fail(FAILED, words)
     return tell(args, result, alert={"id": meant.id, "known": for_json(meant.alert)})

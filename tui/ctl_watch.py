@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from tui.control import protocol
 from tui.control.choice import by_beginning
 from tui.control.client import ControlClient, RefusedError
-from tui.control.shell import COLUMNS, COMMAND_SECONDS, FAILED, OK, client, fail, print_json, tell, wants_json
-from tui.control.text import columns, cut_to, padded, printable
+from tui.control.shell import COLUMNS, COMMAND_SECONDS, OK, client, fail, tell, wants_json
 from tui.control.view import SnapshotView, not_the_present
 from tui.control.watch_view import (
     IncidentsView,
@@ -24,6 +23,8 @@ from tui.control.watch_view import (
     worst_first,
 )
 from tui.formats import duration, for_json, time_of_day
+from tui.output import FAILED, put, put_json
+from tui.text.printable import columns, cut_to, padded, printable
 
 _MOST_RESOLVED = 10
 """Resolved incidents that are listed; all of those that the engine shows are in the JSON."""
@@ -83,17 +84,17 @@ def _incidents(args: argparse.Namespace) -> int:
         snapshot = _snapshot(engine)
     incidents, now = snapshot.incidents, time.time()
     if wants_json(args):
-        print_json({"takenAt": snapshot.taken_at, **for_json(incidents)})
+        put_json({"takenAt": snapshot.taken_at, **for_json(incidents)})
         return OK
-    print(open_words(incidents))
+    put(open_words(incidents))
     for line in _rows([_cells(incident, now) for incident in incidents.open]):
-        print(line)
+        put(line)
     if resolved := incidents.resolved[:_MOST_RESOLVED]:
-        print("resolved, the newest first:")
+        put("resolved, the newest first:")
         for line in _rows([_cells(incident, now) for incident in resolved]):
-            print(line)
+            put(line)
     for words in _incident_notes(incidents):
-        print(cut_to(words, COLUMNS))
+        put(cut_to(words, COLUMNS))
     return OK
 
 
@@ -133,19 +134,19 @@ def _show(args: argparse.Namespace) -> int:
         id = _meant(args.id, (*incidents.open, *incidents.resolved))
         timeline = engine.value(protocol.GetTimeline(id=2, incident=id), TimelineView)
     if wants_json(args):
-        print_json(for_json(timeline))
+        put_json(for_json(timeline))
         return OK
     incident, now = timeline.incident, time.time()
     for name, value in _facts(incident, now):
-        print(f"  {name:<14}{printable(value, 1000)}")
+        put(f"  {name:<14}{printable(value, 1000)}")
     before = [entry for entry in timeline.entries if entry.timestamp < incident.opened_at]
     since = timeline.entries[len(before) :]
     for heading, entries in (("before it", before), ("since it opened", since)):
-        print(f"{heading}:{'' if entries else ' nothing was noted'}")
+        put(f"{heading}:{'' if entries else ' nothing was noted'}")
         for line in _entries(entries, now):
-            print(line)
+            put(line)
     if timeline.left_out:
-        print(f"{timeline.left_out} entries more are not here")
+        put(f"{timeline.left_out} entries more are not here")
     return OK
 
 
@@ -189,7 +190,7 @@ def _acknowledge(args: argparse.Namespace) -> int:
     known = next((each for each in incidents.open if each.id == id), None)
     if not wants_json(args) and id != args.id and known is not None:
         words = f"{args.id} is {id}, {known.named}"
-        print(printable(words)) if result.ok else fail(FAILED, words)
+        put(printable(words)) if result.ok else fail(FAILED, words)
     return tell(args, result, incident={"id": id, "known": for_json(known)})
 
 
@@ -208,7 +209,7 @@ def _services(args: argparse.Namespace) -> int:
     ordered = worst_first(services.services)
     if wants_json(args):
         told = [service_json(service) for service in ordered]
-        print_json(
+        put_json(
             {
                 "takenAt": snapshot.taken_at,
                 "services": told,
@@ -218,7 +219,7 @@ def _services(args: argparse.Namespace) -> int:
         )
         return OK
     if not ordered:
-        print("no services are known; [services] in the settings says where they report")
+        put("no services are known; [services] in the settings says where they report")
     rows = []
     for service in ordered:
         words = printable(service.words or service.state)
@@ -229,9 +230,9 @@ def _services(args: argparse.Namespace) -> int:
         cells = [cut_to(text, width) for text, width in zip(texts, _SERVICE_COLUMNS, strict=True)]
         rows.append([f"{service.symbol} {cells[0]}", *cells[1:]])
     for line in _rows(rows):
-        print(line)
+        put(line)
     for words in _service_notes(services):
-        print(words)
+        put(words)
     return OK
 
 

@@ -20,6 +20,7 @@ from tui.ending import LIMIT, End
 from tui.engine.api import Engine
 from tui.engine.supervisor import Supervisor
 from tui.keymap import Keymap
+from tui.output import PROGRAM, complain
 from tui.store.log_file import LogFile
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def run_beside(face: Face, open_face: Callable[[], OverlaySupervisorApp], end: E
             app = open_face()
             status = await face.show(app, end)
             if app.crash is not None:
-                print(f"overlay-supervisor: the screen crashed: {type(app.crash).__name__}", file=sys.stderr)
+                complain(PROGRAM, f"the screen crashed: {type(app.crash).__name__}")
                 return 1
             if status is not None:
                 return status
@@ -188,11 +189,11 @@ async def _faces(
                 log.error("the screen crashed", exc_info=app.crash)
                 crashes.append(time.monotonic())
                 if len(crashes) == _CRASHES_ALLOWED and crashes[-1] - crashes[0] < _CRASH_WINDOW:
-                    print(
-                        "overlay-supervisor: the screen crashed three times within a minute; the "
-                        "connections go on without it.\nA new screen: overlay-supervisor attach. "
-                        f"What happened is in {log_file.path}; stop with ^C, or: kill {os.getpid()}",
-                        file=sys.stderr,
+                    complain(
+                        PROGRAM,
+                        "the screen crashed three times within a minute; the connections go on without it",
+                        f"a new screen: overlay-supervisor attach; what happened is in {log_file.path}; "
+                        f"stop with ^C, or: kill {os.getpid()}",
                     )
                     return await _without_face(engine, end)
             elif status == tty.HUNG_UP and on_hangup is not None:
@@ -212,7 +213,7 @@ async def _in_front(end: End, begin: Callable[[], None] | None = None) -> bool:
     """
     if not tty.is_in_front() and not end.is_asked:
         tty.ignore_job_control()
-        print("overlay-supervisor: in the background; fg shows the screen", file=sys.stderr)
+        complain(PROGRAM, "in the background; fg shows the screen")
         if begin is not None:
             begin()
     return await _until(tty.is_in_front, end)

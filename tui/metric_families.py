@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from tui.control.text import printable
+from tui.text.printable import printable
 
 try:
     from prometheus_client import exposition as classic_format

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar, get_args
 
 from tui.channels.health import ConnectionState
-from tui.control.text import printable
 from tui.control.view import SILENT_AFTER
 from tui.engine.api import (
     AlertsSnapshot,
@@ -24,6 +23,7 @@ from tui.engine.api import (
 )
 from tui.metric_families import CLASSIC_CONTENT_TYPE, CONTENT_TYPE, Families, distinct, label
 from tui.settings.watch_values import IncidentRule, Severity
+from tui.text.printable import printable
 
 MOST_CONNECTIONS = 500
 MOST_TOPICS = 2000

@@ -18,6 +18,7 @@ from tui.control.protocol import ControlError
 from tui.control.server import ControlServer
 from tui.engine.api import CommandResult
 from tui.engine.supervisor import Supervisor
+from tui.output import PROGRAM, complain
 from tui.private_files import NotOursError
 from tui.store.alert_store import FILE_NAME as ALERTS_FILE
 from tui.store.alert_store import AlertStore
@@ -79,7 +80,7 @@ def state_lock(folder: Path) -> Iterator[None]:
             raise Unstartable(f"state folder {folder}: {error.strerror}; name another with --state") from None
         # The connections matter more than what is kept of them; the screen says what is not.
         words = f"state folder {folder}: {error.strerror}; going on, and keeping nothing on disk"
-        print(f"overlay-supervisor: {words}", file=sys.stderr)
+        complain(PROGRAM, words)
     try:
         yield
     finally:
@@ -101,7 +102,7 @@ def metrics_server(supervisor: Supervisor, options: MetricsOptions) -> Iterator[
     except MetricsError as error:
         # The connections matter more than who may measure them.
         supervisor.warn(f"{error}; going on without")
-        print(f"overlay-supervisor: {error}; going on without", file=sys.stderr)
+        complain(PROGRAM, f"{error}; going on without")
     try:
         yield server
     finally:
@@ -132,7 +133,7 @@ def control_socket(
             raise Unstartable(str(error)) from None
         # A full disk, say: the connections matter more than who may ask for them.
         supervisor.warn(f"{error}; going on without")
-        print(f"overlay-supervisor: {error}; going on without", file=sys.stderr)
+        complain(PROGRAM, f"{error}; going on without")
     try:
         yield
     finally:

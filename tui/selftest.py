@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -15,6 +14,7 @@ from tui.channels import Channel, ChannelsError, Message, Options, Socket, State
 from tui.channels.errors import describe
 from tui.cutting_proxy import CuttingProxy
 from tui.demo.hub import Hub
+from tui.output import put, put_json
 
 _LIMIT = 10.0
 _EMBEDDED_TOPIC = "stream:overlays"
@@ -230,12 +230,12 @@ def main(url: str | None, topic: str | None, as_json: bool) -> int:
     """
     ok, checks = asyncio.run(run(url, topic))
     if as_json:
-        print(json.dumps({"ok": ok, "checks": msgspec.to_builtins(checks)}))
+        put_json({"ok": ok, "checks": checks})
         return 0 if ok else 1
     for check in checks:
-        print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name} ({check.seconds:.1f} s)")
-        print(f"      expected: {check.expected}")
-        print(f"      seen:     {check.seen}")
+        put(f"{'ok  ' if check.ok else 'FAIL'}  {check.name} ({check.seconds:.1f} s)")
+        put(f"      expected: {check.expected}")
+        put(f"      seen:     {check.seen}")
     target = "the embedded hub" if url is None else "the server"
-    print(f"self-test on {target}: {'all passed' if ok else 'failed'}")
+    put(f"self-test on {target}: {'all passed' if ok else 'failed'}")
     return 0 if ok else 1

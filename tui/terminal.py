@@ -29,8 +29,8 @@ from textual.screen import Screen
 
 from tui import tty
 from tui.ending import End
-from tui.plain_text import ascii_only
 from tui.terminal_output import SavedTerminal, TerminalOutput, terminal_is_lost
+from tui.text.printable import ascii_only
 
 log = logging.getLogger(__name__)
 

@@ -19,10 +19,10 @@ from tests.control.conftest import ctl, environment, serving
 from tests.engine.conftest import connection, eventually, state_of
 from tui import ctl as command
 from tui.channels.health import ConnectionDetails, HealthMetrics
-from tui.control.text import columns
 from tui.control.view import LINE_COLUMNS, SnapshotView, short_line
 from tui.demo.hub import Hub
 from tui.engine.api import ChannelSnapshot, CommandResult, ConnectionSnapshot, Snapshot, Trouble
+from tui.text.printable import columns
 
 
 async def test_every_command_in_text_and_json(hub: Hub, folder: Path) -> None:

@@ -18,7 +18,6 @@ from tests.scripted_engine import connection
 from tui.alerts.options import AlertOptions
 from tui.control import alerts_view, protocol
 from tui.control.shell import COLUMNS
-from tui.control.text import columns
 from tui.control.view import LINE_COLUMNS
 from tui.engine import api
 from tui.engine.api import (
@@ -30,6 +29,7 @@ from tui.engine.api import (
     SourceAway,
 )
 from tui.formats import time_of_day
+from tui.text.printable import columns
 
 
 def queue(**changes: Any) -> AlertsSnapshot:
@@ -179,7 +179,7 @@ def test_history_counts_and_one_alert(folder: Path, run: Any) -> None:
         assert shown.status == 0
         assert "  source        stage stream:events, 4711\n" in shown.out
         assert shown.out.endswith(
-            '  payload\n    {\n      "a": "\\u001b[2J␤x",\n      "b": [\n        1\n      ]\n    }\n'
+            '  payload\n    {\n      "a": "\\u001b[2J\\u2028x",\n      "b": [\n        1\n      ]\n    }\n'
         )
         assert "\x1b" not in shown.out
         assert json.loads(run("alerts", "show", "1", "--json").out)["sourceId"] == "4711"

@@ -219,7 +219,7 @@ def test_the_command_prints_words_or_json_and_nothing_a_terminal_obeys(
     assert journal_view.main(tmp_path, since="1h", connection=None, as_json=False) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "not running for 0 min 35 s" in lines[2]
-    assert lines[-1].endswith("stage joined \\x1b[31mred")
+    assert lines[-1].endswith("stage joined ␛[31mred")
     assert journal_view.main(tmp_path, since="1h", connection="stage", as_json=True) == 0
     objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [each["kind"] for each in objects] == ["engine", "engine", "gap", "engine", "state"]

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tui.control.text import printable
 from tui.formats import time_of_day
+from tui.text.printable import printable
 
 _TIMES = "\N{MULTIPLICATION SIGN}"
 _TEST_SOURCE = "test"

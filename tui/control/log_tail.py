@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
-from tui.control.text import printable
 from tui.formats import time_of_day
 from tui.private_files import open_to_read
 from tui.store.log_file import FILES
+from tui.text.printable import printable
 
 
 def tail(path: Path, count: int) -> list[str]:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 from pathlib import Path
 
 from tui.control.client import ControlClient
 from tui.control.protocol import Request, Result, socket_path
-from tui.control.text import printable
+from tui.output import FAILED, complain, put, put_json
 from tui.places import state_folder
+from tui.text.printable import printable
 
 OK = 0
-FAILED = 1
 NO_ENGINE = 3
 
 COLUMNS = 110
 """The most that a line of a table takes."""
+
+MOST_TOLD = 1000
+"""Characters of a line that says what came of a command."""
 
 COMMAND_SECONDS = 20.0
 """How long a command may take; the engine itself gives a push 10 s."""
@@ -44,15 +45,9 @@ def wants_json(args: argparse.Namespace) -> bool:
     return bool(getattr(args, "json", False))
 
 
-def print_json(value: object) -> None:
-    """One line, in ASCII: nothing that came over a network can be obeyed by a terminal."""
-    print(json.dumps(value, ensure_ascii=True))
-
-
 def fail(status: int, words: str) -> int:
     """Say on standard error why nothing was done, and return ``status``."""
-    for line in words.splitlines() or [""]:
-        print(f"overlayctl: {printable(line, 1000)}", file=sys.stderr)
+    complain("overlayctl", *(printable(line, MOST_TOLD) for line in words.splitlines() or [""]))
     return status
 
 
@@ -65,10 +60,10 @@ def give(args: argparse.Namespace, request: Request, timeout: float = COMMAND_SE
 def tell(args: argparse.Namespace, result: Result, **more: object) -> int:
     """Say what came of a command, in JSON with ``more``, and return the exit status."""
     if wants_json(args):
-        print_json({"ok": result.ok, "message": result.message, **more})
+        put_json({"ok": result.ok, "message": result.message, **more})
         return OK if result.ok else FAILED
     if not result.ok:
         return fail(FAILED, result.message)
     for line in result.message.splitlines():
-        print(printable(line, 1000))
+        put(printable(line, MOST_TOLD))
     return OK

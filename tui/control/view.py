@@ -10,9 +10,9 @@ from typing import NamedTuple
 import msgspec
 
 from tui.control.alerts_view import AlertsView, off_shortly
-from tui.control.text import columns, cut_to, printable
 from tui.control.watch_view import IncidentsView, ServicesView, incidents_shortly, services_shortly
 from tui.formats import time_of_day
+from tui.text.printable import columns, cut_to, printable
 
 SILENT_AFTER = 5.0
 """Seconds after which a snapshot is no longer the present: the engine publishes 4 a second."""

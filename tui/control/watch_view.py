@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from tui.control.text import printable
 from tui.formats import duration, for_json
+from tui.text.printable import printable
 
 _SEVERITIES = {"critical": "✗", "warning": "◐", "info": "○"}
 _STATES = {"good": "●", "busy": "◐", "bad": "✗", "off": "○"}

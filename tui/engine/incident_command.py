@@ -22,6 +22,7 @@ from tui.engine.changes import Severity
 from tui.engine.incident_values import IncidentSnapshot
 from tui.settings.watch_values import IncidentsOptions
 from tui.settings.watch_values import Severity as IncidentSeverity
+from tui.text.json_text import json_text
 
 log = logging.getLogger("tui.engine.incidents")
 
@@ -46,7 +47,7 @@ _MOST_WORDS = 200
 
 def message(event: Event, incident: IncidentSnapshot) -> bytes:
     """What a command reads: one line of JSON, ``event`` and every field of the incident, null ones too."""
-    return msgspec.json.encode({"event": event, **msgspec.structs.asdict(incident)}) + b"\n"
+    return json_text({"event": event, **msgspec.structs.asdict(incident)}).encode() + b"\n"
 
 
 class _Call(NamedTuple):

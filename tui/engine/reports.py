@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-import msgspec
-
 from tui.channels import StateChange
 from tui.engine.snapshot import ConnectionSnapshot, Snapshot
-
-_encode = msgspec.json.Encoder().encode
+from tui.text.json_text import json_text
 
 
 class Reporter(Protocol):
@@ -65,12 +62,12 @@ class JsonLines:
             "error": change.error,
             "timestamp": round(change.timestamp, 3),
         }
-        self._write(_encode(line).decode())
+        self._write(json_text(line))
 
     def report(self, snapshot: Snapshot) -> None:
         """Write every connection's metrics."""
         for connection in snapshot.connections:
-            self._write(_encode(metrics_line(connection, snapshot.taken_at)).decode())
+            self._write(json_text(metrics_line(connection, snapshot.taken_at)))
 
 
 def metrics_line(connection: ConnectionSnapshot, timestamp: float) -> dict[str, object]:

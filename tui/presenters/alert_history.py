@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Iterable
 from typing import NamedTuple, get_args
 
-from tui.alert_export import CsvExport
+from tui.alert_export import csv_rows
 from tui.engine.api import AlertContent, AlertOutcome, AlertsSnapshot, AlertSummary, SourceAway
 from tui.formats import NOTHING, for_json, time_of_day
 from tui.presenters.alert_figures import Counts, folded, labelled
 from tui.presenters.alerts import ALERT_TYPES
 from tui.presenters.frames import milliseconds, pretty
+from tui.text.json_text import json_text
 from widgets.lines import Line, Span
 from widgets.untrusted import displayable
 
@@ -130,13 +129,9 @@ def content_lines(content: AlertContent, now: float, width: int) -> list[Line]:
 
 def json_lines(entries: Iterable[AlertSummary | SourceAway]) -> bytes:
     """One JSON object a line, in ASCII, as ``overlayctl alerts export`` writes them."""
-    return "".join(json.dumps(for_json(entry)) + "\n" for entry in entries).encode()
+    return "".join(json_text(for_json(entry)) + "\n" for entry in entries).encode()
 
 
 def csv_lines(entries: Iterable[AlertSummary | SourceAway]) -> bytes:
     """A table with a heading, as ``overlayctl alerts export --format csv`` writes it."""
-    file = io.StringIO(newline="")
-    rows = CsvExport(file)
-    for entry in entries:
-        rows.add(for_json(entry))
-    return file.getvalue().encode(errors="replace")
+    return "".join(f"{row}\n" for row in csv_rows(map(for_json, entries))).encode()

@@ -9,6 +9,7 @@ import msgspec
 
 from tui.engine.api import Frame, FrameContent
 from tui.formats import NOTHING, size, time_of_day
+from tui.text.json_text import json_text
 from widgets.facts import Fact, fact_lines
 from widgets.frame_list import FrameRow
 from widgets.lines import Line, Span
@@ -134,20 +135,18 @@ def exported(content: FrameContent) -> bytes:
             payload = msgspec.Raw(msgspec.json.format(content.payload.encode(errors="replace"), indent=-1))
         except (msgspec.DecodeError, RecursionError):
             payload = content.payload
-    return (
-        msgspec.json.encode(
-            {
-                "timestamp": frame.timestamp,
-                "direction": frame.direction,
-                "topic": frame.topic,
-                "event": frame.event,
-                "ref": frame.ref,
-                "join_ref": frame.join_ref,
-                "size": frame.size,
-                "encoding": "hex" if frame.binary else "text" if payload is content.payload else "json",
-                "cut": content.cut,
-                "payload": payload,
-            }
-        )
-        + b"\n"
+    line = json_text(
+        {
+            "timestamp": frame.timestamp,
+            "direction": frame.direction,
+            "topic": frame.topic,
+            "event": frame.event,
+            "ref": frame.ref,
+            "join_ref": frame.join_ref,
+            "size": frame.size,
+            "encoding": "hex" if frame.binary else "text" if payload is content.payload else "json",
+            "cut": content.cut,
+            "payload": payload,
+        }
     )
+    return line.encode() + b"\n"

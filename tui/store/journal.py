@@ -14,6 +14,7 @@ import msgspec
 
 from tui.private_files import open_private, open_to_read, private_folder
 from tui.store.writer import Writer
+from tui.text.json_text import json_text
 
 FOLDER_NAME = "journal"
 KEPT_DAYS = 14
@@ -56,7 +57,6 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """It is not over yet."""
 
 
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Entry).decode
 
 
@@ -148,11 +148,13 @@ class Journal:
         )
 
     def _missing(self, count: int) -> str:
-        return _line(Entry(timestamp=self._now(), kind="missing", text=f"{count} events are missing here"))
+        return json_text(
+            Entry(timestamp=self._now(), kind="missing", text=f"{count} events are missing here")
+        )
 
     def add(self, entry: Entry) -> None:
         """Keep one event. Never waits and never raises."""
-        self._writer.write(_line(entry))
+        self._writer.write(json_text(entry))
 
     def entries(self, since: float, until: float) -> Iterator[Entry | Gap]:
         """What is on disk of that time, as :func:`read` tells it; waits for the disk."""
@@ -176,10 +178,6 @@ class Journal:
     def close(self, timeout: float) -> bool:
         """Take no more and wait at most ``timeout`` seconds for the disk; whether all was written."""
         return self._writer.close(timeout)
-
-
-def _line(entry: Entry) -> str:
-    return _encode(entry).decode()
 
 
 def _day(timestamp: float) -> str:

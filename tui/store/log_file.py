@@ -6,7 +6,6 @@ import errno
 import json
 import logging
 import os
-import sys
 import time
 import traceback
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from tui.output import PROGRAM, complain
 from tui.private_files import open_private, private_folder
 from tui.store.repeats import LeftOut, Repeats
 from tui.store.writer import Writer
@@ -207,7 +207,7 @@ def open_log(folder: Path, level: LogLevel = "info") -> LogFile:
         sink.open()
     except OSError as error:
         failure = f"{path}: {error.strerror or type(error).__name__}"
-        print(f"overlay-supervisor: no log file, going on without: {failure}", file=sys.stderr)
+        complain(PROGRAM, f"no log file, going on without: {failure}")
     writer = Writer(sink, tell_dropped=_missing_lines, name="log writer")
     handler = JsonLinesHandler(writer)
     root = logging.getLogger()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tui.control.text import columns, cut_to, padded, printable
+from tui.text.printable import columns, cut_to, padded, printable
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Text on its way out: what a terminal may be sent, and what JSON is."""
