@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
+import ssl
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 from real import LIMIT, Client, descriptors, eventually
 
+from tests.certificates import write_certificates
 from tui.demo.hub import Hub
 
 
@@ -50,3 +54,22 @@ async def client(nothing_left: None) -> AsyncIterator[Callable[..., Client]]:
     for one in made:
         await one.socket.close()
         one.counts_add_up()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate authority, and a server's certificate of it for 127.0.0.1 alone."""
+    if shutil.which("openssl") is None:
+        pytest.skip("the openssl command is not installed")
+    folder = tmp_path_factory.mktemp("certificates")
+    write_certificates(folder)
+    return folder
+
+
+@pytest.fixture
+async def secure_hub(nothing_left: None, certificates: Path) -> AsyncIterator[Hub]:
+    """A hub behind TLS, with a certificate of that authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
+    async with Hub(ssl=context) as hub:
+        yield hub

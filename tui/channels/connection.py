@@ -213,6 +213,10 @@ class FrameReader(ClientConnection):
         request = self.protocol.connect()
         request.headers.update(headers)
         request.headers.setdefault("User-Agent", USER_AGENT)
+        # What has come already, an alert of TLS say, is read first: where a reset is behind it, asyncio
+        # drops it unread when the write fails. The loop looks for it in its next turn and reads it after.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         if not self._settled.done():
             self.protocol.send_request(request)
             self.send_data()

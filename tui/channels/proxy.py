@@ -23,7 +23,7 @@ from tui.apart import awaiting
 from tui.channels import dial
 from tui.channels.answer_head import AnswerHead
 from tui.channels.errors import OpenError
-from tui.channels.reasons import AnswerError, Step, joined
+from tui.channels.reasons import NO_TLS, AnswerError, Step, joined
 
 At = Callable[[Step], None]
 """Is told each step before it is waited for."""
@@ -116,15 +116,15 @@ class Tunnel(asyncio.Protocol):
             raise AnswerError
 
     async def secured(self, context: ssl.SSLContext, host: str) -> None:
-        """Go on in TLS with what is behind the proxy.
+        """Go on in TLS with ``host``, which is behind the proxy.
 
         Raises:
-            AnswerError: what came first was no TLS.
+            OpenError: it spoke before TLS did.
             OSError: as of TLS.
         """
         assert self.transport is not None
         if self._rest:
-            raise AnswerError("something else than TLS came through it")
+            raise OpenError(f"TLS with {host} failed: {NO_TLS}")
         secure = await asyncio.get_running_loop().start_tls(
             self.transport, self, context, server_hostname=host
         )

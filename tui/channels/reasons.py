@@ -26,6 +26,7 @@ MOST_RETRY_AFTER = 366 * 86_400
 
 _MOST_NAME = 100  # letters of a host's name, which a redirect may bring from outside
 
+NO_TLS = "no TLS is spoken there (ws:// or http://)"
 _NO_TLS_THERE = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")
 _CERTIFICATE_WANTED = ("TLSV13_ALERT_CERTIFICATE_REQUIRED",)
 _CERTIFICATE_PERHAPS = ("SSLV3_ALERT_HANDSHAKE_FAILURE", "SSLV3_ALERT_BAD_CERTIFICATE")
@@ -147,7 +148,7 @@ def _words(error: BaseException, step: Step) -> str:
 
 def _tls_words(reason: str | None) -> str:
     if reason in _NO_TLS_THERE:
-        return "no TLS is spoken there (ws:// or http://)"
+        return NO_TLS
     if reason in _CERTIFICATE_WANTED:
         return "it wants a client certificate, which cannot be given"
     if reason in _CERTIFICATE_PERHAPS:
