@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from itertools import pairwise
 
+from tui.secret_values import MASK
+
 _HINT = re.compile(rb"token|secret|passw|passphrase|auth|key|credential|jwt|cookie|bearer", re.IGNORECASE)
 # A name, then its text or number. Whoever sends it is not to choose how long this takes: every repetition
 # is bounded or gives nothing back.
@@ -56,12 +58,12 @@ def masked_text(text: str) -> str:
 
 
 def _mask(found: re.Match[bytes]) -> bytes:
-    return found[1] + b'"***"' if _is_secret(found[2]) else found[0]
+    return found[1] + b'"%b"' % MASK.encode() if _is_secret(found[2]) else found[0]
 
 
 def _mask_nested(found: re.Match[bytes]) -> bytes:
     quote = found[2] + b'"'
-    return found[1] + quote + b"***" + quote if _is_secret(found[3]) else found[0]
+    return found[1] + quote + MASK.encode() + quote if _is_secret(found[3]) else found[0]
 
 
 @lru_cache(maxsize=4096)

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from tui.secret_values import masked, masked_json, masked_value
+
 State = Literal["waiting", "playing", "ended"]
 Outcome = Literal[
     "shown",
@@ -126,9 +128,11 @@ def new_id(now: float, chance: random.Random) -> str:
 
 
 def fitted(text: str, most: int) -> str:
-    """``text`` as one line of at most ``most`` characters, fit to be encoded; a cut shows as an ellipsis."""
+    """``text`` as one line of at most ``most`` characters, fit to be encoded, without values of
+    secrets; a cut shows as an ellipsis.
+    """
     # Cut before anything else: the text may be a megabyte long.
-    kept = text[: most + 1].encode("utf-8", "replace").decode()
+    kept = masked(text[: most + 1]).encode("utf-8", "replace").decode()
     kept = _CONTROLS.sub(" ", kept).strip()
     return kept if len(text) <= most else kept[: most - 1] + "…"
 
@@ -141,7 +145,7 @@ def payload_text(payload: Mapping[str, Any]) -> tuple[str, bool]:
     try:
         whole = msgspec.json.encode(payload)
         if len(whole) <= MOST_PAYLOAD:
-            return whole.decode(), False
+            return masked_json(whole.decode()), False
     except (TypeError, ValueError, RecursionError):
         pass  # Not what a JSON decoder makes; its plain values are kept all the same.
     size, parts = 2, []
@@ -150,6 +154,8 @@ def payload_text(payload: Mapping[str, Any]) -> tuple[str, bool]:
             value = fitted(value, _KEPT_VALUE)
         elif not (value is None or isinstance(value, bool | float) or _is_small(value)):
             continue
+        else:
+            value = masked_value(value)
         part = f"{_json(fitted(str(key), _KEPT_VALUE))}:{_json(value)}"
         size += len(part) + 1
         if size > MOST_PAYLOAD:

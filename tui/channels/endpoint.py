@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from tui import secret_values
 from tui.channels import values
 from tui.channels.connection import LinkRequest
 from tui.channels.errors import OpenError
@@ -49,9 +50,11 @@ async def link_request(url: str, options: Options) -> LinkRequest:
         OpenError: a function had no value, or a token cannot be carried.
     """
     params = await values.texts(options.params, "params")
-    headers = await values.texts(options.headers, "headers")
+    headers = await values.headers(options.headers, "headers")
     proxy = await values.text(options.proxy, "proxy")
     token = None if options.auth_token is None else await values.text(options.auth_token, "auth_token")
+    if token is not None:
+        secret_values.add(token)
     return LinkRequest(
         url=_with_params(url, params, options.protocol_version),
         headers=headers,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tui.channels.wire import DecodeError, Reply
+from tui.secret_values import masked
 
 _MOST_STATUS = 100
 _MOST_DESCRIBED = 64 * 1024
@@ -28,7 +29,7 @@ class ReplyError(ChannelsError):
     """
 
     def __init__(self, what: str, reply: Reply) -> None:
-        self.status = reply.status[:_MOST_STATUS]
+        self.status = masked(reply.status[:_MOST_STATUS])
         self.words = words_of(reply)
         super().__init__(f"{what}: {self.status}: {self.words}")
         self._reply = reply
@@ -64,7 +65,7 @@ class OpenError(ChannelsError):
     """
 
     def __init__(self, message: str, *, refusal: bool = False, retry_after: float | None = None) -> None:
-        super().__init__(message)
+        super().__init__(masked(message))
         self.refusal = refusal
         self.retry_after = retry_after
 
@@ -92,4 +93,4 @@ def describe(response: Any, limit: int = 200) -> str:
         if isinstance(reason, str):
             response = reason
     text = response if isinstance(response, str) else repr(response)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return masked(text if len(text) <= limit else text[: limit - 1] + "…")

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from tui.channels.wire import DecodeError, Message
+from tui.secret_values import MASK, masked, masked_bytes
 
 MAX_FRAMES = 1000
 MAX_KEPT = 64 * 1024
@@ -18,13 +19,12 @@ MAX_NAME = 200
 MAX_BYTES = 16 * 1024 * 1024
 """Of all payloads, topics and events; beyond it the oldest frames go."""
 
-_MASK = "***"
 _SECRET_EVENTS = ("phx_join", "access_token")
 """Sent with what the settings keep secret: a join's parameters, a renewed token."""
 
 
 class InspectedFrame(NamedTuple):
-    """One frame; ``payload`` is what was kept of it."""
+    """One frame; ``payload`` is what was kept of it, as it came: see :func:`without_secrets`."""
 
     cursor: int
     timestamp: float
@@ -114,6 +114,18 @@ class Inspector:
         return self._frames[place] if 0 <= place < len(self._frames) else None
 
 
+def without_secrets(frame: InspectedFrame, most: int = MAX_KEPT) -> InspectedFrame:
+    """The same for others to see: with ``most`` bytes of its payload, and none that are a secret's."""
+    return frame._replace(
+        topic=masked(frame.topic),
+        event=masked(frame.event),
+        ref=frame.ref and masked(frame.ref),
+        join_ref=frame.join_ref and masked(frame.join_ref),
+        payload=masked_bytes(frame.payload[:most]),
+        cut=frame.cut or len(frame.payload) > most,
+    )
+
+
 def _text(ref: Any) -> str | None:
     return None if ref is None else str(ref)[:100]
 
@@ -122,7 +134,7 @@ def _masked(message: Message) -> bytes:
     try:
         return msgspec.json.encode(_mask(message.payload))
     except (DecodeError, TypeError, ValueError, RecursionError):
-        return _MASK.encode()
+        return MASK.encode()
 
 
 def _mask(value: Any) -> Any:
@@ -130,4 +142,4 @@ def _mask(value: Any) -> Any:
         return {key: _mask(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_mask(inner) for inner in value]
-    return _MASK
+    return MASK

@@ -6,6 +6,7 @@ import logging
 
 from tui.channels.clock import Clock
 from tui.channels.wire import DecodeError
+from tui.secret_values import masked
 
 log = logging.getLogger("tui.channels")
 
@@ -36,8 +37,8 @@ class Mistakes:
             log.error(
                 "%s: a handler of %s on %s raised (%d so far)",
                 self._address,
-                event,
-                topic,
+                masked(event),
+                masked(topic),
                 self.handler_errors,
                 exc_info=error,
             )
@@ -50,8 +51,8 @@ class Mistakes:
                 "%s: a frame does not decode: %s (topic %s, event %s, %d so far)",
                 self._address,
                 error,
-                topic,
-                event,
+                masked(topic),
+                masked(event),
                 self.undecodable,
             )
 

@@ -22,6 +22,12 @@ class Unavailable(Exception):  # noqa: N818 (a fact about the value, not about t
     """Raised by a :data:`Provider` to say why it has no value, in words that are safe to show."""
 
 
+class Plain:
+    """A :data:`Provider` of this class gives what is no secret: it is not masked where it comes back."""
+
+    __slots__ = ()
+
+
 Text = str | Provider
 """A string, or a function that returns one."""
 

@@ -19,6 +19,7 @@ from websockets.http11 import USER_AGENT
 from websockets.proxy import Proxy, get_proxy, parse_proxy
 from websockets.uri import WebSocketURI
 
+from tui import secret_values
 from tui.apart import awaiting
 from tui.channels import dial
 from tui.channels.answer_head import AnswerHead
@@ -46,7 +47,10 @@ def proxy_for(address: WebSocketURI, setting: str) -> Proxy | None:
         found = None if dial.is_loopback(address.host) else get_proxy(address)
     else:
         found = None if setting == "none" else setting
-    return None if found is None else parse_proxy(found)
+    if found is None:
+        return None
+    secret_values.add_proxy(found)
+    return parse_proxy(found)
 
 
 async def reach(host: str, port: int, look_up: dial.LookUp, at: At, *, proxy: bool = False) -> socket.socket:

@@ -37,6 +37,7 @@ from tui.channels.wire import (
     encode_binary,
     encode_text,
 )
+from tui.secret_values import masked
 
 log = logging.getLogger("tui.channels")
 
@@ -540,6 +541,7 @@ class Socket:
 
     def link_lost(self, code: int, words: str) -> None:
         """The open connection ended without our doing: in-flight pushes fail now."""
+        words = masked(words)
         self._last_close = (code, words)
         self._lifecycle.lost(words)
         self._fail_replies(words)

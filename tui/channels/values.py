@@ -1,4 +1,7 @@
-"""Parameters, headers and tokens that may be functions: asked anew each time, never shown."""
+"""Parameters, headers and tokens that may be functions: asked anew each time, never shown.
+
+What a function gives is a secret, and is masked from then on wherever it comes back.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from tui import secret_values
 from tui.apart import awaiting
 from tui.channels.errors import OpenError
-from tui.channels.options import Text, Texts, Unavailable
+from tui.channels.options import Plain, Text, Texts, Unavailable
 
 
 async def text(value: Text, place: str) -> str:
@@ -34,6 +38,18 @@ async def texts(values: Texts, place: str) -> dict[str, str]:
     if not isinstance(given, Mapping):
         raise OpenError(f"{place} must be a mapping, its function gave {type(given).__name__}")
     return {str(name): await text(value, f"{place}.{name}") for name, value in given.items()}
+
+
+async def headers(values: Texts, place: str) -> dict[str, str]:
+    """The same for headers, which are secrets as plain words too, save a few that never are.
+
+    Raises:
+        OpenError: as of :func:`text`.
+    """
+    given = await texts(values, place)
+    for name, value in given.items():
+        secret_values.add_header(name, value)
+    return given
 
 
 async def payload(value: Any, place: str) -> Any:
@@ -69,5 +85,7 @@ async def _ask(value: Any, place: str) -> Any:
     except Exception as error:  # noqa: BLE001 (the user's own function; its words may hold a secret)
         words = f"{place}: its function raised {type(error).__name__}"
     else:
+        if not isinstance(value, Plain):
+            secret_values.add_all(given)
         return given
     raise OpenError(words)

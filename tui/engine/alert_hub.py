@@ -15,6 +15,7 @@ from tui.channels.clock import Clock
 from tui.engine.alert_sources import Connections, Wanted, on
 from tui.engine.alert_values import OverlayPage
 from tui.engine.changes import ChangeLog
+from tui.secret_values import masked
 
 T = TypeVar("T")
 
@@ -190,7 +191,8 @@ def overlay_pages(listed: bytes, now: float) -> tuple[OverlayPage, ...]:
         page = _read(_page, raw)
         if page is not None and page.name:
             connected = page.connected is True
-            pages.append(OverlayPage(name=page.name[:_MOST_NAME], connected=connected, reported_at=now))
+            name = masked(page.name[:_MOST_NAME])
+            pages.append(OverlayPage(name=name, connected=connected, reported_at=now))
     return tuple(pages)
 
 

@@ -56,6 +56,7 @@ from tui.engine.alert_values import (
 from tui.engine.changes import ChangeLog
 from tui.engine.rules_watch import RulesWatch
 from tui.engine.snapshot import CommandResult
+from tui.secret_values import masked, masked_bytes, masked_value
 from tui.store.alert_store import AlertStore
 
 log = logging.getLogger("tui.engine.alerts")
@@ -68,6 +69,7 @@ _MOST_EARLY, _MOST_EARLY_BYTES = 10_000, 16 * 1024 * 1024
 """Events that wait for the store to tell what it knows; those beyond do not wait."""
 _MOST_TOLD = 16 * 1024
 """Bytes kept of an event that cannot be read."""
+_MOST_MASKED = 64 * 1024
 
 _LONGEST_ID = 200
 """Characters of an event's id that are kept as they are."""
@@ -279,6 +281,9 @@ class AlertDesk:
         if not isinstance(payload, Mapping):
             self._reject(source, message, "the event is no object")
             return
+        if len(message.raw) <= _MOST_MASKED and masked_bytes(message.raw) is not message.raw:
+            # Here, since a template may set what was at a cut in the middle of a text.
+            payload = masked_value(payload)
         type = source.type_of(message.event)
         if options.events == EVENTS:
             type = type_of(message.event, payload)
@@ -307,7 +312,7 @@ class AlertDesk:
 
     def _reject(self, source: Source, message: Message, reason: str) -> None:
         """What cannot be read is kept with the reason, counted, and told at most once a minute."""
-        event = message.event[:_EVENT_LIMIT]
+        event = masked(message.event[:_EVENT_LIMIT])
         text = message.raw[:_MOST_TOLD].decode(errors="replace")
         self._queue.reject(source.type_of(message.event), text, f"{event}: {reason}", source.name)
         self._rejections_untold += 1

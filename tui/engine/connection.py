@@ -20,7 +20,7 @@ from tui.channels import (
 )
 from tui.channels.clock import Clock
 from tui.channels.connection import Opener, open_link
-from tui.channels.inspector import MAX_FRAMES, InspectedFrame, Inspector
+from tui.channels.inspector import MAX_FRAMES, InspectedFrame, Inspector, without_secrets
 from tui.engine.changes import ChangeLog, Severity
 from tui.engine.history import DAY, HOUR, History
 from tui.engine.incidents import TroubleTracker
@@ -34,6 +34,7 @@ from tui.engine.snapshot import (
     FramePage,
     SettingInForce,
 )
+from tui.secret_values import masked, masked_bytes, masked_json
 
 _RATE_WINDOW = 5.0
 _TEXT_LIMIT = 200
@@ -77,6 +78,8 @@ class SupervisedChannel:
         self._tell = tell
         self._seen = 0
         self._last_at: float | None = None
+        self._last_event: str | None = None
+        self._last_text: str | None = None
         self._trouble: str | None = None
         channel.on("phx_join", self._joined)
         channel.on("phx_error", self._errored)
@@ -111,7 +114,9 @@ class SupervisedChannel:
         if channel.received != self._seen:
             self._seen = channel.received
             self._last_at = self._clock.time()
-        event = channel.last_event
+            event = channel.last_event
+            self._last_event = None if event is None else masked(event[:_TEXT_LIMIT])
+            self._last_text = None if event is None else _head(channel)
         return ChannelSnapshot(
             topic=channel.topic,
             state=channel.state,
@@ -121,8 +126,8 @@ class SupervisedChannel:
             buffered=channel.buffered,
             push_buffer=channel.socket.options.push_buffer,
             dropped=channel.dropped_messages + channel.dropped_pushes,
-            last_event=None if event is None else event[:_TEXT_LIMIT],
-            last_text=None if event is None else _head(channel),
+            last_event=self._last_event,
+            last_text=self._last_text,
             last_at=self._last_at,
         )
 
@@ -132,15 +137,15 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _head(channel: Channel) -> str:
-    head = channel.last_head[: 4 * _TEXT_LIMIT]
+    head = masked_bytes(channel.last_head[: 4 * _TEXT_LIMIT])
     if channel.last_is_binary:
         return f"{channel.last_size} bytes: {head[:32].hex()}"
     return head.decode(errors="replace")[:_TEXT_LIMIT]
 
 
 def _frame(found: InspectedFrame) -> Frame:
-    head = found.payload[: 4 * _PREVIEW_LIMIT]
-    preview = head.hex() if found.binary else head.decode(errors="replace")
+    found = without_secrets(found, 4 * _PREVIEW_LIMIT)
+    preview = found.payload.hex() if found.binary else found.payload.decode(errors="replace")
     return Frame(
         cursor=found.cursor,
         timestamp=found.timestamp,
@@ -327,7 +332,7 @@ class SupervisedConnection:
             return CommandResult(ok=False, message=str(error))
         # Cut before it is decoded: it may be 16 MiB.
         raw = reply.raw[: 4 * _REPLY_LIMIT]
-        said = raw.hex() if reply.binary else raw.decode(errors="replace")
+        said = masked_bytes(raw).hex() if reply.binary else masked_json(raw.decode(errors="replace"))
         return CommandResult(ok=True, message=_cut(said, _REPLY_LIMIT))
 
     # Publication
@@ -397,7 +402,8 @@ class SupervisedConnection:
         found = self._inspector.find(cursor)
         if found is None:
             return CommandResult(ok=False, message="the frame is no longer held")
-        payload = found.payload.hex() if found.binary else found.payload.decode(errors="replace")
+        shown = masked_bytes(found.payload)
+        payload = shown.hex() if found.binary else shown.decode(errors="replace")
         return FrameContent(frame=_frame(found), payload=payload, cut=found.cut)
 
     def _stop_inspecting(self) -> None:

@@ -136,7 +136,7 @@ class _Endpoint:
         awaited.by_this_task()
         try:
             async with asyncio.timeout(options.timeout) as limit:
-                headers = await values.texts(options.headers, "headers")
+                headers = await values.headers(options.headers, "headers")
                 tls = options.url.lower().startswith("https:")
                 context = await tls_context(options.ca_file) if tls else None
                 at(Step("answer", host_and_port(options.url)))

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, get_args
 import msgspec
 
 from tui.apart import apart, is_under_way
-from tui.channels.inspector import MAX_FRAMES, InspectedFrame
+from tui.channels.inspector import MAX_FRAMES, InspectedFrame, without_secrets
 from tui.engine.alert_sources import Connections
 from tui.engine.changes import ChangeLog, Severity
 from tui.engine.connection import SupervisedConnection
@@ -270,8 +270,8 @@ def _of_state(connection: str, entry: StateEntry) -> TimelineEntry:
 
 
 def _of_frame(connection: str, frame: InspectedFrame) -> TimelineEntry:
-    head = frame.payload[: 4 * _PREVIEW]
-    preview = head.hex() if frame.binary else head.decode(errors="replace")
+    frame = without_secrets(frame, 4 * _PREVIEW)
+    preview = frame.payload.hex() if frame.binary else frame.payload.decode(errors="replace")
     text = f"{frame.direction} {frame.topic[:_PREVIEW]} {frame.event[:_PREVIEW]} {preview[:_PREVIEW]}"
     return TimelineEntry(
         timestamp=frame.timestamp,

@@ -22,6 +22,7 @@ from tui.alerts.alert import fitted
 from tui.channels.health import ConnectionState, HealthMetrics
 from tui.engine.service_values import ServiceState
 from tui.secret_names import is_secret, without_query
+from tui.secret_values import MASK, masked, masked_value
 
 MOST_NAME = 100
 MOST_WORDS = 200
@@ -109,7 +110,6 @@ _KNOWN: dict[str, str] = {
     "env": "environment",
     "uptime": "uptime_seconds",
 }
-_MASK = "***"
 _LEFT_OUT = "timestamp"
 """Of a word's members: when it came is known by our own clock."""
 
@@ -537,9 +537,9 @@ class _Figures:
         """Add a value, the plain members of an object each by itself."""
         if len(self.found) >= MOST_FIGURES or not isinstance(key, str):
             return
-        name = _label(key[:_MOST_FIGURE_NAME])
+        name = _name(key)
         if is_secret(key[:_MOST_FIGURE_NAME]):
-            self.add_text(name, _MASK)
+            self.add_text(name, MASK)
             return
         if not isinstance(value, dict):
             self.add_text(name, _shown(value))
@@ -547,8 +547,8 @@ class _Figures:
         for inner, member in islice(value.items(), MOST_FIGURES):
             if isinstance(inner, str):
                 text = f"{len(member)} entries" if isinstance(member, dict) else _shown(member)
-                text = _MASK if is_secret(inner[:_MOST_FIGURE_NAME]) else text
-                self.add_text(f"{name} {_label(inner[:_MOST_FIGURE_NAME])}", text)
+                text = MASK if is_secret(inner[:_MOST_FIGURE_NAME]) else text
+                self.add_text(f"{name} {_name(inner)}", text)
 
     def add_text(self, name: str, text: str | None) -> None:
         """Add what was put into words already."""
@@ -557,6 +557,11 @@ class _Figures:
 
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def _name(key: str) -> str:
+    # Before what is remembered for long: it may have become a secret since.
+    return _label(masked(key[:_MOST_FIGURE_NAME]))
 
 
 @lru_cache(maxsize=1024)
@@ -581,6 +586,8 @@ def _plain(value: Any) -> str | None:
         return without_query(fitted(value, _MOST_FIGURE))
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if masked_value(value) == MASK:
+        return MASK
     if isinstance(value, int):
         # The digits of a number may be thousands.
         return str(value) if abs(value) < 10**18 else "out of range"

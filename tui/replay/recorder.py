@@ -15,7 +15,7 @@ import msgspec
 
 from tui import __version__
 from tui.channels import StateChange
-from tui.channels.inspector import InspectedFrame
+from tui.channels.inspector import InspectedFrame, without_secrets
 from tui.engine.api import (
     CommandResult,
     ConnectionHistory,
@@ -319,7 +319,8 @@ def _begun(before: Snapshot, snapshot: Snapshot) -> list[IncidentBegan]:
 
 
 def _recorded(name: str, frame: InspectedFrame) -> RecordedFrame:
-    payload = frame.payload[:PAYLOAD_BYTES]
+    frame = without_secrets(frame, PAYLOAD_BYTES)
+    payload = frame.payload
     text = payload.hex() if frame.binary else masked(payload).decode(errors="replace")
     return RecordedFrame(
         timestamp=frame.timestamp,
@@ -332,7 +333,7 @@ def _recorded(name: str, frame: InspectedFrame) -> RecordedFrame:
         size=frame.size,
         binary=frame.binary,
         payload=text,
-        cut=frame.cut or len(frame.payload) > PAYLOAD_BYTES,
+        cut=frame.cut,
     )
 
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tui import secret_values
 from tui.apart import apart
-from tui.channels.options import Unavailable
+from tui.channels.options import Plain, Unavailable
+from tui.secret_values import MASK
 
-MASK = "***"
 MAX_SECRET_BYTES = 64 * 1024
 """Bytes of a secret file; a larger one is an error."""
 MOST_DEPTH = 100
@@ -33,7 +34,7 @@ class SecretError(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class LiteralSecret:
+class LiteralSecret(Plain):
     """A text that stands in the settings themselves."""
 
     _value: str = field(repr=False)
@@ -145,6 +146,7 @@ def _checked(value: str, place: str) -> str:
     if any(character in value for character in "\r\n\0"):
         # It would end a header early; and nobody's token is two lines long.
         raise SecretError(f"{place} holds a line break")
+    secret_values.add(value)
     return value
 
 
@@ -216,7 +218,7 @@ def shown_secrets(secrets: Mapping[str, Secret]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class SecretTable:
+class SecretTable(Plain):
     """Named values, texts and references at any depth among them, none of which is shown."""
 
     _values: dict[str, Any] = field(repr=False)

@@ -7,9 +7,10 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, cast
 
+from tui.secret_values import MASK
 from tui.settings.certificates import complaint_about
 from tui.settings.layers import KeyPath
-from tui.settings.secret import MASK, shown_secrets
+from tui.settings.secret import shown_secrets
 from tui.settings.table_resolver import TableResolver, values_given
 from tui.settings.toml_text import toml_text
 from tui.settings.watch_tables import (

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from tui.output import PROGRAM, complain
 from tui.private_files import open_private, private_folder
+from tui.secret_values import masked
 from tui.store.repeats import LeftOut, Repeats
 from tui.store.writer import Writer
 
@@ -151,14 +152,16 @@ def log_line(record: logging.LogRecord) -> str:
     if connection is not None:
         more["connection"] = str(connection)[:MAX_MESSAGE]
     if record.exc_info and record.exc_info[0] is not None:
-        text = "".join(traceback.format_exception(*record.exc_info))
+        text = masked("".join(traceback.format_exception(*record.exc_info)))
         more["traceback"] = text if len(text) <= MAX_TRACEBACK else f"[cut]{text[-MAX_TRACEBACK:]}"
     return _json_line(record.created, record.levelname.lower(), record.name, record.getMessage(), **more)
 
 
 def _json_line(timestamp: float, level: str, logger: str, message: str, **more: Any) -> str:
     if len(message) > MAX_MESSAGE:
-        message = f"{message[:MAX_MESSAGE]} [{len(message) - MAX_MESSAGE} characters cut]"
+        message = f"{masked(message[:MAX_MESSAGE])} [{len(message) - MAX_MESSAGE} characters cut]"
+    else:
+        message = masked(message)
     moment = datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds")
     line = {
         "time": moment,
