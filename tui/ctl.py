@@ -40,7 +40,7 @@ from tui.control.watch_view import incidents_line, services_line, summary_json
 from tui.ctl_alerts import add_alerts
 from tui.ctl_watch import add_watch
 from tui.ending import carry_out
-from tui.formats import NOTHING, duration, round_trip, time_of_day
+from tui.formats import NOTHING, duration, loop_late, round_trip, time_of_day
 from tui.output import FAILED, Parser, flush, put, put_content, put_json, say, write_all
 from tui.places import SOCKET_VARIABLE, STATE_VARIABLE
 from tui.text.printable import cut_to, padded, printable
@@ -168,6 +168,8 @@ def _status(args: argparse.Namespace) -> int:
     for trouble in snapshot.keeping.troubles:
         put(cut_to(printable(trouble), COLUMNS))
     live = not_the_present(snapshot, now) is None
+    if live and (late := loop_late(snapshot.loop_delay_seconds)) is not None:
+        put(late)
     off = what_is_off(snapshot.alerts, now) if live and snapshot.alerts is not None else None
     if off is not None:
         put(cut_to(f"alerts: {off}", COLUMNS))

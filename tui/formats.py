@@ -16,6 +16,15 @@ NOTHING = "\N{EN DASH}"
 _HALF_A_DAY = 12 * 3600
 
 
+LOOP_LATE = 0.25
+"""Seconds by which the engine's own loop must be late for that to be shown."""
+
+
+def loop_late(seconds: float) -> str | None:
+    """That the engine's own loop was late, in words; None when that is not worth them."""
+    return f"our own loop was up to {seconds:.2g} s late" if seconds > LOOP_LATE else None
+
+
 def time_of_day(moment: float | None, now: float) -> str:
     """Return ``21:09:02``, or ``22 21:09`` (day and time) for what is half a day away: 8 columns at most."""
     if moment is None:

@@ -106,6 +106,14 @@ def _engine(families: Families, snapshot: Snapshot, now: float, version: str) ->
         (((), max(0.0, now - snapshot.taken_at)),),
         "seconds",
     )
+    if up:
+        families.gauge(
+            "loop_delay",
+            "How late the engine's own loop was at the most in the last minute.",
+            (),
+            (((), snapshot.loop_delay_seconds),),
+            "seconds",
+        )
     families.gauge(
         "engine_start_time",
         "When the engine started, in seconds since the epoch.",
@@ -148,6 +156,11 @@ _COUNTERS: tuple[_Figure[ConnectionSnapshot], ...] = (
     ),
     _Figure("heartbeats_sent", "Heartbeats sent.", lambda c: c.details.heartbeats_sent),
     _Figure("heartbeats_answered", "Heartbeats answered.", lambda c: c.details.heartbeats_answered),
+    _Figure(
+        "unjudged_round_trips",
+        "Round trips of heartbeats in which the engine's own loop was late: they are in no quantile.",
+        lambda c: c.details.round_trips_unjudged,
+    ),
     _Figure("messages_received", "Frames received.", lambda c: c.details.messages_in),
     _Figure("messages_sent", "Frames sent.", lambda c: c.details.messages_out),
     _Figure("received", "Bytes of the frames received.", lambda c: c.details.bytes_in, "bytes"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.engine.conftest import FAST, connection, eventually, running
 from tui.alerts.options import AlertOptions, DeliveryOptions, SourceOptions
 from tui.channels import Options
 from tui.demo.hub import Hub
-from tui.engine.snapshot import ConnectionSnapshot
+from tui.engine.snapshot import CommandResult, ConnectionSnapshot, ExtraCommand
 from tui.engine.supervisor import Supervisor
+from tui.openmetrics import exposition
 from tui.settings.watch_values import ReportsOptions, ServicesOptions
 
 MOST = 20_000
@@ -64,3 +67,36 @@ async def test_what_is_larger_than_its_bound_is_counted_and_the_next_is_read(hub
         assert [one.name for one in engine.snapshot().alerts.overlays] == ["omnibar"]  # type: ignore[union-attr]
         assert joined(engine)
         assert only(engine).metrics.total_reconnects == 0
+
+
+class Held:
+    """Something beside the engine that holds its loop up once, when it is told to."""
+
+    seconds = 0.0
+
+    def commands(self) -> tuple[ExtraCommand, ...]:
+        return ()
+
+    async def run(self, command: str) -> CommandResult:
+        return CommandResult(ok=False, message="")
+
+    def notice(self) -> str | None:
+        seconds, self.seconds = self.seconds, 0.0
+        time.sleep(seconds)
+        return None
+
+
+async def test_a_loop_that_is_late_is_told_and_is_an_incident(hub: Hub) -> None:
+    held = Held()
+    with running(connection("hub", hub.url), extras=held) as engine:
+        await eventually(lambda: joined(engine), "the first snapshot")
+        held.seconds = 1.3
+        await eventually(lambda: engine.snapshot().loop_delay_seconds > 1, "the delay")
+        await eventually(lambda: engine.snapshot().incidents.open, "the incident")
+        (found,) = engine.snapshot().incidents.open
+        assert (found.rule, found.subject) == ("loop_late", "engine")
+        assert found.words.startswith("our own loop was 1.")
+        page = exposition(engine.snapshot(), time.time(), version="1").decode()
+        late = engine.snapshot().loop_delay_seconds
+        assert f"overlay_supervisor_loop_delay_seconds {late}" in page
+        assert only(engine).metrics.heartbeat_failures == 0

@@ -82,6 +82,8 @@ class ConnectionDetails(msgspec.Struct, frozen=True, kw_only=True):
     round_trip_last: float | None = None
     round_trip_p50: float | None = None
     round_trip_p95: float | None = None
+    round_trips_unjudged: int = 0
+    """Round trips in which our own loop was late: they are none of the three above."""
     messages_in: int = 0
     messages_out: int = 0
     bytes_in: int = 0

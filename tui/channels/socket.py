@@ -24,6 +24,7 @@ from tui.channels.errors import ChannelsError, NotConnectedError, OpenError
 from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics, RoundTrips, StateChange
 from tui.channels.inspector import Inspector
 from tui.channels.lifecycle import Lifecycle, Phase, Verb
+from tui.channels.loop_delay import LoopDelay
 from tui.channels.mistakes import Mistakes
 from tui.channels.options import Options
 from tui.channels.outflow import MUCH, Drain
@@ -58,6 +59,8 @@ class Socket:
     Args:
         url: as given to phoenix.js, ``ws://host:port/socket``; ``/websocket`` and ``vsn`` are added.
         options: see :class:`Options`; or name single options: ``Socket(url, heartbeat_interval=5)``.
+        loop_delay: of the loop that it belongs to, where somebody looks at that; round trips in which the
+            loop was late are then counted and not judged.
         clock, chance, opener: for tests that run on a clock, a chance and a network of their own.
 
     Raises:
@@ -90,6 +93,7 @@ class Socket:
         "_holding_up",
         "_last_close",
         "_lifecycle",
+        "_loop_delay",
         "_message_handlers",
         "_messages_in",
         "_messages_out",
@@ -98,6 +102,7 @@ class Socket:
         "_ref",
         "_replies",
         "_round_trips",
+        "_round_trips_unjudged",
         "_runner",
         "_stable_handlers",
         "_state_handlers",
@@ -114,6 +119,7 @@ class Socket:
         url: str,
         options: Options | None = None,
         *,
+        loop_delay: LoopDelay | None = None,
         clock: Clock | None = None,
         chance: random.Random | None = None,
         opener: Opener = open_link,
@@ -128,6 +134,7 @@ class Socket:
         self._clock = clock or SystemClock()
         self._chance = chance or _chance
         self._opener = opener
+        self._loop_delay = loop_delay
         self._lifecycle = Lifecycle(self.options, self._clock, self._chance, self)
         self._channels: dict[str, Channel] = {}
         self._closed_by_server: dict[str, Channel] = {}
@@ -150,6 +157,7 @@ class Socket:
         self._decode_text = TextDecoder(self.options.protocol_version).decode
 
         self._round_trips = RoundTrips()
+        self._round_trips_unjudged = 0
         self._messages_in = self._messages_out = 0
         self._bytes_in = self._bytes_out = 0
         self._heartbeats_sent = self._heartbeats_answered = 0
@@ -328,6 +336,7 @@ class Socket:
             round_trip_last=round_trips.last,
             round_trip_p50=round_trips.percentile(0.5),
             round_trip_p95=round_trips.percentile(0.95),
+            round_trips_unjudged=self._round_trips_unjudged,
             messages_in=self._messages_in,
             messages_out=self._messages_out,
             bytes_in=self._bytes_in,
@@ -589,7 +598,11 @@ class Socket:
                 self._lifecycle.last_heartbeat = self._clock.time()
                 self._lifecycle.heartbeat.answered_to(extra)
             if isinstance(ref, str) and round_trip is not None:
-                self._round_trips.add(round_trip)
+                if self._loop_delay is not None and self._loop_delay.within(round_trip):
+                    # None of the server's.
+                    self._round_trips_unjudged += 1
+                else:
+                    self._round_trips.add(round_trip)
                 # Answers come in order: what was sent before this heartbeat holds up nothing any more.
                 sent_later = {other: at for other, at in self._holding_up.items() if int(other) > int(ref)}
                 self._holding_up = sent_later

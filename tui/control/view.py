@@ -89,6 +89,7 @@ class SnapshotView(msgspec.Struct, frozen=True):
     services: ServicesView = ServicesView()
     incidents: IncidentsView = IncidentsView()
     keeping: KeepingView = KeepingView()
+    loop_delay_seconds: float = 0.0
 
 
 class Standing(NamedTuple):

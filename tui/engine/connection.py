@@ -21,6 +21,7 @@ from tui.channels import (
 from tui.channels.clock import Clock
 from tui.channels.connection import Opener, open_link
 from tui.channels.inspector import MAX_FRAMES, InspectedFrame, Inspector, without_secrets
+from tui.channels.loop_delay import LoopDelay
 from tui.engine.changes import ChangeLog, Severity
 from tui.engine.history import DAY, HOUR, History
 from tui.engine.incidents import TroubleTracker
@@ -184,6 +185,7 @@ class SupervisedConnection:
         past: of the connection that this one replaces.
         in_force: its settings, secrets masked.
         record: told of every frame, by the connection's name; never blocks.
+        loop_delay: as of :class:`Socket`.
     """
 
     def __init__(
@@ -199,6 +201,7 @@ class SupervisedConnection:
         past: History | None = None,
         in_force: Sequence[SettingInForce] = (),
         record: Callable[[str, InspectedFrame], object] | None = None,
+        loop_delay: LoopDelay | None = None,
     ) -> None:
         self.name = settings.name
         self.label = settings.label
@@ -207,7 +210,14 @@ class SupervisedConnection:
         self._clock = clock
         self._log = log
         self._changed = changed
-        self.socket = Socket(settings.url, settings.options, clock=clock, chance=chance, opener=opener)
+        self.socket = Socket(
+            settings.url,
+            settings.options,
+            loop_delay=loop_delay,
+            clock=clock,
+            chance=chance,
+            opener=opener,
+        )
         self._troubles = TroubleTracker()
         self._state_began = clock.monotonic()
         self._previous_seconds: float | None = None

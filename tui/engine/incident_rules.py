@@ -29,6 +29,12 @@ not heard in that time says nothing."""
 
 JOIN_TIMEOUT = 10.0
 
+LOOP_LATE = 1.0
+"""Seconds by which the engine's own loop is too late."""
+
+ENGINE = "engine"
+"""The subject of what is wrong with the engine itself."""
+
 ALERTS = "alerts"
 """The subject of the alert queue's troubles."""
 
@@ -252,6 +258,9 @@ def judge(snapshot: Snapshot, now: float, memory: Memory, options: IncidentsOpti
         found += _of_service(service, connections, now, memory)
     if snapshot.alerts is not None:
         found += _of_alerts(snapshot.alerts, connections, now, memory)
+    if snapshot.loop_delay_seconds > LOOP_LATE:
+        words = f"our own loop was {snapshot.loop_delay_seconds:.1f} s late"
+        found.append(Finding("loop_late", ENGINE, words))
     return [each._replace(words=each.words[:_MOST_WORDS]) for each in found if each.rule not in options.off]
 
 
@@ -276,7 +285,7 @@ def _of_link(connection: ConnectionSnapshot, memory: Memory, options: IncidentsO
         yield Finding("flapping", name, words, concerned)
     p95 = details.round_trip_p95
     slow = p95 is not None and p95 > options.slow_heartbeat
-    if slow and details.heartbeats_answered >= LEAST_ROUND_TRIPS:
+    if slow and details.heartbeats_answered - details.round_trips_unjudged >= LEAST_ROUND_TRIPS:
         words = f"p95 of the round trips {formats.round_trip(p95)}, the limit is "
         words += formats.round_trip(options.slow_heartbeat)
         yield Finding("slow_heartbeat", name, words, concerned, _is_connected(connection))

@@ -194,6 +194,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     services: ServicesSnapshot = ServicesSnapshot()
     incidents: IncidentsSnapshot = IncidentsSnapshot()
     keeping: KeepingSnapshot = KeepingSnapshot()
+    loop_delay_seconds: float = 0.0
+    """How late the engine's own loop was at the most in the last minute; 0 below 50 ms."""
     waiting: str | None = None
     """Why no engine answers a face that is attached to one; the rest is what the last one said."""
 

@@ -14,6 +14,8 @@ import msgspec
 from tui.channels import StateChange
 from tui.channels.clock import Clock, SystemClock
 from tui.channels.connection import Opener, open_link
+from tui.channels.loop_delay import KEPT as LOOP_DELAY_KEPT
+from tui.channels.loop_delay import LoopDelay
 from tui.engine.alert_values import AlertCommand, AlertContent, AlertOutcome, AlertPage
 from tui.engine.changes import ChangeLog, Severity
 from tui.engine.connection import ConnectionSettings, SupervisedConnection
@@ -125,6 +127,7 @@ class Supervisor:
         self._changes = ChangeLog(keep=None if journal is None else journal.add)
         self._keeping = Keeping(self._changes, self._clock, journal=journal, recorder=recorder)
         self._connections: dict[str, SupervisedConnection] = {}
+        self._loop_delay = LoopDelay()
         self._desk_options = desks or DeskOptions()
         self._desks = Desks(
             self._desk_options,
@@ -207,6 +210,7 @@ class Supervisor:
         self._publish_soon = asyncio.Event()
         if self._stop_asked.is_set():
             return
+        self._loop_delay.start()
         for settings in self._settings:
             self._connections[settings.name] = self._supervise(settings)
         self._desks.start()
@@ -228,6 +232,7 @@ class Supervisor:
         finally:
             for task in (publisher, reporter, marker, stopping):
                 task.cancel()
+            self._loop_delay.stop()
             self._desks.stop()
             await self._close_all()
 
@@ -251,6 +256,7 @@ class Supervisor:
             past=past,
             in_force=self._in_force_of(settings.name),
             record=self._record,
+            loop_delay=self._loop_delay,
         )
 
     async def _close_all(self) -> None:
@@ -326,6 +332,7 @@ class Supervisor:
             alerts=None if alerts is None else alerts.snapshot(),
             services=self._desks.services.snapshot(),
             keeping=self._keeping.look(),
+            loop_delay_seconds=round(self._loop_delay.within(LOOP_DELAY_KEPT), 2),
             stopped=stopped,
         )
         self._snapshot = self._desks.judge(snapshot)

@@ -62,6 +62,7 @@ def heartbeat(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) ->
             Fact("rtt", round_trip(details.round_trip_last), tone),
             Fact("p50", round_trip(details.round_trip_p50), tone),
             Fact("p95", round_trip(details.round_trip_p95), tone),
+            *([_count("unjudged", unjudged)] if (unjudged := details.round_trips_unjudged) else []),
             _count("failed", metrics.heartbeat_failures),
             Fact("answered", answered, answered_tone),
         ),

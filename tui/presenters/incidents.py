@@ -29,6 +29,7 @@ _RULES = {
     "endpoint_unhealthy": "endpoint unhealthy",
     "queue_dropping": "alert queue",
     "undecodable": "undecodable frames",
+    "loop_late": "own loop late",
 }
 _ENTRY_TONES: dict[str, Tone] = {"info": "plain", "warning": "busy", "error": "bad"}
 

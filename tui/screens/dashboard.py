@@ -9,7 +9,7 @@ from textual import events
 from textual.containers import Container, Vertical
 from textual.widget import Widget
 
-from tui import presenters
+from tui import formats, presenters
 from tui.actions import ACTIONS
 from tui.engine.api import ConnectionHistory, ConnectionSnapshot, ServiceSnapshot, Snapshot
 from tui.keymap import shown
@@ -282,6 +282,8 @@ class DashboardScreen(ConnectionScreen):
         parts = [*snapshot.keeping.troubles, *parts]
         if snapshot.services.left_out:
             parts.append(f"{snapshot.services.left_out:,} services more than are held")
+        if (late := formats.loop_late(snapshot.loop_delay_seconds)) is not None:
+            parts.append(late)
         return "   ".join(parts) or None
 
     def _share_rows(

@@ -149,6 +149,7 @@ class SeverityTable(Table):
     endpoint_unhealthy: Severity = given(_SEVERITY)
     queue_dropping: Severity = given(_SEVERITY)
     undecodable: Severity = given(_SEVERITY)
+    loop_late: Severity = given(_SEVERITY)
 
 
 class IncidentsTable(Table):

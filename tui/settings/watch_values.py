@@ -22,6 +22,7 @@ IncidentRule = Literal[
     "endpoint_unhealthy",
     "queue_dropping",
     "undecodable",
+    "loop_late",
 ]
 
 SEVERITIES: Mapping[IncidentRule, Severity] = MappingProxyType(
@@ -36,6 +37,7 @@ SEVERITIES: Mapping[IncidentRule, Severity] = MappingProxyType(
         "endpoint_unhealthy": "critical",
         "queue_dropping": "warning",
         "undecodable": "warning",
+        "loop_late": "warning",
     }
 )
 
