@@ -18,11 +18,14 @@ pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is no
 class Tmux:
     """A tmux server of its own with the face in its one pane."""
 
-    def __init__(self, socket: str, command: str = "-m tests.terminal.program still") -> None:
+    def __init__(
+        self, socket: str, command: str = "-m tests.terminal.program still", line: str | None = None
+    ) -> None:
+        """Run ``line``, or a command of Python that tells its status."""
         self._socket = socket
         self.run(
             *("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", "-c", str(ROOT)),
-            f"{sys.executable} {command}; echo ended $?; sleep 60",
+            line or f"{sys.executable} {command}; echo ended $?; sleep 60",
         )
 
     def run(self, *arguments: str) -> str:
