@@ -279,6 +279,9 @@ def _program(grounds: Grounds, trial: Trial, folder: Path) -> Iterator[_Program]
     }
     if trial.stuck == "disk":
         environment["STUCK_DISK"] = str(folder)
+    elif trial.stuck == "token":
+        environment["STUCK_DISK"] = str(folder / "far")
+        (folder / "far.hung").touch()
     if trial.stuck == "name":
         environment["STUCK_NAMES"] = "1"
     arguments = [*trial.form.split()]
@@ -311,8 +314,7 @@ def _program(grounds: Grounds, trial: Trial, folder: Path) -> Iterator[_Program]
 def _settings(stuck: Stuck, url: str, folder: Path) -> str:
     links = {"hub": f'url = "{url}"\ntopics = ["events:all"]'}
     if stuck == "token":
-        os.mkfifo(folder / "token")
-        links = {f"link_{n}": f'url = "{url}"\nauth_token = {{ file = "token" }}' for n in range(8)}
+        links = {f"link_{n}": f'url = "{url}"\nauth_token = {{ file = "far/{n}" }}' for n in range(8)}
     elif stuck == "name":
         links = {f"link_{n}": f'url = "ws://nowhere-{n}.test:4000/socket"' for n in range(8)}
     text = "".join(f"[connections.{name}]\n{lines}\n" for name, lines in links.items())

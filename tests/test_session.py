@@ -189,6 +189,25 @@ async def test_a_demo_of_a_given_length_ends_by_itself_with_status_0(tmp_path: P
         assert await ends(running, limit=15) == 0
 
 
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_demo_runs_where_a_path_is_too_long_for_a_socket(tmp_path: Path, is_named: bool) -> None:
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    done = subprocess.run(
+        [*COMMAND, "demo", "--headless", "--duration", "0.5", *(["--state", str(deep)] if is_named else [])],
+        env=os.environ | {"TMPDIR": str(deep)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 0
+    assert '"newState":"connecting"' in done.stdout
+    # A folder of its own is made elsewhere, one that was named is used without a socket.
+    assert ("going on without" in done.stderr) is is_named
+    assert "--socket" not in done.stderr
+    assert any(deep.iterdir()) is is_named
+
+
 def ctl(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.control.feed import StateFeed
-from tui.control.protocol import SOCKET_NAME, ControlError
+from tui.control.protocol import SOCKET_NAME, ControlError, check_length
 from tui.ending import LIMIT, Closing, End
 from tui.engine.api import CommandResult
 from tui.engine.desks import DeskOptions
@@ -214,7 +214,7 @@ def run_demo(
     """
     from tui.demo_host import DemoHost
 
-    folder = state_folder or Path(tempfile.mkdtemp(prefix="overlay-supervisor-demo-"))
+    folder = state_folder or _folder_of_its_own()
     place = Place(folder, folder / SOCKET_NAME, log_level)
     try:
         with (
@@ -244,6 +244,20 @@ def run_demo(
     finally:
         if state_folder is None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder_of_its_own() -> Path:
+    """A temporary folder, where the usual place is too deep for a control socket nearer to the root."""
+    prefix = "overlay-supervisor-demo-"
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    try:
+        check_length(folder / SOCKET_NAME)
+    except ControlError:
+        with contextlib.suppress(OSError):  # then it goes without a socket
+            nearer = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
+            folder.rmdir()
+            return nearer
+    return folder
 
 
 def _each_of(*closing: Closing | None) -> tuple[Closing, ...]:
@@ -307,7 +321,12 @@ class _Reloader:
     def in_background(self) -> None:
         """Reload without waiting for it; while one waits for its turn, another is not needed."""
         if self._waiting.acquire(blocking=False):
-            threading.Thread(target=self._in_turn, name="reload", daemon=True).start()
+            try:
+                threading.Thread(target=self._in_turn, name="reload", daemon=True).start()
+            except RuntimeError:
+                # The machine has no thread left for us: the next signal asks anew.
+                self._waiting.release()
+                raise
 
     def _in_turn(self) -> None:
         try:

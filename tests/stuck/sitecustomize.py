@@ -44,6 +44,8 @@ def _hang_disk(folder: str) -> None:
         setattr(os, name, hanging(getattr(os, name)))
     builtins.open = hanging(builtins.open)
 
+    connect = sqlite3.connect
+
     class Connection(sqlite3.Connection):
         def execute(self, *arguments: Any) -> sqlite3.Cursor:
             if exists(flag):
@@ -55,7 +57,10 @@ def _hang_disk(folder: str) -> None:
                 _never.wait()
             return super().executemany(*arguments)
 
-    sqlite3.connect = functools.partial(hanging(sqlite3.connect), factory=Connection)
+    def connect_there(place: Any, **named: Any) -> sqlite3.Connection:
+        return connect(place, **named, **({"factory": Connection} if is_there(place) else {}))
+
+    sqlite3.connect = hanging(connect_there)
 
 
 def _hang_names() -> None:

@@ -8,6 +8,7 @@ its type.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Mapping
@@ -79,7 +80,10 @@ def socket_path(socket: str | None, state_folder: Path, environ: Mapping[str, st
     """
     named = socket or environ.get(SOCKET_VARIABLE)
     path = Path(os.path.abspath(os.path.expanduser(named))) if named else state_folder / SOCKET_NAME
-    check_length(path)
+    try:
+        check_length(path)
+    except ControlError as error:
+        raise ControlError(f"{error}\nname a shorter one with --socket or ${SOCKET_VARIABLE}") from error
     return path
 
 
@@ -87,10 +91,8 @@ def check_length(path: Path) -> None:
     """Raise :class:`ControlError` for a path that no Unix socket can have."""
     length = len(os.fsencode(path))
     if length > MAX_PATH:
-        raise ControlError(
-            f"the control socket's path has {length} bytes, {MAX_PATH} are allowed: {path}\n"
-            f"name a shorter one with --socket or ${SOCKET_VARIABLE}"
-        )
+        words = f"the control socket's path has {length} bytes, {MAX_PATH} are allowed: {path}"
+        raise ControlError(words) from OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
 
 
 # Requests -----------------------------------------------------------------------------------------
