@@ -20,7 +20,15 @@ from tests.control.conftest import RawClient, serving, wait_until
 from tests.engine.conftest import connection, eventually, state_of
 from tui.control import conversation, peer
 from tui.control.client import ControlClient
-from tui.control.protocol import MAX_ANSWER, MAX_PATH, MAX_REQUEST, ControlError, EngineInfo, GetInfo
+from tui.control.protocol import (
+    MAX_ANSWER,
+    MAX_PATH,
+    MAX_REQUEST,
+    ControlError,
+    EngineInfo,
+    GetInfo,
+    socket_path,
+)
 from tui.control.server import MAX_CLIENTS
 from tui.demo.hub import Hub
 from tui.engine.api import CommandResult, ExtraCommand
@@ -468,9 +476,12 @@ def test_a_path_that_is_too_long_is_told(folder: Path) -> None:
     longest = folder / ("s" * (MAX_PATH - len(str(folder)) - 1))
     with serving(folder, path=longest) as run, RawClient(run.path) as client:
         assert client.ask("info")["type"] == "value"
-    words = rf"{MAX_PATH + 1} bytes, {MAX_PATH} are allowed.*\n.*--socket"
+    words = rf"{MAX_PATH + 1} bytes, {MAX_PATH} are allowed"
     with pytest.raises(ControlError, match=words), serving(folder, path=Path(f"{longest}s")):
         pass
+    # Where a person can name another one.
+    with pytest.raises(ControlError, match=rf"{words}.*\n.*--socket"):
+        socket_path(f"{longest}s", folder, {})
 
 
 def test_the_end_waits_for_no_client(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

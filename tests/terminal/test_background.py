@@ -69,6 +69,7 @@ def quit_from(shell: Shell) -> None:
     shell.run("send-keys", "q")
     shell.wait_for(lambda screen: "quit and stop 1 connection?" in screen)
     shell.run("send-keys", "q")
+    shell.wait_for(lambda screen: screen.rstrip()[-1:] in ("#", "$"))
     shell.type("echo ended $?")
     shell.wait_for(lambda screen: "ended 0" in screen)
     shell.say("2")
