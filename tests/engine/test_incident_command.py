@@ -138,6 +138,17 @@ async def test_it_reads_every_opening_reopening_and_end_as_json(
     watch.desk.stop()
 
 
+async def test_one_that_is_stopped_ends_with_the_engine(tmp_path: Path) -> None:
+    file = tmp_path / "pid"
+    with running(("/bin/sh", "-c", f"echo $$ >{file}; kill -STOP $$; exec sleep 60")) as told:
+        told.command.run("opened", LOUD)
+        await eventually(lambda: file.exists() and bool(file.read_text()), "it runs")
+        pid = int(file.read_text())
+        await eventually(lambda: "\nState:\tT" in Path(f"/proc/{pid}/status").read_text(), "it is stopped")
+        told.command.stop()
+        await eventually(lambda: not is_running(pid), "its end")
+
+
 async def test_one_that_does_not_exist_is_told_once_and_its_secrets_never(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -248,6 +248,8 @@ class _Process:
             if not self._is_reaped:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(self._process.pid, number)
+                    # One that is stopped would only hear of it when somebody had it go on.
+                    os.killpg(self._process.pid, signal.SIGCONT)
 
     def follow(self) -> str | None:
         """Wait for its end, in its time; what was wrong, in words."""

@@ -50,7 +50,7 @@ PUBLISH_SOON = 0.02
 PUBLISH_ALERTS = 0.1
 """Seconds in which all changes of the alert queue make one publication; those by command are told at once."""
 
-STOP_LIMIT = 1.5
+STOP_LIMIT = 1.2
 """Seconds that the end waits for connections to close."""
 
 _NO_QUEUE = CommandResult(ok=False, message="no alert queue is set up")
