@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import msgspec
 import pytest
 from real import RawServer, eventually, read_frame, text_frame, until_gone, upgrade
 
-from tui.channels import ReplyError
+from tests.channels.virtual import World, virtual
+from tui.channels import ReplyError, Socket
 from tui.channels.connection import READ_SIZE, WRITE_LIMIT, LinkRequest, open_link
 from tui.channels.inspector import MAX_BYTES, MAX_FRAMES, Inspector
 from tui.channels.push import Push
@@ -111,6 +113,53 @@ async def test_an_answer_is_built_for_nobody_but_whoever_awaits_its_response(sta
 def test_a_status_in_words_is_bounded() -> None:
     refused = ReplyError("push", Reply("x" * MB, b'{"reason":"no"}'))
     assert str(refused) == f"push: {'x' * 100}: no"
+
+
+# The last message of a channel, and pings
+
+
+@virtual
+async def test_of_the_last_message_as_much_is_kept_as_is_shown(world: World) -> None:
+    client = world.socket()
+    channel = client.channel("room:1")
+    channel.on("e", lambda message: message.payload)
+    channel.join()
+    await world.connected(client)
+    await world.settle()
+    for event, payload in (("e", [{} for _ in range(MB)]), ("e" * MB, {}), ("e", "x" * MB)):
+        raw = msgspec.json.encode(payload)
+        data = b'[null,null,"room:1","%b",%b]' % (event.encode(), raw)
+        with kept() as held:
+            client.frame_received(data, True)
+            assert held() < 100_000
+            assert channel.last_event is not None
+            assert event.startswith(channel.last_event)
+            assert channel.last_size == len(raw)
+            assert raw.startswith(channel.last_head)
+
+
+@virtual
+async def test_pings_that_nobody_answers_are_forgotten(world: World) -> None:
+    client = world.socket()
+    await world.connected(client)
+    world.server.frozen = True
+    for _ in range(100):
+        assert client.ping()
+    assert len(client._heartbeats_out) <= 8
+
+
+def test_a_mistake_of_ours_at_each_frame_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    client = Socket("ws://hub.test/socket")
+
+    def fail(data: bytes) -> Message:
+        raise LookupError
+
+    client._decode_text = fail
+    for _ in range(100):
+        client.frame_received(b"[]", True)
+    assert len(caplog.records) == 1
+    assert "could not be dealt with" in caplog.text
+    assert client.details().handler_errors == 100
 
 
 # The inspector

@@ -575,6 +575,25 @@ def test_beyond_the_bound_ended_rows_go_and_nobody_is_told_that_they_are_written
     assert not there["opened before"][0]
 
 
+def test_rows_that_wait_are_bounded_by_their_bytes_too(path: Path, disk: Gate) -> None:
+    with opened(path, most_held_bytes=100_000) as store:
+        disk.free.clear()
+        first = put(store, row("first", open=True, data=b"x" * 60_000))
+        assert disk.held.wait(LIMIT)
+        puts = [put(store, row(f"{number}", data=b"x" * 10_000)) for number in range(10_000)]
+        assert store.state.held < 20
+        # The same rows again are no more of them.
+        puts += [put(store, row("first", open=True, data=b"x" * 60_000)) for _ in range(10)]
+        disk.free.set()
+        assert puts[-1].wait(LIMIT)
+        assert first.is_set()
+        there = on_disk(path)
+        assert "first" in there
+        assert store.state.dropped == 10_001 - len(there)
+        written(store, *(row(f"later {number}", data=b"x" * 10_000) for number in range(5)))
+        assert store.state.dropped == 10_001 - len(there), "there is room again"
+
+
 def test_a_folder_that_cannot_be_made_is_told_and_tried_again(tmp_path: Path) -> None:
     blocked = tmp_path / "state"
     blocked.write_text("a file, not a folder")

@@ -34,7 +34,7 @@ CLOSED_BY_SERVER = "closed by the server"
 """The reason of a channel whose server ended it, as it may."""
 
 _encode = msgspec.json.Encoder().encode
-_LAST_KEPT = 1000
+_LAST_KEPT = 4096  # bytes of the last message: of a large one only the beginning is of use
 _LIFECYCLE = frozenset(("phx_close", "phx_error"))
 
 
@@ -115,13 +115,9 @@ class Channel:
         """Messages of the server's own, replies not counted."""
         self.dropped_pushes = 0
         """Pushes dropped from the full buffer."""
-        self.last_event: str | None = None
-        """Of the last of them; at most 1,000 characters."""
-        self.last_head = b""
-        """The beginning of its payload, at most 1,000 bytes."""
         self.last_size = 0
-        """Bytes of its payload."""
-        self.last_is_binary = False
+        """Bytes of the payload of the last of them."""
+        self._last: Message | None = None
 
         self._handlers = Handlers(
             topic, socket.options.handler_queue, socket.options.handler_queue_bytes, socket
@@ -151,6 +147,21 @@ class Channel:
     def can_push(self) -> bool:
         """A push would be sent at once."""
         return self.state == "joined" and self.socket.is_open and self.socket.writable
+
+    @property
+    def last_event(self) -> str | None:
+        """Of the last message of the server's own; at most 4,096 characters."""
+        return None if self._last is None else self._last.event
+
+    @property
+    def last_head(self) -> bytes:
+        """The beginning of its payload, at most 4,096 bytes."""
+        return b"" if self._last is None else self._last.raw
+
+    @property
+    def last_is_binary(self) -> bool:
+        """It came in a binary frame."""
+        return self._last is not None and self._last.binary
 
     @property
     def buffered(self) -> int:
@@ -559,11 +570,8 @@ class Channel:
                 self._crashed(message)
             return
         self.received += 1
-        raw = message.raw
-        self.last_size = len(raw)
-        self.last_head = raw[:_LAST_KEPT]
-        self.last_event = event[:_LAST_KEPT]
-        self.last_is_binary = message.binary
+        self.last_size = size = len(message.raw)
+        self._last = message if size + len(event) <= _LAST_KEPT else _beginning(message)
         self._handlers.dispatch(message)
 
     def _is_about_this_join(self, message: Message) -> bool:
@@ -590,3 +598,10 @@ class Channel:
         for answer in answers:
             answer.fail(closed)
         return self._handlers.stop()
+
+
+def _beginning(message: Message) -> Message:
+    """As much of a message as is shown of the last one: all of it may be 16 MiB, and far more once built."""
+    return Message(
+        None, None, message.topic, message.event[:_LAST_KEPT], message.raw[:_LAST_KEPT], message.binary
+    )

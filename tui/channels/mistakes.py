@@ -43,6 +43,12 @@ class Mistakes:
                 exc_info=error,
             )
 
+    def frame_failed(self, error: Exception) -> None:
+        """A frame met a mistake of ours: counted as a handler's, and logged with its traceback."""
+        self.handler_errors += 1
+        if self._may_log("frame"):
+            log.error("%s: a frame could not be dealt with", self._address, exc_info=error)
+
     def payload_undecodable(self, topic: str, event: str, error: DecodeError) -> None:
         """A frame or a payload does not decode: logged with topic and event, and none of its bytes."""
         self.undecodable += 1

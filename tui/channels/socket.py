@@ -48,6 +48,7 @@ UNANSWERED = 1.0
 LATE = 5.0
 """Seconds: who wakes this much too late was stopped or asleep, and judges nothing by the clock."""
 
+_PINGS_OUT = 8  # whose late answers still give a round-trip time
 _LONGEST_WAIT = 5.0  # the loop's own timers stand still while the machine sleeps: look at the clock
 _CLOSING_LIMIT = 2.0
 _chance = random.Random()  # one for all who bring none: each takes 2.5 KB
@@ -285,6 +286,8 @@ class Socket:
         """Send a heartbeat now, beside the regular ones; False when there is no connection."""
         if not self._lifecycle.is_open:
             return False
+        if len(self._heartbeats_out) >= _PINGS_OUT:
+            del self._heartbeats_out[next(iter(self._heartbeats_out))]
         self._heartbeats_out[self._send_heartbeat()] = self.now()
         return True
 
@@ -581,8 +584,8 @@ class Socket:
                 inspector.add("in", self._clock.time(), None, data)
             self.payload_undecodable("?", "?", error)
             return
-        except Exception:
-            log.exception("%s: a frame could not be dealt with", self.address)
+        except Exception as error:  # noqa: BLE001 (counted and logged)
+            self._mistakes.frame_failed(error)
             return
         for handler in self._message_handlers:
             self._call(handler, message)

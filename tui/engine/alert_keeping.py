@@ -18,7 +18,7 @@ from tui.engine.alert_summaries import entry_of
 from tui.engine.alert_values import AlertOutcome, AlertPage, AlertSummary, SourceAway
 from tui.engine.snapshot import CommandResult
 from tui.store.alert_file import Row, Wanted
-from tui.store.alert_store import AlertStore, StoreError
+from tui.store.alert_store import MOST_HELD, AlertStore, StoreError
 
 log = logging.getLogger("tui.engine.alerts")
 
@@ -93,7 +93,11 @@ class AlertKeeping:
             return
         write = _Write(tuple(row.id for row in rows), self._clock.monotonic(), then)
         for id in write.ids:
+            self._unwritten.pop(id, None)
             self._unwritten[id] = write
+        while len(self._unwritten) > MOST_HELD:
+            # Rows that the store has dropped, and of which it tells nobody.
+            del self._unwritten[next(iter(self._unwritten))]
         trouble = not store.state.ok
         store.put(rows, lambda: self._on_loop(self._written, write))
         if then is not None:

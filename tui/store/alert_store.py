@@ -41,6 +41,8 @@ SEEN_WINDOW = 600.0
 
 MOST_HELD = 100_000
 """Ids that wait to be written, and puts that wait to be told. Beyond it ended rows go, never open ones."""
+MOST_HELD_BYTES = 64 * 1024 * 1024
+"""Of those rows, likewise."""
 MOST_QUESTIONS = 1_000
 """Questions that wait for an answer; one more is refused."""
 STALLED_AFTER = 1.0
@@ -100,6 +102,7 @@ class AlertStore:
         kept_days, kept_rows: ended rows older than that, or more than that, are removed.
         seen_window: seconds; see :data:`SEEN_WINDOW`.
         most_held: see :data:`MOST_HELD`.
+        most_held_bytes: see :data:`MOST_HELD_BYTES`.
         now: epoch seconds.
         on_state: called in the store's thread when its state has other words. A disk that does not
             answer holds up that thread too; only :attr:`state` tells it.
@@ -114,6 +117,7 @@ class AlertStore:
         kept_rows: int = KEPT_ROWS,
         seen_window: float = SEEN_WINDOW,
         most_held: int = MOST_HELD,
+        most_held_bytes: int = MOST_HELD_BYTES,
         now: Callable[[], float] = time.time,
         on_state: Callable[[StoreState], None] | None = None,
         name: str = "alert store",
@@ -123,6 +127,7 @@ class AlertStore:
         self._kept_rows = kept_rows
         self._seen_window = seen_window
         self._most_held = most_held
+        self._most_held_bytes = most_held_bytes
         self._now = now
         self._on_state = on_state
         self.restored: Future[list[Row]] = Future()
@@ -136,6 +141,7 @@ class AlertStore:
         self._changed = threading.Condition(threading.Lock())
         # The latest state of each row that is not known to be written, the latest put last.
         self._held: dict[str, Row] = {}
+        self._held_bytes = 0
         self._held_ended: dict[str, None] = {}
         self._open: dict[str, Row] = {}
         # Rows that the file may call open: their end must not be dropped, or they would be played again.
@@ -190,7 +196,7 @@ class AlertStore:
                 if len(self._waiting) > self._most_held:
                     self._waiting.popleft()
                     self.untold += 1
-            if len(self._held) > self._most_held:
+            if len(self._held) > self._most_held or self._held_bytes > self._most_held_bytes:
                 self._drop_ended()
             self._changed.notify()
 
@@ -295,11 +301,17 @@ class AlertStore:
     # What waits. The lock is held.
 
     def _hold(self, row: Row) -> None:
-        self._held.pop(row.id, None)
-        self._held_ended.pop(row.id, None)
+        self._let_go(row.id)
         self._held[row.id] = row
+        self._held_bytes += len(row.data)
         if not row.open:
             self._held_ended[row.id] = None
+
+    def _let_go(self, id: str) -> None:
+        row = self._held.pop(id, None)
+        if row is not None:
+            self._held_bytes -= len(row.data)
+            self._held_ended.pop(id, None)
 
     def _drop_ended(self) -> None:
         # Many at once, since all that wait to be told are looked through.
@@ -310,7 +322,7 @@ class AlertStore:
             if id not in self._open_in_file:
                 gone.append(id)
         for id in gone:
-            del self._held[id], self._held_ended[id]
+            self._let_go(id)
         self._forget(gone)
 
     def _forget(self, ids: Iterable[str]) -> None:
@@ -457,8 +469,7 @@ class AlertStore:
                 if not row.open:
                     self._open_in_file.discard(row.id)
                 if self._held.get(row.id) is row:
-                    del self._held[row.id]
-                    self._held_ended.pop(row.id, None)
+                    self._let_go(row.id)
             self._forget(refused)
             while self._waiting and self._waiting[0].number <= puts:
                 done.append(self._waiting.popleft().done)
