@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import os
 import shutil
 import subprocess
@@ -11,10 +13,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.engine.conftest import eventually
 from tui.cli import main
+from tui.control.client import ControlClient
+from tui.control.hold import FolderHold
+from tui.control.lock import StateLock, StateLockedError
+from tui.control.protocol import GetSnapshot
+from tui.demo.hub import Hub
 from tui.private_files import NotOursError, open_private, private_folder
 
 ARGUMENTS = ("run", "ws://127.0.0.1:9/socket", "--headless")
@@ -194,3 +203,159 @@ def test_a_journal_or_recording_that_is_a_link_to_another_folder_is_not_entered(
 def test_a_device_is_no_file_of_ours(folder: Path) -> None:
     with pytest.raises(NotOursError, match="not a regular file"):
         open_private(Path("/dev/null"), os.O_WRONLY)
+
+
+# A folder that cannot be written, and then can ----------------------------------------------------
+
+_CAP_DAC_OVERRIDE, _PR_CAPBSET_DROP = 1, 24
+
+
+def bound_by_modes() -> None:
+    """In a child before it becomes the program: what the mode forbids is forbidden to root, too."""
+    if os.geteuid() == 0 and ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, 0, 0, 0):
+        os._exit(99)
+
+
+class Engine:
+    """A headless run on a hub with an alert queue, bound by the modes of its folder."""
+
+    def __init__(self, folder: Path, settings: Path) -> None:
+        self.folder = folder
+        self.said = folder.with_name(f"said-{time.monotonic_ns()}")
+        with self.said.open("w") as said:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "tui.cli", "run", "--headless", "--config", str(settings)),
+                    *("--state", str(folder)),
+                ],
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                preexec_fn=bound_by_modes,
+                env={**os.environ, "OVERLAY_SUPERVISOR_SOCKET": ""},
+            )
+
+    def text(self) -> str:
+        return self.said.read_text()
+
+    def status(self) -> dict[str, Any]:
+        with ControlClient(self.folder / "control.sock") as client:
+            return client.value(GetSnapshot(id=1), dict)
+
+    def end(self) -> int:
+        self.process.terminate()
+        try:
+            return self.process.wait(20)
+        finally:
+            self.process.kill()
+
+
+SETTINGS = """
+[connections.hub]
+url = "{url}"
+preset = "live"
+topics = ["events:all", "stream:overlays"]
+[[alerts.sources]]
+connection = "hub"
+topic = "events:all"
+[alerts.delivery]
+connection = "hub"
+topic = "stream:overlays"
+wait_for_page = false
+"""
+
+
+def prepared(folder: Path, url: str) -> Path:
+    """Make the folder one that cannot be written, beside the settings of an engine."""
+    settings = folder.with_name("config.toml")
+    settings.write_text(SETTINGS.format(url=url))
+    folder.chmod(0o500)
+    return settings
+
+
+async def test_a_folder_that_can_be_written_again_is_taken_and_no_second_engine_runs_beside(
+    folder: Path,
+) -> None:
+    async with Hub() as hub:
+        settings = prepared(folder, hub.url)
+        first = Engine(folder, settings)
+        try:
+            await eventually(lambda: hub.joins["events:all"] == 1, "it runs all the same", 20)
+            assert "Permission denied; going on, and keeping nothing on disk" in first.text()
+            os.chmod(folder, 0o700)
+            await eventually(lambda: "can be written, and is" in first.text(), "taken", 20)
+            await eventually((folder / "control.sock").exists, "reachable", 20)
+            await eventually((folder / "alerts.sqlite").exists, "alerts kept", 20)
+            found = await asyncio.to_thread(first.status)
+            assert not [words for words in found["keeping"]["troubles"] if "nothing" in words]
+            second = Engine(folder, settings)
+            assert await asyncio.to_thread(second.process.wait, 20) == 1
+            assert f"an engine runs in {folder} already: process {first.process.pid}" in second.text()
+        finally:
+            assert first.end() == 0
+        assert any((folder / "journal").iterdir())
+        assert (folder / "overlay-supervisor.log").stat().st_size
+
+
+def who_is_queued(engine: Engine) -> list[str]:
+    alerts = engine.status()["alerts"]
+    return [alert["who"] for alert in (alerts["playing"], *alerts["waiting"]) if alert is not None]
+
+
+async def test_who_finds_another_engine_in_the_folder_shows_no_alerts_until_that_is_gone(
+    folder: Path,
+) -> None:
+    async with Hub() as hub:
+
+        def shown() -> list[str]:
+            frames = [each.frame for each in hub.received]
+            return [frame.payload["data"]["who"] for frame in frames if frame.event == "force_content"]
+
+        async def followed(who: str) -> None:
+            await hub.broadcast("events:all", "raid", {"id": who, "user_name": who, "viewers": 5})
+
+        settings = prepared(folder, hub.url)
+        engine = Engine(folder, settings)
+        try:
+            await eventually(lambda: hub.joins["events:all"] == 1, "it runs", 20)
+            await followed("mira")
+            await eventually(lambda: shown() == ["mira"], "what cannot be kept is shown", 20)
+            os.chmod(folder, 0o700)
+            other = StateLock(folder)
+            other.acquire()
+            await eventually(lambda: "showing no alerts" in engine.text(), "it says so", 20)
+            assert f"process {os.getpid()} runs an engine in {folder}" in engine.text()
+            await followed("bob")
+            other.release()
+            await eventually(lambda: "can be written, and is" in engine.text(), "taken over", 20)
+            await eventually((folder / "control.sock").exists, "reachable", 20)
+            limit = time.monotonic() + 20
+            while "zed" not in (queued := await asyncio.to_thread(who_is_queued, engine)):
+                assert time.monotonic() < limit, queued
+                await followed("zed")
+                await asyncio.sleep(0.1)
+            await eventually(lambda: shown().count("mira") == 2, "what it stopped is shown again", 20)
+            assert "bob" not in {*queued, *shown()}
+        finally:
+            assert engine.end() == 0
+
+
+def test_a_lock_whose_file_was_deleted_is_taken_anew_or_is_anothers(folder: Path) -> None:
+    lock = StateLock(folder)
+    lock.acquire()
+    hold = FolderHold(lock)
+    hold.look()
+    hold.require()
+    shutil.rmtree(folder)
+    hold.look()
+    assert hold.trouble is None
+    with pytest.raises(StateLockedError):
+        StateLock(folder).acquire()
+    (folder / "engine.lock").unlink()
+    with StateLock(folder):
+        hold.look()
+        assert hold.other == f"process {os.getpid()}"
+        with pytest.raises(OSError, match="not this run's"):
+            hold.require()
+    hold.look()
+    assert (hold.other, hold.trouble) == (None, None)
+    lock.release()

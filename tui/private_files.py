@@ -23,6 +23,10 @@ class NotOursError(OSError):
         self.is_file = is_file
 
 
+def anything_goes() -> None:
+    """For who keeps things in a folder that nobody else can have: what may be written is not asked."""
+
+
 def private_folder(folder: Path, *, may_be_link: bool = False) -> None:
     """See that a folder is there and that nobody but ourselves can put anything into it; made with 0700.
 

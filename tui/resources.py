@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tui.alerts.options import AlertOptions
 from tui.control.feed import StateFeed
+from tui.control.hold import FolderHold
 from tui.control.lock import StateLock, StateLockedError
 from tui.control.protocol import ControlError
 from tui.control.server import ControlServer
@@ -61,13 +62,17 @@ class Unstartable(Exception):  # noqa: N818 (what the run is)
 
 
 @contextlib.contextmanager
-def state_lock(folder: Path) -> Iterator[None]:
-    """The lock of the state folder; on a disk that is broken the run goes on without.
+def state_lock(folder: Path, *, headless: bool = False) -> Iterator[FolderHold]:
+    """The lock of the state folder; on a disk that is broken the run goes on without, and tries again.
+
+    Args:
+        headless: what changes later is told on standard error, which is no screen of ours.
 
     Raises:
         Unstartable: another engine holds it, or this is no folder for us.
     """
     lock = StateLock(folder)
+    trouble = None
     try:
         lock.acquire()
     except StateLockedError as error:
@@ -79,12 +84,18 @@ def state_lock(folder: Path) -> Iterator[None]:
         if error.errno not in _BROKEN_DISK and not _is_read_only(folder, error):
             raise Unstartable(f"state folder {folder}: {error.strerror}; name another with --state") from None
         # The connections matter more than what is kept of them; the screen says what is not.
-        words = f"state folder {folder}: {error.strerror}; going on, and keeping nothing on disk"
-        complain(PROGRAM, words)
+        trouble = f"{folder}: {error.strerror}"
+        _say(f"state folder {trouble}; going on, and keeping nothing on disk until it can be written")
+    hold = FolderHold(lock, trouble, _say if headless else None)
+    hold.start()
     try:
-        yield
+        yield hold
     finally:
-        lock.release()
+        hold.close()
+
+
+def _say(words: str) -> None:
+    complain(PROGRAM, words)
 
 
 def _is_read_only(folder: Path, error: OSError) -> bool:
@@ -125,15 +136,16 @@ def control_socket(
         log_path=log_file.path,
         feed=feed,
         reload=reload,
+        tell=supervisor.warn,
     )
     try:
         server.start()
     except ControlError as error:
-        if not isinstance(error.__cause__, OSError):
-            raise Unstartable(str(error)) from None
+        raise Unstartable(str(error)) from None
+    if server.trouble is not None:
         # A full disk, say: the connections matter more than who may ask for them.
-        supervisor.warn(f"{error}; going on without")
-        complain(PROGRAM, f"{error}; going on without")
+        supervisor.warn(f"{server.trouble}; going on without")
+        _say(f"{server.trouble}; going on without")
     try:
         yield
     finally:
@@ -141,8 +153,8 @@ def control_socket(
 
 
 @contextlib.contextmanager
-def log_to(folder: Path, level: LogLevel) -> Iterator[LogFile]:
-    log_file = open_log(folder, level)
+def log_to(folder: Path, level: LogLevel, hold: FolderHold) -> Iterator[LogFile]:
+    log_file = open_log(folder, level, hold.require)
     try:
         yield log_file
     finally:
@@ -150,8 +162,8 @@ def log_to(folder: Path, level: LogLevel) -> Iterator[LogFile]:
 
 
 @contextlib.contextmanager
-def journal_in(folder: Path) -> Iterator[Journal]:
-    journal = Journal(folder)
+def journal_in(folder: Path, hold: FolderHold) -> Iterator[Journal]:
+    journal = Journal(folder, require=hold.require)
     try:
         yield journal
     finally:
@@ -159,7 +171,9 @@ def journal_in(folder: Path) -> Iterator[Journal]:
 
 
 @contextlib.contextmanager
-def alert_store_in(folder: Path, options: AlertOptions | None) -> Iterator[AlertStore | None]:
+def alert_store_in(
+    folder: Path, options: AlertOptions | None, hold: FolderHold
+) -> Iterator[AlertStore | None]:
     """Where the alerts are kept, if a queue is set up."""
     if options is None:
         yield None
@@ -169,6 +183,7 @@ def alert_store_in(folder: Path, options: AlertOptions | None) -> Iterator[Alert
         kept_days=options.kept_days,
         kept_rows=options.kept_count,
         seen_window=options.same_id_window,
+        require=hold.require,
     )
     store.start()
     try:
@@ -179,7 +194,7 @@ def alert_store_in(folder: Path, options: AlertOptions | None) -> Iterator[Alert
 
 
 @contextlib.contextmanager
-def recorder_in(folder: Path, wanted: bool) -> Iterator[tuple[Recorder, ...]]:
+def recorder_in(folder: Path, wanted: bool, hold: FolderHold) -> Iterator[tuple[Recorder, ...]]:
     """The recorder, if one is wanted."""
     if not wanted:
         yield ()
@@ -187,7 +202,7 @@ def recorder_in(folder: Path, wanted: bool) -> Iterator[tuple[Recorder, ...]]:
     from tui.replay.recorder import Recorder
     from tui.store.recording import FOLDER_NAME, Recording, RecordingFiles
 
-    recorder = Recorder(Recording(RecordingFiles(folder / FOLDER_NAME)))
+    recorder = Recorder(Recording(RecordingFiles(folder / FOLDER_NAME, require=hold.require)))
     try:
         yield (recorder,)
     finally:

@@ -66,11 +66,11 @@ def run_headless(
     """
     settings = read_settings()
     with (
-        state_lock(place.state_folder),
-        log_to(place.state_folder, place.log_level) as log_file,
-        journal_in(place.state_folder) as journal,
-        alert_store_in(place.state_folder, settings.alerts) as alert_store,
-        recorder_in(place.state_folder, record) as recorder,
+        state_lock(place.state_folder, headless=True) as hold,
+        log_to(place.state_folder, place.log_level, hold) as log_file,
+        journal_in(place.state_folder, hold) as journal,
+        alert_store_in(place.state_folder, settings.alerts, hold) as alert_store,
+        recorder_in(place.state_folder, record, hold) as recorder,
         standard_output() as output,
     ):
         feed = StateFeed()
@@ -84,6 +84,7 @@ def run_headless(
             journal=journal,
             desks=_desks(settings),
             alert_store=alert_store,
+            folder=hold,
         )
         for each in recorder:
             each.start(supervisor)
@@ -106,11 +107,11 @@ def run_face(
     """
     settings = read_settings()
     with (
-        state_lock(place.state_folder),
-        log_to(place.state_folder, place.log_level) as log_file,
-        journal_in(place.state_folder) as journal,
-        alert_store_in(place.state_folder, settings.alerts) as alert_store,
-        recorder_in(place.state_folder, record) as recorder,
+        state_lock(place.state_folder) as hold,
+        log_to(place.state_folder, place.log_level, hold) as log_file,
+        journal_in(place.state_folder, hold) as journal,
+        alert_store_in(place.state_folder, settings.alerts, hold) as alert_store,
+        recorder_in(place.state_folder, record, hold) as recorder,
     ):
         feed = StateFeed()
         supervisor = Supervisor(
@@ -122,6 +123,7 @@ def run_face(
             journal=journal,
             desks=_desks(settings),
             alert_store=alert_store,
+            folder=hold,
         )
         for each in recorder:
             each.start(supervisor)
@@ -218,13 +220,13 @@ def run_demo(
     place = Place(folder, folder / SOCKET_NAME, log_level)
     try:
         with (
-            state_lock(folder),
-            log_to(folder, log_level) as log_file,
+            state_lock(folder, headless=headless) as hold,
+            log_to(folder, log_level, hold) as log_file,
             DemoHost(staged=staged) as host,
             standard_output() as output,
         ):
             alerts = host.alerts(folder)
-            with alert_store_in(folder, alerts) as alert_store:
+            with alert_store_in(folder, alerts, hold) as alert_store:
                 feed = StateFeed()
                 supervisor = Supervisor(
                     host.connections(),
@@ -233,6 +235,7 @@ def run_demo(
                     report_interval=report_interval,
                     desks=DeskOptions(alerts=alerts, services=host.services()),
                     alert_store=alert_store,
+                    folder=hold,
                 )
                 host.supervise(supervisor)
                 end.closing = _each_of(output, alert_store, log_file)

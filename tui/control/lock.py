@@ -49,6 +49,8 @@ class StateLock:
             NotOursError: the folder or the file is another's, or others can write it.
             OSError: the folder or the file cannot be used.
         """
+        if self._descriptor is not None:
+            return
         private_folder(self.folder, may_be_link=True)
         while self._descriptor is None:
             descriptor = open_private(self.path, os.O_RDWR | os.O_CREAT)
@@ -66,6 +68,18 @@ class StateLock:
                 os.close(descriptor)
                 raise
             self._descriptor = descriptor
+
+    def hold(self) -> None:
+        """Acquire it, unless it is held by the file that bears its name.
+
+        A file that was deleted locks nothing: another engine would lock the next one.
+
+        Raises:
+            StateLockedError, OSError: as of :meth:`acquire`; then it is not held.
+        """
+        if self._descriptor is not None and not self._is_in_place(self._descriptor):
+            self.release()
+        self.acquire()
 
     @staticmethod
     def _leave_pid(descriptor: int) -> None:
@@ -87,11 +101,13 @@ class StateLock:
                 os.close(descriptor)
 
     def _is_in_place(self, descriptor: int) -> bool:
-        """Whether the file that was locked is still the one of that name."""
+        """Whether the file that was locked is still the one of that name; a disk that fails moves none."""
         try:
-            return os.path.samestat(os.fstat(descriptor), os.stat(self.path))
-        except FileNotFoundError:
+            return os.path.samestat(os.fstat(descriptor), os.lstat(self.path))
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        except OSError:
+            return True
 
     def __enter__(self) -> Self:
         self.acquire()

@@ -66,6 +66,7 @@ class ControlServer:
         log_path: the program's log, told to clients.
         feed: the engine's reporter, for ``watch``; without it ``watch`` is refused.
         reload: reads the settings anew; without it ``reload`` is answered with "cannot".
+        tell: called in the server's thread when the socket comes or goes.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class ControlServer:
         log_path: Path | None = None,
         feed: StateFeed | None = None,
         reload: Reload | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self.engine = engine
         self.publication = Publication(engine)
@@ -90,6 +92,7 @@ class ControlServer:
         )
         self._feed = feed
         self._reload = reload
+        self._tell = tell
         self._file = SocketFile(path)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -107,7 +110,7 @@ class ControlServer:
     # Any thread
 
     def start(self) -> None:
-        """Listen. Once only.
+        """Listen. Once only. What the system or a disk refuses is tried again, and told by :attr:`trouble`.
 
         Raises:
             ControlError: there can be no socket at the path; the message says why.
@@ -135,6 +138,11 @@ class ControlServer:
         return not self._thread.is_alive()
 
     @property
+    def trouble(self) -> str | None:
+        """Why there is no socket now, in words; None while there is."""
+        return self._trouble
+
+    @property
     def clients(self) -> int:
         """How many are connected."""
         return len(self._conversations)
@@ -156,7 +164,13 @@ class ControlServer:
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        accepting = self._listen()
+        accepting: asyncio.Task[None] | None = None
+        try:
+            accepting = self._listen()
+        except ControlError as error:
+            if not isinstance(error.__cause__, OSError):
+                raise
+            self._trouble = str(error)
         if self._feed is not None:
             self._feed.listen(self._changed)
         self._started.set_result(None)
@@ -167,7 +181,8 @@ class ControlServer:
         finally:
             if self._feed is not None:
                 self._feed.leave(self._changed)
-            accepting.cancel()
+            if accepting is not None:
+                accepting.cancel()
             try:
                 self._file.remove()
             except OSError as error:
@@ -189,19 +204,25 @@ class ControlServer:
     def _listen(self) -> asyncio.Task[None]:
         return asyncio.create_task(self._accept(self._file.listen()), name="control connections")
 
-    def _listen_anew(self, accepting: asyncio.Task[None]) -> asyncio.Task[None]:
+    def _listen_anew(self, accepting: asyncio.Task[None] | None) -> asyncio.Task[None] | None:
         """Make the socket again where it was deleted or replaced; those who are connected stay so."""
         try:
             anew = self._listen()
         except ControlError as error:
             if str(error) != self._trouble:
-                log.warning("the control socket is gone: %s", error)
                 self._trouble = str(error)
+                self._say(f"the control socket is gone: {error}")
             return accepting
-        accepting.cancel()
+        if accepting is not None:
+            accepting.cancel()
         self._trouble = None
-        log.warning("the control socket was gone and is there again: %s", self.path)
+        self._say(f"the control socket is there: {self.path}")
         return anew
+
+    def _say(self, words: str) -> None:
+        log.warning("%s", words)
+        if self._tell is not None:
+            self._tell(words)
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()

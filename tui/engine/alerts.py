@@ -81,6 +81,7 @@ class AlertDesk:
     Args:
         connections: looked at anew each time, since a reload replaces them.
         store: None keeps alerts in memory alone.
+        other: which other engine shows the alerts instead of this one, in words; None for none.
         changed: called when something is to be published soon.
     """
 
@@ -93,6 +94,7 @@ class AlertDesk:
         chance: random.Random,
         *,
         store: AlertStore | None,
+        other: Callable[[], str | None] = lambda: None,
         changed: Callable[[], None],
     ) -> None:
         self._options = options
@@ -133,6 +135,9 @@ class AlertDesk:
         self._rejections_untold = 0
         self._rejection_told_at = -_TELL_EVERY
         self._store_words: str | None = None
+        self._find_other = other
+        self._other: str | None = None
+        self._left_to_other = 0
 
     @property
     def _delivery(self) -> Delivery | None:
@@ -228,13 +233,25 @@ class AlertDesk:
             self._settle()
         self._tell_store()
 
+    def _stands_aside(self) -> bool:
+        """Whether another engine shows the alerts: then none is shown or taken in; what waited waits on."""
+        before, self._other = self._other, self._find_other()
+        if self._other is None and before is not None:
+            left, self._left_to_other = self._left_to_other, 0
+            text = f"alerts are shown here again; {left} events were left to {before}"
+            self._changes.add(self._clock.time(), None, text, "warning", "engine")
+        return self._other is not None
+
     def _look_at_target(self) -> bool:
         """Tell the queue whether there is anything to deliver to; True when that is news."""
         if not self._restored:
             return False
-        self._orders.take_off_what_was_left()
         delivery = self._delivery
-        absent = None if delivery is None else delivery.absent()
+        if self._stands_aside():
+            absent: str | None = f"{self._other} shows them"
+        else:
+            self._orders.take_off_what_was_left()
+            absent = None if delivery is None else delivery.absent()
         unseen = None if delivery is None else self._hub.without_page(delivery.options)
         if self._told_target == (absent, unseen):
             return False
@@ -271,6 +288,9 @@ class AlertDesk:
             # Which events are known already, the store knows.
             self._came_early.append((source, message))
             self._came_early_bytes += message.size
+            return
+        if self._stands_aside():
+            self._left_to_other += 1
             return
         options = source.options
         try:

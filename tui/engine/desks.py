@@ -45,6 +45,7 @@ class Desks:
         *,
         alert_store: AlertStore | None,
         read_journal: ReadJournal | None,
+        other: Callable[[], str | None],
         soon: Callable[[], None],
         soon_for_alerts: Callable[[], None],
     ) -> None:
@@ -57,6 +58,7 @@ class Desks:
                 clock,
                 random.Random(chance.random()),
                 store=alert_store,
+                other=other,
                 changed=soon_for_alerts,
             )
         checker = HealthChecker(clock, random.Random(chance.random()))

@@ -28,6 +28,15 @@ class Kept(Protocol):
         ...
 
 
+class KeptFolder(Kept, Protocol):
+    """Where everything is kept."""
+
+    @property
+    def other(self) -> str | None:
+        """Which other engine has it, in words; then this one shows no alerts."""
+        ...
+
+
 class FrameRecorder(Kept, Protocol):
     """Keeps every frame."""
 
@@ -40,10 +49,20 @@ class Keeping:
     """Looks at them with each publication, and tells of what changed. On the engine's loop."""
 
     def __init__(
-        self, changes: ChangeLog, clock: Clock, *, journal: Kept | None, recorder: Kept | None
+        self,
+        changes: ChangeLog,
+        clock: Clock,
+        *,
+        folder: Kept | None,
+        journal: Kept | None,
+        recorder: Kept | None,
     ) -> None:
         self._recording = recorder is not None
-        found = (("journal", "events", journal), ("recording", "lines", recorder))
+        found = (
+            ("state folder", "files", folder),
+            ("journal", "events", journal),
+            ("recording", "lines", recorder),
+        )
         self._watched = [_Watched(*each, changes, clock) for each in found if each[2] is not None]
 
     def look(self) -> KeepingSnapshot:

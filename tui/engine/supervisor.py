@@ -22,7 +22,7 @@ from tui.engine.connection import ConnectionSettings, SupervisedConnection
 from tui.engine.desks import DeskOptions, Desks
 from tui.engine.history import History
 from tui.engine.incident_values import Timeline
-from tui.engine.keeping import FrameRecorder, Keeping
+from tui.engine.keeping import FrameRecorder, Keeping, KeptFolder
 from tui.engine.reports import Reporter
 from tui.engine.snapshot import (
     CommandResult,
@@ -93,6 +93,7 @@ class Supervisor:
         report_interval: seconds between two calls of the reporter's ``report``.
         desks: what runs beside the connections.
         alert_store: where its alerts are kept, started already; whoever made it closes it.
+        folder: in which everything is kept; while another engine has it, no alert is shown here.
         recorder: told of every frame of every connection.
     """
 
@@ -108,6 +109,7 @@ class Supervisor:
         journal: Journal | None = None,
         desks: DeskOptions | None = None,
         alert_store: AlertStore | None = None,
+        folder: KeptFolder | None = None,
         recorder: FrameRecorder | None = None,
         clock: Clock | None = None,
         chance: random.Random | None = None,
@@ -125,7 +127,7 @@ class Supervisor:
         self._journal = journal
         self._record = None if recorder is None else recorder.frame
         self._changes = ChangeLog(keep=None if journal is None else journal.add)
-        self._keeping = Keeping(self._changes, self._clock, journal=journal, recorder=recorder)
+        self._keeping = Keeping(self._changes, self._clock, folder=folder, journal=journal, recorder=recorder)
         self._connections: dict[str, SupervisedConnection] = {}
         self._loop_delay = LoopDelay()
         self._desk_options = desks or DeskOptions()
@@ -137,6 +139,7 @@ class Supervisor:
             random.Random(self._chance.random()),
             alert_store=alert_store,
             read_journal=None if journal is None else journal.entries,
+            other=lambda: None if folder is None else folder.other,
             soon=self._soon,
             soon_for_alerts=self._soon_for_alerts,
         )

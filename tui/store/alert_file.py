@@ -452,6 +452,8 @@ def words_of(error: Exception, path: Path) -> str:
         return f"{path} {error.strerror}"
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     number = error.errno if isinstance(error, OSError) else 0
+    if number == errno.ENOLCK:
+        return str(error.args[1])
     if code == sqlite3.SQLITE_FULL or number in (errno.ENOSPC, errno.EDQUOT) or _is_full(code, path):
         return "disk full"
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tui.private_files import anything_goes
 from tui.store.alert_file import (
     EVERY,
     UNFIT,
@@ -106,6 +107,7 @@ class AlertStore:
         now: epoch seconds.
         on_state: called in the store's thread when its state has other words. A disk that does not
             answer holds up that thread too; only :attr:`state` tells it.
+        require: raises OSError while nothing may be written.
         name: the thread's name.
     """
 
@@ -120,6 +122,7 @@ class AlertStore:
         most_held_bytes: int = MOST_HELD_BYTES,
         now: Callable[[], float] = time.time,
         on_state: Callable[[StoreState], None] | None = None,
+        require: Callable[[], None] = anything_goes,
         name: str = "alert store",
     ) -> None:
         self._path = Path(path)
@@ -130,6 +133,7 @@ class AlertStore:
         self._most_held_bytes = most_held_bytes
         self._now = now
         self._on_state = on_state
+        self._require = require
         self.restored: Future[list[Row]] = Future()
         """All open rows and those that ended lately, once the file could be read; without rows that
         were put before that. StoreError if the store was closed first."""
@@ -411,6 +415,7 @@ class AlertStore:
 
     def _reach_and_write(self) -> None:
         self._look_at = time.monotonic() + _LOOK_EVERY
+        self._require()
         if self._file is not None and (changed := self._file.changed()):
             self._lose(changed)
         if self._file is None:

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from tui.private_files import open_private, open_to_read, private_folder
+from tui.private_files import anything_goes, open_private, open_to_read, private_folder
 from tui.store.writer import Writer
 from tui.text.json_text import json_text
 
@@ -66,17 +66,20 @@ class DayFiles:
     Args:
         folder: made when it is missing, mode 0700; the files have 0600.
         now: epoch seconds, by which files are named and aged.
+        require: raises OSError while nothing may be written.
     """
 
     def __init__(
         self,
         folder: Path,
         *,
+        require: Callable[[], None] = anything_goes,
         kept_days: int = KEPT_DAYS,
         kept_bytes: int = KEPT_BYTES,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
+        self._require = require
         self._kept_days = kept_days
         self._kept_bytes = kept_bytes
         self._now = now
@@ -90,6 +93,11 @@ class DayFiles:
         Raises:
             OSError: it is not, or not wholly, written; the next line opens the file anew.
         """
+        try:
+            self._require()
+        except OSError:
+            self.close()
+            raise
         day = _day(self._now())
         if self._descriptor is None or day != self._day or not os.fstat(self._descriptor).st_nlink:
             # Also when somebody deleted the file: what is written to one without a name is lost.
@@ -138,13 +146,22 @@ class Journal:
 
     Args:
         folder: the state folder.
+        require: as of :class:`DayFiles`.
     """
 
-    def __init__(self, folder: Path, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        now: Callable[[], float] = time.time,
+        require: Callable[[], None] = anything_goes,
+    ) -> None:
         self._folder = folder
         self._now = now
         self._writer = Writer(
-            DayFiles(folder / FOLDER_NAME, now=now), tell_dropped=self._missing, name="journal writer"
+            DayFiles(folder / FOLDER_NAME, now=now, require=require),
+            tell_dropped=self._missing,
+            name="journal writer",
         )
 
     def _missing(self, count: int) -> str:

@@ -8,13 +8,13 @@ import logging
 import os
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from tui.output import PROGRAM, complain
-from tui.private_files import open_private, private_folder
+from tui.private_files import anything_goes, open_private, private_folder
 from tui.secret_values import masked
 from tui.store.repeats import LeftOut, Repeats
 from tui.store.writer import Writer
@@ -36,10 +36,20 @@ class RotatingFile:
     """A file of mode 0600 that makes room for a new one when it is full. Opened at the first line.
 
     A line that cannot be written is tried in no other way; the next one opens the file anew.
+
+    Args:
+        require: raises OSError while nothing may be written.
     """
 
-    def __init__(self, path: Path, max_bytes: int = MAX_BYTES, files: int = FILES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        max_bytes: int = MAX_BYTES,
+        files: int = FILES,
+        require: Callable[[], None] = anything_goes,
+    ) -> None:
         self._path = path
+        self._require = require
         self._max_bytes = max_bytes
         self._files = files
         self._descriptor: int | None = None
@@ -51,6 +61,7 @@ class RotatingFile:
         Raises:
             OSError: that cannot be done.
         """
+        self._require()
         private_folder(self._path.parent, may_be_link=True)
         self._descriptor = open_private(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self._size = os.fstat(self._descriptor).st_size
@@ -61,6 +72,11 @@ class RotatingFile:
         Raises:
             OSError: it is not, or not wholly, written.
         """
+        try:
+            self._require()
+        except OSError:
+            self.close()
+            raise
         if self._descriptor is not None and self._size and self._size + len(data) > self._max_bytes:
             self._rotate()
         if self._descriptor is not None and not os.fstat(self._descriptor).st_nlink:
@@ -197,14 +213,14 @@ class LogFile:
         return self._writer.close(timeout)
 
 
-def open_log(folder: Path, level: LogLevel = "info") -> LogFile:
+def open_log(folder: Path, level: LogLevel = "info", require: Callable[[], None] = anything_goes) -> LogFile:
     """Send the log of the whole process to ``overlay-supervisor.log`` in ``folder``.
 
     A folder or disk that cannot be written to is told once, on standard error, and the program goes on;
     each later line tries again.
     """
     path = folder / FILE_NAME
-    sink = RotatingFile(path)
+    sink = RotatingFile(path, require=require)
     failure = None
     try:
         sink.open()

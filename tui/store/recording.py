@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tui.private_files import open_private, private_folder
+from tui.private_files import anything_goes, open_private, private_folder
 
 log = logging.getLogger(__name__)
 
@@ -151,6 +151,7 @@ class RecordingFiles:
         folder: made when it is missing, mode 0700; the files have 0600.
         now: epoch seconds, by which files are named and aged.
         sync: puts what was written on the disk itself.
+        require: raises OSError while nothing may be written.
     """
 
     def __init__(
@@ -162,6 +163,7 @@ class RecordingFiles:
         kept_bytes: int = KEPT_BYTES,
         now: Callable[[], float] = time.time,
         sync: Callable[[int], None] = SYNC,
+        require: Callable[[], None] = anything_goes,
     ) -> None:
         self._folder = folder
         self._file_bytes = file_bytes
@@ -169,6 +171,7 @@ class RecordingFiles:
         self._kept_bytes = kept_bytes
         self._now = now
         self._sync = sync
+        self._require = require
         self._descriptor: int | None = None
         self._path = folder
         self._opened_at = 0.0
@@ -181,6 +184,11 @@ class RecordingFiles:
         Raises:
             OSError: it is not, or not wholly, written; the next one opens a new file.
         """
+        try:
+            self._require()
+        except OSError:
+            self.close()
+            raise
         if self._descriptor is not None and self._is_over(beginning):
             self.close()
         if self._descriptor is None:
