@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from tui import __version__
 from tui.channels.clock import Clock, SystemClock
-from tui.control.server import EXHAUSTED
+from tui.control.server import EXHAUSTED, Untaken
 from tui.engine.api import Engine, Snapshot
 from tui.settings.watch_values import MetricsOptions
 
@@ -230,6 +230,7 @@ class _Server(ThreadingTCPServer):
         self.pages = pages
         self.turned_away = 0
         self._most = most
+        self._untaken = Untaken("metrics", log)
         self._slots = threading.Semaphore(most)
         self._stopping = threading.Event()
         super().__init__(address[:2], _Request)  # type: ignore[arg-type]  # (it is of the found family)
@@ -248,7 +249,7 @@ class _Server(ThreadingTCPServer):
             return super().get_request()
         except OSError as error:
             if error.errno in EXHAUSTED:
-                log.warning("metrics: no connection can be taken: %s", error.strerror)
+                self._untaken.say(error.strerror or "")
                 # The next look would come at once, and for nothing.
                 self._stopping.wait(_POLL_SECONDS)
             raise

@@ -340,7 +340,7 @@ def test_without_a_file_to_spare_it_waits_and_then_goes_on(
             time.sleep(1.5)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-        assert len(caplog.records) <= 3
+        assert caplog.text.count("no connection can be taken") == 1
         clients[-1].sendall(b'{"v":1,"id":1,"type":"info"}\n')
         clients[-1].settimeout(10)
         assert b'"value"' in clients[-1].recv(65536)

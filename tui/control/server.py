@@ -11,6 +11,7 @@ import os
 import resource
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,7 @@ MAX_EVENTS = 10_000
 _START_SECONDS = 5.0
 _ACCEPT_AGAIN_SECONDS = 1.0
 """After the system had no connection to give: what is short now is short in the next millisecond too."""
+_TELL_SECONDS = 60.0
 _STREAM_LIMIT = 64 * 1024
 
 Reload = Callable[[], CommandResult]
@@ -106,6 +108,7 @@ class ControlServer:
         self._trouble: str | None = None
         self._reloading = asyncio.Lock()
         self._most_clients = _most_clients()
+        self._untaken = Untaken("control", log)
 
     # Any thread
 
@@ -233,7 +236,7 @@ class ControlServer:
                     await self._welcome(connection)
                 except OSError as error:
                     if error.errno in EXHAUSTED:
-                        log.warning("control: no connection can be taken: %s", error.strerror)
+                        self._untaken.say(error.strerror or "")
                         await asyncio.sleep(_ACCEPT_AGAIN_SECONDS)
                     else:
                         log.debug("control: a client went at once: %s", error)
@@ -259,7 +262,7 @@ class ControlServer:
         if not idle:
             return False
         task, conversation = min(idle, key=lambda each: each[1].idle_since)
-        log.info("control: a client that was idle gave way to another")
+        log.debug("control: a client that was idle gave way to another")
         conversation.give_way()
         self._watchers.discard(self._conversations.pop(task))
         return True
@@ -327,6 +330,24 @@ class ControlServer:
                 watcher.send(Missed(count=missed))
             for event in events:
                 watcher.send(event)
+
+
+class Untaken:
+    """Tells that no connection could be taken, at once and then once a minute, with the number of tries."""
+
+    def __init__(self, name: str, logger: logging.Logger) -> None:
+        self._name = name
+        self._log = logger
+        self._tries = 0
+        self._told_at = float("-inf")
+
+    def say(self, why: str) -> None:
+        """There was another try, and why it failed."""
+        self._tries += 1
+        now = time.monotonic()
+        if now - self._told_at >= _TELL_SECONDS:
+            self._log.warning("%s: no connection can be taken: %s, tries: %d", self._name, why, self._tries)
+            self._told_at, self._tries = now, 0
 
 
 def _turn_away(connection: socket.socket, code: RefusalCode, words: str) -> None:

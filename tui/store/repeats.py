@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 WINDOW = 60.0
 """Seconds from the first record of a place within which others of it are bounded."""
-MOST_A_PLACE = 100
-"""Records of one place of the program within that time, however much their words differ."""
+SAME_WORDS = 5
+"""Records of one place and with the same words that are told within that time."""
+MOST_A_PLACE = 200_000
+"""Characters of one place's records that are told within that time, however much they differ."""
 MOST_PLACES = 1_000
 """Places that are remembered; with one more, the one that began first is forgotten, and told."""
 
@@ -32,11 +34,12 @@ class LeftOut(NamedTuple):
 class _Since:
     """What came from a place since its time began."""
 
-    __slots__ = ("began", "left_out", "record", "told")
+    __slots__ = ("began", "characters", "left_out", "record", "told")
 
     def __init__(self, began: float) -> None:
         self.began = began
-        self.told = set[int]()
+        self.told = dict[int, int]()
+        self.characters = 0
         self.left_out = 0
         self.record: logging.LogRecord | None = None
 
@@ -63,11 +66,13 @@ class Repeats:
         if since is None:
             since = self._places[place] = _Since(self._now())
         words = hash(message)
-        if words in since.told or len(since.told) >= MOST_A_PLACE:
+        often = since.told.get(words, 0)
+        if often >= SAME_WORDS or since.characters >= MOST_A_PLACE:
             since.left_out += 1
             since.record = record
             return False
-        since.told.add(words)
+        since.told[words] = often + 1
+        since.characters += len(message)
         return True
 
     def over(self) -> Iterator[LeftOut]:
