@@ -53,7 +53,9 @@ from tui.screens.text import HelpScreen, LinesScreen, MetricsScreen, TextScreen
 from tui.screens.theme import ThemeScreen
 from tui.screens.workers import run_beside
 from tui.terminal import UnattendedApp
+from tui.typed import Pasted
 from widgets.lines import Span, Tone
+from widgets.prompt import again
 from widgets.untrusted import displayable
 
 log = logging.getLogger(__name__)
@@ -223,11 +225,28 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
 
     def on_paste(self, event: events.Paste) -> None:
         """The same with a text that is pasted; elsewhere it does nothing."""
+        if self._paste(event):
+            event.stop()
+
+    def on_pasted(self, event: Pasted) -> None:
+        """The same with a text that came as keys; where it ends in a key that leaves, that is still pressed.
+
+        Not where a question stands: who pastes does not answer it.
+        """
+        in_line = self._paste(events.Paste(event.text))
+        if not in_line:
+            self.tell(f"✗ {event.keys:,} keys at once were taken for a text: nothing was done", "busy")
+        leaves = event.last.key in (*self.keymap["quit"], *self.keymap["back"])
+        if leaves and not (event.last.is_printable if in_line else self._is_asking):
+            again(self, event.last)
+
+    def _paste(self, event: events.Paste) -> bool:
+        """Put a text into the line that is open; whether there is one."""
         screen = self.screen
         if isinstance(screen, Palette):
             screen.take(event)
-        elif isinstance(screen, SupervisorScreen) and screen.take_paste(event):
-            event.stop()
+            return True
+        return isinstance(screen, SupervisorScreen) and screen.take_paste(event)
 
     # Showing ------------------------------------------------------------------------------------
 

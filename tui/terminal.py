@@ -25,12 +25,14 @@ from rich.console import RenderableType
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 from textual.screen import Screen
 
 from tui import tty
 from tui.ending import End
 from tui.terminal_output import SavedTerminal, TerminalOutput, terminal_is_lost
 from tui.text.printable import ascii_only
+from tui.typed import Typed
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +89,9 @@ class PatientDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read keys until the end. Sleeps while nothing is typed, where Textual's wakes ten times a second,
-        and ends with the terminal, where Textual's would spin."""
+        and ends with the terminal, where Textual's would spin. A text that was pasted is one message."""
         parser = XTermParser(self._debug)
+        typed = Typed()
         decode = getincrementaldecoder("utf-8")("replace").decode
         quiet_since = time.monotonic()
         with selectors.DefaultSelector() as selector:
@@ -97,7 +100,8 @@ class PatientDriver(LinuxDriver):
             while not self.exit_event.is_set():
                 # A lone escape is told from the beginning of a sequence by the time that passes after it.
                 settled = time.monotonic() - quiet_since > _SETTLED
-                ready = selector.select(None if settled else _TICK)
+                ready = selector.select(typed.wait or (None if settled else _TICK))
+                came: list[Message] = []
                 if any(key.fd == self.fileno for key, _ in ready):
                     quiet_since = time.monotonic()
                     try:
@@ -110,10 +114,10 @@ class PatientDriver(LinuxDriver):
                         return
                     if not data:
                         return
-                    for event in parser.feed(decode(data)):
-                        self.process_message(event)
-                for event in parser.tick():
-                    self.process_message(event)
+                    came += parser.feed(decode(data))
+                came += parser.tick()
+                for message in typed.take(came, time.monotonic()):
+                    self.process_message(message)
         # Another thread may begin, and must sleep.
         os.read(self._wake_reader, 4096)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from textual import events
 from textual.app import App, ComposeResult
@@ -15,7 +16,19 @@ _STAYS = ("tab", "shift+tab")
 """Elsewhere they go to the next pane, and would leave the line on the screen without the keys."""
 
 
-def again(app: App[object], event: events.Key | events.Paste) -> None:
+MOST_CHARACTERS = 4096
+"""Of a line."""
+
+
+def paste(line: Input, text: str) -> None:
+    """Put all lines of a text into a line as one, as far as there is room for it."""
+    start, end = sorted(line.selection)
+    most = line.max_length or MOST_CHARACTERS
+    room = most - len(line.value) + end - start
+    line.replace(" ".join(text[:most].splitlines())[: max(0, room)], start, end)
+
+
+def again(app: App[Any], event: events.Key | events.Paste) -> None:
     """Have a key pressed, or a text pasted, once more, for what has the focus by then."""
     if isinstance(event, events.Key):
         app.post_message(events.Key(event.key, event.character))
@@ -27,7 +40,7 @@ class _Line(Input):
     """An input without a blinking cursor: an idle screen sends nothing."""
 
     def __init__(self, value: str, take: Callable[[events.Key], bool]) -> None:
-        super().__init__(value, compact=True, select_on_focus=False)
+        super().__init__(value, compact=True, select_on_focus=False, max_length=MOST_CHARACTERS)
         self.cursor_blink = False
         self._take = take
 
@@ -41,11 +54,13 @@ class _Line(Input):
         """Take all lines of what is pasted, as one."""
         event.stop()
         event.prevent_default()
-        self.replace(" ".join(event.text.splitlines()), *sorted(self.selection))
+        paste(self, event.text)
 
 
 class Prompt(Horizontal):
     """Asks for one line. Removes itself when answered or left, and gives the focus back.
+
+    A line that is full says so: what was pasted may have been cut.
 
     Keys that were typed before the line had the focus are to be given to :meth:`take`.
     """
@@ -129,6 +144,8 @@ class Prompt(Horizontal):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Report what is typed so far."""
         event.stop()
+        full = len(event.value) >= MOST_CHARACTERS
+        self.query_one(Label).update(f"{self._label} (full)" if full else self._label)
         if self._changed and not self.is_over:
             self._changed(event.value)
 

@@ -102,6 +102,18 @@ class RealTerminal:
         """Wait until the program wrote ``text``."""
         self.wait_for(lambda: text.encode() in self.output, seconds)
 
+    def wait_for_quiet(self, seconds: float = 8.0) -> None:
+        """Wait until the program sleeps: for the fifth of a second it has used next to no processor time."""
+        used = -1.0
+
+        def is_quiet() -> bool:
+            nonlocal used
+            before, used = used, sum(self.process.cpu_times()[:2])
+            time.sleep(0.2)
+            return used - before < 0.02
+
+        self.wait_for(is_quiet, seconds)
+
     def exit_code(self, seconds: float = 10.0) -> int:
         """Wait for the program's end and return its code; negative for a signal that killed it."""
         deadline = time.monotonic() + seconds

@@ -25,7 +25,10 @@ from textual.screen import Screen
 from textual.style import Style
 from textual.widgets import Input, LoadingIndicator
 
-from widgets.prompt import again
+from widgets.prompt import again, paste
+
+_MOST_QUERY = 200
+"""Characters; each is looked for in each command."""
 
 
 class PaletteCommand(NamedTuple):
@@ -88,6 +91,16 @@ class _Commands(CommandList):
         return style
 
 
+class _Query(CommandInput):
+    """The line to type into."""
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Take what there is room for."""
+        event.stop()
+        event.prevent_default()
+        paste(self, event.text)
+
+
 class Palette(CommandPalette):
     """Textual's palette, with a sign before its line that every terminal draws in as many columns."""
 
@@ -96,7 +109,9 @@ class Palette(CommandPalette):
         with Vertical(id="--container"):
             with Horizontal(id="--input"):
                 yield SearchIcon()
-                yield CommandInput(placeholder="Search for commands…", select_on_focus=False)
+                yield _Query(
+                    placeholder="Search for commands…", select_on_focus=False, max_length=_MOST_QUERY
+                )
             with Vertical(id="--results"):
                 yield _Commands()
                 yield LoadingIndicator()
