@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
+import html
 import itertools
 import json
 import os
@@ -34,7 +35,7 @@ TOKEN = 't0k/3n+of "the" hub!é'  # what each spelling has to spell differently
 PARAM = "p4ram-0f-the-3nv1r0nm3nt"
 ROOM = "r00m-k3y-of-4-f1l3"
 KEY = "h3ader-in-pl41n-w0rds"
-BEARER = "b3arer-cr3d3nt14ls"
+BEARER = "B3arer-Cr3d3nt14ls"
 SECRETS = (TOKEN, PARAM, ROOM, KEY, BEARER)
 PLAIN = "plain-words-of-params"
 PIECE = 12
@@ -63,6 +64,9 @@ def spellings(secret: str) -> list[str]:
         base64.urlsafe_b64encode(data).decode(),
         base64.b64encode(b"user:" + data + b"!").decode(),
         escaped(secret),
+        html.escape(secret),
+        "".join(f"&#{ord(letter)};" for letter in secret),
+        f"http://{quote(secret, safe='').lower()}.test/",
         json.dumps(secret),
         json.dumps({"inner": json.dumps({"token": secret})}),
         secret.replace("/", "\\/"),
@@ -85,7 +89,7 @@ def unspelled(text: str) -> Iterator[str]:
                 yield base64.b64decode(piece[: len(piece) // 4 * 4]).decode(errors="replace")
         text = unquote_plus(text, errors="replace")
         text = re.sub(r"(?:\\u[0-9a-fA-F]{4})+", _units, text)
-        text = re.sub(r"\\(.)", r"\1", text)
+        text = html.unescape(re.sub(r"\\(.)", r"\1", text))
 
 
 def _units(found: re.Match[str]) -> str:
@@ -94,7 +98,8 @@ def _units(found: re.Match[str]) -> str:
 
 def betrayed(text: str) -> set[str]:
     """Where a text holds secrets or pieces of them."""
-    pieces = {piece for secret in SECRETS for piece in (secret[:PIECE], secret[-PIECE:])}
+    written = [each for secret in SECRETS for each in (secret, secret.lower())]
+    pieces = {piece for secret in written for piece in (secret[:PIECE], secret[-PIECE:])}
     return {
         view[max(0, place - 60) : place + 60]
         for view in unspelled(text)

@@ -1,17 +1,18 @@
 """Keeps the values of secrets out of what comes back from outside: whoever reads one adds it here, and what
 is shown, logged, kept or exported of a text from the network has passed :func:`masked`.
 
-A value is found as it is, percent-encoded and escaped as JSON or Python write it (in part, in either case,
-and one in the other), in base64 of either alphabet, and cut: what ends with the beginning of one, or begins
-with its end, from :data:`LEAST` characters on (of a JSON text each string has such ends), and pieces that are
-twice as long wherever they stand. Shorter values are not masked: they would be found in words that have
-nothing to do with them.
+A value is found as it is, in lower case, percent-encoded and escaped as JSON, Python or HTML write it (in
+part, and one in the other), in base64 of either alphabet, and cut: what ends with the beginning of one, or
+begins with its end, from :data:`LEAST` characters on (of a JSON text each string has such ends), and pieces
+that are twice as long wherever they stand. Shorter values are not masked: they would be found in words that
+have nothing to do with them.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import html
 import re
 import sys
 import threading
@@ -47,7 +48,10 @@ _MARK = r"""(?:["'…*\ufffd]|\.{3}|\Z))"""
 _END = re.compile(r"(?=[\ud800-\udfff]{0,3}(?:%[0-9A-Fa-f]?|\\(?:u[0-9A-Fa-f]{0,3}|x[0-9A-Fa-f]?)?)?" + _MARK)
 _START = re.compile(r"(?=[\ud800-\udfff]{0,3}[0-9A-Fa-f]{0,4}" + _MARK)
 """The same of a text that is read backwards."""
-_ESCAPES = re.compile(r"""(?:%[0-9A-Fa-f]{2})+|(?:\\u[0-9A-Fa-f]{4})+|\\x[0-9A-Fa-f]{2}|\\["'/\\]""")
+_ESCAPES = re.compile(
+    r"""(?:%[0-9A-Fa-f]{2})+|(?:\\u[0-9A-Fa-f]{4})+|\\x[0-9A-Fa-f]{2}|\\["'/\\]"""
+    r"""|&(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});"""
+)
 
 
 class _Form(NamedTuple):
@@ -279,6 +283,9 @@ class SecretValues:
 
 def _forms_of(value: str) -> Iterator[_Form]:
     yield _Form(value)
+    if value != value.lower():
+        # As the name of a host, say.
+        yield _Form(value.lower())
     if " " in value:
         yield _Form(value.replace(" ", "+"))
     data = _encoded(value)
@@ -334,8 +341,6 @@ def _common(text: str, view: str, place: int) -> int:
 def _decoded(view: str) -> tuple[str, list[int]] | None:
     """A text with its escapes decoded once, and the place in ``view`` of each of its characters and of its
     end; None when it has none."""
-    if "%" not in view and "\\" not in view:
-        return None
     parts: list[str] = []
     places: list[int] = []
     done = 0
@@ -350,7 +355,7 @@ def _decoded(view: str) -> tuple[str, list[int]] | None:
         elif view[start + 1] == "u":
             sizes = [12 if ord(each) > 0xFFFF else 6 for each in text]
         else:
-            sizes = [end - start]
+            sizes = [end - start] * len(text)
         parts.append(text)
         for size in sizes:
             places.append(start)
@@ -365,6 +370,8 @@ def _decoded(view: str) -> tuple[str, list[int]] | None:
 
 def _text_of(escape: re.Match[str]) -> str:
     digits = escape[0]
+    if digits[0] == "&":
+        return html.unescape(digits)[:1]
     if digits[0] == "%":
         return bytes.fromhex(digits.replace("%", "")).decode("utf-8", "surrogateescape")
     if digits[1] == "u":

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import logging
 import traceback
+from urllib.parse import quote
 
 import pytest
 from real import FrameServer, RawServer, eventually, options, until_gone
@@ -241,3 +243,41 @@ async def test_no_token_reaches_the_host_that_a_redirect_names(hub, said):
         await some_failures(socket, 3)
         await socket.close()
         assert (elsewhere.connects, len(elsewhere.transports)) == (0, 0)
+
+
+@pytest.mark.parametrize("spelled", [str, quote, lambda secret: base64.b64encode(secret.encode()).decode()])
+async def test_what_a_server_says_in_refusals_errors_and_its_close_is_said_without_them(
+    nothing_left, said, spelled
+):
+    words = ", ".join(spelled(secret) for secret in (TOKEN, HEADER, JOIN))
+
+    async def echo(connection, frame):
+        join_ref, ref, topic, event, _ = frame
+        if event == "close":
+            await connection.close(4000, words)
+            return True
+        if topic == "echo:2" or event == "push":
+            response = {"error": {"detail": [words], TOKEN: 1}}
+            reply = {"status": "error", "response": response}
+            await connection.send(json.dumps([join_ref, ref, topic, "phx_reply", reply]))
+            return True
+        await connection.send(json.dumps([None, None, topic, words, "no object" + words])[:-2])
+        return False
+
+    async with FrameServer(echo) as server:
+        socket = secretive(server.url, said, params={"token": lambda: PARAM})
+        good, refused = socket.channel("echo:1", {"token": lambda: JOIN}), socket.channel("echo:2")
+        refused.on("phx_error", lambda message: said.append(refused.reason))
+        with pytest.raises(ChannelsError) as failed:
+            await asyncio.gather(socket.connect(), good.join(), refused.join())
+        assert str(failed.value).endswith("{'error': {'detail': ['***, ***, ***'], '***': 1}}")
+        note_error(said, failed.value)
+        await eventually(lambda: good.state == "joined")
+        with pytest.raises(ChannelsError, match=r"\*\*\*") as failed:
+            await good.push("push")
+        note_error(said, failed.value)
+        good.push("close")
+        await eventually(lambda: socket.details().last_close_reason)
+        assert socket.details().last_close_reason == "4000: ***, ***, ***"
+        await socket.close()
+    assert "join refused: {'error': {'detail': ['***, ***, ***'], '***': 1}}" in said

@@ -17,6 +17,7 @@ from tui.alerts.templates import Template, field
 from tui.alerts.view import Clears
 from tui.channels import Channel, ChannelsError, DecodeError, NotConnectedError
 from tui.channels.errors import ChannelClosed, PushDropped, ReplyTimeout
+from tui.secret_values import masked_value
 
 _NAME = re.compile(r"\{([A-Za-z_]\w*(?:\.\w+)*)\}", re.ASCII)
 _MOST_TEXT = 500
@@ -169,7 +170,7 @@ class Delivery:
                 self.channel, options.event, fill(options.payload, values_of(alert))
             )
             if sent.result == "delivered" and isinstance(response, Mapping):
-                number = field(response, options.reply_id)
+                number = masked_value(field(response, options.reply_id))
                 if _is_id(number):
                     items.add(number)
                     sent = sent._replace(item=number)

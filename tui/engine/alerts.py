@@ -312,7 +312,7 @@ class AlertDesk:
         if who is not None and isinstance(name := field(payload, who), str):
             payload = {**payload, "user_name": name}
         known = isinstance(number, str | int) and not isinstance(number, bool)
-        self._arrive(type, payload, source.name, _bounded(str(number)) if known else None)
+        self._arrive(type, payload, source.name, _bounded(masked(str(number))) if known else None)
 
     def _has_room_for(self, early: Message) -> bool:
         is_room = self._came_early_bytes + early.size <= _MOST_EARLY_BYTES
