@@ -38,7 +38,7 @@ def row(id: str, *, open: bool = False, at: float = NOW, data: bytes = b"{}", **
 
 @contextlib.contextmanager
 def opened(path: Path, **settings: Any) -> Iterator[AlertStore]:
-    store = AlertStore(path, now=lambda: NOW, **settings)
+    store = AlertStore(path, **{"now": lambda: NOW} | settings)
     store.start()
     try:
         yield store
@@ -632,6 +632,27 @@ def test_ended_rows_are_trimmed_by_age_and_number_and_open_ones_never(path: Path
         assert store.history(1000).result(LIMIT)[-1].id == "299"
         assert store.find("open").result(LIMIT) is not None
     assert set(on_disk(path)) == {"open", *(f"{n:03}" for n in range(300))}
+
+
+def test_a_clock_that_jumps_ahead_trims_nothing_by_age_and_says_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_TRIM_EVERY", 0.02)
+    clock, lived = [NOW], [0.0]
+    with opened(path, kept_rows=300, now=lambda: clock[0], lived=lambda: lived[0]) as store:
+        written(store, *(row(f"{n:03}", at=NOW - n * 86_400) for n in range(25)))
+        clock[0] += 3 * 365 * 86_400
+        eventually(lambda: "no alert is removed by age" in caplog.text, "told")
+        written(store, *(row(f"{n} since", at=clock[0] + n) for n in range(10)))
+        assert len(store.history(1000).result(LIMIT)) == 35
+        # What passes makes old, what is set does not.
+        lived[0] += 8 * 86_400
+        eventually(lambda: len(store.history(1000).result(LIMIT)) == 33, "trimmed by age")
+        written(store, *(row(f"{n} more", at=clock[0] + n) for n in range(300)))
+        eventually(lambda: len(store.history(1000).result(LIMIT)) == 300, "trimmed by number")
+    with opened(path, now=lambda: clock[0] + 365 * 86_400) as store:
+        eventually(lambda: caplog.text.count("no alert is removed by age") == 2, "told at the start, too")
+        assert len(store.history(1000).result(LIMIT)) == 300
 
 
 def test_a_row_that_no_database_takes_holds_up_no_other(path: Path) -> None:

@@ -148,6 +148,45 @@ def test_files_are_kept_for_so_many_days_and_bytes_and_are_private(tmp_path: Pat
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 
+def test_a_clock_that_jumps_removes_no_day_and_time_that_passes_does(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, lived = Clock(), Clock(0.0)
+    sink = DayFiles(tmp_path, kept_days=3, now=clock, lived=lived)
+
+    def pass_time(seconds: float) -> None:
+        clock.now += seconds
+        lived.now += seconds
+        sink.write(b"x\n")
+
+    for _ in range(3):
+        pass_time(DAY)
+    days = {path.name for path in tmp_path.iterdir()}
+    for jump in (3 * 365 * DAY, -2 * 365 * DAY, 700 * DAY):
+        clock.now += jump
+        sink.write(b"x\n")
+        assert days < {path.name for path in tmp_path.iterdir()}
+    assert caplog.text.count("no day of the journal is removed by age") == 1
+    for _ in range(2):
+        pass_time(DAY)
+    assert len(days - {path.name for path in tmp_path.iterdir()}) == 1
+
+
+def test_a_start_under_a_clock_that_is_years_ahead_removes_nothing_but_beyond_the_bytes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for day in range(3):
+        clock = Clock(NOON + day * DAY)
+        DayFiles(tmp_path, now=clock).write(b"x" * 99 + b"\n")
+    later = Clock(NOON + 3 * 365 * DAY)
+    DayFiles(tmp_path, now=later).write(b"x" * 99 + b"\n")
+    assert len(list(tmp_path.iterdir())) == 4
+    assert "the clock went ahead by" in caplog.text
+    later.now += DAY
+    DayFiles(tmp_path, now=later, kept_bytes=150).write(b"x" * 99 + b"\n")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_todays_file_is_kept_though_it_alone_is_too_large(tmp_path: Path) -> None:
     sink = DayFiles(tmp_path, kept_bytes=10, now=Clock())
     sink.write(b"x" * 99 + b"\n")

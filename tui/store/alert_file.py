@@ -264,6 +264,11 @@ class AlertFile:
         ended = self._rows(f"{_ASK} WHERE open = 0 AND changed_at >= ? ORDER BY changed_at, id", (since,))
         return open_ones + ended
 
+    def newest(self) -> float | None:
+        """When the row that ended last did; None for no such row."""
+        found = self._connection.execute("SELECT MAX(changed_at) FROM alerts WHERE open = 0").fetchone()[0]
+        return found if isinstance(found, float) else None
+
     def open_ids(self) -> set[str]:
         """The ids of all open rows."""
         return {id for (id,) in self._connection.execute("SELECT id FROM alerts WHERE open = 1")}

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from tui.private_files import anything_goes
+from tui.store.age_limit import DAY, AgeLimit
 from tui.store.alert_file import (
     EVERY,
     UNFIT,
@@ -105,6 +106,7 @@ class AlertStore:
         most_held: see :data:`MOST_HELD`.
         most_held_bytes: see :data:`MOST_HELD_BYTES`.
         now: epoch seconds.
+        lived: as of :class:`tui.store.age_limit.AgeLimit`.
         on_state: called in the store's thread when its state has other words. A disk that does not
             answer holds up that thread too; only :attr:`state` tells it.
         require: raises OSError while nothing may be written.
@@ -121,12 +123,13 @@ class AlertStore:
         most_held: int = MOST_HELD,
         most_held_bytes: int = MOST_HELD_BYTES,
         now: Callable[[], float] = time.time,
+        lived: Callable[[], float] | None = None,
         on_state: Callable[[StoreState], None] | None = None,
         require: Callable[[], None] = anything_goes,
         name: str = "alert store",
     ) -> None:
         self._path = Path(path)
-        self._kept_days = kept_days
+        self._age = AgeLimit("alert is", kept_days * DAY, now, lived)
         self._kept_rows = kept_rows
         self._seen_window = seen_window
         self._most_held = most_held
@@ -440,6 +443,7 @@ class AlertStore:
         except BaseException:
             file.close(now)
             raise
+        self._age.start(file.newest())
         self._file, self._was_changed = file, False
         with self._changed:
             # It may be another file than the one to which these were written.
@@ -518,8 +522,7 @@ class AlertStore:
     def _trim(self) -> None:
         assert self._file is not None
         self._trim_at, self._written_since_trim = time.monotonic() + _TRIM_EVERY, 0
-        oldest = self._now() - self._kept_days * 86_400
-        if self._file.trim(oldest, self._kept_rows, _TRIM_STEP) == _TRIM_STEP:
+        if self._file.trim(self._age.before(), self._kept_rows, _TRIM_STEP) == _TRIM_STEP:
             self._trim_at = 0.0
 
     def _fail(self, error: Exception) -> None:

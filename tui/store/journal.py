@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from tui.private_files import anything_goes, open_private, open_to_read, private_folder
+from tui.store.age_limit import DAY, AgeLimit
 from tui.store.writer import Writer
 from tui.text.json_text import json_text
 
@@ -66,6 +67,7 @@ class DayFiles:
     Args:
         folder: made when it is missing, mode 0700; the files have 0600.
         now: epoch seconds, by which files are named and aged.
+        lived: as of :class:`tui.store.age_limit.AgeLimit`.
         require: raises OSError while nothing may be written.
     """
 
@@ -77,10 +79,11 @@ class DayFiles:
         kept_days: int = KEPT_DAYS,
         kept_bytes: int = KEPT_BYTES,
         now: Callable[[], float] = time.time,
+        lived: Callable[[], float] | None = None,
     ) -> None:
         self._folder = folder
         self._require = require
-        self._kept_days = kept_days
+        self._age = AgeLimit("day of the journal is", kept_days * DAY, now, lived)
         self._kept_bytes = kept_bytes
         self._now = now
         self._descriptor: int | None = None
@@ -119,6 +122,7 @@ class DayFiles:
 
     def _open(self, day: str) -> None:
         private_folder(self._folder)
+        self._age.start(max(map(_end_of, self._folder.glob("*.jsonl")), default=None))
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         self._descriptor = open_private(self._folder / f"{day}.jsonl", flags)
         self._day = day
@@ -126,7 +130,7 @@ class DayFiles:
 
     def _prune(self) -> None:
         self._unpruned = 0
-        oldest = _day(self._now() - self._kept_days * 86_400)
+        oldest = _day(max(0.0, self._age.before()))
         total = 0
         for path in sorted(self._folder.glob("*.jsonl"), reverse=True):
             total += path.stat().st_size
@@ -195,6 +199,14 @@ class Journal:
     def close(self, timeout: float) -> bool:
         """Take no more and wait at most ``timeout`` seconds for the disk; whether all was written."""
         return self._writer.close(timeout)
+
+
+def _end_of(path: Path) -> float:
+    """The end of the day that a file is of; 0 for one that is named otherwise."""
+    try:
+        return datetime.strptime(path.stem, "%Y-%m-%d").replace(tzinfo=UTC).timestamp() + DAY
+    except ValueError:
+        return 0.0
 
 
 def _day(timestamp: float) -> str:
