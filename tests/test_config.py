@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from tui.config import (
     SecretError,
     Settings,
     SettingsError,
+    check_alert_rules,
     connection_name,
     face_settings,
     load_settings,
@@ -275,16 +279,17 @@ def test_keys_of_the_environment_stand_above_those_of_the_file_however_both_are_
 
 
 def test_keys_nested_without_end_are_no_traceback(load: Load, lines: Lines) -> None:
-    deep = ".".join("a" * 2000)
+    deep = ".".join("a" * 99)
     assert list(load(f"[keys]\n{deep} = 'x'").keys) == [deep]
+    assert lines(f"[keys]\n{deep}.a.a = 'x'") == ["config.toml:2: a key of more than 100 parts"]
     assert lines(None, {f"{PREFIX}KEYS": '{"a":' * 100_000}) == [f"{PREFIX}KEYS: not valid JSON"]
 
 
-@pytest.mark.parametrize("levels", [101, 5000])
+@pytest.mark.parametrize("levels", [101, 150])
 def test_join_parameters_nested_without_end_are_no_traceback(lines: Lines, levels: int) -> None:
-    deep = ".".join("a" * levels)
+    deep = "{ a = " * levels + "1" + " }" * levels
     expected = "config.toml:3: connections.hub.topics[0]: params: expected no more than 100 levels"
-    (line,) = lines(HUB + f"topics = [{{ topic = 'a:b', params = {{ {deep} = 1 }} }}]")
+    (line,) = lines(HUB + f"topics = [{{ topic = 'a:b', params = {{ a = {deep} }} }}]")
     assert line.startswith(expected)
 
 
@@ -754,7 +759,7 @@ def test_lines_are_found_in_any_way_of_writing_toml(lines: Lines) -> None:
     )
     assert [line.split(": ")[0] for line in lines(text)] == [
         "config.toml:2",
-        "config.toml:6",
+        "config.toml:8",
         "config.toml:12",
     ]
 
@@ -814,3 +819,100 @@ def test_a_ca_file_is_opened_before_a_connection_needs_it(
     assert load(HUB + 'ca_file = "ca.pem"').connections["hub"].options.ca_file == str(path)
     path.write_text(content)
     assert lines(HUB + 'ca_file = "ca.pem"') == [f"config.toml:3: connections.hub.ca_file: {words}"]
+
+
+def test_a_thousand_connections_are_read_in_time_and_every_line_is_right(load: Load) -> None:
+    def measured(count: int) -> tuple[Settings, float]:
+        text = "".join(
+            f'[connections.c{n}]\nurl = "ws://hub:{n + 1}"\ntopics = ["room:{n}"]\n' for n in range(count)
+        )
+        seconds = []
+        for _ in range(3):
+            begun = time.process_time()
+            settings = load(text)
+            seconds.append(time.process_time() - begun)
+        return settings, min(seconds)
+
+    _, few = measured(200)
+    settings, many = measured(1000)
+    assert few < 0.2
+    assert many < 1
+    lines = {each.key: each.source for each in settings.sources}
+    for number in range(1000):
+        assert lines[f"connections.c{number}.url"].endswith(f":{3 * number + 2}")
+        assert lines[f"connections.c{number}.topics"].endswith(f":{3 * number + 3}")
+
+
+def test_settings_keep_little_more_than_their_values(load: Load) -> None:
+    text = "".join(f"[connections.c{n}]\nurl = 'ws://hub:{n + 1}'\n" for n in range(200))
+    load(text)
+    tracemalloc.start()
+    try:
+        settings = load(text)
+        gc.collect()
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert len(settings.connections) == 200
+    assert kept < 4_000_000
+
+
+ODD = (
+    ("# a\r\n\r\n[connections.hub]\r\nurl = 'ws://hub'\r\n\tlabel\t=\t5\r\n", 5),
+    ("\ufeff[connections.hub]\nurl = 'ws://hub'\nlabel = 5\n", 3),
+    ("[connections.'hub']\n\"url\" = 'ws://hub'\n\"la\\u0062el\" = 5\n", 3),
+    ("connections = { hub = { url = 'ws://hub', label = 5 } }\n", 1),
+    ("[connections]\nhub.url = 'ws://hub'\n# label = 5\nhub.label = 5\n", 4),
+    ("debug = true\n[connections.hub]\nurl = 'ws://h'\nparams.a = '''\n[x]\nlabel = 5\n'''\nlabel = 5", 8),
+    ('[connections.hub]\nurl = "ws://hub"\nparams.a = """\n\\"""\n"""\nlabel = 5\n', 6),
+    ("[connections.hub]\nurl = 'ws://hub'\nparams.'é' = \"日本語\" # '''\nlabel = 5\n", 4),
+    ('[connections.hub]\nurl = \'ws://hub\'\nparams = { a = """x\ny""", b = \'[\' }\nlabel = 5 # ]\n', 5),
+    ("[ connections . hub ]\n\n  url = 'ws://hub'\n  label = 5", 4),
+    ("[connections.hub]\nurl = 'ws://hub'\ntopics = [\n\n # [\n 'a',\n]\nlabel = 5", 8),
+)
+
+
+@pytest.mark.parametrize(("text", "line"), ODD, ids=range(len(ODD)))
+def test_a_line_is_right_in_files_of_any_make(lines: Lines, text: str, line: int) -> None:
+    # A text of several lines is a mistake of its own.
+    assert lines(text)[-1] == f"config.toml:{line}: connections.hub.label: expected a text"
+
+
+def test_lines_in_lists_are_those_of_their_parts(lines: Lines) -> None:
+    topics = "topics = [\n  'a',\n\n  { topic = 'b', params = [\n 1 ] },\n]\n"
+    assert [each.split(": ")[0] for each in lines(HUB + topics)] == ["config.toml:6"]
+    silent = "\n[[incidents.silent]]\nconnection = 'hub'\ntopic = 'a'\n"
+    text = HUB + "topics = ['a', 'b']\n" + silent + silent.replace("'a'", "'b'") + "after = 0\n"
+    assert [each.split(": ")[0] for each in lines(text)] == ["config.toml:12"]
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_other_encodings_are_told_as_what_they_are(tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes("[face]\r\n".encode(codec))
+    with pytest.raises(SettingsError) as caught:
+        load_settings(config=str(path), environ={})
+    assert caught.value.lines == (f"{path}: written as UTF-16; save it as UTF-8",)
+
+
+def test_a_key_of_endless_parts_costs_no_time(lines: Lines) -> None:
+    begun = time.process_time()
+    for text in ("a." * 500_000, '"\\"' * 300_000, "'''" + "'" * 500_000, "[[" * 400_000):
+        assert lines(text)
+    assert time.process_time() - begun < 10
+
+
+async def test_a_secret_file_and_a_rules_file_may_begin_with_a_byte_order_mark(
+    load: Load, tmp_path: Path
+) -> None:
+    (tmp_path / "token.txt").write_bytes(b"\xef\xbb\xbf" + SECRET.encode() + b"\r\n")
+    (tmp_path / "rules.toml").write_bytes(b'\xef\xbb\xbf[[rule]]\r\ntype = "cheer"\r\npriority = 3\r\n')
+    text = HUB + "auth_token = { file = 'token.txt' }\n[alerts]\nrules = 'rules.toml'\n"
+    settings = load(text)
+    token = settings.connections["hub"].options.auth_token
+    assert callable(token)
+    assert await token() == SECRET
+    check_alert_rules(settings)
+    (tmp_path / "rules.toml").write_bytes('[[rule]]\ntype = "cheer"\n'.encode("utf-16"))
+    with pytest.raises(SettingsError, match=r"rules\.toml: written as UTF-16; save it as UTF-8$"):
+        check_alert_rules(settings)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
-import tomllib
 from collections.abc import Callable, Mapping
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -15,16 +13,13 @@ from tui.alerts.conditions import EXPECTED, Condition, parse
 from tui.alerts.events import TYPE_OF_EVENT
 from tui.alerts.rules import OTHER, Rule, Rules
 from tui.alerts.templates import Template
-from tui.toml_lines import LineFinder
+from tui.text.toml_file import TomlError, read_toml
+from tui.text.toml_lines import LineFinder
 
 MAX_FILE_BYTES = 256 * 1024
 MAX_RULES = 500
-MOST_DOTS = 100
-"""Dots of one line: a key of 16,000 parts takes the parser seconds, and four times that for twice as many."""
 _MOST_CONDITIONS = 20
 _MOST_SECONDS = 86_400.0
-
-_END = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 
 
 class RulesError(Exception):
@@ -38,16 +33,10 @@ def load(path: Path) -> Rules:
         RulesError: ``PATH:LINE: rule N: what is expected``, or why the file cannot be read. No content
             raises anything else.
     """
-    text = _read(path)
-    for place, written in enumerate(text.split("\n"), 1):
-        if written.count(".") > MOST_DOTS:
-            raise RulesError(f"{path}:{place}: more than {MOST_DOTS} dots in a line; that is no rule")
     try:
-        tree = tomllib.loads(text)
-    except RecursionError:
-        raise RulesError(f"{path}: nested too deeply") from None
-    except ValueError as error:
-        raise RulesError(_syntax(path, text, error)) from None
+        text, tree = read_toml(path, MAX_FILE_BYTES, "file of rules")
+    except TomlError as error:
+        raise RulesError(str(error)) from None
     try:
         return Rules(_rules(tree))
     except _Mistake as mistake:
@@ -60,35 +49,6 @@ class _Mistake(Exception):  # noqa: N818  # it never leaves this module
         super().__init__(words)
         self.path = path
         self.words = words
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise RulesError(f"{path}: {error.strerror or type(error).__name__}") from None
-    except ValueError:
-        raise RulesError(f"{str(path)!r}: this is no name of a file") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise RulesError(f"{path}: larger than 256 KiB; that is no file of rules")
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise RulesError(f"{path}:{line}: not UTF-8 text") from None
-    return text.replace("\r\n", "\n")
-
-
-def _syntax(path: Path, text: str, error: ValueError) -> str:
-    message = str(error)
-    place = _END.search(message)
-    if place is None and not isinstance(error, tomllib.TOMLDecodeError):
-        return f"{path}: a number with too many digits"
-    line = place["line"] if place and place["line"] else text.rstrip("\n").count("\n") + 1
-    column = f", column {place['column']}" if place and place["column"] else ""
-    words = (message[: place.start()] if place else message)[:120]
-    return f"{path}:{line}: not valid TOML: {words[:1].lower()}{words[1:]}{column}"
 
 
 def _rules(tree: dict[str, Any]) -> list[Rule]:

@@ -176,6 +176,17 @@ _LOSS_WORDS = (
 )
 
 
+class Setting(Protocol):
+    """A setting in force; secrets are masked in it already."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+
+
 class SupervisedConnection:
     """A socket with its topics, its troubles and its rates.
 
@@ -199,7 +210,7 @@ class SupervisedConnection:
         stable: Callable[[SupervisedConnection], None],
         opener: Opener = open_link,
         past: History | None = None,
-        in_force: Sequence[SettingInForce] = (),
+        in_force: Sequence[Setting] = (),
         record: Callable[[str, InspectedFrame], object] | None = None,
         loop_delay: LoopDelay | None = None,
     ) -> None:
@@ -245,7 +256,7 @@ class SupervisedConnection:
         """Whether ``settings`` ask for the very connection that this one is."""
         return (settings.url, settings.options) == (self._settings.url, self._settings.options)
 
-    def adopt(self, settings: ConnectionSettings, in_force: Sequence[SettingInForce] = ()) -> bool:
+    def adopt(self, settings: ConnectionSettings, in_force: Sequence[Setting] = ()) -> bool:
         """Leave and join topics, and take the label, as ``settings`` say; True when anything changed."""
         self._in_force = tuple(in_force)
         before, wanted = list(self._settings.topics), list(settings.topics)
@@ -387,7 +398,10 @@ class SupervisedConnection:
             last_day=self.past.availability(DAY),
             round_trips=self.socket.round_trips,
             states=self.past.states,
-            settings=self._in_force,
+            settings=tuple(
+                SettingInForce(key=each.key.split(".", 2)[-1], text=each.text, source=each.source)
+                for each in self._in_force
+            ),
         )
 
     def frames(self, after: int, limit: int) -> FramePage:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -18,7 +18,7 @@ from tui.channels.loop_delay import KEPT as LOOP_DELAY_KEPT
 from tui.channels.loop_delay import LoopDelay
 from tui.engine.alert_values import AlertCommand, AlertContent, AlertOutcome, AlertPage
 from tui.engine.changes import ChangeLog, Severity
-from tui.engine.connection import ConnectionSettings, SupervisedConnection
+from tui.engine.connection import ConnectionSettings, Setting, SupervisedConnection
 from tui.engine.desks import DeskOptions, Desks
 from tui.engine.history import History
 from tui.engine.incident_values import Timeline
@@ -31,7 +31,6 @@ from tui.engine.snapshot import (
     FrameContent,
     FramePage,
     LogPage,
-    SettingInForce,
     Snapshot,
 )
 from tui.store.alert_store import AlertStore
@@ -72,17 +71,6 @@ class Extras(Protocol):
         ...
 
 
-class Setting(Protocol):
-    """A setting in force."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def source(self) -> str: ...
-
-
 class Supervisor:
     """Implements :class:`tui.engine.api.Engine`.
 
@@ -116,7 +104,7 @@ class Supervisor:
         opener: Opener = open_link,
     ) -> None:
         self._settings = tuple(connections)
-        self._in_force = tuple(in_force)
+        self._in_force = _by_connection(in_force)
         self._extras = extras
         self._reporter = reporter
         self._report_interval = report_interval
@@ -239,14 +227,6 @@ class Supervisor:
             self._desks.stop()
             await self._close_all()
 
-    def _in_force_of(self, name: str) -> list[SettingInForce]:
-        prefix = f"connections.{name}."
-        return [
-            SettingInForce(key=setting.key.removeprefix(prefix), text=setting.text, source=setting.source)
-            for setting in self._in_force
-            if setting.key.startswith(prefix)
-        ]
-
     def _supervise(self, settings: ConnectionSettings, past: History | None = None) -> SupervisedConnection:
         return SupervisedConnection(
             settings,
@@ -257,7 +237,7 @@ class Supervisor:
             stable=self._connection_stable,
             opener=self._opener,
             past=past,
-            in_force=self._in_force_of(settings.name),
+            in_force=self._in_force.get(settings.name, ()),
             record=self._record,
             loop_delay=self._loop_delay,
         )
@@ -427,7 +407,7 @@ class Supervisor:
         in_force: Sequence[Setting],
         desks: DeskOptions | None,
     ) -> CommandResult:
-        self._in_force = tuple(in_force)
+        self._in_force = _by_connection(in_force)
         done: dict[str, list[str]] = {"added": [], "removed": [], "replaced": [], "changed": []}
         wanted = {settings.name: settings for settings in connections}
         closing = [self._connections[name] for name in self._connections if name not in wanted]
@@ -437,7 +417,7 @@ class Supervisor:
         for name, settings in wanted.items():
             connection = self._connections.get(name)
             if connection is not None and connection.reaches_as(settings):
-                if connection.adopt(settings, self._in_force_of(name)):
+                if connection.adopt(settings, self._in_force.get(name, ())):
                     done["changed"].append(name)
                 supervised[name] = connection
                 continue
@@ -580,3 +560,13 @@ class Supervisor:
                     return CommandResult(ok=False, message="the engine stopped")
         coroutine.close()
         return CommandResult(ok=False, message="the engine is not running")
+
+
+def _by_connection(in_force: Iterable[Setting]) -> dict[str, list[Setting]]:
+    """The settings of each connection, ``connections.NAME.KEY``, by its name."""
+    found: dict[str, list[Setting]] = {}
+    for setting in in_force:
+        table, _, rest = setting.key.partition(".")
+        if table == "connections":
+            found.setdefault(rest.partition(".")[0], []).append(setting)
+    return found

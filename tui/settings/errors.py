@@ -7,6 +7,7 @@ place, the kind of the mistake and what was expected.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,6 +22,7 @@ from tui.settings.model import (
     TOP_KEYS,
     expected,
 )
+from tui.settings.values import Place
 
 _WHOLE_AT = {"connections": 3, "defaults": 2, **dict.fromkeys(NESTED, 2)}
 """How many parts a path has whose value one layer replaces as a whole."""
@@ -31,6 +33,12 @@ def layer_of(path: KeyPath, layers: list[Layer]) -> Layer | None:
     whole = path[: _WHOLE_AT.get(str(path[0]), len(path))]
     layer = next((layer for layer in layers if layer.holds(whole)), None)
     return layer if layer is not None and layer.holds(path) else None
+
+
+def place_of(path: KeyPath, layers: list[Layer]) -> Place:
+    """Where the value at ``path`` stands, looked for when it is asked; ``default`` where no layer sets it."""
+    layer = layer_of(path, layers)
+    return partial(layer.where, path) if layer else "default"
 
 
 def lines_of(error: ValidationError, layers: list[Layer]) -> list[str]:

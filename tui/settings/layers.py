@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Collection, Mapping
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
 from tui.places import CONFIG_VARIABLE, SOCKET_VARIABLE, STATE_VARIABLE
-from tui.toml_lines import KeyPath as KeyPath
-from tui.toml_lines import LineFinder, holds
-from tui.toml_lines import Tree as Tree
+from tui.text.toml_file import TomlError, read_toml
+from tui.text.toml_lines import KeyPath as KeyPath
+from tui.text.toml_lines import LineFinder, holds
+from tui.text.toml_lines import Tree as Tree
 
 PREFIX = "OVERLAY_SUPERVISOR_"
 NESTING = "__"
@@ -118,9 +118,12 @@ class FileLayer(Layer):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        text = _read_text(path)
+        try:
+            text, tree = read_toml(path, MAX_FILE_BYTES, "settings file")
+        except TomlError as error:
+            raise SettingsError(str(error)) from None
         self.folder = path.parent
-        super().__init__(_parse_toml(text, path))
+        super().__init__(tree)
         self._lines = LineFinder(text)
         self._written: dict[KeyPath, KeyPath] = {}
         for top in _DOTTED_TABLES:
@@ -144,47 +147,6 @@ class FileLayer(Layer):
                 raise SettingsError(f"{self._path}:{line}: {dotted(path)}: set twice")
             self._written[path] = (top, *below)
             self.tree[top][key] = value
-
-
-def _read_text(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror or type(error).__name__}") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise SettingsError(f"{path}: larger than 1 MiB; that is no settings file")
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise SettingsError(f"{path}:{line}: not UTF-8 text") from None
-    return text.replace("\r\n", "\n")
-
-
-_AT = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
-_QUOTED = re.compile(r""" ?('[^']*'|"[^"]*")""")
-_TWICE = re.compile(r"\(.*\) twice")
-_SYNTAX = ("'='", "'['", "']'", "'[['", "']]'", "','", "'}'")
-
-
-def _parse_toml(text: str, path: Path) -> Tree:
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise SettingsError(f"{path}: nested too deeply") from None
-    except ValueError as error:
-        message = str(error)
-        place = _AT.search(message)
-        if place is None and not isinstance(error, tomllib.TOMLDecodeError):
-            raise SettingsError(f"{path}: a number with too many digits") from None
-        line = place["line"] if place and place["line"] else str(len(text.rstrip("\n").split("\n")))
-        column = f", column {place['column']}" if place and place["column"] else ""
-        words = _TWICE.sub("a table twice", message[: place.start()] if place else message)
-        # Quoted parts may be text of the file, and that may be a secret: only TOML's own signs stay.
-        words = _QUOTED.sub(lambda quoted: quoted[0] if quoted[1] in _SYNTAX else "", words)
-        words = words[:1].lower() + words[1:]
-        raise SettingsError(f"{path}:{line}: not valid TOML: {words}{column}") from None
 
 
 class EnvironmentLayer(Layer):

@@ -12,7 +12,7 @@ from typing import Any, cast
 from tui.channels.options import OPTION_NAMES, PRESETS, Options
 from tui.settings.alerts import AlertsResolver
 from tui.settings.certificates import complaint_about
-from tui.settings.errors import layer_of
+from tui.settings.errors import layer_of, place_of
 from tui.settings.layers import KeyPath, Layer, SettingsError, dotted
 from tui.settings.model import (
     FACE_KEYS,
@@ -24,7 +24,7 @@ from tui.settings.model import (
 )
 from tui.settings.secret import EnvironmentSecret, FileSecret, LiteralSecret, SecretTable, shown_secrets
 from tui.settings.toml_text import toml_text
-from tui.settings.values import ConnectionSettings, FaceSettings, InForce, Settings, Topic
+from tui.settings.values import ConnectionSettings, FaceSettings, InForce, Place, Settings, Topic
 from tui.settings.watch import WatchResolver
 
 BUILT_IN: Mapping[str, Any] = MappingProxyType(
@@ -44,7 +44,7 @@ class _Choice:
     """The value of one key that is in force."""
 
     value: Any
-    source: str
+    source: Place
     path: KeyPath | None = None
     """Where it is set; None for a preset's value or a default."""
 
@@ -69,7 +69,7 @@ def resolve(table: SettingsTable, layers: list[Layer], file: Path | None) -> Set
     metrics = watch.metrics(table.metrics)
     if mistakes := [*resolver.mistakes, *alerts.mistakes, *watch.mistakes]:
         raise SettingsError(*mistakes)
-    debug = InForce(key="debug", text=toml_text(table.debug), source=resolver.source(("debug",)))
+    debug = InForce(key="debug", text=toml_text(table.debug), place=resolver.source(("debug",)))
     return Settings(
         connections=MappingProxyType(cast("dict[str, ConnectionSettings]", connections)),
         debug=table.debug,
@@ -97,10 +97,9 @@ class _Resolver:
         self.in_force: list[InForce] = []
         self.mistakes: dict[str, None] = {}
 
-    def source(self, path: KeyPath) -> str:
+    def source(self, path: KeyPath) -> Place:
         """The place of the value at ``path``, or ``default``."""
-        layer = layer_of(path, self._layers)
-        return layer.where(path) if layer else "default"
+        return place_of(path, self._layers)
 
     def face(self, table: SettingsTable) -> list[InForce]:
         """What is in force of ``[face]`` and ``[keys]``."""
@@ -109,13 +108,13 @@ class _Resolver:
             InForce(
                 key=dotted(path),
                 text="not set" if value is None else toml_text(value),
-                source=self.source(path),
+                place=self.source(path),
             )
             for path, value in values.items()
         ]
         for action, keys in table.keys.items():
             text = toml_text(keys[0]) if len(keys) == 1 else f"[{', '.join(map(toml_text, keys))}]"
-            rows.append(InForce(key=f"keys.{action}", text=text, source=self.source(("keys", action))))
+            rows.append(InForce(key=f"keys.{action}", text=text, place=self.source(("keys", action))))
         return rows
 
     def connection(self, name: str, table: ConnectionTable) -> ConnectionSettings | None:
@@ -149,8 +148,8 @@ class _Resolver:
         base: KeyPath = ("defaults",)
         self._options({option: self._choose(option, base, self._defaults) for option in OPTION_NAMES}, base)
 
-    def _record(self, path: KeyPath, text: str, source: str) -> None:
-        self.in_force.append(InForce(key=dotted(path), text=text, source=source))
+    def _record(self, path: KeyPath, text: str, place: Place) -> None:
+        self.in_force.append(InForce(key=dotted(path), text=text, place=place))
 
     def _choose(self, option: str, base: KeyPath, table: DefaultsTable) -> _Choice:
         for keys, path, preset_source in (

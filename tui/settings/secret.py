@@ -121,7 +121,7 @@ class FileSecret:
         if len(content) > MAX_SECRET_BYTES:
             raise SecretError(f"{place} is larger than {MAX_SECRET_BYTES // 1024} KiB")
         try:
-            text = content.decode()
+            text = content.decode("utf-8-sig")
         except UnicodeDecodeError:
             # "from None": the error carries the bytes.
             raise SecretError(f"{place} is not UTF-8") from None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tui.settings.errors import layer_of
+from tui.settings.errors import layer_of, place_of
 from tui.settings.layers import KeyPath, Layer, dotted, nearest
 from tui.settings.model import ConnectionTable
 from tui.settings.table import Table
@@ -60,9 +60,7 @@ class TableResolver:
         return (layer.folder if layer else None) or Path.cwd()
 
     def _record(self, path: KeyPath, text: str) -> None:
-        layer = layer_of(path, self._layers)
-        source = layer.where(path) if layer else "default"
-        self.in_force.append(InForce(key=dotted(path), text=text, source=source))
+        self.in_force.append(InForce(key=dotted(path), text=text, place=place_of(path, self._layers)))
 
     def _mistake(self, path: KeyPath, words: str) -> None:
         layer = layer_of(path, self._layers)

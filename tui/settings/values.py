@@ -11,6 +11,9 @@ from tui.alerts.options import AlertOptions
 from tui.channels.options import Options
 from tui.settings.watch_values import IncidentsOptions, MetricsOptions, ServicesOptions, Severity
 
+Place = str | Callable[[], str]
+"""Where a value stands, in words; or what finds out."""
+
 ReadParams = Callable[[], Awaitable[dict[str, Any]]]
 
 
@@ -78,8 +81,15 @@ class InForce:
     """Such as ``connections.hub.url``."""
     text: str
     """The value as TOML, each secret masked as ``***``."""
-    source: str
-    """Such as ``/etc/supervisor.toml:12``, ``preset live`` or ``default``."""
+    place: Place = field(repr=False, compare=False)
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, such as ``/etc/supervisor.toml:12``, ``preset live`` or ``default``.
+
+        A line is looked for now, when it is to be shown: of a thousand settings, few ever are.
+        """
+        return self.place if isinstance(self.place, str) else self.place()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
