@@ -20,6 +20,7 @@ OK, WARNING, CRITICAL, UNUSABLE = 0, 1, 2, 3
 MOST_LINE = 4000
 """Characters of a line: as much as monitoring systems take."""
 
+_GAVE_UP = "gave up: "  # after one attempt by design: that it was the last is no news
 _SILENT_AFTER = 5.0  # an engine publishes 4 snapshots a second
 _WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 
@@ -58,8 +59,7 @@ async def _check(settings: ConnectionSettings, limit: float) -> Finding:
     except TimeoutError:
         return Finding(settings.name, CRITICAL, _too_late(socket, channels, limit))
     except ChannelsError as error:
-        # There was one attempt by design: that it was the last is no news.
-        return Finding(settings.name, CRITICAL, str(error).removeprefix("gave up: "))
+        return Finding(settings.name, CRITICAL, str(error).removeprefix(_GAVE_UP))
     finally:
         await socket.close()
     joined = f"{len(channels) - len(refusals)}/{len(channels)} topics joined"
@@ -80,7 +80,8 @@ def _too_late(socket: Socket, channels: list[Channel], limit: float) -> str:
     if not socket.is_connected:
         if socket.is_open:
             return f"no answer to the first heartbeat within {limit:g} s"
-        return str(socket.gave_up_opening(limit))
+        reason = socket.details().reason
+        return reason.removeprefix(_GAVE_UP) if reason else str(socket.gave_up_opening(limit))
     waiting = [channel.topic for channel in channels if channel.state != "joined"]
     return f"connected, but no answer to the join of {', '.join(waiting)} within {limit:g} s"
 

@@ -13,7 +13,7 @@ import struct
 import sys
 
 import pytest
-from real import Client, RawServer, eventually, options, read_request, until_gone
+from real import LIMIT, Client, RawServer, eventually, options, read_request, until_gone
 
 from tui.channels import Socket, trust
 from tui.channels.connection import open_link
@@ -114,7 +114,7 @@ async def test_the_environments_proxy_is_taken_unless_told_otherwise(hub, enviro
 
         async def asked(setting):
             before = len(proxy.requests)
-            async with Socket(url, options(proxy=setting), opener=opener) as one:
+            async with Socket(url, options(proxy=setting), opener=opener) as one, asyncio.timeout(LIMIT):
                 await one.connect()
             return len(proxy.requests) - before
 
@@ -132,7 +132,7 @@ async def test_a_loopback_address_goes_past_the_environments_proxy(hub, environm
     environment(variable, "http://127.0.0.1:1")
     url = hub.url.replace("127.0.0.1", host)
     opener = functools.partial(open_link, look_up=lambda host, port: [(socket.AF_INET, ("127.0.0.1", port))])
-    async with Socket(url, options(proxy="environment"), opener=opener) as one:
+    async with Socket(url, options(proxy="environment"), opener=opener) as one, asyncio.timeout(LIMIT):
         await one.connect()
     async with Proxy() as proxy, Socket(url, options(proxy=f"http://{proxy.address}")) as one:
         if host == "127.0.0.1":
@@ -140,12 +140,21 @@ async def test_a_loopback_address_goes_past_the_environments_proxy(hub, environm
             assert len(proxy.requests) == 1
 
 
+async def test_a_proxy_of_the_environment_that_cannot_be_one_is_told_as_such(nothing_left, environment):
+    environment("http_proxy", "http://user:s3cret@host:port")
+    one = Socket("ws://hub.test:1/socket", options(proxy="environment"))
+    one.connect()
+    await eventually(lambda: one.details().failed_attempts >= 2)
+    assert one.details().reason == "the proxy in the environment has no usable address"
+    await one.close()
+
+
 @pytest.mark.parametrize("proxy", ["nonsense", "ftp://127.0.0.1:1", "http://", "http://127.0.0.1:port"])
 async def test_a_proxy_that_cannot_be_one_is_a_reason_not_a_crash(nothing_left, proxy):
     one = Socket("ws://127.0.0.1:1/socket", options(proxy=proxy))
     one.connect()
     await eventually(lambda: one.details().failed_attempts >= 2)
-    assert one.details().reason
+    assert one.details().reason == "the proxy in the settings has no usable address"
     await one.close()
 
 

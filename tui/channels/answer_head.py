@@ -13,6 +13,9 @@ from collections.abc import Collection
 MOST_BYTES = 64 * 1024
 """Bytes of a head, those of interim answers before it included."""
 
+MOST_LINES = 1000
+"""Lines of it."""
+
 MOST_INTERIM = 10
 """Interim answers (RFC 9110, 15.2) that are skipped."""
 
@@ -31,7 +34,7 @@ _SPEAKS_TLS = re.compile(rb"HTTPS|SSL-enabled", re.IGNORECASE)
 class AnswerHead:
     """What has come of an answer's first line and headers."""
 
-    __slots__ = ("_interim", "_line", "_size", "ended", "fields", "problem", "status")
+    __slots__ = ("_interim", "_line", "_lines", "_size", "ended", "fields", "problem", "status")
 
     def __init__(self) -> None:
         self.status: int | None = None
@@ -44,6 +47,7 @@ class AnswerHead:
         """Nothing more is taken: it is whole, or it has a problem."""
         self._line = bytearray()
         self._size = 0
+        self._lines = 0
         self._interim = 0
 
     def feed(self, data: bytes) -> int:
@@ -55,8 +59,11 @@ class AnswerHead:
             place += len(piece)
             self._size += len(piece)
             self._line += piece
+            self._lines += end >= 0
             if self._size > MOST_BYTES:
                 self._end(f"more than {MOST_BYTES // 1024} KiB of headers")
+            elif self._lines > MOST_LINES:
+                self._end(f"more than {MOST_LINES} lines of headers")
             elif end >= 0:
                 line = bytes(self._line.rstrip(b"\r\n"))
                 self._line.clear()

@@ -222,6 +222,7 @@ class FrameReader(ClientConnection):
             self.send_data()
         await self._settled
         if self.response is not None and self.protocol.handshake_exc is None:
+            self.head.fields.clear()  # for a connection's life they are of no use
             return
         if self.head.status is None and isinstance(self.connection_exc, OSError):
             raise self.connection_exc

@@ -41,16 +41,20 @@ def proxy_for(address: WebSocketURI, setting: str) -> Proxy | None:
         setting: ``"environment"``, ``"none"`` or a URL.
 
     Raises:
-        websockets.exceptions.InvalidProxy, ValueError: the proxy's address cannot be one.
+        OpenError: the proxy's address cannot be one.
     """
     if setting == "environment":
-        found = None if dial.is_loopback(address.host) else get_proxy(address)
+        found, place = None if dial.is_loopback(address.host) else get_proxy(address), "environment"
     else:
-        found = None if setting == "none" else setting
+        found, place = None if setting == "none" else setting, "settings"
     if found is None:
         return None
     secret_values.add_proxy(found)
-    return parse_proxy(found)
+    try:
+        return parse_proxy(found)
+    except (exceptions.InvalidProxy, ValueError):
+        words = f"the proxy in the {place} has no usable address"
+    raise OpenError(words)  # outside the handler: the library's error holds the address
 
 
 async def reach(host: str, port: int, look_up: dial.LookUp, at: At, *, proxy: bool = False) -> socket.socket:

@@ -128,8 +128,6 @@ def _words(error: BaseException, step: Step) -> str:
             return f"TLS: the certificate of {who} is not trusted: {error.verify_message}"
         case ssl.SSLError():
             return f"TLS with {who} failed: {_tls_words(error.reason)}"
-        case exceptions.InvalidProxy():
-            return "the proxy's address is not usable"
         case exceptions.ProxyError():
             return f"refused by {who}, or it does not answer as a proxy"
         case exceptions.InvalidURI():
