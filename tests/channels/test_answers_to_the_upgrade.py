@@ -35,7 +35,7 @@ class Case:
     conduct: str = "backs off"
     """``backs off``, ``refused`` (and backs off), or ``waits N``."""
     then: str = "closes"
-    """``closes``, ``stays``, ``resets``, ``goes on`` (with the same, for ever) or ``drips``."""
+    """``closes``, ``stays``, ``resets``, ``goes on`` (with the same, for ever), ``runs on`` or ``drips``."""
 
 
 def words_for(code: int, more: str = "") -> str:
@@ -166,7 +166,7 @@ TABLE = [
     Case(
         "401 whose headers have no end",
         b"HTTP/1.1 401\r\nx: y\r\n",
-        words_for(401) + "; more than 64 KiB of headers",
+        words_for(401) + "; more than 1000 lines of headers",
         "refused",
         "goes on",
     ),
@@ -175,7 +175,7 @@ TABLE = [
         b"HTTP/1.1 401\r\nx",
         words_for(401) + "; more than 64 KiB of headers",
         "refused",
-        "goes on",
+        "runs on",
     ),
     Case("401 and a reset", b"HTTP/1.1 401 No\r\n\r\n", words_for(401), "refused", "resets"),
     Case(
@@ -265,7 +265,7 @@ TABLE = [
     Case(
         "101 whose headers have no end",
         b"HTTP/1.1 101\r\nx: y\r\n",
-        words_for(101, ": more than 64 KiB of headers"),
+        words_for(101, ": more than 1000 lines of headers"),
         then="goes on",
     ),
     # What is no HTTP.
@@ -346,10 +346,10 @@ class Answering(RawServer):
             await writer.drain()
             linger = struct.pack("ii", 1, 0)
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        while case.then in ("goes on", "drips"):
-            writer.write(answer * 100 if case.then == "goes on" else b"x")
+        while case.then in ("goes on", "runs on", "drips"):
+            writer.write({"goes on": answer * 100, "runs on": b"x" * 10_000, "drips": b"x"}[case.then])
             await writer.drain()
-            await asyncio.sleep(0 if case.then == "goes on" else 0.05)
+            await asyncio.sleep(0.05 if case.then == "drips" else 0)
         await writer.drain()
         if case.then == "closes":
             # So that nothing unread makes a reset of the end.
