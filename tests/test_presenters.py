@@ -236,6 +236,15 @@ def test_the_facts_of_the_selected_link_hold_the_nine_metrics() -> None:
     assert facts["last close"] == "1006 closed without a close frame"
 
 
+def test_probes_stand_beside_the_trips() -> None:
+    tried = connection(metrics={"circuit_breaker_trips": 1}, details={"circuit_breaker_probes": 750})
+    assert facts_of(tried)["breaker"] == "closed, 1 trip, 750 probes"
+    health = {
+        fact.label: fact.value for row in presenters.health(tried, snapshot_of(tried), NOW) for fact in row
+    }
+    assert health["trips"] == "1, 750 probes"
+
+
 def test_a_trouble_tells_how_long_all_had_been_well_before_it() -> None:
     states = (
         StateEntry(timestamp=NOW - 9000, state="connected", before=0.3),

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tui.channels import Channel, ChannelsError, Socket
 from tui.engine.api import ConnectionSnapshot, Snapshot
 from tui.engine.connection import ConnectionSettings
+from tui.formats import told_state
 from tui.output import PROGRAM, settled
 from tui.text.printable import printable
 
@@ -94,10 +95,10 @@ def running(snapshot: Snapshot, now: float) -> list[Finding]:
         return [Finding("engine", CRITICAL, f"stopped: {snapshot.stopped}")]
     if now - snapshot.taken_at > _SILENT_AFTER:
         return [Finding("engine", CRITICAL, f"silent for {now - snapshot.taken_at:.0f} s")]
-    return [_finding(connection) for connection in snapshot.connections]
+    return [_finding(connection, now) for connection in snapshot.connections]
 
 
-def _finding(connection: ConnectionSnapshot) -> Finding:
+def _finding(connection: ConnectionSnapshot, now: float) -> Finding:
     state = connection.metrics.connection_state
     waiting = [channel for channel in connection.channels if channel.state != "joined"]
     trouble = connection.trouble
@@ -109,9 +110,10 @@ def _finding(connection: ConnectionSnapshot) -> Finding:
         return Finding(connection.name, CRITICAL if failed else WARNING, words)
     joined = f"{len(connection.channels) - len(waiting)}/{len(connection.channels)} topics joined"
     if waiting:
-        reasons = "; ".join(f"{channel.topic}: {channel.reason or channel.state}" for channel in waiting)
-        return Finding(connection.name, WARNING, f"connected, {joined}; {reasons}")
-    return Finding(connection.name, OK, f"connected, {joined}")
+        joined += "".join(f"; {channel.topic}: {channel.reason or channel.state}" for channel in waiting)
+    since = connection.details.heartbeats_unanswered_since
+    is_well = not waiting and since is None
+    return Finding(connection.name, OK if is_well else WARNING, f"{told_state(state, since, now)}, {joined}")
 
 
 def report(findings: list[Finding]) -> int:

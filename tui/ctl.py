@@ -40,7 +40,7 @@ from tui.control.watch_view import incidents_line, services_line, summary_json
 from tui.ctl_alerts import add_alerts
 from tui.ctl_watch import add_watch
 from tui.ending import carry_out
-from tui.formats import NOTHING, duration, loop_late, round_trip, time_of_day
+from tui.formats import NOTHING, duration, loop_late, round_trip, time_of_day, told_state
 from tui.output import FAILED, Parser, flush, put, put_content, put_json, say, write_all
 from tui.places import SOCKET_VARIABLE, STATE_VARIABLE
 from tui.text.printable import cut_to, padded, printable
@@ -178,13 +178,13 @@ def _status(args: argparse.Namespace) -> int:
     if live and (services := services_line(snapshot.services)) is not None:
         put(cut_to(f"services: {services}", COLUMNS))
     width = max((len(connection.name) for connection in snapshot.connections), default=0)
-    for connection in sorted(snapshot.connections, key=lambda each: (standing(each).rank, each.name)):
+    for connection in sorted(snapshot.connections, key=lambda each: (standing(each, now).rank, each.name)):
         put(_status_line(connection, now, width, live=live))
     return OK
 
 
 def _status_line(connection: ConnectionView, now: float, width: int, *, live: bool) -> str:
-    stands = standing(connection)
+    stands = standing(connection, now)
     symbol, state = (stands.symbol, stands.words) if live else ("?", f"was {stands.words}")
     time_taken = round_trip(connection.details.round_trip_last) if live and connection.is_up else NOTHING
     begin = (
@@ -226,6 +226,8 @@ def _status_json(info: EngineInfo, snapshot: SnapshotView, metrics: dict[str, An
                 "since": connection.details.since,
                 "nextTry": connection.details.next_try,
                 "roundTrip": connection.details.round_trip_last,
+                "heartbeatsUnansweredSince": connection.details.heartbeats_unanswered_since,
+                "circuitBreakerProbes": connection.details.circuit_breaker_probes,
                 "channels": {channel.topic: channel.state for channel in connection.channels},
                 "metrics": metrics.get(connection.name),
             }
@@ -301,18 +303,23 @@ def _state(args: argparse.Namespace) -> int:
     with client(args) as engine:
         snapshot = engine.value(protocol.GetSnapshot(id=1), SnapshotView)
     states = {each.name: each.metrics.connection_state for each in snapshot.connections}
+    now = time.time()
+    words = {
+        each.name: told_state(states[each.name], each.details.heartbeats_unanswered_since, now)
+        for each in snapshot.connections
+    }
     if args.name is not None and args.name not in states:
         raise RefusedError(f"no connection {args.name}; there are: {', '.join(states) or 'none'}")
-    if (stale := not_the_present(snapshot, time.time())) is not None:
+    if (stale := not_the_present(snapshot, now)) is not None:
         # A state that nobody observes any more must not be taken for the present one.
         raise RefusedError(stale)
     if wants_json(args):
         put_json(states if args.name is None else states[args.name])
     elif args.name is not None:
-        put(printable(states[args.name]))
+        put(printable(words[args.name]))
     else:
-        width = max(map(len, states), default=0)
-        for name, state in states.items():
+        width = max(map(len, words), default=0)
+        for name, state in words.items():
             put(f"{padded(printable(name), width)}  {printable(state)}")
     return OK
 

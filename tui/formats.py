@@ -38,6 +38,16 @@ def age(moment: float, now: float) -> str:
     return duration(max(0.0, now - moment))
 
 
+def told_state(state: str, unanswered_since: float | None, now: float) -> str:
+    """The state of a connection with what it must not be told without."""
+    return state if unanswered_since is None else f"{state}, {unanswered(unanswered_since, now)}"
+
+
+def unanswered(since: float | None, now: float) -> str:
+    """What the state of a connection goes on with while nothing answers its heartbeats; else empty."""
+    return "" if since is None else f"heartbeats unanswered since {time_of_day(since, now)}"
+
+
 def duration(seconds: float) -> str:
     """Return a length of time in the coarsest two units that matter."""
     whole = int(seconds)

@@ -142,7 +142,16 @@ _COUNTERS: tuple[_Figure[ConnectionSnapshot], ...] = (
         "Connections dropped because nothing came after a heartbeat.",
         lambda c: c.metrics.heartbeat_failures,
     ),
-    _Figure("circuit_breaker_trips", "Openings of the breaker.", lambda c: c.metrics.circuit_breaker_trips),
+    _Figure(
+        "circuit_breaker_trips",
+        "Openings of the breaker after it had been closed.",
+        lambda c: c.metrics.circuit_breaker_trips,
+    ),
+    _Figure(
+        "circuit_breaker_probes",
+        "Single attempts that an open breaker let go.",
+        lambda c: c.details.circuit_breaker_probes,
+    ),
     _Figure("connect_attempts", "Attempts to connect that were begun.", lambda c: c.details.attempts_begun),
     _Figure(
         "failed_connect_attempts",
@@ -193,6 +202,11 @@ _GAUGES: tuple[_Figure[ConnectionSnapshot], ...] = (
         "When a heartbeat was last answered, in seconds since the epoch; absent before the first.",
         lambda c: c.metrics.last_heartbeat,
         "seconds",
+    ),
+    _Figure(
+        "heartbeats_unanswered",
+        "1 while two heartbeats in a row or more are not answered though data comes.",
+        lambda c: int(c.details.heartbeats_unanswered_since is not None),
     ),
     _Figure(
         "connection_state_start_time",

@@ -82,13 +82,18 @@ def row_line(row: ConnectionRow, width: int, selected: bool) -> Line:
         Span("▸" if selected else " "),
         Span(f"{row.symbol} ", row.tone),
         Span(f"{name} ", "strong" if selected else "plain"),
-        Span(row.state, row.tone),
-        Span(fitted(joined, max(0, _STATE - cell_width(row.state))), row.joined_tone),
     ]
+    rates = ""
     if width >= _SMALLEST + _RTT + _IN:
         rates = fitted(row.round_trip, _RTT, right=True) + fitted(row.rate_in, _IN, right=True)
         if _has_out(width):
             rates += fitted(row.rate_out, _OUT, right=True)
+    if cell_width(row.state) > _STATE:
+        # What is in no figure is said in full as far as there is room.
+        line.append(Span(fitted(row.state, _STATE + cell_width(rates)), row.tone))
+    else:
+        line.append(Span(row.state, row.tone))
+        line.append(Span(fitted(joined, _STATE - cell_width(row.state)), row.joined_tone))
         line.append(Span(rates))
     if _has_strip(width):
         line += (Span("  "), *strip_spans(row.hour, cells_for(width)))

@@ -45,6 +45,8 @@ class IndicatorValue:
     """False when nobody observes the connection any more: the state is the last one seen."""
     detail: str = ""
     """Why, and what comes next."""
+    remark: str = ""
+    """What the state must not be told without; it is not well then."""
     debug: bool = False
 
     @property
@@ -52,6 +54,8 @@ class IndicatorValue:
         """The state as a symbol that no terminal draws as an emoji."""
         if not self.known:
             return UNKNOWN_SYMBOL
+        if self.remark and not self.circuit_open and self.state == "connected":
+            return SYMBOLS["connecting"]
         return SYMBOLS["failed"] if self.circuit_open else SYMBOLS[self.state]
 
     @property
@@ -65,7 +69,9 @@ class IndicatorValue:
         """The colour: green, yellow or red."""
         if not self.known:
             return "dim"
-        return "bad" if self.circuit_open else _TONES[self.state]
+        if self.circuit_open:
+            return "bad"
+        return "busy" if self.remark and self.state == "connected" else _TONES[self.state]
 
     @property
     def shown(self) -> bool:
@@ -77,6 +83,7 @@ class IndicatorValue:
             or self.circuit_open
             or self.attempts > 0
             or self.heartbeat_failed
+            or self.remark != ""
         )
 
     @property
@@ -93,7 +100,7 @@ class IndicatorValue:
     def _state_words(self) -> str:
         match self.state:
             case "connected":
-                return "Connected"
+                return f"Connected, {self.remark}" if self.remark else "Connected"
             case "connecting":
                 return "Connecting..."
             case "reconnecting":

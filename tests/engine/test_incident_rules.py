@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from tests.channels.real import FrameServer
 from tests.engine.conftest import FAST, connection
 from tests.engine.incident_watch import LIMIT, Watch, watching
 from tui.alerts.options import AlertOptions, SourceOptions
@@ -23,7 +25,7 @@ from tui.engine import http_health
 from tui.engine.alert_values import AlertsSnapshot
 from tui.engine.alerts import AlertDesk
 from tui.engine.http_health import HealthChecker
-from tui.engine.incident_rules import AWAY_FOR, GROWN_FOR, Finding, Memory, judge
+from tui.engine.incident_rules import AWAY_FOR, GROWN_FOR, UNANSWERED, Finding, Memory, judge
 from tui.engine.snapshot import ChannelSnapshot, ConnectionSnapshot, Snapshot
 from tui.settings.watch_values import (
     EndpointOptions,
@@ -428,15 +430,97 @@ def test_a_join_that_is_not_answered_is_refused_after_the_time_for_joins() -> No
     (finding,) = [each for each in found(9, lost) if each.rule == "channel_refused"]
     assert not finding.is_certain
     assert [each.is_certain for each in found(10, joining)] == [False]
-    closed = linked("connected", state="closed", reason="closed by the server")
+    leaving = linked("connected", state="leaving", reason="leaving")
     for second in range(11, 18):
-        (finding,) = found(second, closed)
-    (finding,) = found(18, closed)
-    assert (finding.words, finding.is_certain) == (
-        "not joined for more than 7 s: closed by the server",
-        True,
-    )
+        (finding,) = found(second, leaving)
+    (finding,) = found(18, leaving)
+    assert (finding.words, finding.is_certain) == ("not joined for more than 7 s", True)
     assert found(19, linked("connected", state="joined", joins=1)) == []
+
+
+def test_a_topic_that_the_server_closed_is_told_until_it_is_joined_or_refused() -> None:
+    memory = Memory(lambda name: 7.0)
+
+    def found(now: float, link: str, **channel: Any) -> list[tuple[str, bool]]:
+        findings = judge(linked(link, **channel), now, memory, QUIET)
+        return [(each.rule, each.is_certain) for each in findings if each.subject == "stage echo:1"]
+
+    closed = {"state": "closed", "reason": "closed by the server"}
+    assert found(0, "connected", state="joined", joins=1) == []
+    assert found(1, "connected", **closed) == [("topic_closed", True)]
+    assert found(60, "connected", **closed) == [("topic_closed", True)]
+    # Whether the next connection has it, its join will tell.
+    assert found(61, "reconnecting", **closed) == [("topic_closed", False)]
+    assert found(62, "connected", state="joining", reason="joining") == [("topic_closed", False)]
+    assert found(63, "connected", state="errored", reason="join refused: no") == [("channel_refused", True)]
+    assert found(64, "connected", **closed) == [("topic_closed", True)]
+    assert found(65, "connected", state="joined", joins=2) == []
+    # What somebody left is no trouble of the server's.
+    assert found(66, "connected", state="closed", reason="left") == []
+
+
+async def test_a_topic_that_the_server_closed_is_an_incident_after_fifteen_seconds(hub: Hub) -> None:
+    async with watching(QUIET, connection("stage", hub.url, "echo:1", options=BRISK)) as watch:
+        await watch.is_well()
+        channel = watch.connections["stage"].channels[0].channel
+        assert hub.faults.stop_channel("echo:1") == 1
+        await watch.until(lambda: channel.state == "closed", "closed")
+        watch.look()
+        watch.wait(14)
+        assert watch.look().open == ()
+        watch.wait(1)
+        found = watch.open[("topic_closed", "stage echo:1")]
+        assert (found.words, found.severity) == ("closed by the server", "critical")
+        watch.wait(600)
+        assert [each.id for each in watch.look().open] == [found.id]
+        # The hub's next life is a fresh chance.
+        hub.faults.drop_all()
+        await watch.until(lambda: channel.state == "joined", "joined again")
+        assert watch.resolves().id == found.id
+
+
+def test_heartbeats_without_an_answer_are_told_after_half_a_minute_or_three_intervals() -> None:
+    def found(after: float, interval: float, state: Any = "connected") -> list[tuple[str, bool]]:
+        snapshot = linked(state, state="joined", joins=1)
+        (link,) = snapshot.connections
+        details = msgspec.structs.replace(link.details, heartbeats_unanswered_since=1_000.0)
+        link = msgspec.structs.replace(link, details=details, heartbeat_interval=interval)
+        snapshot = msgspec.structs.replace(snapshot, taken_at=1_000.0 + after, connections=(link,))
+        findings = judge(snapshot, after, Memory(), QUIET)
+        return [(each.rule, each.is_certain) for each in findings if each.rule == "heartbeats_unanswered"]
+
+    assert found(29, 5.0) == [("heartbeats_unanswered", False)]
+    assert found(30, 5.0) == [("heartbeats_unanswered", True)]
+    assert found(89, 30.0) == [("heartbeats_unanswered", False)]
+    assert found(90, 30.0) == [("heartbeats_unanswered", True)]
+
+
+async def test_unanswered_heartbeats_are_one_incident_until_one_is_answered() -> None:
+    silent = asyncio.Event()
+
+    async def answer(server: Any, frame: list[Any]) -> bool:
+        if frame[3] == "heartbeat" and silent.is_set():
+            await server.send('[null,null,"echo:1","tick",{}]')
+            return True
+        return False
+
+    options = replace(BRISK, heartbeat_interval=0.1, heartbeat_timeout=0.2)
+    async with (
+        FrameServer(answer) as server,
+        watching(QUIET, connection("stage", server.url, "echo:1", options=options)) as watch,
+    ):
+        await watch.is_well()
+        silent.set()
+        link = watch.connections["stage"]
+        await watch.until(lambda: link.snapshot().details.heartbeats_unanswered_since, "unanswered")
+        assert watch.look().open == ()
+        watch.wait(31)
+        found = watch.open[("heartbeats_unanswered", "stage")]
+        assert (found.words, found.severity) == (UNANSWERED, "warning")
+        silent.clear()
+        await watch.until(lambda: not link.snapshot().details.heartbeats_unanswered_since, "answered")
+        assert watch.resolves().id == found.id
+        assert server.connects == 1
 
 
 def test_rules_that_are_off_find_nothing() -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from tui.control.alerts_view import AlertsView, off_shortly
 from tui.control.watch_view import IncidentsView, ServicesView, incidents_shortly, services_shortly
-from tui.formats import time_of_day
+from tui.formats import time_of_day, told_state
 from tui.text.printable import columns, cut_to, printable
 
 SILENT_AFTER = 5.0
@@ -36,6 +36,8 @@ class DetailsView(msgspec.Struct, frozen=True):
     since: float
     next_try: float | None
     round_trip_last: float | None
+    heartbeats_unanswered_since: float | None = None
+    circuit_breaker_probes: int = 0
 
 
 class TroubleView(msgspec.Struct, frozen=True):
@@ -101,11 +103,12 @@ class Standing(NamedTuple):
     words: str
 
 
-_RANKS = ("failed", "reconnecting", "connecting", "disconnected", "connected")
+_UNANSWERED = "with heartbeats unanswered"
+_RANKS = ("failed", "reconnecting", "connecting", "disconnected", _UNANSWERED, "connected")
 _SYMBOLS = {"connected": "●", "connecting": "◐", "reconnecting": "◐", "failed": "✗", "disconnected": "○"}
 
 
-def standing(connection: ConnectionView) -> Standing:
+def standing(connection: ConnectionView, now: float) -> Standing:
     """The state to show: while a trouble lasts its failed probes change nothing."""
     state, circuit_open = connection.metrics.connection_state, connection.metrics.is_circuit_open
     trouble = connection.trouble
@@ -117,6 +120,8 @@ def standing(connection: ConnectionView) -> Standing:
     elif state == "reconnecting":
         limit = connection.max_reconnect_attempts
         words = f"retry {connection.metrics.reconnect_attempts}" + (f" of {limit}" if limit else "")
+    elif (since := connection.details.heartbeats_unanswered_since) is not None:
+        return Standing(_RANKS.index(_UNANSWERED), "◐", told_state(printable(state), since, now))
     rank = _RANKS.index(state) if state in _RANKS else 0
     return Standing(rank, _SYMBOLS.get(state, "?"), printable(words))
 
@@ -155,15 +160,16 @@ def short_line(snapshot: SnapshotView, now: float) -> str:
         # What a service lacks is an incident too, most often: that goes where there is no room for all.
         if aside is not None and columns(end) + len(aside) + 2 <= _ASIDE_COLUMNS:
             end += f", {aside}"
-    return cut_to(_connections_line(snapshot.connections, LINE_COLUMNS - columns(end)) + end, LINE_COLUMNS)
+    line = _connections_line(snapshot.connections, now, LINE_COLUMNS - columns(end))
+    return cut_to(line + end, LINE_COLUMNS)
 
 
-def _connections_line(connections: tuple[ConnectionView, ...], width: int) -> str:
+def _connections_line(connections: tuple[ConnectionView, ...], now: float, width: int) -> str:
     if not connections:
         return "? no connections"
     up = sum(connection.is_up for connection in connections)
     tally = f"{up}/{len(connections)}"
-    standings = {connection.name: standing(connection) for connection in connections}
+    standings = {connection.name: standing(connection, now) for connection in connections}
     worst = min(standings.values())
     if worst.rank < _RANKS.index("connected"):
         names = [name for name, each in standings.items() if each.rank == worst.rank]

@@ -18,6 +18,7 @@ from tui.channels import (
     Socket,
     StateChange,
 )
+from tui.channels.channel import CLOSED_BY_SERVER
 from tui.channels.clock import Clock
 from tui.channels.connection import Opener, open_link
 from tui.channels.inspector import MAX_FRAMES, InspectedFrame, Inspector, without_secrets
@@ -105,7 +106,7 @@ class SupervisedChannel:
             self._tell(f"{self.channel.topic}: {words}", "warning", False)
 
     def _closed(self, message: Message) -> None:
-        if self.channel.reason == "closed by the server":
+        if self.channel.reason == CLOSED_BY_SERVER:
             self._trouble = self.channel.reason
             self._tell(f"{self.channel.topic}: {self.channel.reason}", "warning", False)
 

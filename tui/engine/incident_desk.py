@@ -27,7 +27,11 @@ MOST_OPEN = 500
 MOST_RESOLVED = 50
 """Resolved ones that are shown; :data:`MOST_OPEN` are held, so that a trouble that comes back is known."""
 
-OPEN_AFTER: dict[IncidentRule, float] = {"channel_refused": 5.0, "queue_dropping": 2.0}
+OPEN_AFTER: dict[IncidentRule, float] = {
+    "channel_refused": 5.0,
+    "topic_closed": 15.0,
+    "queue_dropping": 2.0,
+}
 """Seconds that a trouble of these rules must last; channels and disks are back within them every day."""
 
 RESOLVE_AFTER = 2.0

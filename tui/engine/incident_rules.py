@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from tui import formats
+from tui.channels.channel import CLOSED_BY_SERVER
 from tui.engine.alert_values import AlertsSnapshot
 from tui.engine.service_rows import MISSING, NOT_REPORTED
 from tui.engine.service_values import ServiceSnapshot, Sight
@@ -26,6 +27,12 @@ AWAY_FOR = 60.0
 HELD_AFTER = 5.0
 """Seconds between two looks after which the process must have been held, or the machine asleep: what was
 not heard in that time says nothing."""
+
+UNANSWERED_INTERVALS = 3
+UNANSWERED_FOR = 30.0
+"""Heartbeats without an answer must last for so many intervals and so many seconds."""
+
+UNANSWERED = "data comes, but heartbeats are not answered"
 
 JOIN_TIMEOUT = 10.0
 
@@ -93,6 +100,9 @@ class _Channel:
         """Why it is not joined, since the link was connected."""
         self.words: str | None = None
         """The last words on that, until it is joined."""
+        self.was_closed = False
+        """By the server, and it is neither joined nor refused since."""
+        self.is_closed = False
         self._waits_since: float | None = None
         self._joins = 0
         self._received = received
@@ -107,8 +117,13 @@ class _Channel:
             if self.joined_since is None or channel.joins != self._joins or was_held:
                 self.joined_since, self._joins = now, channel.joins
             self.failure = self.words = self._waits_since = None
+            self.was_closed = self.is_closed = False
             return
         self.joined_since = None
+        self.is_closed = connected and channel.state == "closed" and channel.reason == CLOSED_BY_SERVER
+        if self.is_closed:
+            self.was_closed, self.failure, self.words, self._waits_since = True, None, None, None
+            return
         if not connected:
             # Whether it still is refused, the next join will tell.
             self.failure = self._waits_since = None
@@ -121,6 +136,7 @@ class _Channel:
             why = "" if channel.reason in (None, channel.state) else f": {channel.reason}"
             self.failure = f"not joined for more than {limit:g} s{why}"
         self.words = self.failure or self.words
+        self.was_closed = self.was_closed and self.failure is None
 
     def is_quiet(self, now: float, after: float) -> bool:
         """Nothing came for ``after`` seconds in which it was joined."""
@@ -251,7 +267,7 @@ def judge(snapshot: Snapshot, now: float, memory: Memory, options: IncidentsOpti
         finding
         for connection in snapshot.connections
         if not _is_off(connection)
-        for finding in _of_link(connection, memory, options)
+        for finding in _of_link(connection, snapshot.taken_at, memory, options)
     ]
     found += _silence(connections, now, memory, options)
     for service in snapshot.services.services:
@@ -275,7 +291,9 @@ def _is_connected(connection: ConnectionSnapshot) -> bool:
 # Our own links
 
 
-def _of_link(connection: ConnectionSnapshot, memory: Memory, options: IncidentsOptions) -> Iterator[Finding]:
+def _of_link(
+    connection: ConnectionSnapshot, taken_at: float, memory: Memory, options: IncidentsOptions
+) -> Iterator[Finding]:
     name, details = connection.name, connection.details
     link, concerned = memory.link(name), (connection.name,)
     yield from _failure(connection)
@@ -283,12 +301,20 @@ def _of_link(connection: ConnectionSnapshot, memory: Memory, options: IncidentsO
     if reconnects >= options.flapping_reconnects:
         words = f"{reconnects} reconnects within {options.flapping_minutes:g} min"
         yield Finding("flapping", name, words, concerned)
+    unanswered_since = details.heartbeats_unanswered_since
+    if unanswered_since is not None or not _is_connected(connection):
+        # Nobody can tell then how slow they are.
+        yield Finding("slow_heartbeat", name, "", concerned, is_certain=False)
+        lasts = 0.0 if unanswered_since is None else taken_at - unanswered_since
+        is_certain = lasts >= max(UNANSWERED_INTERVALS * connection.heartbeat_interval, UNANSWERED_FOR)
+        yield Finding("heartbeats_unanswered", name, UNANSWERED, concerned, is_certain)
     p95 = details.round_trip_p95
     slow = p95 is not None and p95 > options.slow_heartbeat
-    if slow and details.heartbeats_answered - details.round_trips_unjudged >= LEAST_ROUND_TRIPS:
+    judged = details.heartbeats_answered - details.round_trips_unjudged
+    if slow and judged >= LEAST_ROUND_TRIPS and _is_connected(connection):
         words = f"p95 of the round trips {formats.round_trip(p95)}, the limit is "
         words += formats.round_trip(options.slow_heartbeat)
-        yield Finding("slow_heartbeat", name, words, concerned, _is_connected(connection))
+        yield Finding("slow_heartbeat", name, words, concerned)
     if link.undecodable.grown:
         words = f"{link.undecodable.grown} frames or payloads did not decode"
         yield Finding("undecodable", name, words, concerned)
@@ -296,6 +322,8 @@ def _of_link(connection: ConnectionSnapshot, memory: Memory, options: IncidentsO
         if channel.words is not None:
             is_certain = channel.failure is not None
             yield Finding("channel_refused", f"{name} {topic}", channel.words, concerned, is_certain)
+        if channel.was_closed:
+            yield Finding("topic_closed", f"{name} {topic}", CLOSED_BY_SERVER, concerned, channel.is_closed)
 
 
 def _failure(connection: ConnectionSnapshot) -> Iterator[Finding]:

@@ -14,8 +14,8 @@ from tui.engine.api import (
     LogLine,
     Snapshot,
 )
-from tui.formats import NOTHING, age, duration, rate, round_trip, time_of_day
-from tui.presenters.details import last_close
+from tui.formats import NOTHING, age, duration, rate, round_trip, time_of_day, unanswered
+from tui.presenters.details import last_close, probes
 from tui.presenters.status import in_trouble, known, state_since, steady_indicator
 from widgets.change_log import LogEntry
 from widgets.channel_table import ChannelRow
@@ -96,7 +96,8 @@ def facts(
 
 def _since_words(connection: ConnectionSnapshot, history: ConnectionHistory | None, now: float) -> str:
     since = time_of_day(state_since(connection), now)
-    words = f"{connection.metrics.connection_state} {since}"
+    remark = unanswered(connection.details.heartbeats_unanswered_since, now)
+    words = f"{connection.metrics.connection_state} {since}" + (f", {remark}" if remark else "")
     if in_trouble(connection):
         # The state before is a try that failed: what is asked for is how long it had been well.
         well = _connected_before(history)
@@ -120,8 +121,8 @@ def _breaker(connection: ConnectionSnapshot, now: float) -> Fact:
     if connection.metrics.is_circuit_open:
         next_try = connection.details.next_try
         probe = "" if next_try is None else f", next {time_of_day(next_try, now)}"
-        return Fact("breaker", f"open, {words}{probe}", "bad")
-    return Fact("breaker", f"closed, {words}")
+        return Fact("breaker", f"open, {words}{probe}{probes(connection)}", "bad")
+    return Fact("breaker", f"closed, {words}{probes(connection)}")
 
 
 def _heartbeat(connection: ConnectionSnapshot, live: bool, now: float) -> Fact:

@@ -12,7 +12,7 @@ from tui.engine.api import (
     Snapshot,
     StateEntry,
 )
-from tui.formats import NOTHING, age, duration, rate, round_trip, size, time_of_day
+from tui.formats import NOTHING, age, duration, rate, round_trip, size, time_of_day, told_state
 from tui.presenters.status import in_trouble, known, state_since
 from widgets.facts import Fact
 from widgets.lines import Line, Span, Tone
@@ -23,9 +23,11 @@ _STATE_TONES: dict[str, Tone] = {"connected": "good", "failed": "bad", "disconne
 def health(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) -> tuple[tuple[Fact, ...], ...]:
     """The nine metrics; all dimmed when nobody observes the connection any more."""
     metrics = connection.metrics
+    since = connection.details.heartbeats_unanswered_since
+    words = told_state(metrics.connection_state, since, now)
     rows = (
         (
-            Fact("state", metrics.connection_state),
+            Fact("state", words, "plain" if since is None else "busy"),
             _count("attempts", metrics.reconnect_attempts),
             Fact("last heartbeat", time_of_day(metrics.last_heartbeat, now)),
         ),
@@ -36,13 +38,19 @@ def health(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) -> tu
         ),
         (
             Fact("circuit", "open", "bad") if metrics.is_circuit_open else Fact("circuit", "closed"),
-            Fact("trips", f"{metrics.circuit_breaker_trips:,}"),
+            Fact("trips", f"{metrics.circuit_breaker_trips:,}{probes(connection)}"),
             Fact("failed reconnects", f"{metrics.failed_reconnects:,}"),
         ),
     )
     if known(snapshot, now):
         return rows
     return tuple(tuple(fact._replace(tone="dim") for fact in row) for row in rows)
+
+
+def probes(connection: ConnectionSnapshot) -> str:
+    """How often an open breaker let an attempt go, to stand behind its trips."""
+    count = connection.details.circuit_breaker_probes
+    return f", {count:,} probe{'' if count == 1 else 's'}" if count else ""
 
 
 def heartbeat(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) -> tuple[tuple[Fact, ...], ...]:

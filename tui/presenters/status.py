@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Literal
 
 from tui.engine.api import AlertsSnapshot, ConnectionSnapshot, IncidentsSnapshot, ServicesSnapshot, Snapshot
-from tui.formats import time_of_day
+from tui.formats import time_of_day, unanswered
 from tui.presenters import service_state
 from widgets.indicator import UNKNOWN_SYMBOL, IndicatorValue
 from widgets.lines import Tone
@@ -50,6 +50,7 @@ def urgent(snapshot: Snapshot) -> tuple[object, ...]:
                 each.heartbeat_failed_since_stable,
                 each.details.next_try,
                 each.details.reason,
+                each.details.heartbeats_unanswered_since is None,
                 *((channel.topic, channel.state, channel.buffered > 0) for channel in each.channels),
             )
             for each in snapshot.connections
@@ -103,6 +104,7 @@ def indicator(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) ->
         heartbeat_failed=connection.heartbeat_failed_since_stable,
         known=known(snapshot, now),
         detail=why(connection, now),
+        remark=unanswered(connection.details.heartbeats_unanswered_since, now),
         debug=snapshot.debug,
     )
 
@@ -155,6 +157,7 @@ def severity(connection: ConnectionSnapshot) -> int:
         return 0
     if state == "connected":
         shaky = metrics.reconnect_attempts > 0 or connection.heartbeat_failed_since_stable
+        shaky = shaky or connection.details.heartbeats_unanswered_since is not None
         return 5 if shaky else 6 if unjoined(connection) else BEST
     return ("failed", "reconnecting", "connecting", "disconnected").index(state) + 1
 
@@ -214,7 +217,7 @@ def status_bar(snapshot: Snapshot, now: float) -> StatusBarValue:
         # Green would say from afar that all is well.
         return StatusBarValue("busy", f"{BUSY_SYMBOL} {value.words}", first.name, detail, tally)
     if severity(first) == 5 and not detail:
-        detail = "  ".join(value.counts) or "not yet stable"
+        detail = "  ".join(value.counts) or ("" if value.remark else "not yet stable")
     return StatusBarValue(_BAR_TONES.get(value.tone, "unknown"), words, first.name, detail, tally)
 
 

@@ -6,6 +6,7 @@ import bisect
 import re
 from typing import NamedTuple, cast
 
+from tui.channels.channel import CLOSED_BY_SERVER
 from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics
 from tui.engine.api import (
     ChannelSnapshot,
@@ -249,7 +250,7 @@ class Links:
             elif words is None:
                 found.append(ChannelSnapshot(topic=topic, state="joined"))
             else:
-                state: ChannelState = "closed" if words == "closed by the server" else "errored"
+                state: ChannelState = "closed" if words == CLOSED_BY_SERVER else "errored"
                 found.append(ChannelSnapshot(topic=topic, state=state, reason=words))
         return tuple(found)
 
