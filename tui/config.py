@@ -8,9 +8,10 @@ table or list that is set in two places is taken whole from the first.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from tui.apart import Awaited
 from tui.places import settings_file
 from tui.settings.alert_tables import ALERT_KEYS
 from tui.settings.errors import lines_of
@@ -54,7 +56,11 @@ from tui.settings.values import (
 from tui.settings.watch_tables import INCIDENTS_KEYS, METRICS_KEYS, SERVICES_KEYS
 from tui.settings.watch_values import IncidentsOptions, MetricsOptions, ServicesOptions
 
+SECRET_LIMIT = 2.0
+"""Seconds for a secret to be read when the settings are checked."""
+
 __all__ = [
+    "SECRET_LIMIT",
     "CommandLine",
     "ConnectionSettings",
     "FaceOnly",
@@ -167,7 +173,7 @@ def settings_of(command_line: CommandLine) -> Settings:
 
 async def unreadable_secrets(settings: Settings) -> list[str]:
     """One line for each secret that cannot be read now: its key and its place."""
-    readers: dict[str, object] = {}
+    readers: dict[str, Any] = {}
     for name, connection in settings.connections.items():
         options, base = connection.options, f"connections.{name}"
         readers |= {f"{base}.auth_token": options.auth_token, f"{base}.proxy": options.proxy}
@@ -178,15 +184,21 @@ async def unreadable_secrets(settings: Settings) -> list[str]:
     for endpoint in settings.services.endpoints:
         base = f"services.endpoints.{endpoint.name}.headers"
         readers |= {f"{base}.{key}": reader for key, reader in endpoint.headers.items()}
-    lines = []
-    for key, reader in readers.items():
-        if not callable(reader):
-            continue
-        try:
+    found = await asyncio.gather(*(_trouble_of(key, each) for key, each in readers.items() if callable(each)))
+    return [line for line in found if line is not None]
+
+
+async def _trouble_of(key: str, reader: Callable[[], Awaitable[object]]) -> str | None:
+    awaited = Awaited()
+    awaited.by_this_task()
+    try:
+        async with asyncio.timeout(SECRET_LIMIT):
             await reader()
-        except SecretError as error:
-            lines.append(f"{key}: {error}")
-    return lines
+    except SecretError as error:
+        return f"{key}: {error}"
+    except TimeoutError:
+        return f"{key}: {awaited.words(SECRET_LIMIT, 'not read')}"
+    return None
 
 
 def warnings_of(settings: Settings) -> list[str]:

@@ -22,7 +22,7 @@ from tests.engine.test_services_http import Checking, Server, endpoint
 from tui import apart
 from tui.channels import Socket
 from tui.channels.connection import open_link
-from tui.config import load_settings
+from tui.config import SECRET_LIMIT, load_settings, unreadable_secrets
 from tui.demo.hub import Hub
 from tui.engine.supervisor import Supervisor
 from tui.settings.secret import FileSecret
@@ -224,9 +224,9 @@ async def test_the_name_of_a_proxy_of_any_kind_that_hangs_is_named_and_holds_no_
     options = replace(QUICK, open_timeout=0.1, proxy=f"{scheme}://proxy.stuck.test:3128")
     one = Socket("ws://hub.test:4000/socket", options, opener=functools.partial(open_link, look_up=names))
     one.connect()
-    await eventually(lambda: one.details().failed_attempts >= 2, "two tries")
     words = "proxy: name look-up of proxy.stuck.test did not answer for 0.1 s"
-    assert words in str(one.details().reason)
+    # At first the system's authorities may be read, on a busy machine for longer than that.
+    await eventually(lambda: words in str(one.details().reason), words)
     await one.close()
     assert asyncio.get_running_loop()._default_executor is None  # type: ignore[attr-defined]
 
@@ -255,3 +255,16 @@ async def test_settings_are_read_though_a_file_of_authorities_hangs(
     began = time.monotonic()
     assert len(load_settings(config=str(tmp_path / "settings.toml"), environ={}).connections) == 30
     assert time.monotonic() - began < 10
+
+
+async def test_a_check_of_the_settings_names_each_secret_that_hangs_and_comes_to_an_end(
+    tmp_path: Path, dead_disk: Disk
+) -> None:
+    settings = "".join(
+        f'[connections.c{n}]\nurl = "ws://hub.test"\nauth_token = {{ file = "{dead_disk.folder}/token" }}\n'
+        for n in range(30)
+    )
+    (tmp_path / "settings.toml").write_text(settings)
+    found = await unreadable_secrets(load_settings(config=str(tmp_path / "settings.toml"), environ={}))
+    words = f"secret file {dead_disk.folder}/token did not answer for {SECRET_LIMIT:g} s"
+    assert found == [f"connections.c{n}.auth_token: {words}" for n in range(30)]
