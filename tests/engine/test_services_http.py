@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 import random
+import re
 import socket
 import ssl
 import struct
@@ -111,7 +112,7 @@ class Server:
                 write(answer(b"I am fine"))
             case "/redirect":
                 write(answer(b"", "302 Found", "location: /login?token=secret"))
-            case "/hangs":
+            case "/hangs" | "/held":
                 pass
             case "/trickles":
                 for number in range(10_000):
@@ -215,6 +216,9 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+_LATE = re.compile(r"(within|did not answer for) [0-9.]+ s")
+"""What is said of what was not in time."""
+
 EXPECTED = {
     "health": ("good", "healthy", "answered"),
     "degraded": ("bad", "HTTP 503: degraded", "answered"),
@@ -250,24 +254,37 @@ async def test_whatever_a_server_does_it_is_said_and_all_are_asked_again(server:
     before = descriptors()
     bomb()
     url = f"http://127.0.0.1:{server.port}"
+    limits = {"hangs": 0.3, "held": 600.0}
     endpoints = [
-        endpoint(path, f"{url}/{path}?key=secret", timeout=0.3 if path == "hangs" else 5.0)
-        for path in EXPECTED
+        endpoint(path, f"{url}/{path}?key=secret", timeout=limits.get(path, 5.0))
+        for path in (*EXPECTED, "held")
     ]
+    expected = {
+        path: (state, words.replace("PORT", str(server.port)), outcome)
+        for path, (state, words, outcome) in EXPECTED.items()
+    }
+
+    def heard_of(path: str) -> list[tuple[str, str, str]]:
+        return [(told.state, told.words, outcome) for told, outcome in heard.checked[path]]
+
     async with Checking(*endpoints) as heard:
         server.heard = heard
-        await eventually(lambda: all(len(heard.checked[path]) >= 2 for path in EXPECTED), "two of each", 30)
+        await eventually(
+            lambda: all(heard_of(path).count(wanted) >= 2 for path, wanted in expected.items()),
+            "two of each",
+            60,
+        )
     assert server.overtaken == []
-    for path, (state, words, outcome) in EXPECTED.items():
-        told, said = heard.checked[path][0]
-        assert (told.state, told.words, said) == (state, words.replace("PORT", str(server.port)), outcome)
-    # A hanging one holds up nobody.
-    assert len(heard.checked["health"]) >= len(heard.checked["hangs"])
-    told = heard.checked["degraded"][0].told
-    assert told.figures["websocket state"] == "reconnecting"
+    for path, wanted in expected.items():
+        # A busy machine may not come to it in time: it says so then, and nothing else.
+        assert {each for each in heard_of(path) if not _LATE.search(each[1])} <= {wanted}
+    # One that hangs holds up nobody.
+    assert len(server.heads["/held?key=secret"]) == 1
+    assert heard.checked["held"] == []
+    assert any(told.figures.get("websocket state") == "reconnecting" for told, _ in heard.checked["degraded"])
     # Nothing of one answer goes into the next request.
     assert all("ookie" not in head for heads in server.heads.values() for head in heads)
-    assert len(heard.checked["bomb"][0].told.figures) == 0
+    assert all(len(told.figures) == 0 for told, _ in heard.checked["bomb"])
     await eventually(lambda: descriptors() <= before + len(server._writers), "everything closed")
 
 
@@ -348,16 +365,31 @@ async def test_tls_is_verified_with_an_authority_of_ones_own(tmp_path: Path) -> 
     plain = Server()
     await plain.start()
     endpoints.append(endpoint("plain", f"https://127.0.0.1:{plain.port}/garbage", timeout=0.5))
+    where = f"127.0.0.1:{server.port}"
+    expected = {
+        "trusting": "healthy",
+        "distrusting": f"TLS: the certificate of {where} is not trusted: self",
+        "without": "ca_file cannot be read: No such file or directory",
+        "empty": "ca_file holds no certificates",
+        "plain": f"no answer to the TLS handshake from 127.0.0.1:{plain.port} within 0.5 s",
+    }
     async with Checking(*endpoints) as heard:
-        await eventually(lambda: all(heard.checked[each.name] for each in endpoints), "an answer of each")
+        await eventually(
+            lambda: all(
+                any(told.words.startswith(words) for told, _ in heard.checked[name])
+                for name, words in expected.items()
+            ),
+            "an answer of each",
+            60,
+        )
     server.stop()
     plain.stop()
-    where = f"127.0.0.1:{server.port}"
-    assert heard.words("trusting") == "healthy"
-    assert heard.words("distrusting").startswith(f"TLS: the certificate of {where} is not trusted: self")
-    assert heard.words("without") == "ca_file cannot be read: No such file or directory"
-    assert heard.words("empty") == "ca_file holds no certificates"
-    assert heard.checked["plain"][0].outcome == "failed"
+    for name, words in expected.items():
+        told = [told.words for told, _ in heard.checked[name]]
+        assert all(each.startswith(words) or _LATE.search(each) for each in told), told
+    assert {outcome for told, outcome in heard.checked["plain"] if told.words == expected["plain"]} == {
+        "failed"
+    }
 
 
 async def test_names_that_are_not_found_hold_up_nobody(server: Server) -> None:
