@@ -49,8 +49,9 @@ def unanswered(since: float | None, now: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time in the coarsest two units that matter."""
-    whole = int(seconds)
+    """Return a length of time in the coarsest two units that matter; one below zero, which only a clock that
+    was set makes, as none."""
+    whole = max(0, int(seconds))
     if whole < 120:
         return f"{whole} s"
     if whole < 7200:

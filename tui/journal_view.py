@@ -78,7 +78,7 @@ def _json(each: Entry | Gap) -> str:
 def _words(each: Entry | Gap) -> str:
     if isinstance(each, Gap):
         minutes, seconds = divmod(round(each.until - each.since), 60)
-        length = f"{minutes} min {seconds} s"
+        length = f"{minutes} min {seconds} s" if minutes >= 0 else "a time unknown, as the clock was set back"
         if each.lasts:
             return f"{_moment(each.since)}   not running since, for {length} now"
         until = f"until {_moment(each.until)}: {_WHY[each.because]}"

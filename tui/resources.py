@@ -140,12 +140,15 @@ def control_socket(
     )
     try:
         server.start()
+        trouble = server.trouble
     except ControlError as error:
-        raise Unstartable(str(error)) from None
-    if server.trouble is not None:
+        if not isinstance(error.__cause__, OSError):
+            raise Unstartable(str(error)) from None
+        trouble = str(error)
+    if trouble is not None:
         # A full disk, say: the connections matter more than who may ask for them.
-        supervisor.warn(f"{server.trouble}; going on without")
-        _say(f"{server.trouble}; going on without")
+        supervisor.warn(f"{trouble}; going on without")
+        _say(f"{trouble}; going on without")
     try:
         yield
     finally:

@@ -1025,6 +1025,34 @@ def test_a_restart_goes_on_where_it_was() -> None:
     assert backwards.queue.view() is before
 
 
+@pytest.mark.parametrize("step", [-7200.0, 7200.0, 3 * 365 * 86_400.0])
+def test_what_lasts_is_told_by_the_clock_as_it_stands_and_lasts_no_longer_when_it_is_set(
+    step: float,
+) -> None:
+    driver = Driver()
+    driver.queue.delivered(driver.arrive("raid").id)
+    driver.queue.hold(60.0)
+    driver.queue.mute("follow", 2.0)
+    playing = driver.queue.view().playing
+    assert playing is not None
+    assert playing.ends_at is not None
+    ends_in = playing.ends_at - driver.clock.time()
+    driver.after(1.0)
+    driver.clock.wall_offset += step
+    view = driver.queue.view()
+    assert view.held_until == pytest.approx(driver.clock.time() + 59.0)
+    assert view.mutes == {"follow": pytest.approx(driver.clock.time() + 119.0)}
+    assert view.playing is not None
+    assert view.playing.ends_at == pytest.approx(driver.clock.time() + ends_in - 1.0)
+    standing = driver.queue.standing()
+    assert standing.held is not None
+    assert standing.held.left(driver.clock.time()) == pytest.approx(59.0)
+    driver.after(58.9)
+    assert driver.queue.view().state == "held"
+    driver.after(0.2)
+    assert driver.queue.view().held_until is None
+
+
 def test_a_restart_keeps_a_pause_a_hold_and_mutes_as_long_as_they_last() -> None:
     driver = Driver()
     driver.queue.hold(60.0)

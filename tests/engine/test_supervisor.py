@@ -13,6 +13,7 @@ import pytest
 
 from tests.engine.conftest import FAST, connection, eventually, running, state_of
 from tui.channels import StateChange
+from tui.channels.clock import SystemClock
 from tui.demo.hub import Hub
 from tui.engine.api import Engine, ExtraCommand
 from tui.engine.reports import JsonLines
@@ -353,3 +354,42 @@ async def test_a_reply_comes_back_whole_and_as_json(hub: Hub) -> None:
         await eventually(lambda: engine.snapshot().connections[0].channels[0].joins, "joined")
         result = await engine.push("stage", "stream:overlays", "ping", {})
         assert json.loads(result.message)["data"]["pong"] is True
+
+
+class SetClock:
+    """The machine's clocks, of which a test sets the one on the wall."""
+
+    def __init__(self) -> None:
+        self._real = SystemClock()
+        self.ahead = 0.0
+
+    def monotonic(self) -> float:
+        return self._real.monotonic()
+
+    def time(self) -> float:
+        return self._real.time() + self.ahead
+
+
+async def test_a_clock_that_is_set_is_told_once_and_moves_the_moments_that_last(hub: Hub) -> None:
+    clock = SetClock()
+    with running(connection("hub", hub.url, "echo:1"), clock=clock) as engine:
+        await eventually(lambda: state_of(engine, "hub") == "connected", "connected")
+
+        async def told(step: float, words: str) -> None:
+            before = engine.snapshot()
+            clock.ahead += step
+
+            def lines() -> int:
+                return sum(words in line.text for line in engine.log(0, 1000).lines)
+
+            await eventually(lambda: lines() == 1, "told")
+            await eventually(lambda: engine.snapshot().sequence > before.sequence + 2, "published since")
+            after = engine.snapshot()
+            assert lines() == 1
+            assert after.started_at == pytest.approx(before.started_at + step, abs=1)
+            since = after.connections[0].details.since
+            assert since == pytest.approx(before.connections[0].details.since + step, abs=1)
+            assert 0 <= after.taken_at - since < 60
+
+        await told(-7200.0, "set back by 2 h 0 min")
+        await told(3 * 365 * 86_400.0, "set ahead by 1095 d 0 h")

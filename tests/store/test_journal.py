@@ -187,6 +187,22 @@ def test_a_start_under_a_clock_that_is_years_ahead_removes_nothing_but_beyond_th
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_a_clock_that_was_set_back_makes_no_length_below_zero_and_hides_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(tmp_path, engine(NOON, STARTED), entry(NOON + 60, "before"))
+    keep(tmp_path, engine(NOON - 7200, STARTED), entry(NOON - 7100, "after"))
+    assert [one.text for one in read(tmp_path, until=NOON) if isinstance(one, Entry)] == [
+        STARTED,
+        STARTED,
+        "after",
+    ]
+    assert journal_view.main(tmp_path, since=None, connection=None, as_json=False) == 0
+    told = capsys.readouterr().out
+    assert "not running for a time unknown, as the clock was set back, until " in told
+    assert "-" not in told.partition("not running for")[2].partition(",")[0]
+
+
 def test_todays_file_is_kept_though_it_alone_is_too_large(tmp_path: Path) -> None:
     sink = DayFiles(tmp_path, kept_bytes=10, now=Clock())
     sink.write(b"x" * 99 + b"\n")

@@ -16,7 +16,7 @@ from tui.alerts.stage import Stage
 from tui.alerts.standing import StandingAlerts
 from tui.alerts.view import Clear, Lasting, Order, QueueOptions, QueueView, Show, Update
 from tui.alerts.waiting import Entry, WaitingLine
-from tui.channels.clock import Clock
+from tui.channels.clock import Clock, WallSteps
 
 MOST_BESIDE = 5
 MOST_TRIES = 5
@@ -36,6 +36,7 @@ class Playback:
     def __init__(self, clock: Clock, options: QueueOptions, rules: Rules) -> None:
         self.rules = rules
         self._clock = clock
+        self._wall = WallSteps(clock)
         self._options = options
         self._now = clock.monotonic()
         self._available = False
@@ -261,6 +262,11 @@ class Playback:
 
     def _tick(self) -> float:
         self._now = max(self._now, self._clock.monotonic())
+        if step := self._wall.step():
+            # What lasts ends when it was to end, whatever that moment is called now.
+            self._held = None if self._held is None else self._held.moved(step)
+            self._mutes = {type: (until, told.moved(step)) for type, (until, told) in self._mutes.items()}
+            self._view = None
         return self._now
 
     def _enter(self) -> float:

@@ -261,8 +261,8 @@ class AlertQueue(Commands):
 
     def view(self) -> QueueView:
         """The whole queue; the same object until something changes."""
+        now = self._tick()
         if self._view is None:
-            now = self._tick()
             epoch = self._clock.time()
             state, words = self._state()
             self._view = QueueView(

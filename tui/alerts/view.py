@@ -23,6 +23,10 @@ class Lasting(msgspec.Struct, frozen=True):
     until: float
     seconds: float
 
+    def moved(self, step: float) -> Lasting:
+        """The same after the clock was set by ``step`` seconds."""
+        return Lasting(self.until + step, self.seconds)
+
     def left(self, epoch: float) -> float:
         """Seconds until it ends; none or less when it has ended."""
         return min(self.until - epoch, self.seconds)

@@ -34,3 +34,23 @@ class SystemClock:
     def time(self) -> float:
         """Epoch seconds."""
         return time.time()
+
+
+LEAST_STEP = 1.0
+"""Seconds; a wall clock that is off by less was not set, but drifts or was read late."""
+
+
+class WallSteps:
+    """Notices that somebody set the wall clock, by the other one that nobody sets."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset = clock.time() - clock.monotonic()
+
+    def step(self) -> float:
+        """Seconds by which it was set ahead since the last call, negative for back; 0 for not at all."""
+        step = self._clock.time() - self._clock.monotonic() - self._offset
+        if abs(step) < LEAST_STEP:
+            return 0.0
+        self._offset += step
+        return step

@@ -389,6 +389,12 @@ class Lifecycle:
         self.stable = False
         self._hands.end_connection(words, graceful=graceful)
 
+    def clock_was_set(self, step: float) -> None:
+        """The wall clock was set by so many seconds: what is shown as a moment is that moment still."""
+        self.since += step
+        if self.last_heartbeat is not None:
+            self.last_heartbeat += step
+
     def _new_heartbeat(self) -> Heartbeat:
         return Heartbeat(self._options.heartbeat_interval, self._options.heartbeat_timeout)
 

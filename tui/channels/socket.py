@@ -282,6 +282,10 @@ class Socket:
         self._lifecycle.hasten()
         self.wake()
 
+    def clock_was_set(self, step: float) -> None:
+        """The wall clock was set by so many seconds, back where they are negative."""
+        self._lifecycle.clock_was_set(step)
+
     def ping(self) -> bool:
         """Send a heartbeat now, beside the regular ones; False when there is no connection."""
         if not self._lifecycle.is_open:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable
 from typing import Protocol
 
+import msgspec
 from msgspec import UNSET
 
 from tui.control import protocol
@@ -250,7 +251,8 @@ class Conversation:
             case protocol.GetMetrics():
                 self._metrics(request)
             case protocol.GetInfo():
-                self._give(request, self._service.info)
+                started_at = engine.snapshot().started_at
+                self._give(request, msgspec.structs.replace(self._service.info, started_at=started_at))
             case protocol.GetExtras():
                 self._give(request, engine.extra_commands())
             case protocol.Connect():

@@ -171,7 +171,9 @@ class ControlServer:
         try:
             accepting = self._listen()
         except ControlError as error:
-            if not isinstance(error.__cause__, OSError):
+            cause = error.__cause__
+            # A name does not become shorter.
+            if not isinstance(cause, OSError) or cause.errno == errno.ENAMETOOLONG:
                 raise
             self._trouble = str(error)
         if self._feed is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -94,6 +95,7 @@ class OverlayHub:
         self._knows_ours = knows_ours
         self._told_early: bytes | None = None
         self._foreign = 0
+        self._reported_at = -math.inf
         self.pages: tuple[OverlayPage, ...] = ()
         """As of its last report."""
 
@@ -139,8 +141,9 @@ class OverlayHub:
         """Why to wait though the hub is there: it says that nobody would see anything."""
         if not options.wait_for_page:
             return None
-        since = self._clock.time() - PAGES_KNOWN_FOR
-        known = [page.connected for page in self.pages if page.reported_at >= since and _shows(page, options)]
+        if self._clock.monotonic() - self._reported_at > PAGES_KNOWN_FOR:
+            return None
+        known = [page.connected for page in self.pages if _shows(page, options)]
         return "no overlay page is connected" if known and not any(known) else None
 
     # What does not decode, or is larger than what is read, the channel counts.
@@ -154,7 +157,7 @@ class OverlayHub:
     def _reported(self, most: int, message: Message) -> None:
         pages = overlay_pages(bytes(message.decode(_Report, most).overlays), self._clock.time())
         if self._delivery is not None and (pages or self.pages):
-            self.pages = pages
+            self.pages, self._reported_at = pages, self._clock.monotonic()
             options = self._delivery.options
             self._reported_pages(any(page.connected and _shows(page, options) for page in pages))
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from tui.channels import StateChange
-from tui.channels.clock import Clock, SystemClock
+from tui.channels.clock import Clock, SystemClock, WallSteps
 from tui.channels.connection import Opener, open_link
 from tui.channels.loop_delay import KEPT as LOOP_DELAY_KEPT
 from tui.channels.loop_delay import LoopDelay
@@ -33,6 +33,7 @@ from tui.engine.snapshot import (
     LogPage,
     Snapshot,
 )
+from tui.formats import duration
 from tui.store.alert_store import AlertStore
 from tui.store.journal import ALIVE_EVERY, STARTED, STOPPED, Entry, Journal
 
@@ -111,6 +112,7 @@ class Supervisor:
         self._clock = clock or SystemClock()
         self._chance = chance or random.Random()
         self._opener = opener
+        self._wall = WallSteps(self._clock)
         self._debug = debug
         self._journal = journal
         self._record = None if recorder is None else recorder.frame
@@ -303,12 +305,15 @@ class Supervisor:
 
     def _publish(self, stopped: str | None = None) -> None:
         last = self._snapshot
+        step = self._wall.step()
+        if step:
+            self._clock_was_set(step)
         self._desks.look()
         alerts = self._desks.alerts
         snapshot = Snapshot(
             sequence=last.sequence + 1,
             taken_at=self._clock.time(),
-            started_at=last.started_at,
+            started_at=last.started_at + step,
             connections=tuple(connection.snapshot() for connection in self._connections.values()),
             debug=self._debug,
             notice=self._extras.notice() if self._extras is not None else None,
@@ -319,6 +324,13 @@ class Supervisor:
             stopped=stopped,
         )
         self._snapshot = self._desks.judge(snapshot)
+
+    def _clock_was_set(self, step: float) -> None:
+        for connection in self._connections.values():
+            connection.socket.clock_was_set(step)
+        way = "ahead" if step > 0 else "back"
+        text = f"the clock was set {way} by {duration(abs(round(step)))}; nothing is removed by age for that"
+        self._changes.add(self._clock.time(), None, text, "warning", "engine")
 
     # Any thread
 

@@ -239,7 +239,7 @@ def read(
     for path in paths[max(0, len(before) - 1) :]:
         for entry in _entries(path):
             if entry.timestamp > until:
-                return
+                continue  # a clock that was set back may bring earlier ones yet
             if last is not None and entry.timestamp >= since:
                 gap = _gap(last, entry.timestamp, started=_is_start(entry))
                 if gap is not None:
