@@ -100,3 +100,17 @@ async def test_a_loop_that_is_late_is_told_and_is_an_incident(hub: Hub) -> None:
         late = engine.snapshot().loop_delay_seconds
         assert f"overlay_supervisor_loop_delay_seconds {late}" in page
         assert only(engine).metrics.heartbeat_failures == 0
+
+
+async def test_a_wide_telemetry_is_read_in_turns(hub: Hub) -> None:
+    figures = {f"figure {number}": "x y z " * 12 for number in range(40)}
+    services = {f"service {number}": {"connected": True, **figures} for number in range(200)}
+    watched = ServicesOptions(reports=SERVICES.reports[1:])
+    with running(connection("hub", hub.url, *TOPICS), services=watched) as engine:
+        await eventually(lambda: joined(engine), "the joins")
+        for number in range(5):
+            services["last"] = {"connected": number == 4}
+            hub.send_to_topic("dashboard:main", "telemetry_update", {"services": services, "overlays": []})
+        await eventually(lambda: len(engine.snapshot().services.services) == 200, "the services")
+        assert engine.snapshot().services.left_out == 1
+        assert engine.snapshot().services.rejected == 0

@@ -16,7 +16,8 @@ from tests.hostile.hub import GOOD, NAMES
 def _line(one: Finding) -> str:
     return (
         f"{one.name:<22} {one.reconnects:>3} {one.heartbeat_failures:>3} {one.slowest * 1000:>7.0f} ms"
-        f" {one.peak:>6.1f} MB {one.processor:>5.0%} {one.end:>5.2f} s  {one.hostile:<40}"
+        f" {one.delay * 1000:>5.0f} ms {one.peak:>6.1f} MB {one.processor:>5.0%} {one.end:>5.2f} s"
+        f"  {one.hostile:<40}"
         f" {'; '.join(one.faults) or 'ok'}"
     )
 
@@ -28,7 +29,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="beside each (10)")
     options = parser.parse_args()
     print(
-        "the good link's reconnects, failed heartbeats, slowest round trip; "
+        "the good link's reconnects, failed heartbeats, slowest round trip; the delay of our loop; "
         "the program's memory, processor, end; what was said of the hostile link"
     )
     failed = 0

@@ -73,7 +73,9 @@ class Finding:
     processor: float
     """Share of a core."""
     slowest: float
-    """Seconds of the good link's slowest round trip of its last hundred, our own delay included."""
+    """Seconds of the good link's slowest round trip that was judged."""
+    delay: float
+    """Seconds by which the engine's own loop was late at the most."""
     hostile: str
     """What was said of the hostile link at the end."""
     end: float
@@ -96,12 +98,13 @@ def beside(name: str, seconds: float, end_limit: float = 10.0) -> Finding:
         with RealTerminal(*arguments, module="tui.cli", environment={"LC_ALL": "C.UTF-8"}) as terminal:
             terminal.wait_for(lambda: _snapshot(state) is not None, 30)
             begun, spent = time.monotonic(), sum(terminal.process.cpu_times()[:2])
-            slowest, last = 0.0, None
+            slowest, delay, last = 0.0, 0.0, None
             while time.monotonic() - begun < seconds:
                 time.sleep(0.5)
                 snapshot = _snapshot(state)
                 if snapshot is not None:
                     last = snapshot
+                    delay = max(delay, snapshot.loop_delay_seconds)
                     slowest = max(slowest, _link(snapshot, "good").details.round_trip_last or 0.0)
             processor = (sum(terminal.process.cpu_times()[:2]) - spent) / (time.monotonic() - begun)
             # Of a client that cannot get through, the last thing known is what counts.
@@ -122,6 +125,7 @@ def beside(name: str, seconds: float, end_limit: float = 10.0) -> Finding:
         peak=peak,
         processor=processor,
         slowest=slowest,
+        delay=delay,
         hostile=f"{other.metrics.connection_state}: {other.details.reason or '-'}"[:60],
         end=end,
     )

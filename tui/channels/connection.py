@@ -35,6 +35,7 @@ from tui.channels.outflow import Outflow, outflow
 from tui.channels.proxy import Tunnel, open_socks, open_tunnel, proxy_for, reach
 from tui.channels.reasons import AnswerError, Step, joined
 from tui.channels.trust import tls_context
+from tui.channels.turns import TURN
 
 CLOSE_TIMEOUT = 1.0
 """Seconds that a closing handshake may take before the TCP connection is aborted."""
@@ -44,9 +45,6 @@ WRITE_LIMIT = 1024 * 1024
 
 READ_SIZE = 64 * 1024
 """Bytes taken from the system at once."""
-
-TURN = 0.005
-"""Seconds that the frames of one read may take until the loop does what else there is to do."""
 
 _FRAMES_A_LOOK = 32  # at the clock
 _PIECE = 1024  # bytes for the library's parser between two looks, which may be 512 frames

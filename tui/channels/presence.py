@@ -6,9 +6,7 @@ since handlers hold it: another one takes its place.
 
 from __future__ import annotations
 
-import asyncio
 import math
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
@@ -17,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from tui.channels.channel import Channel
-from tui.channels.connection import TURN
+from tui.channels.turns import in_turns
 from tui.channels.wire import DecodeError, Message
 
 T = TypeVar("T")
@@ -33,7 +31,6 @@ MOST_BYTES = 16 * 1024 * 1024
 
 _AT_ONCE = 1_000
 """Presences that a diff changes in one go, and where they are; more are changed aside."""
-_STEPS_A_LOOK = 16  # at the clock
 
 Joined = Callable[[str, Entry | None, Entry], object]
 """Takes a key, its presence before (None if it is new) and the presence that joined."""
@@ -127,12 +124,12 @@ class Presence:
         self._pending_bytes = 0
 
     def _state_received(self, message: Message) -> Awaitable[None] | None:
-        return _in_turns(self._take_state(message.decode(_Raw), message.event))
+        return in_turns(self._take_state(message.decode(_Raw), message.event))
 
     def _diff_received(self, message: Message) -> Awaitable[None] | None:
         diff = message.decode(_Diff)
         if self._synced:
-            return _in_turns(self._take_diff(diff, message.event))
+            return in_turns(self._take_diff(diff, message.event))
         self._pending.append((diff, message.size))
         self._pending_bytes += message.size
         while len(self._pending) > PENDING_DIFFS or self._pending_bytes > PENDING_BYTES:
@@ -244,26 +241,6 @@ class _Calls:
             yield
         if errors:
             raise errors[0]
-
-
-def _in_turns(steps: Iterator[None]) -> Awaitable[None] | None:
-    """Take the steps of one turn; what takes the rest of them, if there are more."""
-    return None if _turn(steps) else _rest(steps)
-
-
-async def _rest(steps: Iterator[None]) -> None:
-    while True:
-        await asyncio.sleep(0)
-        if _turn(steps):
-            return
-
-
-def _turn(steps: Iterator[None]) -> bool:
-    ends = time.perf_counter() + TURN
-    for number, _ in enumerate(steps, 1):
-        if number % _STEPS_A_LOOK == 0 and time.perf_counter() > ends:
-            return False
-    return True
 
 
 def _compare(key: str, current: Entry | None, new: Entry, joins: Entries, leaves: Entries) -> None:

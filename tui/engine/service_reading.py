@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Generator
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
@@ -169,8 +170,9 @@ def read_report(payload: Any, now: float) -> Told | None:
     return _told(name, fields, others, now) if name else None
 
 
-def read_telemetry(payload: Any, now: float) -> Telemetry | None:
-    """A hub's ``telemetry_update``, or its reply to ``get_telemetry``; None when it is neither.
+def read_telemetry(payload: Any, now: float) -> Generator[None, None, Telemetry | None]:
+    """A hub's ``telemetry_update``, or its reply to ``get_telemetry``; None when it is neither. In steps, one
+    a page or service, since it may take a tenth of a second.
 
     Args:
         now: as of :func:`read_report`.
@@ -187,12 +189,14 @@ def read_telemetry(payload: Any, now: float) -> Telemetry | None:
     if isinstance(pages, list):
         left_out += max(0, len(pages) - MOST_NAMED)
         for page in islice(pages, MOST_NAMED):
+            yield
             told = _page(page, now)
             if told is not None:
                 found[told.name] = _both(found[told.name], told) if told.name in found else told
     if isinstance(services, dict):
         left_out += max(0, len(services) - MOST_NAMED)
         for name, value in islice(services.items(), MOST_NAMED):
+            yield
             told = _service(name, value, now)
             if told is not None:
                 found.setdefault(told.name, told)

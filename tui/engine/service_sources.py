@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from tui.channels import (
@@ -17,6 +17,7 @@ from tui.channels import (
     ReplyTimeout,
 )
 from tui.channels.clock import Clock
+from tui.channels.turns import in_turns
 from tui.channels.wire import Reply
 from tui.engine.service_reading import Telemetry, Told, read_report, read_telemetry
 from tui.settings.watch_values import ReportsOptions
@@ -72,6 +73,7 @@ class ReportSource:
         self._read_at = clock.monotonic() - READ_HUB_EVERY
         self._ask_at = 0.0
         self._asking: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
         self._ask_pause = _FIRST_PUT_OFF
         self._refuses = False
         """There are servers whose channel crashes when it is asked what it does not understand."""
@@ -86,8 +88,9 @@ class ReportSource:
     def stop(self) -> None:
         """Hear and ask no more."""
         self.attach(None)
-        if self._asking is not None:
-            self._asking.cancel()
+        for task in (self._asking, self._reading):
+            if task is not None:
+                task.cancel()
 
     def look(self, *, was_held: bool) -> None:
         """Notice whether the channel is there; read what waits; ask a hub that is silent.
@@ -99,7 +102,7 @@ class ReportSource:
         now = self._clock.monotonic()
         if was_held and self.heeded_since is not None:
             self.heeded_since = now
-        if self._waiting is not None and now >= self._read_at + READ_HUB_EVERY:
+        if self._waiting is not None and self._reading is None and now >= self._read_at + READ_HUB_EVERY:
             self._read_telemetry(self._waiting)
         channel = self._channel
         if (
@@ -135,7 +138,7 @@ class ReportSource:
             self.rejected += 1
         elif self.options.kind == "report":
             self._read_report(message)
-        elif self._clock.monotonic() < self._read_at + READ_HUB_EVERY:
+        elif self._reading is not None or self._clock.monotonic() < self._read_at + READ_HUB_EVERY:
             self._waiting = message
         else:
             self._read_telemetry(message)
@@ -162,17 +165,28 @@ class ReportSource:
     def _read_telemetry(self, message: Message) -> None:
         self._waiting = None
         self._read_at = self._clock.monotonic()
-        if not self._take(self._payload(message)):
+        rest = in_turns(self._take_message(message))
+        if rest is not None:
+            self._reading = asyncio.get_running_loop().create_task(rest, name=f"telemetry of {self.origin}")
+            self._reading.add_done_callback(self._was_read)
+
+    def _was_read(self, task: asyncio.Task[None]) -> None:
+        self._reading = None
+        self._ended(task)
+
+    def _take_message(self, message: Message) -> Iterator[None]:
+        if not (yield from self._take(self._payload(message))):
             self.rejected += 1
 
-    def _take(self, payload: Any) -> bool:
-        telemetry = read_telemetry(payload, self._clock.time())
+    def _take(self, payload: Any) -> Generator[None, None, bool]:
+        telemetry = yield from read_telemetry(payload, self._clock.time())
         if telemetry is None:
             return False
         self.left_out = telemetry.left_out
         self._plan_to_ask(self._clock.monotonic())
         self._ask_pause = _FIRST_PUT_OFF
         for told in telemetry.told:
+            yield
             self._heard(self, told)
         self._named(self, telemetry)
         return True
@@ -193,7 +207,12 @@ class ReportSource:
             log.info("%s: %s: %s", self.origin, ASK_EVENT, error)
             return
         self._notice()
-        if not self._take(self._payload(reply)):
+        rest = in_turns(self._take_reply(reply))
+        if rest is not None:
+            await rest
+
+    def _take_reply(self, reply: Reply) -> Iterator[None]:
+        if not (yield from self._take(self._payload(reply))):
             self._put_off("the answer tells of no services")
 
     def _put_off(self, why: str) -> None:
@@ -204,6 +223,9 @@ class ReportSource:
 
     def _asked(self, task: asyncio.Task[None]) -> None:
         self._asking = None
+        self._ended(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s failed", task.get_name(), exc_info=error)
 
