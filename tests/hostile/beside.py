@@ -26,7 +26,7 @@ MOST_MEMORY = 150.0
 ALIVE = "● good"
 """Of the good link's row on the screen."""
 
-_SETTINGS = """\
+SETTINGS = """\
 [connections.good]
 url = "ws://127.0.0.1:{good}/socket"
 topics = ["news:1", "stream:overlays"]
@@ -88,12 +88,12 @@ def beside(name: str, seconds: float, end_limit: float = 10.0) -> Finding:
     """Run the program for ``seconds`` beside the hostile hub ``name`` and judge what became of it."""
     with (
         tempfile.TemporaryDirectory(prefix="os-") as folder,
-        _hub(GOOD) as good,
-        _hub(name) as hostile,
+        hub(GOOD) as good,
+        hub(name) as hostile,
     ):
         state = Path(folder, "s")
         settings = Path(folder, "config.toml")
-        settings.write_text(_SETTINGS.format(good=good, hostile=hostile))
+        settings.write_text(SETTINGS.format(good=good, hostile=hostile))
         arguments = ("run", "--config", str(settings), "--state", str(state))
         with RealTerminal(*arguments, module="tui.cli", environment={"LC_ALL": "C.UTF-8"}) as terminal:
             terminal.wait_for(lambda: _snapshot(state) is not None, 30)
@@ -164,7 +164,8 @@ def _peak(process: psutil.Process) -> float:
 
 
 @contextlib.contextmanager
-def _hub(name: str) -> Iterator[int]:
+def hub(name: str) -> Iterator[int]:
+    """The hub of that name in a process of its own; its port."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.hostile.hub", name],
         stdin=subprocess.PIPE,
