@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -14,11 +15,11 @@ import pytest
 from real import RawServer, eventually, read_frame, text_frame, until_gone, upgrade
 
 from tests.channels.virtual import World, virtual
-from tui.channels import ReplyError, Socket
+from tui.channels import ReplyError, Socket, wire
 from tui.channels.connection import READ_SIZE, WRITE_LIMIT, LinkRequest, open_link
 from tui.channels.inspector import MAX_BYTES, MAX_FRAMES, Inspector
 from tui.channels.push import Push
-from tui.channels.wire import DecodeError, Message, Reply, TextDecoder
+from tui.channels.wire import DecodeError, Message, Reply, TextDecoder, decode_reply
 
 MB = 1_000_000
 
@@ -80,6 +81,52 @@ def test_of_a_large_frame_the_header_alone_is_looked_at(join_ref: bytes, ref: by
     assert large.raw == payload
     with pytest.raises(DecodeError, match="UTF-8"):
         large.payload  # noqa: B018 (decodes it)
+
+
+PAD = "x" * 20_000
+TRICKY: list[Any] = [
+    PAD,
+    [PAD],
+    {"a": PAD, "b": {"ref": None, "topic": "inner"}},
+    {"a": PAD, "ref": "7", "topic": "inner", "event": "inner"},
+    {"payload": {"payload": PAD}, "response": [PAD], "status": "inner"},
+    [PAD, {"status": "inner"}],
+    [PAD, ',"topic":"inner"}', {"x": ',"'}, "},", ","],
+    {"a": [PAD], ",": ",", "": ""},
+    PAD + ',"ref":null,"topic":"inner"}',
+]
+PLACES = [*itertools.permutations(("topic", "event", "payload", "ref"))]
+
+
+@pytest.mark.parametrize("payload", TRICKY, ids=range(len(TRICKY)))
+@pytest.mark.parametrize(
+    "more", [{}, {"x": 1}, {"x": {"y": [",", {"payload": 1}]}}, {"": ","}, {"x": "y" * 2000}]
+)
+def test_a_large_object_is_what_a_small_one_would_be(
+    payload: Any, more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = {"topic": "a,", "event": "b", "payload": payload, "ref": "8,", "join_ref": None}
+    frames = [msgspec.json.encode({name: members[name] for name in order} | more) for order in PLACES] + [
+        msgspec.json.encode(more | {name: members[name] for name in order}) for order in PLACES
+    ]
+    replies = [msgspec.json.encode({**more, "response": payload, "status": "a,", **more})]
+    replies += [msgspec.json.encode({**more, "status": "a,", "response": payload})]
+    spaced = [frame.replace(b'":', b'": ').replace(b',"', b', "') for frame in frames[:4]]
+    twice = [frame[:-1] + b',"payload":[1]}' for frame in frames[:4]]
+
+    def read() -> list[Any]:
+        found: list[Any] = []
+        for frame in (*frames, *spaced, *twice):
+            message = TextDecoder(1).decode(frame)
+            found.append((message.topic, message.event, message.ref, message.payload))
+        for raw in replies:
+            reply = decode_reply(Message(None, "1", "t", "phx_reply", raw))
+            found.append((reply.status, reply.response))
+        return found
+
+    large = read()
+    monkeypatch.setattr(wire, "_LARGE", 1 << 30)
+    assert large == read()
 
 
 # Answers

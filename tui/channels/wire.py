@@ -8,12 +8,14 @@ pushes has another layout than what a client pushes (no ref).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 Ref = str | int | float | bool | None
 """A ref as it may come: we send strings, and a server returns them as sent, type and all."""
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 HEARTBEAT_TOPIC: Final = "phoenix"
 _PUSH, _REPLY, _BROADCAST = 0, 1, 2
@@ -125,10 +127,15 @@ class _ObjectFrame(msgspec.Struct, gc=False):
     topic: str
     event: str
     payload: msgspec.Raw = msgspec.Raw(b"null")
-    ref: Ref = None
+    ref: Ref | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Member(msgspec.Struct, gc=False):
+    payload: msgspec.Raw
 
 
 _decode_array = msgspec.json.Decoder(_ArrayFrame).decode
+_decode_member = msgspec.json.Decoder(_Member).decode
 _decode_object = msgspec.json.Decoder(_ObjectFrame).decode
 _decode_reply = msgspec.json.Decoder(_ReplyPayload).decode
 _decode_any = msgspec.json.Decoder().decode
@@ -142,6 +149,7 @@ _MOST_REF = 255
 """Characters of a ref, as many as a binary frame can hold bytes; what we send has at most 20."""
 _LARGE = 16 * 1024
 """Bytes of a frame from which its header is worth a search, though it never comes again."""
+_NULL = msgspec.Raw(b"null")
 _END_OF_ARRAY = ord("]")
 
 
@@ -161,11 +169,14 @@ def _decode(decode: Callable[[bytes], Any], raw: bytes) -> Any:
 
 
 def _decode_again(decode: Callable[[bytes], Any], raw: bytes, problem: Exception) -> Any:
-    # Elements past the fifth are ignored, so what was taken for the payload may hold more of them.
-    try:
-        return decode(bytes(_decode_array(b'[null,null,"","",%b]' % raw).payload))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise DecodeError(_reason(problem)) from None
+    # Elements past the fifth and unknown members are ignored, so what was taken for the payload may hold
+    # more of them.
+    for kind, whole in ((_decode_array, b'[null,null,"","",%b]'), (_decode_member, b'{"payload":%b}')):
+        try:
+            return decode(bytes(kind(whole % raw).payload))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+    raise DecodeError(_reason(problem)) from None
 
 
 def _reason(error: Exception) -> str:
@@ -212,8 +223,9 @@ class TextDecoder:
     def _decode_new(self, data: bytes) -> Message:
         try:
             if self._version == 1:
-                frame = _decode_object(data)
-                return Message(None, _known(frame.ref), frame.topic, frame.event, bytes(frame.payload))
+                frame, payload = _split(_decode_object, data, "payload")
+                ref = None if frame.ref is msgspec.UNSET else _known(frame.ref)
+                return Message(None, ref, frame.topic, frame.event, payload)
             found = self._find_header(data)
             if found is not None:
                 header, end = found
@@ -254,6 +266,34 @@ class TextDecoder:
             self._headers[start] = known
         self._last, self._last_header = start, known
         return known, end
+
+
+def _split(decode: Callable[[bytes], T], data: bytes, name: str) -> tuple[T, bytes]:
+    """An object, and one of its members undecoded. Of a large one all else is decoded alone, where that is
+    near its ends: what begins and ends as an object does without the member is the same with it."""
+    key = f'"{name}":'.encode()
+    start = data.find(key, 0, _HEADER_KEPT) if len(data) >= _LARGE else -1
+    if start > 0 and data[start - 1] in b"{,":
+        value = start + len(key)
+        found = None
+        # From the end on, where it is the last member; the first of those behind it is the right one.
+        end = len(data) - data.endswith(b"}")
+        while end > value:
+            try:
+                whole = decode(b"%bnull%b" % (data[:value], data[end:]))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                pass
+            else:
+                if getattr(whole, name) != _NULL:
+                    break  # it is there twice, and the last one counts
+                if msgspec.UNSET not in msgspec.structs.astuple(whole):
+                    found = whole, data[value:end]
+            end = data.rfind(b',"', len(data) - _HEADER_KEPT, end)
+        else:
+            if found is not None:
+                return found
+    whole = decode(data)
+    return whole, bytes(getattr(whole, name))
 
 
 def _header(start: bytes) -> _Header | None:
@@ -324,8 +364,12 @@ def decode_reply(message: Message) -> Reply:
         if message.status is None:
             raise DecodeError("a reply without a status")
         return Reply(message.status, message.raw, True)
-    reply = _decode(_decode_reply, message.raw)
-    return Reply(reply.status, bytes(reply.response))
+    try:
+        reply, response = _split(_decode_reply, message.raw, "response")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        reply = _decode_again(_decode_reply, message.raw, error)
+        response = bytes(reply.response)
+    return Reply(reply.status, response)
 
 
 def encode_text(
