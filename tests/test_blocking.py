@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.conftest import connection, eventually, running, state_of
+from tests.pace import Stopwatch
 from tui.demo.hub import Hub
 from tui.engine.reports import JsonLines
 from tui.engine.supervisor import Supervisor
@@ -89,13 +90,12 @@ async def hub() -> AsyncIterator[Hub]:
 
 async def longest_silence(supervisor: Supervisor, until: asyncio.Event) -> float:
     """Seconds between two snapshots at most; the engine's loop publishes one each quarter of a second."""
-    longest, last, seen = 0.0, supervisor.snapshot().sequence, time.monotonic()
+    longest, last, watch = 0.0, supervisor.snapshot().sequence, Stopwatch()
     while not until.is_set():
         await asyncio.sleep(0.02)
-        now, sequence = time.monotonic(), supervisor.snapshot().sequence
-        longest = max(longest, now - seen)
-        if sequence != last:
-            last, seen = sequence, now
+        longest = max(longest, watch.seconds)
+        if (sequence := supervisor.snapshot().sequence) != last:
+            last, watch = sequence, Stopwatch()
     return longest
 
 
@@ -109,10 +109,10 @@ async def go_on(hub: Hub, supervisor: Supervisor, *, beats_more: int = BEATS) ->
     watching = asyncio.create_task(longest_silence(supervisor, enough))
     before, failures = beats(hub), supervisor.snapshot().connections[0].metrics.heartbeat_failures
     await eventually(lambda: beats(hub) >= before + beats_more, "heartbeats go on", limit=10 + beats_more)
-    begun = time.monotonic()
+    watch = Stopwatch()
     result = await supervisor.push("hub", "echo:1", "echo", {"n": 1})
     assert result.ok, result.message
-    assert time.monotonic() - begun < 1
+    assert watch.seconds < 1
     enough.set()
     # A writer that is waited for is waited for ever: two seconds are for a busy machine.
     assert await watching < 2, "the engine's loop stood still"
@@ -150,7 +150,7 @@ async def test_a_disk_that_blocks_under_the_journal_and_the_log_delays_nothing_a
         assert await asyncio.to_thread(disk.held.wait, 5), "nothing was written: nothing blocks"
         await go_on(hub, supervisor)
         # A night's worth of events on a disk that hangs: the latest are kept, the others counted.
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await asyncio.to_thread(flood)
         assert log_file.dropped > 0
         await go_on(hub, supervisor, beats_more=2)
@@ -178,13 +178,13 @@ async def test_an_engine_ends_in_its_time_though_the_disk_never_answers(
         disk.shut()
         await restart(hub, supervisor)
         assert await asyncio.to_thread(disk.held.wait, 5)
-        begun = time.monotonic()
+        watch = Stopwatch()
         supervisor.stop()
         await eventually(supervisor.ended.is_set, "ended")
-        assert time.monotonic() - begun < 2
-    begun = time.monotonic()
+        assert watch.seconds < 2
+    watch = Stopwatch()
     assert not journal.close(0.2)
-    assert time.monotonic() - begun < 1
+    assert watch.seconds < 1
     # The hub was told of the end: the connection was closed, not just forgotten.
     await eventually(lambda: not hub.connections, "closed")
 

@@ -17,6 +17,7 @@ import pytest
 
 from tests.control.conftest import ctl, environment, serving
 from tests.engine.conftest import connection, eventually, state_of
+from tests.pace import processor_seconds
 from tui import ctl as command
 from tui.channels.health import ConnectionDetails, HealthMetrics
 from tui.control.view import LINE_COLUMNS, SnapshotView, short_line
@@ -239,17 +240,10 @@ def test_nothing_heavy_is_imported_and_it_is_quick(folder: Path) -> None:
             [sys.executable, "-c", code], capture_output=True, text=True, env=environment(folder), check=True
         )
         assert process.stdout == "? no connections\n[] 0\n"
-        best = min(_processor_seconds(folder) for _ in range(5))
+        status = (sys.executable, "-m", "tui.ctl", "status")
+        best = min(processor_seconds(status, environment(folder)) for _ in range(5))
         # Of the processor, which others can take away but not use up; alone it takes less than a tenth.
         assert best < 0.5
-
-
-def _processor_seconds(folder: Path) -> float:
-    command = [sys.executable, "-m", "tui.ctl", "status"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment(folder))
-    _, process.returncode, used = os.wait4(process.pid, 0)
-    assert process.returncode == 0
-    return used.ru_utime + used.ru_stime
 
 
 # The line -----------------------------------------------------------------------------------------

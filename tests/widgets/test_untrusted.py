@@ -67,9 +67,9 @@ def test_words_in_other_scripts_stay() -> None:
 
 def test_a_megabyte_costs_as_much_as_a_line() -> None:
     for text in ("x" * 1_000_000, "\u0301" * 1_000_000, "\x1b[" * 500_000, "日" * 1_000_000):
-        begun = time.perf_counter()
+        begun = time.thread_time()
         shown = displayable(text, 100)
-        assert time.perf_counter() - begun < 0.05
+        assert time.thread_time() - begun < 0.05
         assert len(shown) <= 100
 
 
