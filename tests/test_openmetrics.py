@@ -40,6 +40,7 @@ from tui.engine.api import (
     Snapshot,
 )
 from tui.engine.supervisor import Supervisor
+from tui.installation import needs
 from tui.metrics_server import MOST_REQUEST, MetricsError, MetricsServer, wants_openmetrics
 from tui.openmetrics import MOST_SERVICES, exposition, why_not_up
 from tui.resources import metrics_server
@@ -519,7 +520,7 @@ def test_without_the_extra_the_message_names_it(folder: Path) -> None:  # noqa: 
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment(folder), check=True
     )
-    words = "OpenMetrics needs the extra: pip install 'overlay-supervisor[metrics]'\n"
+    words = f"OpenMetrics {needs('metrics')}\n"
     assert (ran.stderr, ran.stdout) == (f"overlayctl: {words}", f"1 {words}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tui.config import (
     ServicesOptions,
     Settings,
     SettingsError,
+    check_needs,
     load_settings,
     settings_of,
     unreadable_secrets,
@@ -464,13 +466,79 @@ def test_a_warning_where_others_can_read_the_metrics(load: Load, tmp_path: Path)
         ]
 
 
-def test_a_warning_where_the_command_cannot_be_run(load: Load, tmp_path: Path) -> None:
-    warning = f"{tmp_path}/config.toml:5: incidents.command: no such program, or none that can be run"
-    assert warnings_of(load(HUB + "[incidents]\ncommand = ['sh', '-c', 'x']\n")) == []
-    assert warnings_of(load(HUB + "[incidents]\ncommand = ['no-such-program-here']\n")) == [warning]
+# What is needed of the machine
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "words"),
+    [
+        (None, 0, "no such file"),
+        ("folder", 0, "it is a directory, not a program"),
+        ("#!/bin/sh\n", 0o600, "it may not be executed; chmod +x changes that"),
+        ("#!/no/such/interpreter -x\n", 0o700, "its first line names an interpreter that is not there"),
+        ("#!/bin/sh\r\n", 0o700, "its lines end as on Windows"),
+    ],
+)
+def test_a_command_that_cannot_be_started_is_a_mistake(
+    load: Load, tmp_path: Path, content: str | None, mode: int, words: str
+) -> None:
+    program = tmp_path / "tell"
+    if content == "folder":
+        program.mkdir()
+    elif content is not None:
+        program.write_text(content)
+        program.chmod(mode)
     settings = load(HUB + "[incidents]\ncommand = ['./tell']\n")
-    tell = tmp_path / "tell"
-    tell.write_text("#!/bin/sh\n")
-    assert warnings_of(settings) == [warning]
-    tell.chmod(0o700)
-    assert warnings_of(settings) == []
+    with pytest.raises(SettingsError) as caught:
+        check_needs(settings)
+    assert caught.value.lines[0].startswith(f"{tmp_path}/config.toml:5: incidents.command: {words}")
+
+
+def test_a_command_is_looked_for_as_it_would_be_started(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "tell").write_text("#!/bin/sh\n")
+    (tmp_path / "tell").chmod(0o700)
+    for command in ("sh", "./tell", str(tmp_path / "tell")):
+        check_needs(load(HUB + f"[incidents]\ncommand = ['{command}', 'x']\n"))
+    with pytest.raises(SettingsError, match=r"config\.toml:5: incidents\.command: no such program in the"):
+        check_needs(load(HUB + "[incidents]\ncommand = ['no-such-program-here']\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "module", "place"),
+    [
+        (
+            ENDPOINT,
+            "httpx",
+            "5: services.endpoints.seed.url",
+        ),
+        (
+            ENDPOINT,
+            "httpcore",
+            "5: services.endpoints.seed.url",
+        ),
+        ("[metrics]\nport = 9\n", "prometheus_client", "5: metrics.port"),
+        ("proxy = 'socks5h://user:pass@saya:1080'\n", "python_socks", "4: connections.hub.proxy"),
+    ],
+)
+def test_a_missing_extra_is_a_mistake_with_the_command_that_mends_it(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, module: str, place: str
+) -> None:
+    settings = load(HUB + text)
+    check_needs(settings)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SettingsError) as caught:
+        check_needs(settings)
+    (line,) = caught.value.lines
+    assert line.startswith(f"{tmp_path}/config.toml:{place}: needs ")
+    assert "; install with: " in line
+    assert "pass" not in line
+
+
+def test_a_socks_proxy_of_the_environment_needs_its_library_too(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("socks_proxy", "socks5://saya:1080")
+    monkeypatch.setitem(sys.modules, "python_socks", None)
+    with pytest.raises(SettingsError, match="needs python-socks"):
+        check_needs(load(HUB))
+    check_needs(load(HUB + "proxy = 'none'\n"))

@@ -286,7 +286,7 @@ def _say_nothing_to_run(settings: Settings) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     end = _lasting(args)
-    from tui.config import CommandLine, SettingsError, load_settings
+    from tui.config import CommandLine, SettingsError, check_needs, load_settings
 
     if args.url is None and (args.topics or args.preset):
         args.fail("--topic and --preset go with a URL; for settings they stand in the file")
@@ -300,7 +300,9 @@ def _run(args: argparse.Namespace) -> int:
     )
 
     def read_settings() -> Settings:
-        return load_settings(config=_config(args), command_line=given)
+        settings = load_settings(config=_config(args), command_line=given)
+        check_needs(settings)
+        return settings
 
     try:
         settings = read_settings()
@@ -576,7 +578,14 @@ def _config_init(args: argparse.Namespace) -> int:
 def _config_check(args: argparse.Namespace) -> int:
     import asyncio
 
-    from tui.config import SettingsError, check_alert_rules, load_settings, unreadable_secrets
+    from tui.config import (
+        SettingsError,
+        check_alert_rules,
+        check_needs,
+        load_settings,
+        unreadable_secrets,
+        warnings_of,
+    )
 
     try:
         settings = load_settings(config=_config(args))
@@ -587,9 +596,10 @@ def _config_check(args: argparse.Namespace) -> int:
     try:
         _keys(settings)
         check_alert_rules(settings)
+        check_needs(settings)
     except SettingsError as error:
         return _say_mistakes(error)
-    for line in asyncio.run(unreadable_secrets(settings)):
+    for line in (*warnings_of(settings), *asyncio.run(unreadable_secrets(settings))):
         complain(PROGRAM, f"warning: {line}")
     place = settings.file or "environment"
     put(f"{place}: ok, {len(settings.connections)} connection(s): {', '.join(settings.connections)}")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
 from typing import Any, NamedTuple
@@ -42,6 +41,7 @@ from tui.settings.model import (
     TEXT_KEYS,
     SettingsTable,
 )
+from tui.settings.needs import unmet_needs
 from tui.settings.resolver import resolve
 from tui.settings.secret import SecretError
 from tui.settings.table import Whole
@@ -74,6 +74,7 @@ __all__ = [
     "SettingsError",
     "Topic",
     "check_alert_rules",
+    "check_needs",
     "connection_name",
     "face_settings",
     "load_settings",
@@ -202,18 +203,12 @@ async def _trouble_of(key: str, reader: Callable[[], Awaitable[object]]) -> str 
 
 
 def warnings_of(settings: Settings) -> list[str]:
-    """One line for each setting that can be used and may not do what was meant, with its place.
-
-    Looks into the file system for the incidents' command.
-    """
+    """One line for each setting that can be used and may not do what was meant, with its place."""
     lines = []
-    metrics, command = settings.metrics, settings.incidents.command
+    metrics = settings.metrics
     if metrics.port and not _is_loopback(metrics.host):
         place = f"{settings.source_of('metrics.host')}: metrics.host"
         lines.append(f"{place}: anybody who reaches it can read names, addresses and figures of everything")
-    if command and shutil.which(command[0]) is None:
-        place = f"{settings.source_of('incidents.command')}: incidents.command"
-        lines.append(f"{place}: no such program, or none that can be run")
     return lines
 
 
@@ -222,6 +217,16 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def check_needs(settings: Settings) -> None:
+    """Look for what the settings need of this machine; may block.
+
+    Raises:
+        SettingsError: a package of an extra is missing, or the incidents' command cannot be started.
+    """
+    if lines := unmet_needs(settings):
+        raise SettingsError(*lines)
 
 
 def check_alert_rules(settings: Settings) -> None:

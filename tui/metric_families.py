@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from tui.installation import needs
 from tui.text.printable import printable
 
 try:
@@ -26,7 +27,7 @@ try:
     from prometheus_client.registry import Collector
     from prometheus_client.samples import Sample
 except ImportError as error:
-    raise ImportError("OpenMetrics needs the extra: pip install 'overlay-supervisor[metrics]'") from error
+    raise ImportError(f"OpenMetrics {needs('metrics')}") from error
 
 CONTENT_TYPE = openmetrics_format.CONTENT_TYPE_LATEST
 CLASSIC_CONTENT_TYPE = classic_format.CONTENT_TYPE_PLAIN_0_0_4

@@ -16,6 +16,7 @@ from tui.channels.errors import OpenError
 from tui.channels.reasons import AnswerError, Step, host_and_port, in_words, overdue
 from tui.channels.trust import tls_context
 from tui.engine.service_reading import MOST_WORDS, Told, read_health
+from tui.installation import needs
 from tui.settings.watch_values import EndpointOptions
 
 log = logging.getLogger("tui.engine.health")
@@ -23,7 +24,7 @@ log = logging.getLogger("tui.engine.health")
 MOST_BODY = 64 * 1024
 """Bytes of an answer's body that are read."""
 
-NEEDS_EXTRA = "needs the extra: pip install 'overlay-supervisor[http]'"
+NEEDS_EXTRA = "needs httpx and httpcore"
 
 START_WITHIN = 2.0
 """Seconds over which the first requests are spread, or the interval where that is less."""
@@ -181,6 +182,6 @@ def _import_client() -> ModuleType | None:
     try:
         from tui.engine import http_fetch
     except ImportError as error:
-        log.warning("health endpoints are not asked: %s: %s", NEEDS_EXTRA, error)
+        log.warning("health endpoints are not asked, which %s: %s", needs("http"), error)
         return None
     return http_fetch

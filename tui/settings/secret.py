@@ -43,6 +43,10 @@ class LiteralSecret(Plain):
         """The text."""
         return self._value
 
+    def begins_with(self, *schemes: str) -> bool:
+        """Whether the text begins with one of these; the scheme of an address is no secret."""
+        return self._value.startswith(schemes)
+
     def is_one_of(self, *words: str) -> bool:
         """Whether the text is one of these words, which are no secret."""
         return self._value in words
