@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.style import Style
 from textual.events import Key
@@ -750,6 +751,32 @@ async def test_the_bell_rings_once_for_what_becomes_worse(monkeypatch: pytest.Mo
         assert len(rung) == 1
         engine.stopped = "it broke"
         await until_seen(pilot, "engine stopped")
+        assert len(rung) == 2
+
+
+async def test_the_bell_does_not_ring_again_for_what_comes_back_before_it_has_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = ScriptedEngine([connection("stage"), connection("events")])
+    app = OverlaySupervisorApp(engine, options=FaceOptions(bell=True))
+    rung: list[float] = []
+    monkeypatch.setattr(app, "bell", lambda: rung.append(1))
+    away = hub_away("events")
+    async with app.run_test(size=SIZE) as pilot:
+        await until_seen(pilot, "● Connected")
+        for _ in range(3):
+            engine.replace("events", metrics=away.metrics, details=away.details, trouble=away.trouble)
+            await until_seen(pilot, "◐ Reconnecting (3)")
+            up = msgspec.structs.replace(away.metrics, connection_state="connected")
+            engine.replace("events", metrics=up, details=away.details, trouble=None)
+            await until_seen(pilot, "2/2 up")
+        assert len(rung) == 1
+        # It held, and goes once more: that is another trouble.
+        held = connection("events")
+        engine.replace("events", metrics=held.metrics, details=held.details, trouble=None)
+        await until_seen(pilot, "all 2 connections")
+        engine.replace("events", metrics=away.metrics, details=away.details, trouble=away.trouble)
+        await until_seen(pilot, "◐ Reconnecting (3)")
         assert len(rung) == 2
 
 

@@ -287,7 +287,7 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
         self._counted_at = now = self.now
         title = presenters.terminal_title(snapshot, now)
         self.show_title(title if self.replay is None else "sup replay")
-        self._ring(presenters.worst(snapshot, now))
+        self._ring(presenters.worst(snapshot, now), settled=presenters.settled(snapshot))
         for screen in self.screen_stack:
             # Below a full screen nothing can be seen; below the palette the dashboard can.
             if isinstance(screen, SupervisorScreen) and screen.is_attached:
@@ -303,9 +303,11 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
         """Where a replay stands; None for the present."""
         return None if self.replay is None else self.replay.position()
 
-    def _ring(self, worst: int) -> None:
+    def _ring(self, worst: int, *, settled: bool) -> None:
         """Ring when things have become worse than they were, if that was asked for."""
-        before, self._worst = self._worst, worst
+        before = self._worst
+        # What comes back before it has held is the trouble that was rung for.
+        self._worst = worst if settled or before is None else min(before, worst)
         # Not for what was found at the start, nor for what a person asked for.
         if self.options.bell and before is not None and worst < before and worst <= RINGS_FROM:
             self.bell()

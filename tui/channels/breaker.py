@@ -22,6 +22,7 @@ class CircuitBreaker:
         self._timeout = timeout
         self.state: BreakerState = "closed"
         self.failures = 0
+        """Those that opened it, or may; the probes are not among them."""
         self.trips = 0
         """Times that it opened after having been closed."""
         self.probes = 0
@@ -36,7 +37,7 @@ class CircuitBreaker:
 
     def fail(self, now: float) -> bool:
         """Record an attempt that did not become stable; True when the breaker is open after it."""
-        self.failures += 1
+        self.failures += self.state == "closed"
         if self.state == "half-open" or self.failures >= self._threshold:
             self.trips += self.state == "closed"
             self.state = "open"

@@ -294,7 +294,7 @@ class SupervisedConnection:
         self._log.add(self._clock.time(), self.name, text, severity, "join", quiet=quiet)
 
     def _state_changed(self, change: StateChange) -> None:
-        self.past.changed(change)
+        self.past.changed(change, goes_on=self._troubles.goes_on(change))
         now = self._clock.monotonic()
         self._previous_seconds, self._state_began = now - self._state_began, now
         metrics = self.socket.get_health_metrics()
@@ -307,6 +307,10 @@ class SupervisedConnection:
         self._changed(self.name, change)
 
     def _became_stable(self) -> None:
+        now = self._clock.time()
+        line = self._troubles.settled(now)
+        if line is not None and not self._retired:
+            self._log.add(now, self.name, line)
         self._heartbeat_failures_when_stable = self.socket.get_health_metrics().heartbeat_failures
 
     # Commands

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+import msgspec
+
 from tui.channels import StateChange
 from tui.channels.clock import Clock
 from tui.channels.health import ConnectionState
@@ -29,11 +31,23 @@ class History:
         self._state_began = clock.monotonic()
         self._minutes = Minutes(clock)
         self._states: deque[StateEntry] = deque(maxlen=KEPT_STATES)
+        self._trouble_at: float | None = None
+        self._trouble_began = self._state_began
 
-    def changed(self, change: StateChange) -> None:
-        """The state changed just now."""
+    def changed(self, change: StateChange, *, goes_on: bool = False) -> None:
+        """The state changed just now.
+
+        Args:
+            goes_on: by one more failure of the latest trouble, which is counted in that one's entry: it and
+                the attempt that led to it have none of their own.
+        """
         self._look()
+        self._state = change.new_state
+        if goes_on and self._count_in_trouble(change):
+            return
         now = self._clock.monotonic()
+        if change.new_state in ("reconnecting", "failed"):
+            self._trouble_at, self._trouble_began = change.timestamp, now
         self._states.append(
             StateEntry(
                 timestamp=change.timestamp,
@@ -43,7 +57,24 @@ class History:
             )
         )
         self._state_began = now
-        self._state = change.new_state
+
+    def _count_in_trouble(self, change: StateChange) -> bool:
+        """False where its entry is no longer held."""
+        for place in range(len(self._states) - 1, -1, -1):
+            entry = self._states[place]
+            if entry.timestamp == self._trouble_at and entry.state in ("reconnecting", "failed"):
+                break
+        else:
+            return False
+        while len(self._states) > place:
+            self._states.pop()
+        self._states.append(
+            msgspec.structs.replace(
+                entry, tries=entry.tries + 1, last_try=change.timestamp, last_reason=change.error
+            )
+        )
+        self._state_began = self._trouble_began
+        return True
 
     @property
     def states(self) -> tuple[StateEntry, ...]:

@@ -264,7 +264,7 @@ def _of_state(connection: str, entry: StateEntry) -> TimelineEntry:
         timestamp=entry.timestamp,
         kind="state",
         subject=connection,
-        text=entry.state if entry.reason is None else f"{entry.state}: {entry.reason}",
+        text=f"{entry.state}: {entry.words}" if entry.words else entry.state,
         severity=_SEVERITIES.get(entry.state, "info"),
     )
 

@@ -101,6 +101,20 @@ class StateEntry(msgspec.Struct, frozen=True, kw_only=True):
     """May hold text from the network: not to be trusted."""
     before: float | None = None
     """Seconds that the state before this one lasted."""
+    tries: int = 0
+    """Attempts that failed after it, without making it worse or holding."""
+    last_try: float | None = None
+    """When the latest of them failed."""
+    last_reason: str | None = None
+
+    @property
+    def words(self) -> str:
+        """Why, and what of the tries; empty while all is well."""
+        parts = [self.reason or ""]
+        if self.tries:
+            last = "" if self.last_reason in (None, self.reason) else f", last: {self.last_reason}"
+            parts.append(f"{self.tries:,} more tr{'y' if self.tries == 1 else 'ies'}{last}")
+        return "; ".join(part for part in parts if part)
 
 
 class SettingInForce(msgspec.Struct, frozen=True, kw_only=True):

@@ -177,7 +177,8 @@ def _state_line(entry: StateEntry, now: float) -> Line:
     return (
         Span(f"  {time_of_day(entry.timestamp, now)} ", "dim"),
         Span(f"{entry.state:<13}", _STATE_TONES.get(entry.state, "busy")),
-        Span(f"{entry.reason or ''}"),
+        Span(entry.words),
+        Span("" if entry.last_try is None else f" {time_of_day(entry.last_try, now)}", "dim"),
         Span(lasted, "dim"),
     )
 

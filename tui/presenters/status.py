@@ -176,6 +176,14 @@ def worst(snapshot: Snapshot, now: float) -> int:
     return min(map(severity, snapshot.connections), default=BEST)
 
 
+def settled(snapshot: Snapshot) -> bool:
+    """Whether every connection that is up again has held."""
+    return not any(
+        each.metrics.connection_state == "connected" and each.metrics.reconnect_attempts > 0
+        for each in snapshot.connections
+    )
+
+
 def in_order(connections: Iterable[ConnectionSnapshot], order: Order) -> list[ConnectionSnapshot]:
     """The connections worst first, or by name."""
     by_name = sorted(connections, key=lambda connection: connection.name)
