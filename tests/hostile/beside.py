@@ -96,27 +96,27 @@ def beside(name: str, seconds: float, end_limit: float = 10.0) -> Finding:
         settings.write_text(SETTINGS.format(good=good, hostile=hostile))
         arguments = ("run", "--config", str(settings), "--state", str(state))
         with RealTerminal(*arguments, module="tui.cli", environment={"LC_ALL": "C.UTF-8"}) as terminal:
-            terminal.wait_for(lambda: _snapshot(state) is not None, 30)
+            terminal.wait_for(lambda: snapshot_of(state) is not None, 30)
             begun, spent = time.monotonic(), sum(terminal.process.cpu_times()[:2])
             slowest, delay, last = 0.0, 0.0, None
             while time.monotonic() - begun < seconds:
                 time.sleep(0.5)
-                snapshot = _snapshot(state)
+                snapshot = snapshot_of(state)
                 if snapshot is not None:
                     last = snapshot
                     delay = max(delay, snapshot.loop_delay_seconds)
-                    slowest = max(slowest, _link(snapshot, "good").details.round_trip_last or 0.0)
+                    slowest = max(slowest, link_of(snapshot, "good").details.round_trip_last or 0.0)
             processor = (sum(terminal.process.cpu_times()[:2]) - spent) / (time.monotonic() - begun)
             # Of a client that cannot get through, the last thing known is what counts.
-            last = _snapshot(state) or last
-            peak = _peak(terminal.process)
+            last = snapshot_of(state) or last
+            peak = peak_of(terminal.process)
             asked = time.monotonic()
             terminal.process.send_signal(signal.SIGTERM)
             status = terminal.exit_code(60)
             end = time.monotonic() - asked
             output = bytes(terminal.output)
     assert last is not None
-    one, other = _link(last, "good"), _link(last, "hostile")
+    one, other = link_of(last, "good"), link_of(last, "hostile")
     finding = Finding(
         name=name,
         reconnects=one.metrics.total_reconnects,
@@ -146,11 +146,11 @@ def beside(name: str, seconds: float, end_limit: float = 10.0) -> Finding:
     return finding
 
 
-def _link(snapshot: Snapshot, name: str) -> ConnectionSnapshot:
+def link_of(snapshot: Snapshot, name: str) -> ConnectionSnapshot:
     return next(each for each in snapshot.connections if each.name == name)
 
 
-def _snapshot(state: Path) -> Snapshot | None:
+def snapshot_of(state: Path) -> Snapshot | None:
     with contextlib.suppress(ControlError), ControlClient(state / SOCKET_NAME, timeout=5.0) as client:
         snapshot = client.value(GetSnapshot(id=1), Snapshot)
         # The first one is published before there is any connection.
@@ -158,7 +158,7 @@ def _snapshot(state: Path) -> Snapshot | None:
     return None
 
 
-def _peak(process: psutil.Process) -> float:
+def peak_of(process: psutil.Process) -> float:
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
 
