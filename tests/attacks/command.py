@@ -15,7 +15,7 @@ import psutil  # type: ignore[import-untyped]  # it has no types
 
 from tests.attacks.program import Figures
 from tests.engine.conftest import FAST, connection, eventually, running, state_of
-from tests.hostile.beside import hub_process, peak_of
+from tests.hostile.beside import hub, peak_of
 from tests.hostile.hub import GOOD
 from tui.channels.clock import SystemClock
 from tui.engine.incident_command import MOST_WAITING, IncidentCommand
@@ -88,7 +88,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.attacks.command")
     parser.add_argument("calls", type=int)
     calls = parser.parse_args().calls
-    with hub_process(GOOD) as port:
+    with hub(GOOD) as port:
         figures, told = asyncio.run(attack(f"ws://127.0.0.1:{port}/socket", calls))
     print(f"{figures}; {dict(told.most_common())}")
     print("; ".join(figures.faults) or "held")

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import psutil  # type: ignore[import-untyped]  # it has no types
 
-from tests.hostile.beside import MOST_MEMORY, hub_process, link_of, peak_of, snapshot_of
+from tests.hostile.beside import MOST_MEMORY, hub, link_of, peak_of, snapshot_of
 from tests.hostile.hub import GOOD
 from tui.store.log_file import FILE_NAME
 
@@ -79,7 +79,7 @@ class Figures(NamedTuple):
 @contextlib.contextmanager
 def under_attack(endpoints: Sequence[str] = ()) -> Iterator[Target]:
     """The program with such endpoints to ask, from when its good link is connected."""
-    with tempfile.TemporaryDirectory(prefix="os-") as folder, hub_process(GOOD) as good:
+    with tempfile.TemporaryDirectory(prefix="os-") as folder, hub(GOOD) as good:
         state, settings = Path(folder, "s"), Path(folder, "config.toml")
         with socket.create_server(("127.0.0.1", 0)) as free:
             metrics = free.getsockname()[1]
