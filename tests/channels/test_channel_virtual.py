@@ -532,7 +532,7 @@ async def test_a_topic_that_the_server_closed_and_that_was_left_is_not_joined_ag
     await channel.leave()
     await socket.reconnect()
     await world.pass_time(100)
-    assert (channel.state, world.server.joined) == ("closed", set())
+    assert (channel.state, channel.reason, world.server.joined) == ("closed", "left", set())
 
 
 @virtual

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests.channels.virtual import REPLAYED, World, check_counters, details, metrics, world_of
 from tui.channels import Channel, Message, Options, Push, Socket
+from tui.channels.channel import CLOSED_BY_SERVER
 from tui.channels.errors import OpenError
 
 TOPICS = ("a:1", "b:1", "c:1")
@@ -54,6 +55,9 @@ ACTIONS = (
     "garbage",
     "old join_ref",
     "block writing",
+    "push much",
+    "slow line",
+    "stop line",
     "stop process",
     "sleep machine",
     "set wall clock",
@@ -81,8 +85,11 @@ class Run:
         self.armed = False
         self.wanted: set[str] = set()
         """Topics that were joined and not left since."""
-        self.closed: set[str] = set()
-        """Topics whose channel the server closed since they were joined."""
+        self.closed: dict[str, int] = {}
+        """Topics whose channel the server closed since they were joined, and on which link."""
+        self.probing = False
+        self.trips = 0
+        """What they were when the latest attempt began, which was a probe or was none."""
         self.tripped_at: float | None = None
         self.probe_at: tuple[float, float] | None = None
         self.asked_at = self.hastened_at = -1e9
@@ -103,6 +110,8 @@ class Run:
 
     def state_changed(self) -> None:
         health = metrics(self.socket)
+        if health.is_circuit_open:
+            assert health.circuit_breaker_trips == self.trips + (not self.probing), "a probe that trips"
         if health.is_circuit_open and self.tripped_at is None:
             self.tripped_at = self.world.now
             self.probe_at = (self.world.now, self.world.now + self.options.circuit_breaker_timeout)
@@ -118,6 +127,8 @@ class Run:
             assert asked or now >= self.probe_at[1] - ONE_CALL, "a probe before its time"
             self.probe_at = None
         assert not metrics(self.socket).is_circuit_open, "an attempt while the breaker is open"
+        self.trips = metrics(self.socket).circuit_breaker_trips
+        self.probing = self.socket._lifecycle.breaker.state == "half-open"
         assert self.socket.state == "connecting"
         assert self.armed, "an attempt that nobody wants"
 
@@ -139,7 +150,15 @@ class Run:
                 assert known.next_try - self.world.clock.time() + self.world.now >= latest - ONE_CALL
         if socket.state == "reconnecting":
             assert known.next_try is not None, "it waits for nothing"
-        for channel in self.channels.values():
+        if known.heartbeats_unanswered_since is not None:
+            assert socket.state == "connected", "heartbeats of a link that is gone"
+            assert known.round_trip_p50 is None
+        awaited = [each for each in socket._replies.values() if not isinstance(each, Push)]
+        assert len(awaited) <= 3 * len(TOPICS), "answers are awaited without end"
+        assert len(socket._holding_up) <= len(TOPICS) + 1
+        for topic, channel in self.channels.items():
+            if settled and socket.is_connected and channel.reason == CLOSED_BY_SERVER:
+                assert self.closed[topic] == server.link.number, "closed on an earlier connection"
             assert channel.buffered <= self.options.push_buffer
             if channel.state == "joined":
                 assert socket.state in ("connected", "connecting"), "joined to nothing"
@@ -172,7 +191,7 @@ class Run:
                     channel = self.channels[topic]
                 if channel.state in ("closed", "leaving"):
                     self.wanted.add(topic)
-                    self.closed.discard(topic)
+                    self.closed.pop(topic, None)
                     channel.join()
             case "leave":
                 self.wanted.discard(topic)
@@ -218,7 +237,8 @@ class Run:
             case "forget" | "close channel":
                 for link in server.live_links:
                     if topic in link.channels:
-                        self.closed |= {topic} if action == "close channel" else set()
+                        if action == "close channel":
+                            self.closed[topic] = link.number
                         (server.forget if action == "forget" else server.close_channel)(topic)
             case "broadcast":
                 server.broadcast(topic, "slow" if amount < 0.5 else "other", amount)
@@ -232,6 +252,15 @@ class Run:
             case "block writing":
                 for link in server.live_links:
                     link.make_writable(amount < 0.5)
+            case "push much":
+                if channel.state not in ("closed", "leaving"):
+                    much = "x" * int(1_000_000 * amount)
+                    self.pushes.append(channel.push("echo", much, timeout=1 + 20 * amount))
+            case "slow line":
+                server.line_rate = 10 ** (3 + 3 * amount)
+            case "stop line":
+                for link in server.live_links:
+                    link.stop_line()
             case "stop process":
                 world.stop_process(amount * 120)
             case "sleep machine":
@@ -250,6 +279,7 @@ class Run:
         server = self.world.server
         server.refusal = server.closes_at_once = server.closes_after = None
         server.hangs = server.frozen = False
+        server.line_rate = None
         server.open_takes = server.slow_joins = 0.0
         server.close_takes = 0.01
         server.unanswered.clear()
@@ -273,8 +303,10 @@ class Run:
             for topic, channel in self.channels.items():
                 seen = (topic, channel.state, channel.reason)
                 if topic in self.wanted:
-                    closed = topic in self.closed and channel.reason == "closed by the server"
-                    assert closed or (channel.state == "joined" and topic in server.joined), seen
+                    closed = self.closed.get(topic) == server.link.number
+                    assert (closed and channel.reason == CLOSED_BY_SERVER) or (
+                        channel.state == "joined" and topic in server.joined
+                    ), seen
                 else:
                     assert channel.state == "closed", seen
                 if channel.state == "joined":

@@ -231,7 +231,9 @@ class Channel:
         """Leave and stay left. Await it for the server's answer; by ``push_timeout`` it has ended."""
         answer: Answer[None] = Answer()
         if self.state == "closed":
-            self.socket.unregister(self, for_good=True)
+            if self.reason == CLOSED_BY_SERVER:
+                self.reason = "left"
+                self.socket.unregister(self, for_good=True)
             answer.succeed(None)
             return answer
         self._leave_answers.append(answer)

@@ -85,6 +85,7 @@ class Socket:
         "_connection",
         "_decode_text",
         "_disconnect_answers",
+        "_drain_ref",
         "_dropped_messages",
         "_dropped_pushes",
         "_endpoint",
@@ -141,6 +142,7 @@ class Socket:
         self._closed_by_server: dict[str, Channel] = {}
         self._replies: dict[str, Awaiting] = {}
         self._holding_up: dict[str, float] = {}
+        self._drain_ref = ""
         self._heartbeats_out: dict[str, float] = {}
         self.last_join_answer = 0.0
         self._ref = 0
@@ -401,7 +403,9 @@ class Socket:
             self.last_join_answer = now
         if connection is not None and connection.drains(now):
             # Until all of it is gone it holds up every answer, as a join does.
-            self._holding_up[self.next_ref()] = now
+            self._holding_up.pop(self._drain_ref, None)
+            self._drain_ref = self.next_ref()
+            self._holding_up[self._drain_ref] = now
         deadline = self._lifecycle.step(
             now,
             heard=connection is not None and connection.heard,
