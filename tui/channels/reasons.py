@@ -27,7 +27,10 @@ MOST_RETRY_AFTER = 366 * 86_400
 _MOST_NAME = 100  # letters of a host's name, which a redirect may bring from outside
 
 NO_TLS = "no TLS is spoken there (ws:// or http://)"
-_NO_TLS_THERE = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")
+_NO_TLS_THERE = (
+    *("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL"),
+    "RECORD_LAYER_FAILURE",
+)
 _CERTIFICATE_WANTED = ("TLSV13_ALERT_CERTIFICATE_REQUIRED",)
 _CERTIFICATE_PERHAPS = ("SSLV3_ALERT_HANDSHAKE_FAILURE", "SSLV3_ALERT_BAD_CERTIFICATE")
 
@@ -130,6 +133,8 @@ def _words(error: BaseException, step: Step) -> str:
             return f"TLS with {who} failed: {_tls_words(error.reason)}"
         case exceptions.ProxyError():
             return f"refused by {who}, or it does not answer as a proxy"
+        case exceptions.InvalidHeader():
+            return f"headers.{error.name} holds what no header can"
         case exceptions.InvalidURI():
             return f"the address of {who} is no WebSocket URL"
         case AnswerError() | EOFError():
