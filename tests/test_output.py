@@ -116,7 +116,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         TimelineEntry(timestamp=time.time(), kind="change", subject=HOSTILE, text=HOSTILE),
     )
     engine.services = ServicesSnapshot(services=(service(HOSTILE, words=HOSTILE, host=HOSTILE),))
-    engine.answer = CommandResult(ok=True, message=HOSTILE)
+    engine.answer = CommandResult(ok=True, message=HOSTILE, reply=json.dumps(HOSTILE, ensure_ascii=False))
     journal = Journal(folder)
     journal.add(Entry(timestamp=time.time(), kind="state", text=HOSTILE, connection="stage"))
     assert journal.close(10)

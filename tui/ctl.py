@@ -27,12 +27,14 @@ from tui.control.protocol import (
 )
 from tui.control.shell import (
     COLUMNS,
+    COMMAND_SECONDS,
     NO_ENGINE,
     OK,
     client,
     fail,
     folder,
     give,
+    tell_reply,
     wants_json,
 )
 from tui.control.view import ConnectionView, SnapshotView, not_the_present, short_line, standing, why
@@ -362,9 +364,9 @@ def _push(args: argparse.Namespace) -> int:
         payload = msgspec.json.decode(args.payload)
     except (ValueError, RecursionError) as error:
         args.fail(f"the payload is not JSON: {error}")
-    return give(
-        args, protocol.Push(id=1, name=args.name, topic=args.topic, event=args.event, payload=payload)
-    )
+    request = protocol.Push(id=1, name=args.name, topic=args.topic, event=args.event, payload=payload)
+    with client(args) as engine:
+        return tell_reply(args, engine.command(request, COMMAND_SECONDS))
 
 
 def _reload(args: argparse.Namespace) -> int:

@@ -66,13 +66,18 @@ def put_json(value: object) -> None:
     put(json_text(value))
 
 
+def is_terminal() -> bool:
+    """Whether a person reads standard output as it comes."""
+    return sys.stdout.isatty()
+
+
 def put_content(content: bytes) -> None:
     """Print lines whose format says that they are UTF-8: exactly, unless a terminal reads them.
 
     Raises:
         UnwrittenError: it could not be written.
     """
-    if sys.stdout.isatty():
+    if is_terminal():
         put(content.decode().removesuffix("\n"))
         return
     flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -19,10 +20,13 @@ from tests.control.conftest import ctl, environment, serving
 from tests.engine.conftest import connection, eventually, state_of
 from tests.pace import processor_seconds
 from tui import ctl as command
+from tui.channels.errors import ReplyError
 from tui.channels.health import ConnectionDetails, HealthMetrics
+from tui.channels.wire import Reply
 from tui.control.view import LINE_COLUMNS, SnapshotView, short_line
 from tui.demo.hub import Hub
 from tui.engine.api import ChannelSnapshot, CommandResult, ConnectionSnapshot, Snapshot, Trouble
+from tui.engine.connection import MAX_REPLY, told_of
 from tui.text.printable import columns
 
 
@@ -288,3 +292,61 @@ def test_the_line_stays_within_its_columns() -> None:
     assert line.endswith("… 0/40")
     shown(one("宽" * 100, "failed"), one("\x1b[2J\n", "failed"))
     shown(one("a"), stopped="x" * 500)
+
+
+# What a push was answered -------------------------------------------------------------------------
+
+
+async def test_a_reply_is_whole_to_a_pipe_json_with_json_and_cut_on_a_terminal(
+    hub: Hub, folder: Path
+) -> None:
+    sent = {"n": [2**63, 1e300, 0.1, -0.0], "text": "\u2028\x9b\u202e日" + "x" * 5000}
+    with serving(folder, connection("stage", hub.url, "echo:1")) as run:
+        await eventually(lambda: run.engine.snapshot().connections[0].channels[0].joins, "joined")
+        push = ("push", "stage", "echo:1", "echo", json.dumps(sent))
+        plain = await ctl(folder, *push)
+        assert (plain.status, plain.err) == (0, "")
+        assert json.loads(plain.out) == sent
+        assert plain.out.isascii()
+        as_json = json.loads((await ctl(folder, *push, "--json")).out)
+        assert as_json["ok"] is True
+        assert as_json["reply"] == sent
+
+        reader, writer = pty.openpty()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tui.ctl", *push),
+            stdout=writer,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment(folder),
+        )
+        _, told = await asyncio.wait_for(process.communicate(), 20)
+        os.close(writer)
+        shown = os.read(reader, 65536).decode()
+        os.close(reader)
+        assert len(shown.strip()) == 1000
+        assert shown.strip().endswith("…")
+        size = len(msgspec.json.encode(sent).decode())
+        assert told.decode() == f"(the first 1000 of {size} characters; all of them to a pipe or a file)\n"
+
+
+def test_a_reply_that_is_too_long_to_be_passed_on_says_so() -> None:
+    words = told_of(Reply("ok", b'"' + b"x" * MAX_REPLY + b'"'))
+    assert words["reply"] is None
+    assert words["message"].startswith(
+        f'the reply has {MAX_REPLY + 2} bytes, more than {MAX_REPLY}; it begins: "x'
+    )
+    long = told_of(Reply("ok", b'"' + b"x" * 70_000 + b'"'))
+    assert long["message"].endswith("x… (the first 65536 of 70002 characters)")
+    assert len(long["reply"] or "") == 70_002
+
+
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        (b'{"a":null,"b":[true,"\\u00e9"]}', '{"a":null,"b":[true,"é"]}'),
+        (b"[1.5]", "[1.5]"),
+        (b"null", "null"),
+    ],
+)
+def test_a_refusal_is_told_as_json_and_not_as_python_has_it(response: bytes, words: str) -> None:
+    assert str(ReplyError("push of x", Reply("error", response))) == f"push of x: error: {words}"

@@ -102,6 +102,7 @@ async def test_every_request_is_answered(hub: Hub, folder: Path) -> None:
             "type": "result",
             "ok": False,
             "message": "no connection nope; there are: stage",
+            "reply": None,
         }
 
 

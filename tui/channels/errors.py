@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from tui.channels.wire import DecodeError, Reply
 from tui.secret_values import masked
 
@@ -26,13 +28,14 @@ class ReplyError(ChannelsError):
     Attributes:
         status: the status as the server sent it, ``"error"`` as a rule; at most 100 characters.
         words: the response in words.
+        reply: what it answered, undecoded.
     """
 
     def __init__(self, what: str, reply: Reply) -> None:
         self.status = masked(reply.status[:_MOST_STATUS])
         self.words = words_of(reply)
         super().__init__(f"{what}: {self.status}: {self.words}")
-        self._reply = reply
+        self.reply = reply
 
     @property
     def response(self) -> Any:
@@ -41,7 +44,7 @@ class ReplyError(ChannelsError):
         Raises:
             DecodeError: it does not decode.
         """
-        return self._reply.response
+        return self.reply.response
 
 
 class ReplyTimeout(ChannelsError, TimeoutError):  # noqa: N818 (a TimeoutError by name and by nature)
@@ -92,5 +95,8 @@ def describe(response: Any, limit: int = 200) -> str:
             reason = response.get("message")
         if isinstance(reason, str):
             response = reason
-    text = response if isinstance(response, str) else repr(response)
+    if isinstance(response, bytes):
+        text = response.hex()
+    else:
+        text = response if isinstance(response, str) else msgspec.json.encode(response).decode()
     return masked(text if len(text) <= limit else text[: limit - 1] + "…")

@@ -226,7 +226,7 @@ class Conversation:
 
     async def _result(self, request: Request, command: Awaitable[CommandResult]) -> None:
         result = await command
-        self.send(Result(id=request.id, ok=result.ok, message=result.message))
+        self.send(Result(id=request.id, ok=result.ok, message=result.message, reply=result.reply))
 
     async def _value(self, request: Request, reading: Awaitable[object]) -> None:
         value = await reading

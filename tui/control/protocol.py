@@ -345,11 +345,12 @@ class Value(_Answer, tag="value", frozen=True, kw_only=True):
 
 
 class Result(_Answer, tag="result", frozen=True, kw_only=True):
-    """What a command did, or why it did nothing."""
+    """What a command did, or why it did nothing; ``reply`` is what a push was answered, as JSON text."""
 
     id: int
     ok: bool
     message: str
+    reply: str | None = None
 
 
 RefusalCode = Literal["bad_request", "busy", "failed", "forbidden", "timeout", "too_long", "version"]

@@ -385,7 +385,9 @@ class RemoteEngine:
             return CommandResult(ok=False, message=str(error))
         if isinstance(answer, Value):
             return answer
-        return CommandResult(ok=isinstance(answer, Result) and answer.ok, message=answer.message)
+        if isinstance(answer, Result):
+            return CommandResult(ok=answer.ok, message=answer.message, reply=answer.reply)
+        return CommandResult(ok=False, message=answer.message)
 
     async def _ask(self, request: Request) -> Value | Result | Refusal:
         line = encode_request(request)

@@ -6,10 +6,13 @@ import argparse
 import os
 from pathlib import Path
 
+import msgspec
+
 from tui.control.client import ControlClient
 from tui.control.protocol import Request, Result, socket_path
-from tui.output import FAILED, complain, put, put_json
+from tui.output import FAILED, complain, is_terminal, put, put_json, say
 from tui.places import state_folder
+from tui.text.json_text import in_ascii
 from tui.text.printable import printable
 
 OK = 0
@@ -55,6 +58,24 @@ def give(args: argparse.Namespace, request: Request, timeout: float = COMMAND_SE
     """Give a command, say what came of it, and return the exit status."""
     with client(args) as asked:
         return tell(args, asked.command(request, timeout))
+
+
+def tell_reply(args: argparse.Namespace, result: Result) -> int:
+    """Say what a push was answered: whole to a pipe or a file, its beginning to a terminal."""
+    if wants_json(args):
+        # Laid out and not read: every number stays as it came.
+        reply = result.reply and msgspec.Raw(msgspec.json.format(result.reply.encode(), indent=-1))
+        return tell(args, result, reply=reply)
+    if not result.ok or result.reply is None:
+        # Of a reply that is too long the message says so, and gives its beginning, which is no JSON.
+        return fail(FAILED, result.message)
+    if not is_terminal():
+        put(in_ascii(result.reply))
+        return OK
+    put(printable(result.reply, MOST_TOLD))
+    if len(result.reply) > MOST_TOLD:
+        say(f"(the first {MOST_TOLD} of {len(result.reply)} characters; all of them to a pipe or a file)")
+    return OK
 
 
 def tell(args: argparse.Namespace, result: Result, **more: object) -> int:

@@ -6,7 +6,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypedDict
 
 from tui.channels import (
     Channel,
@@ -21,8 +21,10 @@ from tui.channels import (
 from tui.channels.channel import CLOSED_BY_SERVER
 from tui.channels.clock import Clock
 from tui.channels.connection import Opener, open_link
+from tui.channels.errors import ReplyError
 from tui.channels.inspector import MAX_FRAMES, InspectedFrame, Inspector, without_secrets
 from tui.channels.loop_delay import LoopDelay
+from tui.channels.wire import Reply
 from tui.engine.changes import ChangeLog, Severity
 from tui.engine.history import DAY, HOUR, History
 from tui.engine.incidents import TroubleTracker
@@ -37,11 +39,15 @@ from tui.engine.snapshot import (
     SettingInForce,
 )
 from tui.secret_values import masked, masked_bytes, masked_json
+from tui.text.json_text import json_text
 
 _RATE_WINDOW = 5.0
 _TEXT_LIMIT = 200
 _PREVIEW_LIMIT = 200
 _REPLY_LIMIT = 64 * 1024
+"""Characters of a reply in a message."""
+MAX_REPLY = 1024 * 1024
+"""Bytes of a reply that is passed on whole."""
 INSPECTED_FOR = 10.0
 """Seconds after the last question for its frames until a connection is no longer recorded."""
 _TELL_LOSSES_EVERY = 60.0
@@ -132,6 +138,27 @@ class SupervisedChannel:
             last_text=self._last_text,
             last_at=self._last_at,
         )
+
+
+class ToldOf(TypedDict):
+    """A reply in words and, where it is not too long, whole: see :class:`CommandResult`."""
+
+    message: str
+    reply: str | None
+
+
+def told_of(reply: Reply) -> ToldOf:
+    size = len(reply.raw)
+    # Cut before it is decoded: it may be 16 MiB.
+    raw = reply.raw if size <= MAX_REPLY else reply.raw[:_REPLY_LIMIT]
+    said = masked_bytes(raw).hex() if reply.binary else masked_json(raw.decode(errors="replace"))
+    if size > MAX_REPLY:
+        words = f"the reply has {size} bytes, more than {MAX_REPLY}; it begins: {said[:_REPLY_LIMIT]}"
+        return ToldOf(message=words, reply=None)
+    message = said
+    if len(said) > _REPLY_LIMIT:
+        message = f"{said[:_REPLY_LIMIT]}… (the first {_REPLY_LIMIT} of {len(said)} characters)"
+    return ToldOf(message=message, reply=json_text(said) if reply.binary else said)
 
 
 def _cut(text: str, limit: int) -> str:
@@ -354,12 +381,11 @@ class SupervisedConnection:
             reply = await channel.push(event, payload).reply()
         except NotConnectedError as error:
             return CommandResult(ok=False, message=f"not connected: {error}")
+        except ReplyError as error:
+            return CommandResult(ok=False, message=str(error), reply=told_of(error.reply)["reply"])
         except (ChannelsError, TypeError, ValueError) as error:
             return CommandResult(ok=False, message=str(error))
-        # Cut before it is decoded: it may be 16 MiB.
-        raw = reply.raw[: 4 * _REPLY_LIMIT]
-        said = masked_bytes(raw).hex() if reply.binary else masked_json(raw.decode(errors="replace"))
-        return CommandResult(ok=True, message=_cut(said, _REPLY_LIMIT))
+        return CommandResult(ok=True, **told_of(reply))
 
     # Publication
 

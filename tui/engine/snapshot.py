@@ -240,6 +240,9 @@ class CommandResult(msgspec.Struct, frozen=True, kw_only=True):
 
     ok: bool
     message: str
+    reply: str | None = None
+    """Of a push: the whole response, as JSON; bytes in hexadecimal digits. None where there was none, or
+    one of more bytes than are passed on, which the message says."""
 
 
 class ExtraCommand(msgspec.Struct, frozen=True, kw_only=True):
