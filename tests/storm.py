@@ -25,15 +25,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from tests.terminal.hub_thread import HubThread
 from tests.terminal.real_terminal import ROOT, RealTerminal
 
 Form = Literal["run", "run --headless", "demo", "demo --headless", "attach", "replay"]
-FORMS: tuple[Form, ...] = ("run", "run --headless", "demo", "demo --headless", "attach", "replay")
+FORMS: tuple[Form, ...] = get_args(Form)
 
-Stuck = Literal["nothing", "token", "name", "disk", "command", "terminal"]
+Stuck = Literal["nothing", "token", "name", "disk", "command", "terminal", "keys"]
 
 LIMIT = 2.0
 """Seconds from the first signal to the end."""
@@ -41,12 +41,12 @@ PATIENCE = 30.0
 """Seconds for a start, and for what is to be killed."""
 
 STUCK: dict[Form, tuple[Stuck, ...]] = {
-    "run": ("nothing", "token", "name", "disk", "command", "terminal"),
+    "run": ("nothing", "token", "name", "disk", "command", "terminal", "keys"),
     "run --headless": ("nothing", "token", "name", "disk", "command"),
-    "demo": ("nothing", "disk", "terminal"),
+    "demo": ("nothing", "disk", "terminal", "keys"),
     "demo --headless": ("nothing", "disk"),
-    "attach": ("nothing", "disk", "terminal"),
-    "replay": ("nothing", "disk", "terminal"),
+    "attach": ("nothing", "disk", "terminal", "keys"),
+    "replay": ("nothing", "disk", "terminal", "keys"),
 }
 """What can be stuck under each form, so that it matters to it."""
 _LEFT = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l")
@@ -83,7 +83,7 @@ class Outcome:
 
 def trial(chance: random.Random, form: Form | None = None, stuck: Stuck | None = None) -> Trial:
     """One at random."""
-    form = form or chance.choice(FORMS)
+    form = form or chance.choice([each for each in FORMS if stuck is None or stuck in STUCK[each]])
     stuck = stuck or chance.choice(STUCK[form])
     # HUP is a reload where there is neither a screen nor a demo.
     numbers = [signal.SIGTERM, signal.SIGINT] + [signal.SIGHUP] * (form != "run --headless")
@@ -158,12 +158,12 @@ class _Program:
         self._began = time.monotonic()
         self.terminal: RealTerminal | None = None
         if self._has_screen:
-            self.terminal = RealTerminal(*arguments, module="tui.cli", environment=environment)
+            self.terminal = RealTerminal(*arguments, module="tui", environment=environment)
             self.pid = self.terminal.pid
             return
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tui.cli", *arguments],
+                [sys.executable, "-m", "tui", *arguments],
                 cwd=ROOT,
                 env=os.environ | environment,
                 stdin=subprocess.DEVNULL,
@@ -217,6 +217,9 @@ class _Program:
             for number in range(60 if trial.moment == "run" else 0):
                 self.terminal.resize(80 + number % 40, 24 + number % 9)
                 time.sleep(0.01)
+        if trial.stuck == "keys" and self.terminal is not None:
+            threading.Thread(target=self._type, args=(self.terminal,), daemon=True).start()
+            time.sleep(0.2)
         if trial.stuck == "disk":
             (self._folder.parent / f"{self._folder.name}.hung").touch()
         began = time.monotonic()
@@ -235,6 +238,12 @@ class _Program:
         if status is None:
             return Outcome(seconds, "it did not end")
         return Outcome(seconds, self._fault(status))
+
+    @staticmethod
+    def _type(terminal: RealTerminal) -> None:
+        with contextlib.suppress(OSError):  # it has ended
+            for _ in range(200):
+                terminal.type("x" * 50)
 
     def _fault(self, status: int) -> str | None:
         sent = {number for number, _ in self._trial.signals}
@@ -380,7 +389,7 @@ def main() -> int:
         "--limit", type=float, default=LIMIT, help="seconds to the end (2; 10 on a busy machine)"
     )
     parser.add_argument("--form", choices=FORMS)
-    parser.add_argument("--stuck", choices=("nothing", "token", "name", "disk", "command", "terminal"))
+    parser.add_argument("--stuck", choices=get_args(Stuck))
     parser.add_argument("--at-once", type=int, default=3)
     args = parser.parse_args()
     return storm(args.ends, args.seed, args.limit, args.form, args.stuck, args.at_once)

@@ -38,11 +38,6 @@ of check: 0 ok, 1 warning, 2 critical, 3 usage or settings
 """
 
 
-def entry() -> NoReturn:
-    """The program: run the command of its arguments and leave with its exit status."""
-    carry_out(lambda end: main(end=end))
-
-
 def main(argv: list[str] | None = None, end: End | None = None) -> int:
     """Run one command and return the exit status. Usage mistakes exit with status 2 by themselves.
 
@@ -285,7 +280,6 @@ def _say_nothing_to_run(settings: Settings) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    end = _lasting(args)
     from tui.config import CommandLine, SettingsError, check_needs, load_settings
 
     if args.url is None and (args.topics or args.preset):
@@ -321,18 +315,13 @@ def _run(args: argparse.Namespace) -> int:
 
     try:
         if args.headless:
-            return run_headless(read_settings, _place(args), args.report_interval, end, record=args.record)
-        return run_face(read_settings, _place(args), keys, end, record=args.record)
+            return run_headless(
+                read_settings, _place(args), args.report_interval, args.end, record=args.record
+            )
+        return run_face(read_settings, _place(args), keys, args.end, record=args.record)
     except Unstartable as error:
         complain(PROGRAM, str(error))
         return error.status
-
-
-def _lasting(args: argparse.Namespace) -> End:
-    """The end of a command that runs until it is ended."""
-    end: End = args.end
-    end.lasts()
-    return end
 
 
 def _keys(settings: Settings) -> Keymap:
@@ -383,13 +372,12 @@ def _place(args: argparse.Namespace) -> Place:
 def _attach(args: argparse.Namespace) -> int:
     if problem := tty.problem(os.environ):
         return _say_no_terminal(problem, "overlay-supervisor ctl status asks without a screen")
-    end = _lasting(args)
     from tui.resources import Unstartable
     from tui.session import run_attached
 
     face, keys, mistake = _face(args)
     try:
-        return run_attached(_place(args), face, keys, mistake, end)
+        return run_attached(_place(args), face, keys, mistake, args.end)
     except Unstartable as error:
         complain(PROGRAM, str(error))
         return FAILED
@@ -398,7 +386,6 @@ def _attach(args: argparse.Namespace) -> int:
 def _replay(args: argparse.Namespace) -> int:
     if problem := tty.problem(os.environ):
         return _say_no_terminal(problem, "overlay-supervisor journal prints what happened without a screen")
-    end = _lasting(args)
     from tui.places import state_folder
     from tui.replay.opening import ReplayError
     from tui.session import run_replay
@@ -417,7 +404,7 @@ def _replay(args: argparse.Namespace) -> int:
     face, keys, mistake = _face(args)
     try:
         path = Path(args.file).expanduser() if args.file else folder
-        return run_replay(path, when, folder, face, keys, mistake, end)
+        return run_replay(path, when, folder, face, keys, mistake, args.end)
     except ReplayError as error:
         complain(PROGRAM, str(error))
         return FAILED
@@ -426,7 +413,6 @@ def _replay(args: argparse.Namespace) -> int:
 def _demo(args: argparse.Namespace) -> int:
     if not args.headless and (problem := tty.problem(os.environ)):
         return _say_no_terminal(problem)
-    end = _lasting(args)
     from tui.resources import Unstartable
     from tui.session import run_demo
 
@@ -440,7 +426,7 @@ def _demo(args: argparse.Namespace) -> int:
             report_interval=args.report_interval,
             settings=face,
             keys=keys,
-            end=end,
+            end=args.end,
             state_folder=None if state is None else Path(state).expanduser(),
             staged=not args.calm,
         )
@@ -631,4 +617,4 @@ def _config_path(args: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    entry()
+    carry_out(lambda end: main(end=end))

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
@@ -56,11 +56,6 @@ _EPILOG = """\
 exit status: 0 done, 1 the engine said no or what came of it is not known, 2 usage,
 3 no engine was reached, 130 ended by ^C
 """
-
-
-def entry() -> NoReturn:
-    """The program: run the command of its arguments and leave with its exit status."""
-    carry_out(lambda end: main())
 
 
 def main(argv: list[str] | None = None, prog: str = "overlayctl") -> int:
@@ -442,4 +437,4 @@ def _log_path(args: argparse.Namespace) -> Path:
 
 
 if __name__ == "__main__":
-    entry()
+    carry_out(lambda end: main())

@@ -111,7 +111,7 @@ class End:
             signal.signal(number, note)
 
     def lasts(self) -> None:
-        """This command runs until it is ended: it gets the time to end by itself."""
+        """From now on things are opened that must be closed: an end gets the time to come by itself."""
         import logging
 
         self._log = logging.getLogger("tui.session")

@@ -37,6 +37,11 @@ _LOOK = 0.25
 """Seconds between two looks at whether a face can be seen."""
 
 
+def load_face() -> None:
+    """Import all that a face needs: a second or more of a busy machine, which no end should have to await."""
+    import tui.app  # noqa: F401
+
+
 class Face:
     """Opens faces alike: with the settings' keys and theme, arranged as the last one was left.
 
@@ -140,6 +145,8 @@ def run_beside(face: Face, open_face: Callable[[], OverlaySupervisorApp], end: E
                 return status
         return end.status or 0
 
+    load_face()
+    end.lasts()
     return asyncio.run(faces())
 
 

@@ -20,7 +20,7 @@ from tui.engine.api import CommandResult
 from tui.engine.desks import DeskOptions
 from tui.engine.reports import JsonLines, Reporters
 from tui.engine.supervisor import Supervisor
-from tui.faces import Face, run_beside, run_with_face
+from tui.faces import Face, load_face, run_beside, run_with_face
 from tui.keymap import Keymap
 from tui.resources import (
     Place,
@@ -65,6 +65,7 @@ def run_headless(
         SettingsError: the settings cannot be used.
     """
     settings = read_settings()
+    end.lasts()
     with (
         state_lock(place.state_folder, headless=True) as hold,
         log_to(place.state_folder, place.log_level, hold) as log_file,
@@ -106,6 +107,8 @@ def run_face(
         Unstartable, SettingsError: as of :func:`run_headless`.
     """
     settings = read_settings()
+    load_face()
+    end.lasts()
     with (
         state_lock(place.state_folder) as hold,
         log_to(place.state_folder, place.log_level, hold) as log_file,
@@ -216,6 +219,9 @@ def run_demo(
     """
     from tui.demo_host import DemoHost
 
+    if not headless:
+        load_face()
+    end.lasts()
     folder = state_folder or _folder_of_its_own()
     place = Place(folder, folder / SOCKET_NAME, log_level)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui import cli
+from tui.__main__ import overlay_supervisor
 from tui.app import OverlaySupervisorApp
 
 
@@ -20,4 +20,4 @@ if __name__ == "__main__":
     import tui.app
 
     tui.app.OverlaySupervisorApp = CrashingApp  # type: ignore[misc]
-    cli.entry()
+    overlay_supervisor()
