@@ -11,6 +11,10 @@ from urllib.parse import quote
 import pytest
 
 from tests.test_secrets_come_back import SECRETS, spellings
+from tui import secret_values
+from tui.channels import Options
+from tui.channels import values as asked
+from tui.channels.endpoint import link_request
 from tui.secret_values import LEAST, MASK, MOST_VALUES, SecretValues
 
 VALUE = "s3cr3t-v4lue/of+one"
@@ -76,6 +80,21 @@ def test_of_a_proxy_the_user_and_the_password_are_secret() -> None:
     text = f"proxy.test:3128 refuses us3r-name and p4ss/word (p4ss%2Fword), {sent}."
     assert values.masked(text) == "proxy.test:3128 refuses *** and *** (***), ***."
     values.add_proxy("http://[nothing")
+
+
+async def test_of_what_is_given_to_a_socket_the_functions_of_parameters_and_most_headers_are_secret() -> None:
+    options = Options(
+        params={"token": lambda: "of-a-function", "room": "of-plain-words"},
+        headers={"X-Key": "a-plain-header", "User-Agent": lambda: "agent-of-a-function"},
+        auth_token="a-plain-token",
+        proxy=lambda: "http://proxy-of-a-function.test:3128",
+    )
+    await link_request("ws://hub.test/socket", options)
+    await asked.payload({"seat": "of-plain-params", "deep": {"key": lambda: ["deep-in-params"]}}, "join")
+    for secret in ("of-a-function", "a-plain-header", "a-plain-token", "deep-in-params"):
+        assert secret_values.masked(f"said {secret} again") == f"said {MASK} again"
+    for plain in ("of-plain-words", "agent-of-a-func", "proxy-of-a-functi", "of-plain-params", "hub.test"):
+        assert secret_values.masked(f"said {plain} again") == f"said {plain} again"
 
 
 def test_json_stays_json_and_a_number_that_is_a_value_becomes_a_text() -> None:

@@ -38,6 +38,7 @@ KEY = "h3ader-in-pl41n-w0rds"
 BEARER = "B3arer-Cr3d3nt14ls"
 SECRETS = (TOKEN, PARAM, ROOM, KEY, BEARER)
 PLAIN = "plain-words-of-params"
+AGENT = "an-agent-in-the-environment"
 PIECE = 12
 """Characters of the pieces that the hub cuts."""
 
@@ -166,6 +167,7 @@ class EchoingHub:
             await to.send(json.dumps([None, TOKEN, "room:1", "x", {}]))
             await to.send(b"\x02\x06\x01room:1x" + KEY.encode())
             await to.send("[" + TOKEN)
+            await to.send(json.dumps([None, None, "room:1", "news", {"no_secrets": [PLAIN, AGENT]}]))
         if event == "leave_us":
             reason = spelling.encode()[:120].decode(errors="ignore")
             await to.close(4000, reason)
@@ -198,7 +200,7 @@ url = "ws://127.0.0.1:PORT/socket"
 preset = "live"
 auth_token = { file = "token" }
 params = { key = { env = "PARAM_OF_HUB" }, plain = "PLAIN" }
-headers = { X-Key = "KEY", Authorization = "Bearer BEARER", User-Agent = "agent of the hub" }
+headers = { X-Key = "KEY", Authorization = "Bearer BEARER", User-Agent = { env = "AGENT" } }
 reconnect_base_delay = 0.1
 circuit_breaker_threshold = 1000
 topics = [
@@ -236,7 +238,7 @@ headers = { X-Key = "KEY" }
 def environment(folder: Path) -> dict[str, str]:
     found = {name: value for name, value in os.environ.items() if not name.startswith("OVERLAY_SUPERVISOR")}
     root = str(Path(__file__).parent.parent)
-    return {**found, "PARAM_OF_HUB": PARAM, "PYTHONPATH": root, "HOME": str(folder)}
+    return {**found, "PARAM_OF_HUB": PARAM, "AGENT": AGENT, "PYTHONPATH": root, "HOME": str(folder)}
 
 
 async def test_no_output_holds_a_secret_that_a_hub_says(tmp_path: Path) -> None:
@@ -295,8 +297,19 @@ async def test_no_output_holds_a_secret_that_a_hub_says(tmp_path: Path) -> None:
             heard.append((await reading).decode())
             await run.wait()
     everything = "\n".join(heard)
-    # What proves that all of it was there to be betrayed.
-    for words in ("403", "join refused", "follow", "4000", "***", "page ***", "phx_reply", "endpoint"):
+    # What is no secret, and what proves that all of it was there to be betrayed.
+    for words in (
+        PLAIN,
+        AGENT,
+        "403",
+        "join refused",
+        "follow",
+        "4000",
+        "***",
+        "page ***",
+        "phx_reply",
+        "endpoint",
+    ):
         assert words in everything, words
     kept = {path.name: contents(path) for path in state.rglob("*") if path.is_file()}
     assert {"overlay-supervisor.log", "alerts.sqlite"} <= kept.keys()

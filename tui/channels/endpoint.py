@@ -49,7 +49,7 @@ async def link_request(url: str, options: Options) -> LinkRequest:
     Raises:
         OpenError: a function had no value, or a token cannot be carried.
     """
-    params = await values.texts(options.params, "params")
+    params = await values.texts(options.params, "params", are_secret=True)
     headers = await values.headers(options.headers, "headers")
     proxy = await values.text(options.proxy, "proxy")
     token = None if options.auth_token is None else await values.text(options.auth_token, "auth_token")

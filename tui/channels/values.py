@@ -1,6 +1,6 @@
 """Parameters, headers and tokens that may be functions: asked anew each time, never shown.
 
-What a function gives is a secret, and is masked from then on wherever it comes back.
+What a function gives for a parameter is a secret, and is masked from then on wherever it comes back.
 """
 
 from __future__ import annotations
@@ -15,37 +15,34 @@ from tui.channels.errors import OpenError
 from tui.channels.options import Plain, Text, Texts, Unavailable
 
 
-async def text(value: Text, place: str) -> str:
+async def text(value: Text, place: str, *, is_secret: bool = False) -> str:
     """A string, or what a function gives for it.
+
+    Args:
+        is_secret: what a function gives is to be masked.
 
     Raises:
         OpenError: the function raised, or gave no string. The message names ``place`` and the
             kind of error, never a value.
     """
-    given = await _ask(value, place)
+    given = await _ask(value, place, is_secret)
     if not isinstance(given, str):
         raise OpenError(f"{place} must be a string, its function gave {type(given).__name__}")
     return given
 
 
-async def texts(values: Texts, place: str) -> dict[str, str]:
-    """Named strings, each of which may come from a function, or one function for all.
-
-    Raises:
-        OpenError: as of :func:`text`.
-    """
-    given = await _ask(values, place)
+async def texts(values: Texts, place: str, *, are_secret: bool = False) -> dict[str, str]:
+    """Named strings, each of which may come from a function, or one function for all; as of :func:`text`."""
+    given = await _ask(values, place, are_secret)
     if not isinstance(given, Mapping):
         raise OpenError(f"{place} must be a mapping, its function gave {type(given).__name__}")
-    return {str(name): await text(value, f"{place}.{name}") for name, value in given.items()}
+    return {
+        str(name): await text(value, f"{place}.{name}", is_secret=are_secret) for name, value in given.items()
+    }
 
 
 async def headers(values: Texts, place: str) -> dict[str, str]:
-    """The same for headers, which are secrets as plain words too, save a few that never are.
-
-    Raises:
-        OpenError: as of :func:`text`.
-    """
+    """The same for headers, which are secrets as plain words too, save a few that never are."""
     given = await texts(values, place)
     for name, value in given.items():
         secret_values.add_header(name, value)
@@ -58,7 +55,7 @@ async def payload(value: Any, place: str) -> Any:
     Raises:
         OpenError: as of :func:`text`.
     """
-    given = await _ask(value, place)
+    given = await _ask(value, place, True)
     if isinstance(given, Mapping):
         return {name: await payload(member, f"{place}.{name}") for name, member in given.items()}
     return given
@@ -71,7 +68,7 @@ def is_plain(value: Any) -> bool:
     return not callable(value)
 
 
-async def _ask(value: Any, place: str) -> Any:
+async def _ask(value: Any, place: str, is_secret: bool) -> Any:
     if not callable(value):
         return value
     # Raised outside the handlers: what the function raised must not hang on the error either.
@@ -85,7 +82,7 @@ async def _ask(value: Any, place: str) -> Any:
     except Exception as error:  # noqa: BLE001 (the user's own function; its words may hold a secret)
         words = f"{place}: its function raised {type(error).__name__}"
     else:
-        if not isinstance(value, Plain):
+        if is_secret and not isinstance(value, Plain):
             secret_values.add_all(given)
         return given
     raise OpenError(words)

@@ -150,7 +150,6 @@ def _checked(value: str, place: str) -> str:
     if any(character in value for character in "\r\n\0"):
         # It would end a header early; and nobody's token is two lines long.
         raise SecretError(f"{place} holds a line break")
-    secret_values.add(value)
     return value
 
 
@@ -273,7 +272,10 @@ def _parse(value: object, depth: int) -> object:
 
 async def _read(value: Any) -> Any:
     if isinstance(value, EnvironmentSecret | FileSecret):
-        return await value()
+        found = await value()
+        # Beside it stand plain words: whoever asked cannot tell them apart.
+        secret_values.add(found)
+        return found
     if isinstance(value, dict):
         return {name: await _read(inner) for name, inner in value.items()}
     if isinstance(value, list):
