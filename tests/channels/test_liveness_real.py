@@ -64,7 +64,7 @@ async def test_what_the_next_hop_says_by_itself_keeps_no_link(nothing_left, piec
             await eventually(lambda: one.all_joined)
             await eventually(lambda: one.socket.state == "reconnecting")
             assert one.socket.get_health_metrics().heartbeat_failures == 1
-            assert one.socket.details().reason == "nothing came within 0.4 s of a heartbeat"
+            assert one.socket.details().reason == "nothing but PINGs came within 0.4 s of a heartbeat"
 
 
 BROADCAST = text_frame(json.dumps([None, None, "echo:1", "tick", {"x": "y" * 90}]))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from widgets.connection_list import ConnectionRow, row_line
 from widgets.indicator import ConnectionIndicator, IndicatorValue, State
 from widgets.lines import Tone
 
@@ -50,6 +51,7 @@ def test_it_is_hidden_while_all_is_well() -> None:
         {"circuit_open": True},
         {"attempts": 1},
         {"heartbeat_failed": True},
+        {"remark": "heartbeats unanswered since 21:09:02"},
         {"known": False},
     ],
 )
@@ -62,6 +64,26 @@ def test_only_counts_above_zero_stand_below() -> None:
     value = replace(WELL, reconnects=11, heartbeat_failures=1, circuit_trips=2, failed_reconnects=9)
     assert value.counts == ("reconnects 11", "heartbeat failures 1", "circuit trips 2", "failed reconnects 9")
     assert replace(WELL, circuit_trips=2).counts == ("circuit trips 2",)
+
+
+def test_what_a_connection_must_not_be_told_without_is_part_of_its_state() -> None:
+    value = replace(WELL, remark="heartbeats unanswered since 21:09:02")
+    assert value.words == "Connected, heartbeats unanswered since 21:09:02"
+    assert (value.symbol, value.tone) == ("◐", "busy")
+    assert replace(value, state="failed").words == "Connection Failed"
+    assert (replace(value, circuit_open=True).symbol, replace(value, circuit_open=True).tone) == ("✗", "bad")
+
+
+@pytest.mark.parametrize("width", [40, 51, 80, 100, 160])
+def test_a_long_state_takes_the_room_of_figures_and_moves_no_column(width: int) -> None:
+    row = ConnectionRow("hub", "◐", "Connected", "busy", "–", "34", "2", "1/1", hour="8" * 60, since="21:00")
+    long = replace(row, state="Connected, heartbeats unanswered since 21:09:02")
+    short_text = "".join(span.text for span in row_line(row, width, True))
+    long_text = "".join(span.text for span in row_line(long, width, True))
+    assert len(long_text) == len(short_text)
+    assert long_text.startswith("▸◐ hub             Connected, heartbeat")
+    if "▇" in short_text:
+        assert long_text.index("▇") == short_text.index("▇")
 
 
 def test_what_nobody_observes_is_not_known() -> None:

@@ -67,7 +67,10 @@ class LinkOwner(Protocol):
     """Who is told what happens on a link. No method may raise."""
 
     heard: bool
-    """Set to True whenever bytes of a data frame come; a PING or PONG proves the next hop alone."""
+    """Set to True whenever bytes of a data frame come."""
+
+    pinged: bool
+    """Set to True whenever a PING or PONG comes, which proves the next hop alone."""
 
     step: Step
     """Set by whoever opens, before each thing that has to be waited for."""
@@ -328,8 +331,11 @@ class FrameReader(ClientConnection):
             super().process_event(event)
             return
         opcode = event.opcode
-        if opcode < _FIRST_CONTROL_OPCODE and self._owner is not None:
-            self._owner.heard = True
+        if self._owner is not None:
+            if opcode < _FIRST_CONTROL_OPCODE:
+                self._owner.heard = True
+            elif opcode is not Opcode.CLOSE:
+                self._owner.pinged = True
         if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
             if event.fin:
                 if self._owner is not None:

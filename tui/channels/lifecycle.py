@@ -220,12 +220,19 @@ class Lifecycle:
         return None
 
     def step(
-        self, now: float, *, heard: bool = False, allowance: float = 0.0, late: bool = False
+        self,
+        now: float,
+        *,
+        heard: bool = False,
+        pinged: bool = False,
+        allowance: float = 0.0,
+        late: bool = False,
     ) -> float | None:
         """Decide all that is due at ``now``; returns when to ask again, None for "when something happens".
 
         Args:
             heard: something proved life since the last heartbeat was sent.
+            pinged: a PING or PONG came since then, which proves no more than the next hop.
             allowance: as of :meth:`Heartbeat.judge`.
             late: whoever runs this woke far later than asked: the process was stopped or the
                 machine slept, and nothing that waited meanwhile can be judged by the clock.
@@ -236,7 +243,7 @@ class Lifecycle:
             case Phase.OPENING:
                 self._watch_opening(now, late)
             case Phase.GREETING | Phase.UP:
-                self._watch_connection(now, heard, allowance, late)
+                self._watch_connection(now, heard, pinged, allowance, late)
         match self.phase:
             case Phase.WAITING if self._wait_until is not None and now >= self._wait_until:
                 self._begin(retry=True)
@@ -310,7 +317,7 @@ class Lifecycle:
             error = self._hands.gave_up_opening(self._options.open_timeout)
             self._fail(now, str(error), error)
 
-    def _watch_connection(self, now: float, heard: bool, allowance: float, late: bool) -> None:
+    def _watch_connection(self, now: float, heard: bool, pinged: bool, allowance: float, late: bool) -> None:
         if self._lost is not None:
             self._fail(now, self._lost)
             return
@@ -325,7 +332,8 @@ class Lifecycle:
         if verdict == "dead":
             limit = max(self._options.heartbeat_timeout, allowance if self.heartbeat.answered else 0)
             self.heartbeat_failures += 1
-            self._fail(now, f"nothing came within {limit:g} s of a heartbeat", graceful=False)
+            what = "nothing but PINGs" if pinged else "nothing"
+            self._fail(now, f"{what} came within {limit:g} s of a heartbeat", graceful=False)
             return
         if verdict == "send":
             self._send_heartbeat(now)

@@ -79,7 +79,8 @@ class Options:
     """Seconds between heartbeats. Phoenix closes a connection that is silent for 60 s."""
 
     heartbeat_timeout: float = 10.0
-    """Seconds after a heartbeat within which anything at all must come, or the link is dead."""
+    """Seconds after a heartbeat within which something must prove life, or the link is dead: data that
+    comes, or bytes that leave over a slow line. PING and PONG do not."""
 
     circuit_breaker_threshold: int = 5
     """Consecutive failures that open the breaker."""

@@ -409,6 +409,7 @@ class Socket:
         deadline = self._lifecycle.step(
             now,
             heard=connection is not None and connection.heard,
+            pinged=connection is not None and connection.pinged,
             allowance=self._allowance(now),
             late=late,
         )
@@ -750,7 +751,7 @@ class _Connection(LinkOwner):
     """One attempt and the link it led to; once ended it says nothing more."""
 
     def __init__(self, socket: Socket) -> None:
-        self.heard = False
+        self.heard = self.pinged = False
         self.step = reasons.Step("upgrade", socket.address)
         self._drain = Drain(socket.options.heartbeat_timeout)
         self.link: Link | None = None
@@ -778,7 +779,7 @@ class _Connection(LinkOwner):
 
     def listen_anew(self, now: float) -> None:
         """Only what comes and leaves from now on speaks for the link."""
-        self.heard = False
+        self.heard = self.pinged = False
         if self.link is not None:
             self._drain.begin(now, self.link.outflow)
 
