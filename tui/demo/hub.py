@@ -171,7 +171,9 @@ class Hub:
             self._server = await serve(
                 self._serve,
                 sock=sock,
-                backlog=BACKLOG,
+                # The event loop accepts so many at once, and with no file to spare plans as many new
+                # beginnings, each of which does the same a second later.
+                backlog=1,
                 ssl=self.ssl,
                 compression=None,  # Phoenix's default is compress: false
                 process_request=self._process_request,
@@ -185,6 +187,8 @@ class Hub:
                 logger=wire_logger,
                 create_connection=functools.partial(Transport, hub=self),  # type: ignore[arg-type]
             )
+            # It has told the system the same number.
+            sock.listen(BACKLOG)
         except BaseException:
             sock.close()
             raise

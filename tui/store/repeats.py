@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ MOST_A_PLACE = 200_000
 """Characters of one place's records that are told within that time, however much they differ."""
 MOST_PLACES = 1_000
 """Places that are remembered; with one more, the one that began first is forgotten, and told."""
+
+_ADDRESS = re.compile("0x[0-9a-f]+")
 
 _Place = tuple[str, str, int, int]
 
@@ -65,7 +68,8 @@ class Repeats:
         since = self._places.get(place)
         if since is None:
             since = self._places[place] = _Since(self._now())
-        words = hash(message)
+        # Where an object lies in memory is no news.
+        words = hash(_ADDRESS.sub("", message))
         often = since.told.get(words, 0)
         if often >= SAME_WORDS or since.characters >= MOST_A_PLACE:
             since.left_out += 1
