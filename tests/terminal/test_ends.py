@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import random
+import signal
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests import storm
+from tests.terminal.real_terminal import ROOT, RealTerminal
+from tests.terminal.test_whole_program import wait_until
 
 BUSY_LIMIT = 10.0
 """Seconds to an end where others have the processors."""
@@ -32,3 +39,33 @@ def test_it_ends_in_time(grounds: storm.Grounds, trial: storm.Trial) -> None:
     outcome = grounds.run(trial)
     limit = storm.LIMIT if os.getloadavg()[0] < (os.cpu_count() or 1) else BUSY_LIMIT
     assert storm.wrong(outcome, limit) is None
+
+
+def test_what_is_asked_by_a_key_is_held_up_by_no_disk(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    stuck = {"PYTHONPATH": f"{ROOT / 'tests' / 'stuck'}:{ROOT}", "STUCK_DISK": str(folder)}
+    with RealTerminal("demo", "--state", str(folder), module="tui", environment=stuck) as terminal:
+        terminal.wait_for_output("heartbeat", 30)
+        (tmp_path / "demo.hung").touch()
+        terminal.type("q")
+        terminal.wait_for_output("quit and stop", 30)
+        terminal.type("q")
+        assert terminal.exit_code(BUSY_LIMIT) == 0
+        assert terminal.modes() == terminal.modes_before
+
+
+def test_an_engine_that_is_stopped_holds_up_nobody_who_wants_to_attach() -> None:
+    with tempfile.TemporaryDirectory(prefix="os-") as folder:
+        command = [sys.executable, "-m", "tui", "demo", "--headless", "--state", folder]
+        engine = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT)
+        try:
+            wait_until(lambda: (Path(folder) / "control.sock").exists(), "the engine is up")
+            engine.send_signal(signal.SIGSTOP)
+            with RealTerminal("attach", "--state", folder, module="tui") as terminal:
+                wait_until(lambda: len(terminal.process.net_connections("unix")) > 0, "it asks")
+                os.kill(terminal.pid, signal.SIGHUP)
+                assert terminal.exit_code(BUSY_LIMIT) == 129
+        finally:
+            engine.kill()
+            engine.wait()
