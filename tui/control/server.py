@@ -239,7 +239,9 @@ class ControlServer:
                 except OSError as error:
                     if error.errno in EXHAUSTED:
                         self._untaken.say(error.strerror or "")
-                        await asyncio.sleep(_ACCEPT_AGAIN_SECONDS)
+                        # Whoever is idle has what another needs.
+                        has_room = self._dismiss_one()
+                        await asyncio.sleep(0 if has_room else _ACCEPT_AGAIN_SECONDS)
                     else:
                         log.debug("control: a client went at once: %s", error)
 
