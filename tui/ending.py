@@ -82,7 +82,7 @@ class End:
         self._has_screen = has_screen
         self._log: logging.Logger | None = None
         self._deadline: float | None = None
-        # Held for moments only, and never by a thread that is interrupted to run a handler.
+        # Held for moments only; no handler of a signal takes it.
         self._turn = threading.Lock()
         self._told: list[Callable[[], object]] = []
         self._handlers: dict[int, Callable[[], object]] = {}
@@ -182,9 +182,10 @@ class End:
                     self._take(number)
 
     def _take(self, number: int) -> None:
-        if number in self._handlers:
+        # Others may take theirs back meanwhile.
+        if (call := self._handlers.get(number)) is not None:
             if not self.is_asked:
-                self._call(self._handlers[number])
+                self._call(call)
         elif number in _ENDING:
             status = 128 + number if self._has_screen else 0
             if self._log is None:

@@ -255,6 +255,8 @@ class UnattendedApp(App[int]):
 
         def lose() -> None:
             self._terminal_is_lost = True
+            if not outlives_terminal:
+                end.ask(tty.HUNG_UP)
             leave()
 
         def go_on() -> None:
