@@ -32,7 +32,8 @@ async def test_connections_and_topics_come_up_and_are_published(hub: Hub) -> Non
         stage = engine.snapshot().connections[0]
         assert stage.address == f"127.0.0.1:{hub.port}"
         assert stage.metrics.successful_connects == 1
-        assert stage.details.round_trip_last is not None
+        # On a busy machine it may have been our own loop that was late.
+        assert stage.details.round_trip_last is not None or stage.details.round_trips_unjudged
         await eventually(
             lambda: engine.snapshot().connections[0].channels[0].last_event == "stream_state", "last event"
         )
