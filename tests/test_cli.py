@@ -434,3 +434,25 @@ def test_a_mistake_in_the_usage_or_settings_of_check_is_unknown_to_a_monitoring_
         )
         assert done.returncode == 3, done.stderr
         assert done.stderr
+
+
+@pytest.mark.parametrize("words", [("config", "check"), ("run", "--headless"), ("run",)])
+def test_what_cannot_be_started_is_a_mistake_at_the_check_and_at_the_start(
+    run: Run, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    path = write_settings(
+        tmp_path, '[connections.hub]\nurl = "ws://127.0.0.1:9"\n[incidents]\ncommand = ["./no-such"]\n'
+    )
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"overlay-supervisor: {path}:4: incidents.command: no such file\n"
+
+
+def test_a_warning_of_what_others_can_read_is_told_by_the_check(run: Run, tmp_path: Path) -> None:
+    write_settings(
+        tmp_path, '[connections.hub]\nurl = "ws://127.0.0.1:9"\n[metrics]\nhost = "0.0.0.0"\nport = 9\n'
+    )
+    done = run("config", "check")
+    assert done.returncode == 0
+    assert "warning: " in done.stderr
+    assert "anybody who reaches it" in done.stderr

@@ -37,7 +37,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_from_an_index_by_its_name(site: Path, tmp_path: Path) -> None:
-    assert command_for("http", tmp_path) == f"{PIP}'overlay-supervisor[http]==1.2.3'"
+    assert command_for(["http"], tmp_path) == f"{PIP}'overlay-supervisor[http]==1.2.3'"
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,14 @@ def test_from_where_it_came(site: Path, tmp_path: Path, origin: dict[str, object
     url = f"file://{str(folder).replace(' ', '%20')}"
     (site / "direct_url.json").write_text(json.dumps({"url": url} | origin))
     expected = source.replace("file://FOLDER", url).replace("FOLDER", str(folder))
-    assert command_for("http", tmp_path) == PIP + expected
+    assert command_for(["http"], tmp_path) == PIP + expected
 
 
 def test_what_is_there_stays(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installation, "is_installed", lambda extra: extra == "metrics")
     (site / "direct_url.json").write_text(json.dumps({"url": tmp_path.as_uri(), "dir_info": {}}))
     (tmp_path / "uv-receipt.toml").touch()
-    assert command_for("http", tmp_path) == f"uv tool install --force '{tmp_path}[http,metrics]'"
+    assert command_for(["http"], tmp_path) == f"uv tool install --force '{tmp_path}[http,metrics]'"
 
 
 def test_as_a_tool_of_pipx_or_of_uv(site: Path, tmp_path: Path) -> None:
@@ -86,9 +86,16 @@ def test_as_a_tool_of_pipx_or_of_uv(site: Path, tmp_path: Path) -> None:
         json.dumps({"url": tmp_path.as_uri(), "dir_info": {"editable": True}})
     )
     (tmp_path / "uv-receipt.toml").touch()
-    assert command_for("http", tmp_path) == f"uv tool install --force -e '{tmp_path}[http]'"
+    assert command_for(["http"], tmp_path) == f"uv tool install --force -e '{tmp_path}[http]'"
     (tmp_path / "pipx_metadata.json").touch()
-    assert command_for("http", tmp_path) == f"pipx inject {tmp_path.name} 'httpx<1,>=0.28' 'httpcore<2,>=1.0'"
+    assert (
+        command_for(["http"], tmp_path) == f"pipx inject {tmp_path.name} 'httpx<1,>=0.28' 'httpcore<2,>=1.0'"
+    )
+
+
+def test_one_command_for_all_that_is_missing(site: Path, tmp_path: Path) -> None:
+    expected = f"{PIP}'overlay-supervisor[http,metrics]==1.2.3'"
+    assert command_for(["metrics", "http", "metrics"], tmp_path) == expected
 
 
 def test_in_an_environment_of_uv_without_pip(
@@ -98,18 +105,19 @@ def test_in_an_environment_of_uv_without_pip(
     monkeypatch.setattr(installation, "_is_there", lambda module: False)
     python = shlex.quote(sys.executable)
     assert (
-        command_for("http", tmp_path) == f"uv pip install --python {python} 'overlay-supervisor[http]==1.2.3'"
+        command_for(["http"], tmp_path)
+        == f"uv pip install --python {python} 'overlay-supervisor[http]==1.2.3'"
     )
 
 
 def test_by_another_installer_the_name_on_an_index_may_be_anothers(site: Path, tmp_path: Path) -> None:
     (site / "INSTALLER").write_text("dpkg")
-    assert command_for("metrics", tmp_path) == f"{PIP}prometheus-client"
+    assert command_for(["metrics"], tmp_path) == f"{PIP}prometheus-client"
 
 
 def test_this_very_installation_is_told_from_where_it_came() -> None:
     assert is_installed("http")
-    command = command_for("http")
+    command = command_for(["http"])
     assert command is not None
     words = shlex.split(command)
     assert words[:4] == [sys.executable, "-m", "pip", "install"]

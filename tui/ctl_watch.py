@@ -93,6 +93,8 @@ def _incidents(args: argparse.Namespace) -> int:
         put("resolved, the newest first:")
         for line in _rows([_cells(incident, now) for incident in resolved]):
             put(line)
+    if (more := len(incidents.resolved) - len(resolved)) > 0:
+        put(f"{more} resolved ones more; --json has them")
     for words in _incident_notes(incidents):
         put(cut_to(words, COLUMNS))
     return OK

@@ -35,15 +35,15 @@ def is_installed(extra: Extra) -> bool:
     return all(map(_is_there, _PACKAGES[extra]))
 
 
-def needs(extra: Extra) -> str:
-    """What is missing and the command that mends it, in words."""
+def needs(extra: Extra, *beside: Extra) -> str:
+    """What is missing and the command that mends it, in words; it brings the extras ``beside`` it too."""
     packages = " and ".join(_PACKAGES[extra].values())
-    command = command_for(extra)
+    command = command_for((extra, *beside))
     return f"needs {packages}; install with: {command}" if command else f"needs {packages}"
 
 
-def command_for(extra: Extra, prefix: Path | None = None) -> str | None:
-    """The command for a shell that adds an extra to this installation; None where no installer is known.
+def command_for(extras: Sequence[Extra], prefix: Path | None = None) -> str | None:
+    """The command for a shell that adds extras to this installation; None where no installer is known.
 
     Args:
         prefix: of the environment, in place of the running one's.
@@ -53,12 +53,12 @@ def command_for(extra: Extra, prefix: Path | None = None) -> str | None:
         ours = distribution(NAME)
     except PackageNotFoundError:
         ours = None
-    packages = _requirements(ours, extra)
+    wanted = sorted({*extras, *filter(is_installed, _PACKAGES)})
+    packages = [each for extra in sorted({*extras}) for each in _requirements(ours, extra)]
     if (prefix / "pipx_metadata.json").exists():
         # Beside the program, and kept when it is upgraded, wherever it came from.
         return shlex.join(["pipx", "inject", prefix.name, *packages])
     installer = ((ours and ours.read_text("INSTALLER")) or "").strip()
-    wanted = sorted({extra, *filter(is_installed, _PACKAGES)})
     source = _source(ours, wanted, installer) if ours else None
     if (prefix / "uv-receipt.toml").exists() and source:
         return shlex.join(["uv", "tool", "install", "--force", *source])

@@ -212,6 +212,7 @@ async def test_one_that_floods_its_output_is_bounded_and_ended(caplog: pytest.Lo
     assert str(told.command.trouble).endswith("no end within 0.4 s, killed")
     (record,) = [each for each in caplog.records if "it printed" in each.message]
     assert record.message.count("x") <= MOST_OUTPUT + 10
+    assert record.message.endswith(", and more")
 
 
 async def test_one_that_leaves_something_behind_or_reads_nothing_is_done_when_it_ends() -> None:
@@ -279,3 +280,20 @@ async def test_four_run_at_once_and_a_hundred_wait(tmp_path: Path) -> None:
         await eventually(lambda: told.outcomes == 2 * MOST_UNDER_WAY + 4, "the end of what runs")
         assert file.read_bytes() == b"+" * MOST_UNDER_WAY
     assert told.command.trouble is None
+
+
+def test_what_it_reads_holds_nothing_that_a_terminal_obeys() -> None:
+    hostile = "\x9b31m \u202e\u2028\x7f 日😀"
+    incident = IncidentSnapshot(
+        id="i-1",
+        rule="failed",
+        subject=hostile,
+        severity="critical",
+        words=hostile,
+        opened_at=1.0,
+        updated_at=1.0,
+    )
+    line = message("opened", incident)
+    assert line.endswith(b"\n")
+    assert line[:-1].decode("ascii").isprintable()
+    assert json.loads(line)["words"] == hostile

@@ -23,6 +23,7 @@ from tui.engine.incident_values import IncidentSnapshot
 from tui.settings.watch_values import IncidentsOptions
 from tui.settings.watch_values import Severity as IncidentSeverity
 from tui.text.json_text import json_text
+from tui.text.printable import printable
 
 log = logging.getLogger("tui.engine.incidents")
 
@@ -203,13 +204,16 @@ class IncidentCommand:
         if process.output or trouble is not None:
             level = logging.INFO if trouble is None else logging.WARNING
             output = process.output.decode(errors="replace")
-            log.log(level, "the command for incidents: %s; it printed %r", trouble or "ended well", output)
+            more = ", and more" if process.is_cut else ""
+            log.log(
+                level, "the command for incidents: %s; it printed %r%s", trouble or "ended well", output, more
+            )
         return None if trouble is None else f"{name}: {trouble}"
 
     def _ended(self, command: tuple[str, ...], trouble: str | None) -> None:
         if self._is_stopped or command != self._options.command:
             return
-        before, self.trouble = self.trouble, None if trouble is None else trouble[:_MOST_WORDS]
+        before, self.trouble = self.trouble, None if trouble is None else printable(trouble, _MOST_WORDS)
         if before is None and self.trouble is not None:
             self._tell(f"the command for incidents: {self.trouble}", "error")
         elif before is not None and self.trouble is None:
@@ -227,6 +231,8 @@ class _Process:
     def __init__(self, call: _Call) -> None:
         self.output = b""
         """The beginning of what it printed."""
+        self.is_cut = False
+        """It printed more than that."""
         self._timeout = call.timeout
         self._unread = memoryview(call.text)
         self._flood = 0
@@ -327,7 +333,9 @@ class _Process:
             data = os.read(pipe.fileno(), _AT_ONCE)
         except BlockingIOError:
             return True
-        self.output += data[: MOST_OUTPUT - len(self.output)]
+        room = MOST_OUTPUT - len(self.output)
+        self.is_cut |= len(data) > room
+        self.output += data[:room]
         self._flood += len(data)
         if self._flood > _AT_ONCE:
             # Who prints without end is made to wait, and not listened to with all of a processor.

@@ -16,10 +16,10 @@ _MOST_FIRST_LINE = 256
 
 def unmet_needs(settings: Settings) -> list[str]:
     """One line, with its place, for each setting that cannot work here. Looks into the file system."""
-    lines = []
-    for key, extra in _extras(settings):
-        if not is_installed(extra):
-            lines.append(f"{settings.source_of(key)}: {key}: {needs(extra)}")
+    missing = [(key, extra) for key, extra in _extras(settings) if not is_installed(extra)]
+    # One command for all: the next one would take off what the one before has brought.
+    extras = [extra for _, extra in missing]
+    lines = [f"{settings.source_of(key)}: {key}: {needs(extra, *extras)}" for key, extra in missing]
     command = settings.incidents.command
     if command and (complaint := complaint_about_program(command[0])) is not None:
         place = settings.source_of("incidents.command")
