@@ -216,6 +216,16 @@ async def test_a_hub_stopped_during_its_restart_stays_down(hub):
     assert not hub.running
 
 
+async def test_a_hub_stopped_while_it_stops_for_its_restart_stays_down(hub, client):
+    peer = await client()
+    peer.websocket.transport.pause_reading()  # it is waited for
+    restarting = asyncio.create_task(hub.faults.restart(0.0))
+    await eventually(lambda: hub.stops == 1)
+    await hub.stop()
+    await restarting
+    assert not hub.running
+
+
 async def test_clear_ends_them_all(hub, client):
     faults = hub.faults
     faults.refuse()

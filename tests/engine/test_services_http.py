@@ -254,9 +254,9 @@ async def test_whatever_a_server_does_it_is_said_and_all_are_asked_again(server:
     before = descriptors()
     bomb()
     url = f"http://127.0.0.1:{server.port}"
-    limits = {"hangs": 0.3, "held": 600.0}
+    limits = {"hangs": 0.3, "held": 600.0}  # seconds; of the others so many that a busy machine keeps them
     endpoints = [
-        endpoint(path, f"{url}/{path}?key=secret", timeout=limits.get(path, 5.0))
+        endpoint(path, f"{url}/{path}?key=secret", timeout=limits.get(path, 30.0))
         for path in (*EXPECTED, "held")
     ]
     expected = {
@@ -272,7 +272,7 @@ async def test_whatever_a_server_does_it_is_said_and_all_are_asked_again(server:
         await eventually(
             lambda: all(heard_of(path).count(wanted) >= 2 for path, wanted in expected.items()),
             "two of each",
-            60,
+            120,
         )
     assert server.overtaken == []
     for path, wanted in expected.items():

@@ -146,8 +146,8 @@ class Faults:
 
     async def restart(self, after: float = 1.0, *, graceful: bool = True) -> None:
         """Stops the hub, waits ``after`` seconds and starts it again, unless it was stopped meanwhile."""
+        stops = self._hub.stops + 1
         await self._hub.stop(graceful=graceful)
-        stops = self._hub.stops
         await asyncio.sleep(after)
         if self._hub.stops == stops and not self._hub.running:
             await self._hub.start()
