@@ -45,7 +45,7 @@ def on_metrics(requests: int, seed: int) -> Finding:
 
 def on_endpoints(requests: int, seed: int) -> Finding:
     """The endpoints that the program asks."""
-    with endpoints.serving() as asked, under_attack(asked.urls(min(requests, 192))) as target:
+    with endpoints.serving() as asked, under_attack(asked.urls(min(requests, 64))) as target:
         deadline = time.monotonic() + 60 + requests / 10
         while asked.requests < requests:
             assert time.monotonic() < deadline, f"asked {asked.requests} times"

@@ -35,7 +35,7 @@ _ENDPOINT = """
 [services.endpoints.service-{number}]
 url = "{url}"
 interval = 1
-timeout = 0.5
+timeout = 2
 """
 
 
@@ -123,7 +123,8 @@ def figures(target: Target) -> Figures:
     metrics = link_of(snapshot, "good").metrics
     assert metrics.connection_state == "connected"
     with (target.state / FILE_NAME).open("rb") as log:
-        lines = sum(1 for _ in log)
+        # What services turn into is news each time.
+        lines = sum(b'"logger": "tui.engine"' not in line for line in log)
     return Figures(
         metrics.total_reconnects,
         metrics.heartbeat_failures,
