@@ -26,7 +26,7 @@ USER_AGENT = "overlay-supervisor"
 
 _READ_SIZE = 1024
 """Bytes that are parsed before others on the loop get their turn: they may be 170 chunks of one byte."""
-_FRAMING = 64 * 1024
+_FRAMING = 16 * 1024
 """Bytes for what chunks take beside the body."""
 _MOST_DIGITS = 18  # of a length that there can be
 
@@ -47,6 +47,7 @@ class Fetched(NamedTuple):
 
 
 TOO_LONG = "too long to be read"
+NO_END = "its body has no end"
 
 
 async def fetch(
@@ -120,7 +121,7 @@ async def _ask(
                     if len(body) > most:
                         break
         except TimeoutError:
-            unread = "its body has no end"
+            unread = NO_END
         except (httpcore.RemoteProtocolError, OSError):
             unread = "its body is cut short"
         except _TooLongError:

@@ -159,11 +159,14 @@ class _Endpoint:
                     return _not_asked(awaited.words(options.timeout, "headers not read"))
                 return _failed(str(overdue(step, awaited, options.timeout, now)))
             return _failed(str(in_words(error, step or Step("answer"), now)))
+        unread = fetched.unread
+        if unread == client.NO_END:
+            unread += f" within {options.timeout:g} s"
         told = read_health(
             fetched.code,
             fetched.body,
             self._clock.time(),
-            unread=fetched.unread,
+            unread=unread,
             url=options.url,
             location=fetched.location,
         )
