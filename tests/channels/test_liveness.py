@@ -176,6 +176,27 @@ async def test_a_join_holds_up_heartbeats_for_no_more_than_twice_its_time(world:
     assert world.now < asked + 16 + options.heartbeat_interval + 3.1
 
 
+@virtual
+async def test_each_answer_to_a_join_starts_the_time_of_the_others_anew_whatever_is_answered_between(
+    world: World,
+) -> None:
+    """A server that runs its joins beside everything else, one after another."""
+    world.server.unanswered.add("phx_join")
+    socket = world.socket(LIVE)
+    channels = [socket.channel(f"room:{number}") for number in range(5)]
+    for channel in channels:
+        channel.join()
+    await world.connected(socket)
+    for channel in channels:
+        await world.pass_time(8)
+        (frame,) = world.server.frames("phx_join", channel.topic)
+        payload = {"status": "ok", "response": {}}
+        world.server.link.deliver(frame.join_ref, frame.ref, frame.topic, "phx_reply", payload)
+        await world.settle()
+        assert channel.state == "joined"
+    assert len(world.server.frames("phx_join")) == 5
+
+
 # What leaves while something waits to
 
 

@@ -16,7 +16,7 @@ from tui.apart import Awaited
 from tui.channels import reasons
 from tui.channels.answer import Answer
 from tui.channels.backoff import BackOff
-from tui.channels.channel import Channel
+from tui.channels.channel import Channel, JoinReply
 from tui.channels.clock import Clock, SystemClock
 from tui.channels.connection import Link, LinkOwner, Opener, open_link
 from tui.channels.endpoint import endpoint, link_request
@@ -622,10 +622,11 @@ class Socket:
             return
         if not isinstance(ref, str):
             return
-        if self._holding_up.pop(ref, None) is not None:
-            self.last_join_answer = self.now()
+        self._holding_up.pop(ref, None)
         # A second reply to one ref, or one to a push that timed out, finds nobody.
         awaiting = self._replies.pop(ref, None)
+        if isinstance(awaiting, JoinReply):
+            self.last_join_answer = self.now()
         if awaiting is not None:
             awaiting.replied(message)
 
@@ -683,10 +684,10 @@ class Socket:
             message = Message(join_ref, ref, topic, event, raw, not text)
             self.inspector.add("out", self._clock.time(), message, data)
 
-    def await_reply(self, ref: str, awaiting: Awaiting, *, is_join: bool = False) -> None:
+    def await_reply(self, ref: str, awaiting: Awaiting) -> None:
         """Have the reply to ``ref`` brought to ``awaiting``."""
         self._replies[ref] = awaiting
-        if is_join:
+        if isinstance(awaiting, JoinReply):
             self._holding_up[ref] = self.now()
             self.wake()
 
