@@ -64,6 +64,8 @@ POLL_SECONDS = 0.25
 COMMAND_SECONDS = 10.0
 """How long a command may take before its silence is told."""
 LOG_LINES = 500
+_MIDDLE_ROUNDS = 2
+"""Rounds of the collector over what is not quite new before one over all; ten would take minutes."""
 REMEMBER_SECONDS = 0.5
 """After a change of the arrangement: what is typed into the filter is not written letter by letter."""
 
@@ -770,6 +772,14 @@ def _bound(function: Callable[..., None], *arguments: object) -> Callable[[], No
 
 
 def _spare_the_collector() -> None:
-    """Leave what lives as long as the app out of the collector's rounds, the worst stalls there are."""
+    """Leave what lives as long as the app out of the collector's rounds, the worst stalls there are.
+
+    The rounds over the rest are cheap then, and must come soon: each connection that is lost leaves a few
+    hundred objects in circles behind.
+    """
     gc.collect()
     gc.freeze()
+    # It waits until what is new is a quarter of what the last full round found, and that was all of the app.
+    gc.collect()
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, _MIDDLE_ROUNDS)
