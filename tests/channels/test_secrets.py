@@ -270,7 +270,7 @@ async def test_what_a_server_says_in_refusals_errors_and_its_close_is_said_witho
         refused.on("phx_error", lambda message: said.append(refused.reason))
         with pytest.raises(ChannelsError) as failed:
             await asyncio.gather(socket.connect(), good.join(), refused.join())
-        assert str(failed.value).endswith("{'error': {'detail': ['***, ***, ***'], '***': 1}}")
+        assert str(failed.value).endswith('{"error":{"detail":["***, ***, ***"],"***":1}}')
         note_error(said, failed.value)
         await eventually(lambda: good.state == "joined")
         with pytest.raises(ChannelsError, match=r"\*\*\*") as failed:
@@ -280,4 +280,4 @@ async def test_what_a_server_says_in_refusals_errors_and_its_close_is_said_witho
         await eventually(lambda: socket.details().last_close_reason)
         assert socket.details().last_close_reason == "4000: ***, ***, ***"
         await socket.close()
-    assert "join refused: {'error': {'detail': ['***, ***, ***'], '***': 1}}" in said
+    assert 'join refused: {"error":{"detail":["***, ***, ***"],"***":1}}' in said
