@@ -102,7 +102,7 @@ class RealTerminal:
         """Wait until the program wrote ``text``."""
         self.wait_for(lambda: text.encode() in self.output, seconds)
 
-    def wait_for_quiet(self, seconds: float = 8.0) -> None:
+    def wait_for_quiet(self, seconds: float = 30.0) -> None:
         """Wait until the program sleeps: for the fifth of a second it has used next to no processor time."""
         used = -1.0
 

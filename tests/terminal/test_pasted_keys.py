@@ -22,8 +22,8 @@ TEXTS = {
     "focus coming and going": "\x1b[I\x1b[O" * (MUCH // 6),
     "the mouse": "".join(f"\x1b[<35;{at % 80 + 1};{at % 24 + 1}M" for at in range(MUCH // 12)),
 }
-SOON = 8.0
-"""Seconds; one, on a machine that has nothing else to do."""
+SOON = 30.0
+"""Seconds, for a machine that has much else to do; one is enough where it has not."""
 
 
 def opened(mode: str = "still") -> RealTerminal:
