@@ -26,6 +26,7 @@ from hypothesis import settings
 from tui.channels import Channel, ConnectionDetails, HealthMetrics, Options, Socket, StateChange
 from tui.channels.connection import CLOSE_TIMEOUT, LinkOwner, LinkRequest
 from tui.channels.errors import NotConnectedError
+from tui.channels.loop_delay import LoopDelay
 from tui.channels.outflow import Outflow
 
 REPLAYED = settings(derandomize=True, database=None, deadline=None)
@@ -55,6 +56,8 @@ class VirtualLoop(base_events.BaseEventLoop):
         self.now = 1_000.0
         self.watched: list[tuple[Callable[[], object], asyncio.Future[None]]] = []
         """Conditions, looked at whenever all is done that can be done now, and who awaits them."""
+        self.delay = LoopDelay(self.time)
+        """Is told of its turns."""
         self._turns = 0
         self._selector = self
 
@@ -63,6 +66,13 @@ class VirtualLoop(base_events.BaseEventLoop):
 
     def select(self, timeout: float | None) -> list[Any]:
         """What a selector does, without anything to select from."""
+        self.delay.end_turn()
+        try:
+            return self._select(timeout)
+        finally:
+            self.delay.begin_turn()
+
+    def _select(self, timeout: float | None) -> list[Any]:
         if timeout != 0 and self._arrived():
             return []
         if timeout is None:

@@ -7,8 +7,6 @@ Exit status: 0 when none took more than the bound.
 from __future__ import annotations
 
 import argparse
-import asyncio
-import selectors
 import sys
 import tempfile
 import threading
@@ -21,6 +19,8 @@ from typing import Any
 
 from tests.hostile.beside import SETTINGS, hub
 from tests.hostile.hub import DEEDS, GOOD
+from tui.channels import loop_delay
+from tui.channels.loop_delay import LoopDelay, WatchedSelector
 from tui.config import load_settings
 from tui.engine.desks import DeskOptions
 from tui.engine.snapshot import ConnectionSnapshot
@@ -30,39 +30,38 @@ MOST_TURN = 0.05
 """Seconds of processor time."""
 
 
-class Turns(selectors.DefaultSelector):
+class Turns(WatchedSelector):
     """Notes the processor time from one look at the network to the next."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, delay: LoopDelay) -> None:
+        super().__init__(delay)
         self.times: list[float] = []
-        self._began: float | None = None
+        self._began_at: float | None = None
 
     def select(self, timeout: float | None = None) -> Any:
         now = time.thread_time()
-        if self._began is not None:
-            self.times.append(now - self._began)
+        if self._began_at is not None:
+            self.times.append(now - self._began_at)
         found = super().select(timeout)
-        self._began = time.thread_time()
+        self._began_at = time.thread_time()
         return found
 
 
 @contextmanager
 def observed() -> Iterator[list[Turns]]:
-    """Loops that are made while this lasts, each with its turns."""
+    """Engines' loops that are made while this lasts, each with its turns."""
     made: list[Turns] = []
 
-    class Policy(asyncio.DefaultEventLoopPolicy):
-        def new_event_loop(self) -> asyncio.AbstractEventLoop:
-            made.append(Turns())
-            return asyncio.SelectorEventLoop(made[-1])
+    def make(delay: LoopDelay) -> Turns:
+        made.append(Turns(delay))
+        return made[-1]
 
-    before = asyncio.get_event_loop_policy()
-    asyncio.set_event_loop_policy(Policy())
+    before = loop_delay.WatchedSelector
+    loop_delay.WatchedSelector = make  # type: ignore[assignment, misc]
     try:
         yield made
     finally:
-        asyncio.set_event_loop_policy(before)
+        loop_delay.WatchedSelector = before  # type: ignore[misc]
 
 
 @dataclass

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
+import time
 from collections import deque
-
-EVERY = 0.05
-"""Seconds between two looks; of what holds the loop up as much may be missed."""
+from collections.abc import Callable
+from typing import Any
 
 KEPT = 60.0
 """Seconds for which delays are known."""
@@ -16,47 +17,63 @@ LEAST = 0.05
 
 
 class LoopDelay:
-    """Looks at the running loop from :meth:`start` to :meth:`stop`, for some thousandths of a core."""
+    """The turns of one loop, from one look at the network to the next: what comes meanwhile waits.
 
-    def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
-        # When each ended, and its seconds. No two can end at one look.
-        self._delays: deque[tuple[float, float]] = deque(maxlen=round(KEPT / EVERY))
+    A loop of :meth:`new_loop` tells of its turns by itself, which costs two looks at the clock in each.
 
-    def start(self) -> None:
-        """Begin to look, in the loop's thread."""
-        self._loop = asyncio.get_running_loop()
-        self._plan()
+    Args:
+        clock: seconds, the one that the loop goes by.
+    """
 
-    def stop(self) -> None:
-        """Look no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._loop = self._timer = None
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began: float | None = None
+        # When each ended, and its seconds. No two can end within the least of them.
+        self._delays: deque[tuple[float, float]] = deque(maxlen=round(2 * KEPT / LEAST))
+
+    def new_loop(self) -> asyncio.AbstractEventLoop:
+        """An event loop that is watched."""
+        return asyncio.SelectorEventLoop(WatchedSelector(self))
+
+    def begin_turn(self, overslept: float = 0.0) -> None:
+        """The loop has looked at the network, ``overslept`` seconds later than it wanted to."""
+        self._began = self._clock()
+        if overslept >= LEAST:
+            self._delays.append((self._began, overslept))
+
+    def end_turn(self) -> None:
+        """All is done that there was to do."""
+        if self._began is not None:
+            now = self._clock()
+            if now - self._began >= LEAST:
+                self._delays.append((now, now - self._began))
 
     def within(self, seconds: float) -> float:
         """The longest delay, in seconds, that has ended in the last ``seconds`` or lasts; 0 below
-        :data:`LEAST`."""
-        if self._loop is None:
+        :data:`LEAST`. In the loop's thread."""
+        if self._began is None:
             return 0.0
-        now = self._loop.time()
-        longest = now - self._due
+        now = self._clock()
+        longest = now - self._began
         for ended, delay in reversed(self._delays):
             if ended < now - seconds:
                 break
             longest = max(longest, delay)
         return longest if longest >= LEAST else 0.0
 
-    def _plan(self) -> None:
-        assert self._loop is not None
-        self._due = self._loop.time() + EVERY
-        self._timer = self._loop.call_at(self._due, self._look)
 
-    def _look(self) -> None:
-        assert self._loop is not None
-        now = self._loop.time()
-        if now - self._due >= LEAST:
-            self._delays.append((now, now - self._due))
-        self._plan()
+class WatchedSelector(selectors.DefaultSelector):
+    """A selector that says when its loop is at work."""
+
+    def __init__(self, delay: LoopDelay) -> None:
+        super().__init__()
+        self._delay = delay
+
+    def select(self, timeout: float | None = None) -> Any:
+        """As of any selector."""
+        self._delay.end_turn()
+        asked = time.monotonic()
+        found = super().select(timeout)
+        overslept = 0.0 if timeout is None or timeout <= 0 else time.monotonic() - asked - timeout
+        self._delay.begin_turn(overslept)
+        return found

@@ -157,7 +157,8 @@ class Supervisor:
         stopped = "it was asked to stop"
         self._note(STARTED)
         try:
-            asyncio.run(self._main())
+            with asyncio.Runner(loop_factory=self._loop_delay.new_loop) as runner:
+                runner.run(self._main())
         except Exception as error:
             log.exception("the engine stopped")
             stopped = f"{type(error).__name__}: {error}"
@@ -203,7 +204,6 @@ class Supervisor:
         self._publish_soon = asyncio.Event()
         if self._stop_asked.is_set():
             return
-        self._loop_delay.start()
         for settings in self._settings:
             self._connections[settings.name] = self._supervise(settings)
         self._desks.start()
@@ -225,7 +225,6 @@ class Supervisor:
         finally:
             for task in (publisher, reporter, marker, stopping):
                 task.cancel()
-            self._loop_delay.stop()
             self._desks.stop()
             await self._close_all()
 
