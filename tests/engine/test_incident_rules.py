@@ -470,7 +470,7 @@ async def test_a_topic_that_the_server_closed_is_an_incident_after_fifteen_secon
         assert watch.look().open == ()
         watch.wait(1)
         found = watch.open[("topic_closed", "stage echo:1")]
-        assert (found.words, found.severity) == ("closed by the server", "critical")
+        assert (found.words, found.severity) == ("closed by the server", "warning")
         watch.wait(600)
         assert [each.id for each in watch.look().open] == [found.id]
         # The hub's next life is a fresh chance.

@@ -36,12 +36,12 @@ SEVERITIES: Mapping[IncidentRule, Severity] = MappingProxyType(
         "heartbeats_unanswered": "warning",
         "silent_topic": "warning",
         "channel_refused": "critical",
-        "topic_closed": "critical",
+        "topic_closed": "warning",
         "report_stale": "warning",
         "endpoint_unhealthy": "critical",
         "queue_dropping": "warning",
         "undecodable": "warning",
-        "loop_late": "warning",
+        "loop_late": "critical",
     }
 )
 
