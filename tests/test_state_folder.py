@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import os
 import shutil
 import subprocess
@@ -207,13 +208,15 @@ def test_a_device_is_no_file_of_ours(folder: Path) -> None:
 
 # A folder that cannot be written, and then can ----------------------------------------------------
 
-_CAP_DAC_OVERRIDE, _PR_CAPBSET_DROP = 1, 24
+_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, _PR_CAPBSET_DROP = 1, 2, 24
 
 
 def bound_by_modes() -> None:
     """In a child before it becomes the program: what the mode forbids is forbidden to root, too."""
-    if os.geteuid() == 0 and ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, 0, 0, 0):
-        os._exit(99)
+    drop = ctypes.CDLL(None).prctl
+    for right in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
+        if os.geteuid() == 0 and drop(_PR_CAPBSET_DROP, right, 0, 0, 0):
+            os._exit(99)
 
 
 class Engine:
@@ -314,6 +317,7 @@ async def test_who_finds_another_engine_in_the_folder_shows_no_alerts_until_that
             await hub.broadcast("events:all", "raid", {"id": who, "user_name": who, "viewers": 5})
 
         settings = prepared(folder, hub.url)
+        os.chmod(folder, 0)  # what cannot be read cannot be locked either
         engine = Engine(folder, settings)
         try:
             await eventually(lambda: hub.joins["events:all"] == 1, "it runs", 20)
@@ -339,6 +343,41 @@ async def test_who_finds_another_engine_in_the_folder_shows_no_alerts_until_that
             assert engine.end() == 0
 
 
+async def test_no_second_engine_begins_in_a_folder_that_the_first_could_only_read(folder: Path) -> None:
+    async with Hub() as hub:
+        settings = prepared(folder, hub.url)
+        first = Engine(folder, settings)
+        try:
+            await eventually(lambda: hub.joins["events:all"] == 1, "it runs all the same", 20)
+            second = Engine(folder, settings)
+            try:
+                assert await asyncio.to_thread(second.process.wait, 20) == 1
+            finally:
+                second.process.kill()
+            assert f"an engine runs in {folder} already" in second.text()
+        finally:
+            assert first.end() == 0
+
+
+def test_a_folder_is_locked_before_anything_in_it_can_be_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "no room")
+
+    first = StateLock(folder)
+    with monkeypatch.context() as broken:
+        broken.setattr("tui.control.lock.open_private", full)
+        with pytest.raises(OSError, match="no room"):
+            first.acquire()
+    with pytest.raises(StateLockedError):
+        StateLock(folder).acquire()
+    first.acquire()
+    first.release()
+    with StateLock(folder):
+        pass
+
+
 def test_a_lock_whose_file_was_deleted_is_taken_anew_or_is_anothers(folder: Path) -> None:
     lock = StateLock(folder)
     lock.acquire()
@@ -351,6 +390,9 @@ def test_a_lock_whose_file_was_deleted_is_taken_anew_or_is_anothers(folder: Path
     with pytest.raises(StateLockedError):
         StateLock(folder).acquire()
     (folder / "engine.lock").unlink()
+    with pytest.raises(StateLockedError):
+        StateLock(folder).acquire()
+    shutil.rmtree(folder)
     with StateLock(folder):
         hold.look()
         assert hold.other == f"process {os.getpid()}"

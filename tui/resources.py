@@ -38,7 +38,10 @@ FLUSH_LIMIT = 0.5
 """Seconds that the end waits for each writer."""
 
 
-_BROKEN_DISK = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_BROKEN_DISK = (
+    *(errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO),
+    *(errno.ENOLCK, errno.ESTALE, errno.ETIMEDOUT),  # one of a network
+)
 
 
 class Place(NamedTuple):
@@ -72,19 +75,13 @@ def state_lock(folder: Path, *, headless: bool = False) -> Iterator[FolderHold]:
         Unstartable: another engine holds it, or this is no folder for us.
     """
     lock = StateLock(folder)
-    trouble = None
     try:
-        lock.acquire()
-    except StateLockedError as error:
-        raise Unstartable(str(error)) from None
-    except NotOursError as error:
-        what = lock.path if error.is_file else f"state folder {folder}"
-        raise Unstartable(f"{what} {error.strerror}; name another folder with --state", 2) from None
-    except OSError as error:
-        if error.errno not in _BROKEN_DISK and not _is_read_only(folder, error):
-            raise Unstartable(f"state folder {folder}: {error.strerror}; name another with --state") from None
+        trouble = _trouble_to_take(lock)
+    except Unstartable:
+        lock.release()
+        raise
+    if trouble is not None:
         # The connections matter more than what is kept of them; the screen says what is not.
-        trouble = f"{folder}: {error.strerror}"
         _say(f"state folder {trouble}; going on, and keeping nothing on disk until it can be written")
     hold = FolderHold(lock, trouble, _say if headless else None)
     hold.start()
@@ -92,6 +89,22 @@ def state_lock(folder: Path, *, headless: bool = False) -> Iterator[FolderHold]:
         yield hold
     finally:
         hold.close()
+
+
+def _trouble_to_take(lock: StateLock) -> str | None:
+    try:
+        lock.acquire()
+    except StateLockedError as error:
+        raise Unstartable(str(error)) from None
+    except NotOursError as error:
+        what = lock.path if error.is_file else f"state folder {lock.folder}"
+        raise Unstartable(f"{what} {error.strerror}; name another folder with --state", 2) from None
+    except OSError as error:
+        words = f"{lock.folder}: {error.strerror}"
+        if error.errno not in _BROKEN_DISK and not _is_read_only(lock.folder, error):
+            raise Unstartable(f"state folder {words}; name another with --state") from None
+        return words
+    return None
 
 
 def _say(words: str) -> None:

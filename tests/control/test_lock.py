@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import subprocess
@@ -68,7 +69,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
         StateLock(tmp_path / "file" / "state").acquire()
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPERM])
 def test_a_disk_that_takes_no_byte_does_not_take_the_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
@@ -77,8 +78,44 @@ def test_a_disk_that_takes_no_byte_does_not_take_the_lock(
 
     with monkeypatch.context() as broken:
         broken.setattr(os, "pwrite", full)
+        broken.setattr(os, "ftruncate", full)
         lock = StateLock(tmp_path)
         lock.acquire()
-    with pytest.raises(StateLockedError):
+        with pytest.raises(StateLockedError):
+            StateLock(tmp_path).acquire()
+        lock.release()
+
+
+@pytest.mark.parametrize("code", [errno.EBADF, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_where_no_folder_can_be_locked_its_file_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def flock(descriptor: int, how: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, "no")
+        real(descriptor, how)
+
+    real = fcntl.flock
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with StateLock(tmp_path), pytest.raises(StateLockedError, match=str(os.getpid())):
         StateLock(tmp_path).acquire()
-    lock.release()
+    with StateLock(tmp_path):
+        pass
+
+
+def test_a_file_that_another_machine_deleted_locks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stale(descriptor: int) -> os.stat_result:
+        found = real(descriptor)
+        if not found.st_nlink:
+            raise OSError(errno.ESTALE, "stale file handle")
+        return found
+
+    real = os.fstat
+    with StateLock(tmp_path) as lock:
+        lock.path.unlink()
+        lock.path.touch()
+        monkeypatch.setattr(os, "fstat", stale)
+        lock.hold()
+        assert lock.path.read_text() == f"{os.getpid()}\n"

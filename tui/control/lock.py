@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -9,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tui.private_files import open_private, private_folder
+from tui.private_files import open_private, open_to_read, private_folder
 
 LOCK_NAME = "engine.lock"
 
@@ -33,13 +34,16 @@ class StateLockedError(Exception):
 class StateLock:
     """Holds the lock of a state folder from :meth:`acquire` to :meth:`release`; a context manager.
 
-    The file stays behind, empty: were it deleted, two engines could each lock a file of that name.
+    Locked are the folder itself, which can be where nothing can be written, and a file in it, since some file
+    systems of a network lock nothing else. The file stays behind, empty: were it deleted, two engines could
+    each lock a file of that name.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / LOCK_NAME
-        self._descriptor: int | None = None
+        self._folder: int | None = None
+        self._file: int | None = None
 
     def acquire(self) -> None:
         """Take the lock at once or not at all. Creates the folder (0700) and the file (0600).
@@ -47,67 +51,87 @@ class StateLock:
         Raises:
             StateLockedError: another process, or another lock of this one, holds it.
             NotOursError: the folder or the file is another's, or others can write it.
-            OSError: the folder or the file cannot be used.
+            OSError: the folder or the file cannot be used. The folder stays locked where it could be, so that
+                nobody else begins in it before this one has tried again.
         """
-        if self._descriptor is not None:
+        if self._file is not None:
             return
         private_folder(self.folder, may_be_link=True)
-        while self._descriptor is None:
+        if self._folder is None:
+            self._folder = self._locked_folder()
+        while self._file is None:
             descriptor = open_private(self.path, os.O_RDWR | os.O_CREAT)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if not self._is_in_place(descriptor):
+                if not _is_in_place(descriptor, self.path):
                     os.close(descriptor)
                     continue
-                self._leave_pid(descriptor)
-            except BlockingIOError as error:
-                pid = _pid(descriptor)
+            except OSError as error:
                 os.close(descriptor)
-                raise StateLockedError(self.folder, pid) from error
-            except OSError:
-                os.close(descriptor)
+                if isinstance(error, BlockingIOError):
+                    self.release()
+                    raise self._locked() from error
                 raise
-            self._descriptor = descriptor
+            # On a full or broken disk the lock holds all the same; it only cannot say whose it is.
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            self._file = descriptor
 
     def hold(self) -> None:
-        """Acquire it, unless it is held by the file that bears its name.
+        """Acquire it, unless it is held by the folder and the file that bear its names.
 
         A file that was deleted locks nothing: another engine would lock the next one.
 
         Raises:
             StateLockedError, OSError: as of :meth:`acquire`; then it is not held.
         """
-        if self._descriptor is not None and not self._is_in_place(self._descriptor):
+        if self._folder is not None and not _is_in_place(self._folder, self.folder, may_be_link=True):
             self.release()
+        if self._file is not None and not _is_in_place(self._file, self.path):
+            self._release_file()
         self.acquire()
-
-    @staticmethod
-    def _leave_pid(descriptor: int) -> None:
-        try:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        except OSError as error:
-            # On a full or broken disk the lock holds all the same; it only cannot say whose it is.
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-                raise
 
     def release(self) -> None:
         """Give the lock back. Any number of times."""
-        if self._descriptor is not None:
-            descriptor, self._descriptor = self._descriptor, None
-            try:
-                os.ftruncate(descriptor, 0)
-            finally:
-                os.close(descriptor)
+        self._release_file()
+        if self._folder is not None:
+            descriptor, self._folder = self._folder, None
+            os.close(descriptor)
 
-    def _is_in_place(self, descriptor: int) -> bool:
-        """Whether the file that was locked is still the one of that name; a disk that fails moves none."""
+    def _release_file(self) -> None:
+        if self._file is not None:
+            descriptor, self._file = self._file, None
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+            os.close(descriptor)
+
+    def _locked_folder(self) -> int | None:
+        """The folder's descriptor; None where it may not be read, or no folder can be locked."""
         try:
-            return os.path.samestat(os.fstat(descriptor), os.lstat(self.path))
-        except (FileNotFoundError, NotADirectoryError):
-            return False
+            descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
-            return True
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            if isinstance(error, BlockingIOError):
+                raise self._locked() from error
+            return None
+        return descriptor
+
+    def _locked(self) -> StateLockedError:
+        try:
+            descriptor = open_to_read(self.path)
+        except OSError:
+            return StateLockedError(self.folder, None)
+        with open(descriptor, "rb", buffering=0) as file:
+            try:
+                text = file.read(32).strip()
+            except OSError:
+                text = b""
+        return StateLockedError(self.folder, int(text) if text.isdigit() else None)
 
     def __enter__(self) -> Self:
         self.acquire()
@@ -122,6 +146,10 @@ class StateLock:
         self.release()
 
 
-def _pid(descriptor: int) -> int | None:
-    text = os.pread(descriptor, 32, 0).strip()
-    return int(text) if text.isdigit() else None
+def _is_in_place(descriptor: int, path: Path, *, may_be_link: bool = False) -> bool:
+    """Whether what was locked is still what bears that name; a disk that fails moves nothing."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=may_be_link))
+    except OSError as error:
+        # ESTALE: it was deleted by another machine.
+        return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
