@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+import ssl
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -354,3 +356,31 @@ async def test_what_came_before_a_reset_is_told_before_the_end(nothing_left: Non
         await eventually(lambda: owner.lost)
         assert owner.frames == [4]
         assert owner.lost == [(1006, "connection reset without a close frame")]
+
+
+async def test_what_came_before_the_end_of_tls_is_told_before_it(
+    nothing_left: None, certificates: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    owner = Owner()
+    go = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer, answer=False)
+        await go.wait()
+        # Bytes and the end of TLS in one read, which the client's TLS hands on without a pause.
+        writer.write(b"\x89\x00" * 60_000 + text_frame("last") + b"\x88\x02\x03\xf4")
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
+    async with RawServer(serve, ssl=context) as server:
+        url = f"wss://127.0.0.1:{server.port}/socket/websocket?vsn=2.0.0"
+        link = await open_link(
+            LinkRequest(url=url, proxy="none", ca_file=str(certificates / "ca.pem")), owner
+        )
+        go.set()
+        await eventually(lambda: owner.lost)
+        assert owner.frames == [4]
+        assert owner.lost == [(1012, "1012 service restart")]
+        assert "SSL connection is closed" not in caplog.messages, "nothing is written to what is closing"
+        link.abort()

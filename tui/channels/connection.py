@@ -321,6 +321,9 @@ class FrameReader(ClientConnection):
 
         RFC 6455, 5.5.3, asks for the answer to the latest one alone.
         """
+        if self.transport.is_closing():
+            self.protocol.data_to_send()  # nobody takes it, and asyncio logs each write
+            return
         if self.paused:
             self.protocol.writes = [data for data in self.protocol.writes if data[:1] != _PONG]
         super().send_data()
@@ -359,6 +362,12 @@ class FrameReader(ClientConnection):
         super().resume_writing()
         if self._owner is not None:
             self._owner.link_writable()
+
+    def eof_received(self) -> None:
+        """No more bytes come. TLS says so at once, whatever waits for its turn: that goes first, and the end
+        comes with :meth:`connection_lost`."""
+        if not self._waiting:
+            super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """TCP is gone; what came before is dealt with first."""
