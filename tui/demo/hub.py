@@ -31,7 +31,10 @@ from websockets.http11 import Request, Response
 from .channel import Channel, Crash, Refuse, Reply, Stop
 from .codec import Frame, NotEncodableError, Wire
 from .connection import Connection
+from .dialect import REAL, DialectName
 from .faults import Faults
+from .landale import TOPICS as LANDALE_TOPICS
+from .landale import Landale
 from .listening import BACKLOG, bind
 from .presence import Presence
 from .show import Show
@@ -72,6 +75,7 @@ class Hub:
         shows_alerts: puts what viewers do into a queue of its own; off where somebody else shows it.
         kept: how many upgrade requests and frames from clients are remembered. A frame holds its
             connection, so for a hub that nobody asks afterwards this is 0.
+        dialect: see :mod:`.dialect`.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class Hub:
         seed: int | None = None,
         shows_alerts: bool = True,
         kept: int = 1000,
+        dialect: DialectName = "plain",
     ) -> None:
         self.host = host
         self.port = port
@@ -128,6 +133,11 @@ class Hub:
         self._traffic = Traffic(self)
         self._traffic_rate = 0.0
         register(self)
+        self.landale = None if dialect == "plain" else Landale(self, REAL[dialect])
+        """What the real hub keeps; None for the polite one."""
+        if self.landale is not None:
+            for pattern, channel_class in LANDALE_TOPICS:
+                self.on(pattern, channel_class)
 
     # Start and stop
 
@@ -160,6 +170,8 @@ class Hub:
             await self.listen()
             self._running = True
             self._apply_traffic()
+            if self.landale is not None:
+                self.landale.start()
 
     async def listen(self) -> None:
         """Opens the listening socket; part of start(), and the end of the fault "refuse"."""
@@ -213,6 +225,8 @@ class Hub:
         async with self._turn:
             self._running = False
             self._traffic.stop()
+            if self.landale is not None:
+                self.landale.stop()
             self.stop_listening()
             if graceful:
                 for transport in list(self.transports):

@@ -68,7 +68,7 @@ class Show:
         self.version = 0
         self.active: dict[str, Any] | None = None
         self.stack: list[dict[str, Any]] = []
-        self.ticker = ["emote_stats", "recent_follows", "stream_goals"]
+        self.ticker = ["emote_stats", "recent_follows", "stream_goals", "daily_stats"]
         self.chat_weight = CHAT_WEIGHT
         """As :data:`CHAT_WEIGHT`; more makes the other events rarer."""
         self.queue: list[dict[str, Any]] = []
@@ -292,6 +292,9 @@ class Show:
                 return {"message": chance.choice(LINES), "badges": [], "color": "#9146FF"}
             case "subscription":
                 return {"tier": "1000", "cumulative_months": chance.randint(1, 40), "is_gift": False}
+            case "resubscription":
+                months = chance.randint(2, 40)
+                return {"tier": "1000", "cumulative_months": months, "message": chance.choice(LINES)}
             case "gift_subscription":
                 return {"tier": "1000", "total": chance.choice((1, 5, 5, 10))}
             case "cheer":

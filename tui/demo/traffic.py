@@ -56,7 +56,7 @@ class Traffic:
                 show.advance()
                 self._state()
             case "telemetry":
-                self._telemetry()
+                self._performance()
             case "service":
                 self._service()
             case "show":
@@ -65,11 +65,15 @@ class Traffic:
 
     def tell(self, happening: Happening) -> None:
         """Tells everyone what a viewer did."""
-        show = self._hub.show
+        show, landale = self._hub.show, self._hub.landale
         group = "events:chat" if happening.type == "chat_message" else "events:twitch"
+        told = [happening] if landale is None else landale.dialect.events(happening)
         for topic in ("events:all", group):
-            self._send(topic, happening.type, happening.payload)
-        if self._hub.shows_alerts and happening.type in ALERTS:
+            for event, payload in told:
+                self._send(topic, event, payload)
+        if landale is not None:
+            landale.note_event()
+        elif self._hub.shows_alerts and happening.type in ALERTS:
             show.queue_content(happening.type, happening.payload, duration=5_000)
             update = {"type": happening.type, "data": happening.payload, "timestamp": timestamp()}
             self._send("stream:overlays", "content_update", update)
@@ -78,11 +82,12 @@ class Traffic:
         for topic in self._rooms("dashboard:"):
             self._send(topic, "event_batch", batch)
 
-    def _telemetry(self) -> None:
+    def _performance(self) -> None:
         chance = self._hub.show.chance
         performance = {"memory_mb": round(chance.uniform(160, 210), 1), "timestamp": timestamp()}
         for topic in self._rooms("dashboard:"):
-            self._send(topic, "telemetry_update", telemetry(self._hub))
+            if self._hub.landale is None:
+                self._send(topic, "telemetry_update", telemetry(self._hub))
             self._send(topic, "performance_update", performance)
 
     def _service(self) -> None:
@@ -96,7 +101,10 @@ class Traffic:
             self._send(topic, "health_report", self._hub.show.health_report())
 
     def _state(self) -> None:
-        show = self._hub.show
+        show, landale = self._hub.show, self._hub.landale
+        if landale is not None:
+            landale.changed()
+            return
         self._send("stream:overlays", "stream_state", show.stream_state())
         self._send("stream:queue", "queue_state", show.queue_state())
 
