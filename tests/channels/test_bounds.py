@@ -131,6 +131,45 @@ def test_a_large_object_is_what_a_small_one_would_be(
     assert large == read()
 
 
+HUGE = b"[" + b"0," * (MB + MB // 10) + b"0]"
+ODD = {
+    "space around it": (2, b' [null,null,"t","e",%b]\n'),
+    "space in it": (2, b'[ null, "8" , "t" , "e" , %b ]'),
+    "a long topic": (2, b'[null,null,"' + b"t" * 2000 + b'","e",%b]'),
+    "an object with space": (1, b'{ "topic" : "t", "event" : "e", "payload" : %b , "ref" : null }\r\n'),
+    "a longer topic": (2, b'[null,null,"' + b"t" * 5000 + b'","e",%b]'),
+    "the payload as topic": (2, b'[null,null,%b,"e",{}]'),
+    "no end": (2, b'[null,null,"t","e",%b,0'),
+    "one element": (2, b"[%b]"),
+    "a member of nobody": (1, b'{"x":%b,"topic":"t","event":"e","payload":{},"ref":null}'),
+    "an answer with space": (0, b'{ "status" : "ok", "response" : %b }'),
+    "an answer with more": (0, b'{"x":%b,"status":"ok","response":{}}'),
+    "an answer whose status is none": (0, b'{"status":%b,"response":{}}'),
+}
+
+
+@pytest.mark.parametrize("shape", ODD)
+def test_of_a_huge_frame_nobody_looks_through_all_of_it(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def at_most(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+        def decoded(data: bytes) -> Any:
+            assert len(data) < 10_000, "one turn of the loop for it"
+            return decode(data)
+
+        return decoded
+
+    for name in ("_decode_array", "_decode_object", "_decode_reply"):
+        monkeypatch.setattr(wire, name, at_most(getattr(wire, name)))
+    version, form = ODD[shape]
+    data = form % HUGE
+    readable = "space" in shape or shape == "a long topic"
+    with nullcontext() if readable else pytest.raises(DecodeError, match="not at its ends"):
+        if version:
+            raw = TextDecoder(version).decode(data).raw
+        else:
+            raw = decode_reply(Message(None, "1", "t", "phx_reply", data)).raw
+        assert raw.strip() == HUGE
+
+
 # Answers
 
 

@@ -7,6 +7,7 @@ pushes has another layout than what a client pushes (no ref).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -149,6 +150,12 @@ _MOST_REF = 255
 """Characters of a ref, as many as a binary frame can hold bytes; what we send has at most 20."""
 _LARGE = 16 * 1024
 """Bytes of a frame from which its header is worth a search, though it never comes again."""
+_MOST_LOOKED_THROUGH = 2 * 1024 * 1024
+"""Bytes of a frame that is looked through where its header is not at its ends, which takes up to 15 ms."""
+_END = 4096
+"""Bytes of a large frame's beginning in which its header is looked for."""
+_SPACE = b" \t\r\n"
+_END_OF_TEXT = re.compile(rb'"[ \t\r\n]*,')
 _NULL = msgspec.Raw(b"null")
 _END_OF_ARRAY = ord("]")
 
@@ -222,6 +229,8 @@ class TextDecoder:
 
     def _decode_new(self, data: bytes) -> Message:
         try:
+            if len(data) >= _LARGE:
+                data = data.strip(_SPACE)
             if self._version == 1:
                 frame, payload = _split(_decode_object, data, "payload")
                 ref = None if frame.ref is msgspec.UNSET else _known(frame.ref)
@@ -230,6 +239,7 @@ class TextDecoder:
             if found is not None:
                 header, end = found
                 return Message(*header, data[end:-1])
+            _bound(data)
             array = _decode_array(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise DecodeError(_reason(error)) from None
@@ -248,7 +258,11 @@ class TextDecoder:
         # Topic and event are strings, so each ends with a quote and a comma; a ref may be one too.
         end = 0
         for number in range(4 if is_large else 2 + (data[1:2] == b'"')):
-            end = data.find(b'",', end, _HEADER_KEPT) + 2
+            if is_large:
+                text = _END_OF_TEXT.search(data, end, _END)
+                end = 0 if text is None else text.end()
+            else:
+                end = data.find(b'",', end, _HEADER_KEPT) + 2
             if end < 2:
                 return None
             if is_large and number and (header := _header(data[:end])) is not None:
@@ -259,7 +273,7 @@ class TextDecoder:
             known = header if is_large else _header(start)
             if known is None:
                 return None
-            if known[1] is not None:
+            if known[1] is not None or end > _HEADER_KEPT:
                 return known, end
             if len(self._headers) >= _HEADERS_KEPT:
                 self._headers.clear()
@@ -271,10 +285,9 @@ class TextDecoder:
 def _split(decode: Callable[[bytes], T], data: bytes, name: str) -> tuple[T, bytes]:
     """An object, and one of its members undecoded. Of a large one all else is decoded alone, where that is
     near its ends: what begins and ends as an object does without the member is the same with it."""
-    key = f'"{name}":'.encode()
-    start = data.find(key, 0, _HEADER_KEPT) if len(data) >= _LARGE else -1
-    if start > 0 and data[start - 1] in b"{,":
-        value = start + len(key)
+    key = re.compile(rb'[{,]\s*"%b"\s*:' % name.encode())
+    if len(data) >= _LARGE and (begun := key.search(data, 0, _END)) is not None:
+        value = begun.end()
         found = None
         # From the end on, where it is the last member; the first of those behind it is the right one.
         end = len(data) - data.endswith(b"}")
@@ -288,12 +301,23 @@ def _split(decode: Callable[[bytes], T], data: bytes, name: str) -> tuple[T, byt
                     break  # it is there twice, and the last one counts
                 if msgspec.UNSET not in msgspec.structs.astuple(whole):
                     found = whole, data[value:end]
-            end = data.rfind(b',"', len(data) - _HEADER_KEPT, end)
+            end = data.rfind(b",", len(data) - _HEADER_KEPT, end)
         else:
             if found is not None:
                 return found
+    _bound(data)
     whole = decode(data)
     return whole, bytes(getattr(whole, name))
+
+
+def _bound(data: bytes) -> None:
+    """Before all of a frame is looked through.
+
+    Raises:
+        DecodeError: nobody writes such a frame, and everybody would wait for it.
+    """
+    if len(data) > _MOST_LOOKED_THROUGH:
+        raise DecodeError(f"a frame of {len(data)} bytes whose header is not at its ends")
 
 
 def _header(start: bytes) -> _Header | None:
