@@ -135,6 +135,20 @@ def test_a_wall_clock_that_is_set_back_makes_no_duration_negative() -> None:
     assert watch.lines[-1] == "resolved failed of stage after 10 s"
 
 
+@pytest.mark.parametrize("step", [-7200.0, 7200.0])
+def test_an_incident_lasts_as_long_though_the_clock_is_set(step: float) -> None:
+    watch = Watch(IncidentsOptions())
+    spend(watch, 10, finding())
+    watch.clock.wall_offset = step
+    watch.desk.clock_was_set(step)
+    (lasting,) = watch.desk.snapshot().open
+    assert watch.clock.time() - lasting.opened_at == pytest.approx(10, abs=2)
+    spend(watch, 10)
+    (ended,) = watch.desk.snapshot().resolved
+    assert ended.resolved_at is not None
+    assert ended.resolved_at - ended.opened_at == pytest.approx(10, abs=2)
+
+
 def test_settings_decide_how_severe_and_what_is_off() -> None:
     watch = Watch(IncidentsOptions())
     spend(watch, 1, finding())

@@ -13,9 +13,11 @@ import pytest
 
 from tests.engine.conftest import FAST, connection, eventually, running, state_of
 from tests.pace import Stopwatch
+from tui.alerts.options import AlertOptions, SourceOptions
 from tui.channels import StateChange
 from tui.channels.clock import SystemClock
 from tui.demo.hub import Hub
+from tui.engine.alert_values import SourceAway
 from tui.engine.api import Engine, ExtraCommand
 from tui.engine.reports import JsonLines
 from tui.engine.snapshot import CommandResult, Snapshot
@@ -356,6 +358,24 @@ async def test_a_reply_comes_back_whole_and_as_json(hub: Hub) -> None:
         await eventually(lambda: engine.snapshot().connections[0].channels[0].joins, "joined")
         result = await engine.push("stage", "stream:overlays", "ping", {})
         assert json.loads(result.message)["data"]["pong"] is True
+
+
+async def test_a_source_is_away_as_long_though_the_clock_is_set(hub: Hub) -> None:
+    clock = SetClock()
+    source = SourceOptions(connection="hub", topic="events:all")
+    alerts = AlertOptions(sources=(source,), delivery=None)
+    with running(connection("hub", hub.url, "events:all"), clock=clock, alerts=alerts) as engine:
+
+        def away() -> tuple[SourceAway, ...]:
+            found = engine.snapshot().alerts
+            return () if found is None else found.away
+
+        await eventually(lambda: state_of(engine, "hub") == "connected" and not away(), "there")
+        hub.faults.refuse()
+        hub.faults.drop_all()
+        await eventually(away, "away")
+        clock.ahead = -7200.0
+        await eventually(lambda: 0 <= clock.time() - away()[0].since < 60, "since then still")
 
 
 class SetClock:

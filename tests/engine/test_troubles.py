@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+import pytest
+
 from tests.channels.virtual import World, virtual
 from tests.engine.conftest import connection
 from tui.channels import Options, StateChange
@@ -62,6 +64,26 @@ class Watched:
 
     async def stable(self) -> None:
         await self.world.until(lambda: self.connection.socket.details().stable)
+
+
+@virtual
+@pytest.mark.parametrize("step", [-7200.0, 7200.0])
+async def test_a_trouble_lasts_as_long_though_the_clock_is_set(world: World, step: float) -> None:
+    watched = Watched(world)
+    await watched.stable()
+    world.server.refusal = REFUSED
+    world.server.drop()
+    await world.pass_time(10 * MINUTE)
+    world.clock.wall_offset = step
+    watched.connection.clock_was_set(step)
+    said = len(watched.lines)
+    await world.pass_time(10 * MINUTE)
+    assert 9 <= len(watched.lines) - said <= 11
+    trouble = watched.connection.snapshot().trouble
+    assert trouble is not None
+    assert world.clock.time() - trouble.since == pytest.approx(20 * MINUTE, abs=5)
+    world.server.refusal = None
+    await world.until(lambda: watched.texts[-1].startswith("connected after 20 min"))
 
 
 @virtual

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from tui.alerts.options import SourceOptions
 from tui.channels import Channel, Message
 from tui.channels.clock import Clock
@@ -114,6 +116,11 @@ class Source:
 
     def _message(self, message: Message) -> None:
         self._came(self, message)
+
+    def clock_was_set(self, step: float) -> None:
+        """The wall clock was set by so many seconds, back where they are negative."""
+        if self.away is not None:
+            self.away = msgspec.structs.replace(self.away, since=self.away.since + step)
 
     def look(self, connection: SupervisedConnection | None, clock: Clock) -> SourceAway | None:
         """Notice that it went or came; the time that it was away when it is back."""

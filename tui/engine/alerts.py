@@ -233,6 +233,12 @@ class AlertDesk:
             self._settle()
         self._tell_store()
 
+    def clock_was_set(self, step: float) -> None:
+        """The wall clock was set by so many seconds: a source has been away no longer or shorter for that."""
+        for source in self._sources:
+            source.clock_was_set(step)
+        self._changed()
+
     def _stands_aside(self) -> bool:
         """Whether another engine shows the alerts: then none is shown or taken in; what waited waits on."""
         before, self._other = self._other, self._find_other()

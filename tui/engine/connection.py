@@ -389,6 +389,11 @@ class SupervisedConnection:
 
     # Publication
 
+    def clock_was_set(self, step: float) -> None:
+        """The wall clock was set by so many seconds, back where they are negative."""
+        self.socket.clock_was_set(step)
+        self._troubles.clock_was_set(step)
+
     def snapshot(self) -> ConnectionSnapshot:
         """The connection as it stands."""
         socket = self.socket

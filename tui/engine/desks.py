@@ -79,6 +79,12 @@ class Desks:
         self.services.stop()
         self.incidents.stop()
 
+    def clock_was_set(self, step: float) -> None:
+        """The wall clock was set by so many seconds, back where they are negative."""
+        if self.alerts is not None:
+            self.alerts.clock_was_set(step)
+        self.incidents.clock_was_set(step)
+
     def look(self) -> None:
         """Notice what nobody tells; at each publication."""
         if self.alerts is not None:

@@ -139,6 +139,16 @@ class IncidentDesk:
             incident.change(severity=self._severity(incident.key[0]))
         self._snapshot = None
 
+    def clock_was_set(self, step: float) -> None:
+        """The wall clock was set by so many seconds: what is open has lasted as long as it has."""
+        for incident in self._open.values():
+            known = incident.snapshot
+            seen_at = None if known.acknowledged_at is None else known.acknowledged_at + step
+            incident.change(
+                opened_at=known.opened_at + step, updated_at=known.updated_at + step, acknowledged_at=seen_at
+            )
+        self._snapshot = None
+
     def look(self, snapshot: Snapshot) -> None:
         """Open, update and resolve by what a snapshot says. Cheap; called at each publication."""
         if self._is_stopped or snapshot.stopped is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from tui.channels.health import StateChange
 from tui.engine.snapshot import Trouble
 
@@ -29,6 +31,11 @@ class TroubleTracker:
         """A person took it in hand: what fails from now on is a new trouble."""
         self.trouble = self._unsettled = None
         self._came_back = False
+
+    def clock_was_set(self, step: float) -> None:
+        """The wall clock was set by so many seconds: what is kept as a moment is that moment still."""
+        self._told_at += step
+        self.trouble, self._unsettled = _moved(self.trouble, step), _moved(self._unsettled, step)
 
     def goes_on(self, change: StateChange) -> bool:
         """Whether ``change``, which comes next, is one more failure of what is known, and no worse."""
@@ -82,9 +89,16 @@ class TroubleTracker:
         return _over("connected", known, timestamp) if known is not None and came_back else None
 
 
+def _moved(trouble: Trouble | None, step: float) -> Trouble | None:
+    if trouble is None:
+        return None
+    last_try = None if trouble.last_try is None else trouble.last_try + step
+    return msgspec.structs.replace(trouble, since=trouble.since + step, last_try=last_try)
+
+
 def _over(state: str, trouble: Trouble, timestamp: float) -> str:
     tries = f", {trouble.tries} tries" if trouble.tries > 1 else ""
-    return f"{state} after {_duration(timestamp - trouble.since)}{tries}"
+    return f"{state} after {_duration(max(0.0, timestamp - trouble.since))}{tries}"
 
 
 def _duration(seconds: float) -> str:

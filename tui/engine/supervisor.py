@@ -326,7 +326,8 @@ class Supervisor:
 
     def _clock_was_set(self, step: float) -> None:
         for connection in self._connections.values():
-            connection.socket.clock_was_set(step)
+            connection.clock_was_set(step)
+        self._desks.clock_was_set(step)
         way = "ahead" if step > 0 else "back"
         text = f"the clock was set {way} by {duration(abs(round(step)))}; nothing is removed by age for that"
         self._changes.add(self._clock.time(), None, text, "warning", "engine")
