@@ -17,10 +17,11 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 
-# Each import here is one that no process has to make for itself.
 from tui import alert_export, check, cli, config, ctl, journal_view, openmetrics, session
 from tui.control import remote
+from tui.ending import open_what_is_closed
 
+# Each import here is one that no process has to make for itself.
 IMPORTED = (alert_export, check, config, journal_view, openmetrics, remote, session)
 COMMANDS = {"overlay-supervisor": cli.main, "overlayctl": ctl.main}
 
@@ -43,6 +44,7 @@ def one(kind: str, command: str, arguments: list[str]) -> list[object]:
             if kind == "closed":
                 # As Python finds it when it is started so.
                 os.close(1)
+                open_what_is_closed()
                 sys.stdout = sys.__stdout__ = None  # type: ignore[assignment, misc]
             else:
                 os.dup2(out.fileno() if writer < 0 else writer, 1)

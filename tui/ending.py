@@ -30,7 +30,11 @@ FLUSH_LIMIT = 0.2
 """Seconds after that for what is still to be written."""
 
 _LAST_WORDS = 0.05
-_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_ENDING = (
+    *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGABRT, signal.SIGUSR1),
+    *(signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGXCPU, signal.SIGIO),
+)
+"""All that end a process which does not note them, but for its own faults."""
 _NOTED = (*_ENDING, signal.SIGCONT)
 
 
@@ -48,6 +52,7 @@ def carry_out(main: Callable[[End], int]) -> NoReturn:
     The interpreter's own end is left out. It waits for threads, for a pipe that nobody reads, and no longer
     notes signals.
     """
+    open_what_is_closed()
     end = End(has_screen="--headless" not in sys.argv)
     end.take_signals()
     try:
@@ -87,6 +92,7 @@ class End:
         self._told: list[Callable[[], object]] = []
         self._handlers: dict[int, Callable[[], object]] = {}
         self._wake: int | None = None
+        self._ignored: set[int] = set()
 
     @property
     def is_asked(self) -> bool:
@@ -108,6 +114,9 @@ class End:
         self._wake = writing
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         for number in _NOTED:
+            # What nohup keeps away ends nothing; who has another use for it is told all the same.
+            if signal.getsignal(number) is signal.SIG_IGN:
+                self._ignored.add(number)
             signal.signal(number, note)
 
     def lasts(self) -> None:
@@ -186,7 +195,7 @@ class End:
         if (call := self._handlers.get(number)) is not None:
             if not self.is_asked:
                 self._call(call)
-        elif number in _ENDING:
+        elif number in _ENDING and number not in self._ignored:
             status = 128 + number if self._has_screen else 0
             if self._log is None:
                 os._exit(status)
@@ -226,6 +235,16 @@ class End:
 
 def note(number: int, frame: FrameType | None) -> None:
     """The handler of a signal that is noted: the system's own has put its number into the pipe already."""
+
+
+def open_what_is_closed() -> None:
+    """Give each closed one of the first three descriptors to what cannot be written: the next pipe, file or
+    connection would take its place, and be printed into."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)
 
 
 def _beside(*calls: Callable[[], object]) -> list[threading.Thread]:

@@ -162,13 +162,6 @@ class Descriptor(io.FileIO):
 
 
 def _prepare() -> None:
-    # A descriptor that is closed would be taken by the next file or connection, and printed into: it is
-    # opened so that it cannot be written.
-    for descriptor in range(3):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDONLY)
     if (found := sys.stdout) is sys.__stdout__:
         sys.stdout = io.TextIOWrapper(
             io.BufferedWriter(Descriptor(1, "w", closefd=False)),
