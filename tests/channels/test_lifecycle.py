@@ -398,7 +398,7 @@ async def test_a_revival_is_one_attempt_every_so_often_without_series_or_trip(wo
     await world.pass_time(170)
     assert gaps(world)[2:] == [near(40)] * 4
     assert metrics(socket).circuit_breaker_trips == 0
-    assert "gave up" in str(details(socket).reason)
+    assert details(socket).reason == "gave up after 2 attempts: refused by hub.test:4000"
 
 
 @virtual

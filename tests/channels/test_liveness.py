@@ -88,6 +88,34 @@ async def test_data_without_answers_keeps_the_link_and_is_told_with_no_round_tri
 
 
 @virtual
+async def test_data_without_an_answer_to_the_first_is_no_connection_and_not_called_nothing(
+    world: World,
+) -> None:
+    world.server.unanswered.add("heartbeat")
+    socket = world.socket(LIVE)
+    socket.channel("a:1").join()
+    socket.connect()
+    await world.until(lambda: socket.state == "reconnecting")
+    words = "the first heartbeat was not answered within 3 s, though other data came"
+    assert details(socket).reason == words
+    assert metrics(socket).successful_connects == 0
+
+
+@virtual
+@pytest.mark.parametrize("ref", ["9999", "1 ", "", 1, 1.0, True, None])
+async def test_an_answer_to_what_was_never_sent_is_no_answer(world: World, ref: object) -> None:
+    socket = world.socket(LIVE)
+    await world.connected(socket, stable=True)
+    before = details(socket)
+    for _ in range(100):
+        world.server.link.arrive(None, ref, "phoenix", "phx_reply", {"status": "ok", "response": {}})
+    await world.settle()
+    after = details(socket)
+    assert after.messages_in == before.messages_in + 100
+    assert after.heartbeats_answered == before.heartbeats_answered
+
+
+@virtual
 async def test_one_answer_that_is_missing_is_not_told(world: World) -> None:
     socket = world.socket(LIVE)
     socket.channel("a:1").join()

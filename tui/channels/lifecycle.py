@@ -333,7 +333,10 @@ class Lifecycle:
             limit = max(self._options.heartbeat_timeout, allowance if self.heartbeat.answered else 0)
             self.heartbeat_failures += 1
             what = "nothing but PINGs" if pinged else "nothing"
-            self._fail(now, f"{what} came within {limit:g} s of a heartbeat", graceful=False)
+            words = f"{what} came within {limit:g} s of a heartbeat"
+            if heard:
+                words = f"the first heartbeat was not answered within {limit:g} s, though other data came"
+            self._fail(now, words, graceful=False)
             return
         if verdict == "send":
             self._send_heartbeat(now)
@@ -389,7 +392,9 @@ class Lifecycle:
         self.phase = Phase.GAVE_UP
         revive = self._options.revive_after
         self._wait_until = None if revive == "never" else now + revive
-        count = self.reconnect_attempts
+        # Those that led to it: a revival tells no other story, whatever number it has.
+        limit = self._options.max_reconnect_attempts
+        count = 0 if limit == "unlimited" else min(self.reconnect_attempts, limit)
         after = f" after {count} attempt{'' if count == 1 else 's'}" if count else ""
         self._change("failed", f"gave up{after}: {words}")
 

@@ -603,9 +603,9 @@ class Socket:
         ref = message.ref
         if message.topic == HEARTBEAT_TOPIC and ref not in self._replies:
             now = self.now()
-            self._heartbeats_answered += 1
             extra = self._heartbeats_out.pop(ref, None) if isinstance(ref, str) else None
             round_trip = self._lifecycle.heartbeat_replied(ref) if extra is None else now - extra
+            self._heartbeats_answered += round_trip is not None
             if extra is not None:
                 self._lifecycle.last_heartbeat = self._clock.time()
                 self._lifecycle.heartbeat.answered_to(extra)
