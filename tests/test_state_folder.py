@@ -400,4 +400,8 @@ def test_a_lock_whose_file_was_deleted_is_taken_anew_or_is_anothers(folder: Path
             hold.require()
     hold.look()
     assert (hold.other, hold.trouble) == (None, None)
+    lock.path.unlink()
+    lock.path.symlink_to(folder / "elsewhere")
+    hold.look()
+    assert hold.trouble == f"keeping nothing: {lock.path} is a link, and nothing is opened through links"
     lock.release()

@@ -157,11 +157,13 @@ async def test_a_subscriber_gets_what_changed_and_a_sign_of_life(hub: Hub, folde
         assert client.ask("subscribe", log_after=0)["ok"]
         assert client.ask("subscribe")["kind"] == "snapshot"  # the first update comes before the refusal
         assert client.until(lambda line: line["type"] == "refusal")["code"] == "busy"
-        began = time.monotonic()
+        began, watch = time.monotonic(), Stopwatch()
         lines = [await asyncio.to_thread(client.line) for _ in range(3)]
         assert [line and line["type"] for line in lines] == ["alive"] * 3
-        assert 1.5 < time.monotonic() - began < 6
-        assert abs(time.time() - lines[-1]["taken_at"]) < 2  # type: ignore[index]
+        assert time.monotonic() - began > 1.5
+        assert watch.seconds < 6
+        first, _, last = (line["taken_at"] for line in lines if line)
+        assert last - first > 1
         await run.engine.set_debug(True)
         update = await asyncio.to_thread(client.until, lambda line: line["type"] == "update")
         assert update["value"]["debug"] is True
@@ -375,8 +377,9 @@ async def test_who_watches_and_never_reads_is_dropped(
         assert mute.ask("watch")["ok"]
         assert run.server.clients == 1
         began = run.engine.snapshot().sequence
-        deadline = time.monotonic() + 20
-        while run.server.clients and time.monotonic() < deadline:
+        for _ in range(5_000):
+            if not run.server.clients:
+                break
             await run.engine.disconnect("stage")
             await run.engine.connect("stage")
         assert run.server.clients == 0
@@ -491,7 +494,7 @@ def test_the_end_waits_for_no_client(folder: Path, caplog: pytest.LogCaptureFixt
         assert idle.ask("info")["type"] == "value"
         assert subscribed.ask("subscribe")["ok"]
         watch = Stopwatch()
-        assert run.server.close(2)
+        assert run.server.close(10)
         assert watch.seconds < 1
         assert idle.line() is None
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []

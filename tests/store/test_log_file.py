@@ -154,6 +154,27 @@ def messages(path: Path, handler: JsonLinesHandler, writer: Writer) -> list[str]
     return [line["message"] for line in read(path)]
 
 
+def test_what_is_told_of_repetitions_is_what_they_said_when_they_came(tmp_path: Path) -> None:
+    class Passing:
+        """Can be shown until it is gone."""
+
+        def __str__(self) -> str:
+            if gone:
+                raise RuntimeError("gone")
+            return "here"
+
+    gone = False
+    writer = Writer(RotatingFile(tmp_path / "log"), tell_dropped=str)
+    handler = JsonLinesHandler(writer)
+    logger = logging.Logger("tui.engine")
+    logger.addHandler(handler)
+    for _ in range(SAME_WORDS + 3):
+        logger.warning("it is %s", Passing())
+    gone = True
+    last = messages(tmp_path / "log", handler, writer)[-1]
+    assert last == "3 times more within a minute, at last: it is here"
+
+
 def test_what_says_the_same_for_hours_is_a_line_a_minute_with_its_number(tmp_path: Path) -> None:
     time_of_log = Minutes()
     writer = Writer(RotatingFile(tmp_path / "log"), tell_dropped=str)

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 
 from tui.control.lock import StateLock, StateLockedError
+from tui.private_files import NotOursError
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,9 @@ class FolderHold:
             other = f"process {error.pid}" if error.pid is not None else "another process"
             words = f"{other} runs an engine in {self._lock.folder}; end one of the two"
             trouble = f"keeping nothing and showing no alerts: {words}"
+        except NotOursError as error:
+            what = self._lock.path if error.is_file else self._lock.folder
+            trouble = f"keeping nothing: {what} {error.strerror}"
         except OSError as error:
             trouble = f"keeping nothing: {self._lock.folder}: {error.strerror or type(error).__name__}"
         if trouble != self.trouble:

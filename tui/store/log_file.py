@@ -151,10 +151,10 @@ class JsonLinesHandler(logging.Handler):
         super().close()
 
     def _tell(self, left_out: Iterable[LeftOut]) -> None:
-        for times, record in left_out:
-            often = "once" if times == 1 else f"{times} times"
-            message = f"{often} more within a minute, at last: {record.getMessage()}"
-            self._writer.write(_json_line(record.created, record.levelname.lower(), record.name, message))
+        for each in left_out:
+            often = "once" if each.times == 1 else f"{each.times} times"
+            message = f"{often} more within a minute, at last: {each.message}"
+            self._writer.write(_json_line(each.created, each.level, each.logger, message))
 
 
 def log_line(record: logging.LogRecord) -> str:

@@ -24,27 +24,29 @@ _Place = tuple[str, str, int, int]
 
 
 class LeftOut(NamedTuple):
-    """Records that were not told.
+    """Records that were not told, and what the last of them said.
 
     Attributes:
-        record: the last of them.
+        created: epoch seconds.
     """
 
     times: int
-    record: logging.LogRecord
+    created: float
+    level: str
+    logger: str
+    message: str
 
 
 class _Since:
     """What came from a place since its time began."""
 
-    __slots__ = ("began", "characters", "left_out", "record", "told")
+    __slots__ = ("began", "characters", "left_out", "told")
 
     def __init__(self, began: float) -> None:
         self.began = began
         self.told = dict[int, int]()
         self.characters = 0
-        self.left_out = 0
-        self.record: logging.LogRecord | None = None
+        self.left_out: LeftOut | None = None
 
 
 class Repeats:
@@ -72,8 +74,10 @@ class Repeats:
         words = hash(_ADDRESS.sub("", message))
         often = since.told.get(words, 0)
         if often >= SAME_WORDS or since.characters >= MOST_A_PLACE:
-            since.left_out += 1
-            since.record = record
+            # Not the record: what it holds may be large, and say something else by then, or nothing.
+            times = 1 if since.left_out is None else since.left_out.times + 1
+            level = record.levelname.lower()
+            since.left_out = LeftOut(times, record.created, level, record.name, message)
             return False
         since.told[words] = often + 1
         since.characters += len(message)
@@ -94,5 +98,5 @@ class Repeats:
 
     def _forget_first(self) -> Iterator[LeftOut]:
         _, since = self._places.popitem(last=False)
-        if since.record is not None:
-            yield LeftOut(since.left_out, since.record)
+        if since.left_out is not None:
+            yield since.left_out
