@@ -409,7 +409,7 @@ async def test_a_service_reports_itself_on_a_topic(hub: Hub) -> None:
             hub.send_to_topic(REPORTS.topic, "health_report", {"service": "x" * 1_100_000})
             hub.send_to_topic(REPORTS.topic, "something_else", report("other"))
             hub.send_to_topic(REPORTS.topic, "health_report", report(state="failed", isCircuitOpen=True))
-            # Looked at in between, the desk would tell of the first one alone, and of the others a minute later.
+            # Looked at in between, the desk would tell of the first alone, and of the other a minute later.
             await eventually(lambda: channel.received == 5, "all of them")
             assert watched.services["seed@saya"].state == "bad", "the second report"
             assert watched.snapshot.rejected == 2
