@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
+import ssl
 import sys
 from pathlib import Path
 
 import pytest
 from real import LIMIT, Client, RawServer, eventually, ok, read_frame, running, text_frame, upgrade
 
+from tui.channels.connection import LinkOwner, LinkRequest, open_link
 from tui.demo.hub import Hub
 
 SLOW_LINE = Path(__file__).parent / "slow_line.py"
@@ -126,3 +129,30 @@ async def test_a_push_that_takes_many_heartbeats_to_leave_does_not_cut_the_link(
             assert asyncio.get_running_loop().time() - began > 3, "the line was not slow"
             assert one.socket.get_health_metrics().heartbeat_failures == 0
             assert len(hub.connections) == 1
+
+
+class Nobody(LinkOwner):
+    """Is told, and does nothing."""
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_all_that_waits_is_known_wherever_it_waits(nothing_left, certificates, tls):
+    async def serve(reader, writer):
+        await upgrade(reader, writer, answer=False)
+        writer.transport.pause_reading()
+        await asyncio.Event().wait()
+
+    context = None
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
+    async with RawServer(serve, ssl=context) as server:
+        for listening in server._server.sockets:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+        url = f"{'wss' if tls else 'ws'}://127.0.0.1:{server.port}/socket/websocket?vsn=2.0.0"
+        request = LinkRequest(url=url, proxy="none", ca_file=str(certificates / "ca.pem"))
+        link = await open_link(request, Nobody())
+        link.send(b"x" * 20_000_000, True)
+        await eventually(lambda: link.outflow.left > 10_000)
+        assert sum(link.outflow) > 20_000_000
+        link.abort()

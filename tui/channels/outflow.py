@@ -9,7 +9,7 @@ import socket
 import struct
 import sys
 import termios
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 LOOK_EVERY = 1.0
 """Seconds between two looks, or a third of a shorter heartbeat's timeout. No system takes so long to
@@ -33,7 +33,12 @@ class Outflow(NamedTuple):
 
 def outflow(transport: asyncio.WriteTransport, written: int) -> Outflow:
     """How it stands with ``transport``, to which ``written`` bytes were written."""
-    buffered = transport.get_write_buffer_size()
+    buffered = 0
+    layer: Any = transport
+    while layer is not None:
+        buffered += layer.get_write_buffer_size()
+        # asyncio's TLS counts nothing of what waits in the transport under it, and names that nowhere else.
+        layer = getattr(getattr(layer, "_ssl_protocol", None), "_transport", None)
     connection = transport.get_extra_info("socket")
     if sys.platform == "linux" and connection is not None:
         try:
