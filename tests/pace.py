@@ -8,6 +8,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+PATIENCE = 40.0
+"""Seconds that a wait for what must come may take on a busy machine; a test that passes waits far less."""
+
 
 class Stopwatch:
     """Seconds since it was made in which this process was not kept waiting for a processor."""

@@ -15,11 +15,11 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.utils import accept_key
 
+from tests.pace import PATIENCE
 from tui.channels import Channel, Message, Options, Socket, StateChange
 from tui.demo.hub import Hub
 
-LIMIT = 15.0
-"""Seconds that any single wait may take on a busy machine; a test that passes waits far less."""
+LIMIT = PATIENCE
 
 
 async def eventually(condition: Callable[[], Any], limit: float = LIMIT) -> None:

@@ -19,6 +19,7 @@ from typing import Any, Self
 import pytest
 
 from tests.engine.conftest import ConnectionSettings, running
+from tests.pace import PATIENCE
 from tui.control.feed import StateFeed
 from tui.control.protocol import SOCKET_NAME
 from tui.control.server import ControlServer
@@ -60,7 +61,7 @@ def serving(folder: Path, *connections: ConnectionSettings, **settings: Any) -> 
 class RawClient:
     """A plain socket that speaks lines."""
 
-    def __init__(self, path: Path, limit: float = 10.0) -> None:
+    def __init__(self, path: Path, limit: float = PATIENCE) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(limit)
         self.socket.connect(os.fspath(path))
@@ -80,7 +81,7 @@ class RawClient:
         assert answer is not None, "the server closed the connection"
         return answer
 
-    def until(self, condition: Callable[[dict[str, Any]], object], limit: float = 10.0) -> dict[str, Any]:
+    def until(self, condition: Callable[[dict[str, Any]], object], limit: float = PATIENCE) -> dict[str, Any]:
         """The first answer for which ``condition`` holds."""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline:
@@ -126,7 +127,7 @@ async def ctl(folder: Path, *arguments: str, limit: float = 20.0) -> Ran:
     return Ran(process.returncode, out.decode(), err.decode())
 
 
-def wait_until(condition: Callable[[], object], what: str, limit: float = 10.0) -> None:
+def wait_until(condition: Callable[[], object], what: str, limit: float = PATIENCE) -> None:
     """The same as ``eventually`` where no loop must be kept going."""
     deadline = time.monotonic() + limit
     while not condition():

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.pace import PATIENCE
 from tui.channels import Options
 from tui.demo.hub import Hub
 from tui.engine.desks import DeskOptions
@@ -60,11 +61,11 @@ def running(*connections: ConnectionSettings, **settings: Any) -> Iterator[Super
         yield supervisor
     finally:
         supervisor.stop()
-        thread.join(5)
+        thread.join(PATIENCE)
         assert not thread.is_alive(), "the engine did not stop"
 
 
-async def eventually(condition: Callable[[], object], what: str, limit: float = 10.0) -> None:
+async def eventually(condition: Callable[[], object], what: str, limit: float = PATIENCE) -> None:
     """Wait until ``condition`` holds, without holding up the hub's loop."""
     deadline = time.monotonic() + limit
     while not condition():

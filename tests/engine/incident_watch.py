@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from tests.engine.conftest import ConnectionSettings
+from tests.pace import PATIENCE
 from tui.channels.clock import SystemClock
 from tui.engine.alerts import AlertDesk
 from tui.engine.changes import ChangeLog
@@ -25,7 +26,7 @@ from tui.engine.snapshot import Snapshot
 from tui.settings.watch_values import IncidentsOptions, ServicesOptions
 from tui.store.journal import Entry
 
-LIMIT = 10.0
+LIMIT = PATIENCE
 
 
 class MovedClock:

@@ -19,6 +19,8 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]  # it has no types
 
+from tests.pace import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -91,14 +93,14 @@ class RealTerminal:
         """Type."""
         os.write(self.master, text.encode())
 
-    def wait_for(self, condition: Callable[[], bool], seconds: float = 8.0) -> None:
+    def wait_for(self, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Wait for a condition, with a limit."""
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, bytes(self.output[-2000:])
             time.sleep(0.02)
 
-    def wait_for_output(self, text: str, seconds: float = 8.0) -> None:
+    def wait_for_output(self, text: str, seconds: float = PATIENCE) -> None:
         """Wait until the program wrote ``text``."""
         self.wait_for(lambda: text.encode() in self.output, seconds)
 

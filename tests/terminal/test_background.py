@@ -83,7 +83,7 @@ def test_started_in_the_background_it_keeps_the_connections_and_shows_itself_in_
     assert process.status() != psutil.STATUS_STOPPED
     assert "1/1 up" not in shell.screen()
     shell.type("fg")
-    shell.wait_for(lambda screen: "1/1 up" in screen, 15)
+    shell.wait_for(lambda screen: "1/1 up" in screen)
     shell.run("send-keys", "?")
     shell.wait_for(lambda screen: "what can be done" in screen)
     shell.run("send-keys", "Escape")
@@ -99,7 +99,7 @@ def test_put_in_the_background_while_it_is_shown_it_leaves_the_terminal_to_the_s
 ) -> None:
     process = start(shell, hub, folder)
     shell.type("fg")
-    shell.wait_for(lambda screen: "1/1 up" in screen, 15)
+    shell.wait_for(lambda screen: "1/1 up" in screen)
     for times in range(2):
         process.send_signal(signal.SIGSTOP)
         shell.wait_for(lambda screen: "Stopped" in screen)
@@ -110,11 +110,11 @@ def test_put_in_the_background_while_it_is_shown_it_leaves_the_terminal_to_the_s
         assert process.status() != psutil.STATUS_STOPPED
         wait_until(lambda: shell.modes() == ["0", "0"], "main screen, no mouse reports")
         shell.type("fg")
-        shell.wait_for(lambda screen: "1/1 up" in screen, 15)
+        shell.wait_for(lambda screen: "1/1 up" in screen)
     process.send_signal(signal.SIGSTOP)
     shell.wait_for(lambda screen: "Stopped" in screen)
     shell.type("fg")
-    shell.wait_for(lambda screen: "1/1 up" in screen and "Stopped" not in screen, 15)
+    shell.wait_for(lambda screen: "1/1 up" in screen and "Stopped" not in screen)
     quit_from(shell)
 
 

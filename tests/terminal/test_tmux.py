@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.pace import PATIENCE
 from tests.terminal.real_terminal import ROOT
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
@@ -39,7 +40,7 @@ class Tmux:
         """What the pane shows."""
         return self.run("capture-pane", "-p")
 
-    def wait_for(self, condition: Callable[[str], bool], seconds: float = 8.0) -> str:
+    def wait_for(self, condition: Callable[[str], bool], seconds: float = PATIENCE) -> str:
         """Wait for the screen to be as wanted, with a limit."""
         deadline = time.monotonic() + seconds
         while not condition(screen := self.screen()):

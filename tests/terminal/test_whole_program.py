@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.pace import PATIENCE
 from tests.terminal.hub_thread import HubThread
 from tests.terminal.real_terminal import ROOT
 from tests.terminal.test_tmux import Tmux
@@ -58,7 +59,7 @@ def headless(folder: Path, url: str) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(10)
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 15.0) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"{what}: not within {seconds:g} s"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.engine.conftest import connection, eventually, running
+from tests.pace import PATIENCE
 from tui.alerts.alert import Alert, decode
 from tui.alerts.options import AlertOptions, DeliveryOptions, SourceOptions
 from tui.demo.channel import Reply, Stop
@@ -28,7 +29,7 @@ from tui.engine.supervisor import Supervisor
 from tui.settings.values import ConnectionSettings
 from tui.store.alert_store import AlertStore
 
-LIMIT = 10.0
+LIMIT = PATIENCE
 SHORT = "[[rule]]\ntype = 'cheer'\nduration = 0.5\n"
 LONG = "[[rule]]\ntype = 'cheer'\nduration = 2.4\n"
 
