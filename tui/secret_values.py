@@ -16,7 +16,9 @@ import html
 import re
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -38,7 +40,6 @@ PUBLIC_HEADERS = frozenset({"origin", "host", "user-agent", "accept"})
 _ROUNDS = 4  # a text that was encoded more often than that is nobody's word on a token
 _REMEMBERED = 2048  # short texts come again and again: states, names, reasons
 _SHORT = 200
-_FURTHER = 10  # than the longest escape and what may stand before it
 _SCHEME = re.compile(r"\A(?:bearer|basic|token|digest)\s+(?=\S{6})", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"[A-Za-z][A-Za-z0-9-]*\s+(\S+)")
 _COOKIE = re.compile(r"[^=;,\s]+=([^;,\s]*)")
@@ -63,6 +64,51 @@ class _Form(NamedTuple):
     is_base64: bool = False
 
 
+class _Beginnings:
+    """Finds the beginnings of forms in a text, whole ones too, however many begin alike: all tokens of one
+    kind do.
+
+    Args:
+        cut: matches where a text may be cut.
+    """
+
+    def __init__(self, cut: re.Pattern[str]) -> None:
+        self._cut = cut
+        self._forms: dict[str, tuple[_Form, ...]] = {}
+        """In order, by their first :data:`LEAST` characters."""
+        self._short: dict[str, _Form] = {}
+        """Those that are found anywhere though they have less than :data:`LEAST_ANYWHERE` characters."""
+
+    def add(self, form: _Form) -> None:
+        """Find this one too."""
+        head = form.text[:LEAST]
+        those = self._forms.get(head, ())
+        place = bisect_left(those, form)
+        self._forms[head] = (*those[:place], form, *those[place:])
+        if len(form.text) < LEAST_ANYWHERE:
+            self._short[form.text] = form
+
+    def found(self, view: str, touched: Iterable[str]) -> Iterator[tuple[int, int, _Form]]:
+        """Where forms begin that are whole, or long enough, or go on until a cut."""
+        for head in touched:
+            those = self._forms.get(head)
+            if those is None:
+                continue
+            place = view.find(head)
+            while place >= 0:
+                form, same = _nearest(those, view, place)
+                size = same if same >= LEAST_ANYWHERE else 0
+                # A quotation mark may be a part of the value.
+                for each in () if size else range(same, LEAST - 1, -1):
+                    short = self._short.get(view[place : place + each])
+                    if short is not None or self._cut.match(view, place + each):
+                        form, size = short or form, each
+                        break
+                if size:
+                    yield place, place + size, form
+                place = view.find(head, place + max(size, 1))
+
+
 class _Index:
     """Finds forms in a text, by their first and by their last :data:`LEAST` characters.
 
@@ -73,16 +119,13 @@ class _Index:
         self._quads: set[int] = set()
         """The first four bytes of every needle, as one number."""
         self._needles: dict[int, tuple[str, ...]] = {}
-        self._beginning: dict[str, tuple[_Form, ...]] = {}
-        self._ending: dict[str, tuple[_Form, ...]] = {}
-        """By what they end with; this and the forms are backwards."""
+        self._forwards = _Beginnings(_END)
+        self._backwards = _Beginnings(_START)
 
     def add(self, form: _Form) -> None:
         """Find this one too."""
-        backwards = form._replace(text=form.text[::-1])
-        for forms, each in ((self._beginning, form), (self._ending, backwards)):
-            head = each.text[:LEAST]
-            forms[head] = (*forms.get(head, ()), each)
+        self._forwards.add(form)
+        self._backwards.add(form._replace(text=form.text[::-1]))
         for needle in (form.text[:LEAST], form.text[-LEAST:]):
             quad = int.from_bytes(_encoded(needle)[:4], sys.byteorder)
             if needle not in self._needles.get(quad, ()):
@@ -100,14 +143,14 @@ class _Index:
 
     def spans(self, view: str, touched: set[str]) -> Iterator[tuple[int, int]]:
         """Where there are values, or pieces of one at a cut."""
-        for start, end, form in _found(view, self._beginning, touched, _END):
+        for start, end, form in self._forwards.found(view, touched):
             if form.is_base64:
                 last = _IN_BASE64.match(view, end)
                 end = end if last is None else last.end()
                 start -= min(form.before, start)
             yield start, end
         size = len(view)
-        for start, end, _ in _found(view[::-1], self._ending, {each[::-1] for each in touched}, _START):
+        for start, end, _ in self._backwards.found(view[::-1], {each[::-1] for each in touched}):
             yield size - end, size - start
 
 
@@ -301,34 +344,24 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _found(
-    view: str, forms: Mapping[str, tuple[_Form, ...]], touched: Iterable[str], cut: re.Pattern[str]
-) -> Iterator[tuple[int, int, _Form]]:
-    """Where forms begin that are whole, or go on until a cut."""
-    for head in touched:
-        those = forms.get(head)
-        if those is None:
-            continue
-        place = view.find(head)
-        while place >= 0:
-            longest = place
-            for form in those:
-                same = _common(form.text, view, place)
-                end = place + same if same >= min(LEAST_ANYWHERE, len(form.text)) else 0
-                # A quotation mark may be a part of the value. (Where the search is cut short is no end.)
-                for match in () if end else cut.finditer(view, place + LEAST, place + same + _FURTHER):
-                    if match.start() <= place + same:
-                        end = match.start()
-                if end > longest:
-                    longest, found = end, form
-            if longest > place:
-                yield place, longest, found
-            place = view.find(head, max(longest, place + 1))
+def _nearest(forms: Sequence[_Form], view: str, place: int) -> tuple[_Form, int]:
+    """Of forms in order the one that has most of its first characters at ``place``, and how many."""
+    if len(forms) == 1:
+        return forms[0], _common(forms[0].text, view, place)
+    for most in (_SHORT, MOST_CHARACTERS):
+        after = bisect_left(forms, view[place : place + most], key=attrgetter("text"))
+        beside = forms[max(0, after - 1) : after + 1]
+        form, same = max(((each, _common(each.text, view, place)) for each in beside), key=itemgetter(1))
+        if same < _SHORT:
+            break
+    return form, same
 
 
 def _common(text: str, view: str, place: int) -> int:
     """How many characters from ``place`` on are those that ``text`` begins with; :data:`LEAST` are."""
     low, high = LEAST, min(len(text), len(view) - place)
+    if low < high and view[place + low] != text[low]:
+        return low
     while low < high:
         middle = (low + high + 1) // 2
         if view.startswith(text[low:middle], place + low):
