@@ -575,6 +575,9 @@ def test_what_is_no_toml(tmp_path: Path, text: str, beginning: str) -> None:
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"Is a directory$"):
         load_settings(config=str(tmp_path), environ={})
+    for given in ({"config": "a" * 300}, {"environ": {"HOME": "/" + "a" * 300}}):
+        with pytest.raises(SettingsError, match=r"File name too long$"):
+            load_settings(**{"environ": {}, **given})  # type: ignore[arg-type]
 
 
 def test_several_mistakes_are_told_in_the_order_of_the_file_at_most_five(lines: Lines) -> None:

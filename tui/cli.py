@@ -609,9 +609,9 @@ def _config_show(args: argparse.Namespace) -> int:
 def _config_path(args: argparse.Namespace) -> int:
     from tui.places import settings_file
 
-    path = settings_file(_config(args), os.environ).path
-    put(str(path))
-    if not path.exists():
+    found = settings_file(_config(args), os.environ)
+    put(str(found.path))
+    if not found.is_there:
         output.say("(it is not there yet)")
     return OK
 

@@ -103,7 +103,8 @@ def load_settings(
     environ = os.environ if environ is None else environ
     command_line = command_line or CommandLine()
     place = settings_file(config, environ)
-    if place.named_by and not place.path.exists():
+    is_there = place.is_there
+    if place.named_by and not is_there:
         raise SettingsError(f"{place.path}: no such file ({place.named_by})")
     variables = EnvironmentLayer(
         environ,
@@ -120,7 +121,7 @@ def load_settings(
         secret_keys=SECRET_OPTIONS,
     )
     layers: list[Layer] = [_command_line_layer(command_line), variables]
-    if place.path.exists():
+    if is_there:
         layers.append(FileLayer(place.path))
     if command_line.url is not None:
         for layer in layers[1:]:

@@ -20,6 +20,17 @@ class SettingsFile(NamedTuple):
     named_by: str | None
     """``--config`` or the variable that names it; None for the XDG place, which may be absent."""
 
+    @property
+    def is_there(self) -> bool:
+        """False where there is none; where that cannot be known, reading it tells why."""
+        try:
+            os.stat(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+        return True
+
 
 def settings_file(config: str | None, environ: Mapping[str, str]) -> SettingsFile:
     """The file of ``--config``, else of ``$OVERLAY_SUPERVISOR_CONFIG``, else the XDG place."""

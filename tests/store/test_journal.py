@@ -219,6 +219,18 @@ def test_a_line_cut_by_a_crash_of_the_machine_hides_nothing_else(tmp_path: Path)
     assert texts == [STARTED, "an unreadable line", "connected"]
 
 
+@pytest.mark.parametrize("moment", ["1e300", "-1e15", "253402300800"])
+def test_a_line_of_a_time_that_no_calendar_has_is_unreadable(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], moment: str
+) -> None:
+    keep(tmp_path, engine(NOON, STARTED))
+    path = next((tmp_path / FOLDER_NAME).iterdir())
+    path.write_bytes(path.read_bytes() + b'{"timestamp":%b,"kind":"state","text":"x"}\n' % moment.encode())
+    for since in (None, "9999-12-31T23:59:59-14:00"):
+        assert journal_view.main(tmp_path, since=since, connection=None, as_json=False) == 0
+    assert "an unreadable line" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("text", "seconds_ago"),
     [("90s", 90), ("30m", 1800), ("2h", 7200), ("1.5h", 5400), ("3d", 3 * DAY)],

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -30,6 +30,10 @@ _PRUNE_EVERY_BYTES = 1_000_000
 Kind = Literal["state", "join", "drop", "error", "engine", "alert", "service", "incident", "alive", "missing"]
 
 
+LAST_MOMENT = 253_402_000_000.0
+"""Epoch seconds in the last days that a calendar has; of a line with a later moment nothing is believed."""
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event.
 
@@ -40,7 +44,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         text: in words; may hold text from the network.
     """
 
-    timestamp: float
+    timestamp: Annotated[float, msgspec.Meta(ge=0.0, le=LAST_MOMENT)]
     kind: Kind
     text: str
     connection: str | None = None
@@ -235,7 +239,7 @@ def read(
     last: Entry | None = None
     paths = sorted((folder / FOLDER_NAME).glob("*.jsonl"))
     # A gap may have begun long before the time that was asked for: with the last file before it.
-    before = [path for path in paths if path.stem < _day(max(0.0, since))]
+    before = [path for path in paths if path.stem < _day(min(max(0.0, since), LAST_MOMENT))]
     for path in paths[max(0, len(before) - 1) :]:
         for entry in _entries(path):
             if entry.timestamp > until:
@@ -279,7 +283,7 @@ def _entries(path: Path) -> Iterator[Entry]:
             try:
                 yield _decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError):
-                # A line that a crash of the machine left half written.
+                # A line that a crash of the machine left half written, or of a time that no calendar has.
                 yield Entry(timestamp=_modified(path), kind="missing", text="an unreadable line")
 
 
