@@ -28,6 +28,7 @@ from prometheus_client.parser import text_string_to_metric_families as classic_f
 from tests.control.conftest import ctl, environment, folder, serving  # noqa: F401 (a fixture)
 from tests.engine.conftest import connection as connected_to
 from tests.engine.conftest import running
+from tests.pace import PATIENCE
 from tests.scripted_engine import ScriptedEngine, channel, connection, evening_alerts, hub_away
 from tui.channels.health import HealthMetrics
 from tui.demo.hub import Channel, Hub
@@ -356,28 +357,34 @@ def raw(port: int, request: bytes) -> bytes:
         return received
 
 
-def test_slow_requests_and_a_flood_of_them_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.metrics_server.REQUEST_SECONDS", 0.6)
+def test_who_asks_is_answered_beside_any_number_that_never_do() -> None:
     with metrics_of(ScriptedEngine([connection("hub")]), most=3) as (server, port):
-        slow = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(30)]
-        try:
-            deadline = time.monotonic() + 10
-            while server.turned_away < 27 and time.monotonic() < deadline:
-                for client in slow:
-                    with suppress(OSError):
-                        client.sendall(b"G")  # a byte now and then is no request
-                time.sleep(0.05)
-            assert server.turned_away >= 27
-            # Though every one of them goes on, those who hold the places must give them up.
-            while scrape(port)[0] != 200:
-                for client in slow:
-                    with suppress(OSError):
-                        client.sendall(b"G")
-                assert time.monotonic() < deadline, "slow requests keep their places"
-                time.sleep(0.02)
-        finally:
-            for client in slow:
-                client.close()
+        silent = []
+        for _ in range(8):
+            for _ in range(3):
+                silent.append(socket.create_connection(("127.0.0.1", port), timeout=10))
+                silent[-1].sendall(b"G")
+            assert scrape(port)[0] == 200
+        assert server.turned_away == 0
+        for client in silent:
+            client.close()
+
+
+def test_a_byte_now_and_then_is_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.metrics_server.REQUEST_SECONDS", 0.6)
+    with (
+        metrics_of(ScriptedEngine([connection("hub")])) as (_, port),
+        socket.create_connection(("127.0.0.1", port), timeout=0.05) as slow,
+    ):
+        deadline = time.monotonic() + PATIENCE
+        said = b""
+        while not said:
+            assert time.monotonic() < deadline
+            with suppress(OSError):
+                slow.sendall(b"G")
+            with suppress(TimeoutError):
+                said = slow.recv(100)
+        assert said.startswith(b"HTTP/1.0 408 ")
 
 
 def test_who_does_not_read_holds_nobody_up_and_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:

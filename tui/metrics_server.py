@@ -28,7 +28,8 @@ from tui.settings.watch_values import MetricsOptions
 log = logging.getLogger("tui.metrics")
 
 MOST_CONNECTIONS = 16
-"""Connections that are answered at a time; any beyond is turned away."""
+"""Connections that are answered at a time. For another one, the one that has asked nothing for longest gives
+way; where all have asked, that other is turned away."""
 MOST_REQUEST = 8 * 1024
 """Bytes of a request's line and headers."""
 REQUEST_SECONDS = 5.0
@@ -232,6 +233,9 @@ class _Server(ThreadingTCPServer):
         self._most = most
         self._untaken = Untaken("metrics", log)
         self._slots = threading.Semaphore(most)
+        # Connections that have not asked yet, the first to come in front.
+        self._silent: dict[socket.socket, None] = {}
+        self._turn = threading.Lock()
         self._stopping = threading.Event()
         super().__init__(address[:2], _Request)  # type: ignore[arg-type]  # (it is of the found family)
         # Whoever was there when the selector looked may have gone: that must not stop the others.
@@ -255,19 +259,39 @@ class _Server(ThreadingTCPServer):
             raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._slots.acquire(blocking=False):
+        if not self._slots.acquire(blocking=False) and not self._room_of_a_silent_one():
             self._turn_away(request)
             return
+        with self._turn:
+            self._silent[request] = None
         try:
             super().process_request(request, client_address)
         except RuntimeError:  # there can be no thread more
+            self.has_asked(request)
             self._slots.release()
             raise
+
+    def has_asked(self, request: socket.socket) -> None:
+        """It is to be answered, or has gone, and need not give way."""
+        with self._turn:
+            self._silent.pop(request, None)
+
+    def _room_of_a_silent_one(self) -> bool:
+        with self._turn:
+            silent = next(iter(self._silent), None)
+            if silent is None:
+                return False
+            del self._silent[silent]
+            log.debug("metrics: a client that asked nothing gave way to another")
+            with contextlib.suppress(OSError):  # it may have gone by itself
+                silent.shutdown(socket.SHUT_RDWR)
+        return self._slots.acquire(timeout=_POLL_SECONDS)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self.has_asked(request)
             self._slots.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -298,6 +322,7 @@ class _Request(BaseHTTPRequestHandler):
             head = self._head()
             if head is None:
                 return
+            self.server.has_asked(self.connection)
             self.rfile.close()
             self.rfile = BytesIO(head)
             self.raw_requestline = self.rfile.readline()
