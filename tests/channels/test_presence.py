@@ -13,7 +13,7 @@ import pytest
 from tests.channels.virtual import World, details, virtual
 from tui.channels import Channel, Presence, Socket
 from tui.channels import presence as presence_module
-from tui.channels.presence import PENDING_BYTES, PENDING_DIFFS
+from tui.channels.presence import MOST_ENTRY, PENDING_BYTES, PENDING_DIFFS
 from tui.channels.wire import DecodeError, Message
 
 
@@ -460,6 +460,18 @@ def test_presences_are_bounded_by_their_bytes(monkeypatch: pytest.MonkeyPatch) -
         room.tell("presence_diff", diff({}, {f"n{number}": metas("1")}))
     room.tell("presence_diff", diff({"again": metas("1", name="x" * 1_500)}))
     assert set(room.presence.entries) == {"u0", "again"}
+
+
+def test_one_presence_is_bounded_however_it_grows() -> None:
+    room = Room()
+    crowd = metas(*map(str, range(MOST_ENTRY // 10)))
+    exhaust(room.tell("presence_state", {"a": crowd, "b": metas("1")}))
+    assert set(room.presence.entries) == {"b"}
+    assert room.undecodable == ["a presence of more than 512 KiB"]
+    for number in range(30):
+        room.tell("presence_diff", diff({"b": metas(f"n{number}", name="x" * (MOST_ENTRY // 10))}))
+    assert len(room.presence.entries["b"]["metas"]) == 10
+    assert room.presence.left_out == 21
 
 
 def test_diffs_that_are_held_are_bounded_by_their_bytes() -> None:

@@ -29,6 +29,9 @@ PENDING_DIFFS, PENDING_BYTES = 1_000, 4 * 1024 * 1024
 MOST_BYTES = 16 * 1024 * 1024
 """Of the presences as JSON, about what a state can bring; what a diff brings beyond it is left out."""
 
+MOST_ENTRY = 512 * 1024
+"""Of one presence as JSON, which is dealt with in one go: thousands of tabs of one person."""
+
 _AT_ONCE = 1_000
 """Presences that a diff changes in one go, and where they are; more are changed aside."""
 
@@ -66,7 +69,7 @@ class Presence:
         self, channel: Channel, *, state: str = "presence_state", diff: str = "presence_diff"
     ) -> None:
         self.left_out = 0
-        """Presences beyond :data:`MOST_BYTES`, and diffs beyond those that are held."""
+        """Presences beyond :data:`MOST_BYTES` or :data:`MOST_ENTRY`, and diffs beyond those that are held."""
         self._channel = channel
         self._entries: Entries = {}
         self._is_given = False
@@ -189,8 +192,9 @@ class Presence:
             before = entries.get(key)
             kept = [] if before is None else _without(before, joined)
             after = {**joined, "metas": [*kept, *joined["metas"]]} if kept else joined
-            grown = _size(key, after) - _size(key, before)
-            if self._bytes + grown > most:
+            size = _size(key, after)
+            grown = size - _size(key, before)
+            if self._bytes + grown > most or size > MOST_ENTRY:
                 self.left_out += 1
                 continue
             self._bytes += grown
@@ -265,6 +269,8 @@ def _size(key: str, entry: Mapping[str, Any] | None) -> int:
 
 
 def _entry(undecoded: msgspec.Raw) -> Entry:
+    if len(undecoded) > MOST_ENTRY:
+        raise DecodeError(f"a presence of more than {MOST_ENTRY // 1024} KiB")
     try:
         entry: Entry = _decode_entry(undecoded)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
