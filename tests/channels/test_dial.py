@@ -219,3 +219,14 @@ async def test_small_frames_are_not_held_back_by_nagles_algorithm(nothing_left):
         assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
         transport.abort()
         await eventually(lambda: server.open == 0)
+
+
+@pytest.mark.skipif("lo" not in dict(map(reversed, socket.if_nameindex())), reason="no interface named lo")
+@pytest.mark.parametrize("zone", ["%lo", "%25lo"])
+async def test_an_address_with_a_zone_is_looked_up_by_nobody(zone):
+    def nobody(host, port):
+        raise AssertionError(host)
+
+    scope = socket.if_nametoindex("lo")
+    found = await dial.resolve(f"fe80::1{zone}", 4000, nobody)
+    assert found == [(socket.AF_INET6, ("fe80::1", 4000, 0, scope))]

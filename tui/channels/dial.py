@@ -53,6 +53,8 @@ def is_loopback(host: str) -> bool:
 
 def _numeric(host: str, port: int) -> Sequence[Address]:
     """The address that ``host`` is; none where it is a name, which has to be looked up."""
+    if ":" in host:
+        host = host.replace("%25", "%", 1)  # RFC 6874, 2: a zone as URLs write it
     try:
         found = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
