@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 import time
 from collections import deque
@@ -35,18 +36,18 @@ class LoopDelay:
         """An event loop that is watched."""
         return asyncio.SelectorEventLoop(WatchedSelector(self))
 
-    def begin_turn(self, overslept: float = 0.0) -> None:
-        """The loop has looked at the network, ``overslept`` seconds later than it wanted to."""
-        self._began = self._clock()
-        if overslept >= LEAST:
-            self._delays.append((self._began, overslept))
+    def begin_turn(self, due: float = math.inf) -> None:
+        """The loop has looked at the network, and wanted to go on at ``due``."""
+        self._began = now = self._clock()
+        if now - due >= LEAST:
+            self._delays.append((now, now - due))
 
-    def end_turn(self) -> None:
-        """All is done that there was to do."""
-        if self._began is not None:
-            now = self._clock()
-            if now - self._began >= LEAST:
-                self._delays.append((now, now - self._began))
+    def end_turn(self) -> float:
+        """All is done that there was to do; the time now."""
+        now = self._clock()
+        if self._began is not None and now - self._began >= LEAST:
+            self._delays.append((now, now - self._began))
+        return now
 
     def within(self, seconds: float) -> float:
         """The longest delay, in seconds, that has ended in the last ``seconds`` or lasts; 0 below
@@ -71,9 +72,7 @@ class WatchedSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> Any:
         """As of any selector."""
-        self._delay.end_turn()
-        asked = time.monotonic()
+        now = self._delay.end_turn()
         found = super().select(timeout)
-        overslept = 0.0 if timeout is None or timeout <= 0 else time.monotonic() - asked - timeout
-        self._delay.begin_turn(overslept)
+        self._delay.begin_turn(now + timeout if timeout is not None and timeout > 0 else math.inf)
         return found

@@ -319,12 +319,12 @@ class Socket:
         code, words = self._last_close or (None, None)
         channels = self._channels.values()
         next_try = life.next_try
-        overdue = life.heartbeat.unanswered_since if life.is_open else None
-        if overdue is not None and now - overdue < UNANSWERED:
-            overdue = None
-        unanswered = None
-        if life.phase is Phase.UP:
-            unanswered = life.heartbeat.two_unanswered_since(now, self._allowance(now))
+        first_out = life.heartbeat.unanswered_since if life.is_open else None
+        overdue = unanswered = None
+        if first_out is not None:
+            overdue = None if now - first_out < UNANSWERED else first_out
+            if life.phase is Phase.UP:
+                unanswered = life.heartbeat.two_unanswered_since(now, self._allowance(now))
         # What an answer took before says nothing of now.
         round_trips = self._round_trips if unanswered is None else RoundTrips()
         return ConnectionDetails(
