@@ -1,7 +1,7 @@
 """An app that outlives its terminal: stalled, lost, stopped, or ended by a signal.
 
-The one place that touches private parts of Textual; ``tests/terminal`` holds each of them against a
-real terminal and fails when Textual moves them.
+Private parts of Textual are touched here and in ``sequences.py`` alone; ``tests/terminal`` holds each of
+them against a real terminal and fails when Textual moves them.
 """
 
 from __future__ import annotations
@@ -22,14 +22,13 @@ from functools import partial
 from typing import Any
 
 from rich.console import RenderableType
-from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
-from textual.message import Message
 from textual.screen import Screen
 
 from tui import tty
 from tui.ending import End
+from tui.sequences import Sequences
 from tui.terminal_output import SavedTerminal, TerminalOutput, terminal_is_lost
 from tui.text.printable import ascii_only
 from tui.typed import Typed
@@ -90,7 +89,7 @@ class PatientDriver(LinuxDriver):
     def run_input_thread(self) -> None:
         """Read keys until the end. Sleeps while nothing is typed, where Textual's wakes ten times a second,
         and ends with the terminal, where Textual's would spin. A text that was pasted is one message."""
-        parser = XTermParser(self._debug)
+        sequences = Sequences()
         typed = Typed()
         decode = getincrementaldecoder("utf-8")("replace").decode
         quiet_since = time.monotonic()
@@ -100,8 +99,9 @@ class PatientDriver(LinuxDriver):
             while not self.exit_event.is_set():
                 # A lone escape is told from the beginning of a sequence by the time that passes after it.
                 settled = time.monotonic() - quiet_since > _SETTLED
-                ready = selector.select(typed.wait or (None if settled else _TICK))
-                came: list[Message] = []
+                waits = sequences.is_in_text or not settled
+                ready = selector.select(typed.wait or (_TICK if waits else None))
+                data = b""
                 if any(key.fd == self.fileno for key, _ in ready):
                     quiet_since = time.monotonic()
                     try:
@@ -114,9 +114,8 @@ class PatientDriver(LinuxDriver):
                         return
                     if not data:
                         return
-                    came += parser.feed(decode(data))
-                came += parser.tick()
-                for message in typed.take(came, time.monotonic()):
+                now = time.monotonic()
+                for message in typed.take(sequences.take(decode(data), now), now):
                     self.process_message(message)
         # Another thread may begin, and must sleep.
         os.read(self._wake_reader, 4096)

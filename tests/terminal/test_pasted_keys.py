@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import time
 
 import pytest
 
 from tests.terminal.real_terminal import RealTerminal
+from tui.sequences import UNENDED
 
 MUCH = 10_000
 TEXTS = {
@@ -20,6 +22,8 @@ TEXTS = {
     "begun and never ended": "\x1b[" * (MUCH // 2),
     "other scripts": "äöü日本語😀" * (MUCH // 19),
     "focus coming and going": "\x1b[I\x1b[O" * (MUCH // 6),
+    "keys that are none": "\x1b[99999999999u" * (MUCH // 14),
+    "sizes that no terminal has": "\x1b[48;9000;9000;1;1t\x1b[48;0;0;0;0t\x1b[<35;1;1M" * (MUCH // 40),
     "the mouse": "".join(f"\x1b[<35;{at % 80 + 1};{at % 24 + 1}M" for at in range(MUCH // 12)),
 }
 SOON = 30.0
@@ -102,3 +106,11 @@ def test_a_terminal_that_goes_overtakes_them() -> None:
         terminal.type("z" * MUCH)
         terminal.close()
         assert terminal.exit_code(SOON) == 128 + signal.SIGHUP
+
+
+def test_a_marked_text_that_never_ends_makes_no_screen_deaf() -> None:
+    with opened() as terminal:
+        terminal.type("\x1b[200~" + "q" * MUCH)
+        time.sleep(2 * UNENDED)
+        terminal.type("q")
+        terminal.wait_for_output("quit and stop 2 connections", SOON)
