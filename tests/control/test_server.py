@@ -310,6 +310,34 @@ def test_who_attaches_or_watches_is_not_idle_and_the_thirty_third_is_told(folder
             assert client.ask("info")["type"] == "value"
 
 
+def test_who_attached_and_reads_nothing_any_more_gives_way(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "UNREAD_SECONDS", 1.5)
+    with serving(folder) as run:
+        frozen = [RawClient(run.path) for _ in range(MAX_CLIENTS - 1)]
+        for client in frozen:
+            assert client.ask("subscribe")["ok"]
+
+        def is_let_in() -> bool:
+            with RawClient(run.path) as late, contextlib.suppress(OSError):
+                return bool(late.ask("info")["type"] == "value")
+            return False  # turned away before it asked
+
+        with RawClient(run.path) as attached:
+            assert attached.ask("subscribe")["ok"]
+            reading = threading.Thread(target=lambda: [*iter(attached.line, None)], daemon=True)
+            reading.start()
+            wait_until(is_let_in, "a place")
+            for _ in range(2 * MAX_CLIENTS):
+                assert is_let_in()
+            assert reading.is_alive()
+            attached.socket.shutdown(socket.SHUT_RDWR)
+            reading.join(10)
+        for client in frozen:
+            client.__exit__()
+
+
 def test_a_storm_of_idle_clients_locks_nobody_out(folder: Path) -> None:
     with serving(folder) as run, RawClient(run.path) as attached:
         assert attached.ask("watch")["ok"]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
+import struct
+import termios
 from collections.abc import AsyncIterator, Awaitable
 from typing import Protocol
 
@@ -38,7 +41,7 @@ ALIVE_SECONDS = 1.0
 HALF_REQUEST_SECONDS = 30.0
 """A request must be whole within this time of its first byte, the first one of the beginning."""
 UNREAD_SECONDS = 30.0
-"""A client that asks must have read its answers within this time."""
+"""A client that asks must have read its answers within this time; one that has not gives way to others."""
 LAST_WORDS_SECONDS = 1.0
 """How long a client that is dismissed has to read why."""
 MAX_UNREAD = 8 * 1024 * 1024
@@ -92,11 +95,26 @@ class Conversation:
         self._watches = False
         self.idle_since = asyncio.get_running_loop().time()
         """The loop's time at which its last request was answered, or at which it came."""
+        self._unread_since = self.idle_since
 
     @property
     def is_idle(self) -> bool:
-        """It waits for nothing: no request is under way, and it hears of nothing by itself."""
+        """It waits for nothing: no request is under way, and it hears of nothing by itself, or reads none of
+        it."""
+        if self._unread() and asyncio.get_running_loop().time() - self._unread_since > UNREAD_SECONDS:
+            return True
         return not self._requests and not self._watches and self._subscription is None
+
+    def _unread(self) -> int:
+        """Bytes on their way that it has not read; 0 where the system does not tell."""
+        if self._transport.is_closing():
+            return 0
+        descriptor = self._transport.get_extra_info("socket").fileno()
+        try:
+            (waiting,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))
+        except OSError:
+            waiting = 0
+        return int(waiting) + self._transport.get_write_buffer_size()
 
     def give_way(self) -> None:
         """Take leave of it at once, without waiting for it to read why."""
@@ -154,6 +172,8 @@ class Conversation:
             log.warning("control: a client was dropped: %d bytes wait for it to read", waiting)
             self._transport.abort()
             return
+        if not self._unread():
+            self._unread_since = asyncio.get_running_loop().time()
         self._transport.write(line)
 
     # Reading
