@@ -54,7 +54,7 @@ from tui.engine.alert_values import (
     SourceAway,
 )
 from tui.engine.changes import ChangeLog
-from tui.engine.rules_watch import RulesWatch
+from tui.engine.rules_watch import LOOK_EVERY, RulesWatch
 from tui.engine.snapshot import CommandResult
 from tui.secret_values import masked, masked_bytes, masked_value
 from tui.store.alert_store import AlertStore
@@ -69,6 +69,7 @@ _MOST_EARLY, _MOST_EARLY_BYTES = 10_000, 16 * 1024 * 1024
 """Events that wait for the store to tell what it knows; those beyond do not wait."""
 _MOST_TOLD = 16 * 1024
 """Bytes kept of an event that cannot be read."""
+_NO_THREAD = "not read, no thread could be started"
 _MOST_MASKED = 64 * 1024
 
 _LONGEST_ID = 200
@@ -191,7 +192,17 @@ class AlertDesk:
             return
         watch = RulesWatch(options.rules, lambda found: self._on_loop(self._take_rules, watch, found))
         self._rules_watch = watch
-        watch.start()
+        self._start_watch(watch)
+
+    def _start_watch(self, watch: RulesWatch) -> None:
+        if watch is not self._rules_watch:
+            return
+        try:
+            watch.start()
+        except (RuntimeError, MemoryError):
+            if self._rules_trouble != _NO_THREAD:
+                self._take_rules(watch, _NO_THREAD)
+            asyncio.get_running_loop().call_later(LOOK_EVERY, self._start_watch, watch)
 
     def stop(self) -> None:
         """End: nothing more is pushed or taken in. What the store holds is its own to write."""

@@ -29,11 +29,14 @@ class RulesWatch:
         self._path = path
         self._taken = taken
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="alert rules", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+        """Begin.
+
+        Raises:
+            RuntimeError, MemoryError: there is no thread for it now.
+        """
+        threading.Thread(target=self._run, name="alert rules", daemon=True).start()
 
     def stop(self) -> None:
         """End; waits for nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -364,3 +365,22 @@ async def test_what_one_hub_told_of_its_pages_does_not_hold_the_queue_for_anothe
         hub.happen("cheer", user_name="mira")
         await eventually(lambda: outcomes(supervisor) == [("mira", "unconfirmed")], "goes on")
         assert len(pushes(other)) == 1
+
+
+async def test_rules_are_read_after_a_thread_could_not_be_started(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, failed = threading.Thread.start, list[str]()
+
+    def start_or_fail(thread: threading.Thread) -> None:
+        if thread.name == "alert rules" and len(failed) < 2:
+            failed.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_or_fail)
+    async with engine(hub, tmp_path) as supervisor:
+        lines = [line.text for line in supervisor.log().lines if "rules" in line.text]
+    told = "the built-in alert rules stay in force: not read, no thread could be started"
+    assert [*reversed(lines)][:2] in ([told, "alert rules read"], ["alert rules read", told])
+    assert lines.count(told) == 1
