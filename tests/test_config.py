@@ -20,6 +20,7 @@ from tui.config import (
     Settings,
     SettingsError,
     check_alert_rules,
+    check_needs,
     connection_name,
     face_settings,
     load_settings,
@@ -919,3 +920,15 @@ async def test_a_secret_file_and_a_rules_file_may_begin_with_a_byte_order_mark(
     (tmp_path / "rules.toml").write_bytes('[[rule]]\ntype = "cheer"\n'.encode("utf-16"))
     with pytest.raises(SettingsError, match=r"rules\.toml: written as UTF-16; save it as UTF-8$"):
         check_alert_rules(settings)
+
+
+def test_rules_and_programs_that_never_answer_hold_up_no_check(load: Load, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "rules.toml")
+    os.mkfifo(tmp_path / "tell", 0o700)
+    settings = load(HUB + "[alerts]\nrules = 'rules.toml'\n[incidents]\ncommand = ['./tell']\n")
+    begun = time.monotonic()
+    with pytest.raises(SettingsError, match=r"config.toml:\d+: alerts.rules: did not answer for 2 s$"):
+        check_alert_rules(settings)
+    with pytest.raises(SettingsError, match=r"incidents.command: it is no file that can be run$"):
+        check_needs(settings)
+    assert time.monotonic() - begun < 10

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from tui.apart import Awaited
+from tui.apart import Awaited, answered_within
 from tui.places import settings_file
 from tui.settings.alert_tables import ALERT_KEYS
 from tui.settings.errors import lines_of
@@ -57,7 +57,7 @@ from tui.settings.watch_tables import INCIDENTS_KEYS, METRICS_KEYS, SERVICES_KEY
 from tui.settings.watch_values import IncidentsOptions, MetricsOptions, ServicesOptions
 
 SECRET_LIMIT = 2.0
-"""Seconds for a secret to be read when the settings are checked."""
+"""Seconds for a secret, or the alerts' rules, to be read when the settings are checked."""
 
 __all__ = [
     "SECRET_LIMIT",
@@ -221,7 +221,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def check_needs(settings: Settings) -> None:
-    """Look for what the settings need of this machine; may block.
+    """Look for what the settings need of this machine.
 
     Raises:
         SettingsError: a package of an extra is missing, or the incidents' command cannot be started.
@@ -231,24 +231,33 @@ def check_needs(settings: Settings) -> None:
 
 
 def check_alert_rules(settings: Settings) -> None:
-    """Read the file of the alerts' rules, if one is set; may block.
+    """Read the file of the alerts' rules, if one is set; blocks for :data:`SECRET_LIMIT` at most.
 
     Settings are valid without it: then the built-in rules hold until it can be used.
 
     Raises:
-        SettingsError: it is not there, or its first mistake with its line.
+        SettingsError: it is not there, its first mistake with its line, or that its disk does not answer.
     """
     rules = settings.alerts.rules if settings.alerts else None
     if rules is None:
         return
     from tui.alerts.rules_file import RulesError, load
 
-    if not os.path.lexists(rules):
-        raise SettingsError(f"{settings.source_of('alerts.rules')}: alerts.rules: no such file")
+    def read() -> bool:
+        if is_there := os.path.lexists(rules):
+            load(rules)
+        return is_there
+
+    place = f"{settings.source_of('alerts.rules')}: alerts.rules"
     try:
-        load(rules)
+        if not answered_within(SECRET_LIMIT, ("rules", rules), read, f"alerts.rules {rules}"):
+            raise SettingsError(f"{place}: no such file")
     except RulesError as error:
         raise SettingsError(str(error)) from None
+    except TimeoutError:
+        raise SettingsError(f"{place}: did not answer for {SECRET_LIMIT:g} s") from None
+    except OSError as error:
+        raise SettingsError(f"{place}: {error.strerror}") from None
 
 
 def connection_name(url: str) -> str:

@@ -6,7 +6,9 @@ import os
 import shutil
 from collections.abc import Iterator
 
+from tui.apart import answered_within
 from tui.installation import Extra, is_installed, needs
+from tui.settings.certificates import ANSWER_LIMIT
 from tui.settings.secret import LiteralSecret
 from tui.settings.values import ConnectionSettings, Settings
 
@@ -59,11 +61,22 @@ def _goes_through_socks(connection: ConnectionSettings) -> bool:
 
 
 def complaint_about_program(program: str) -> str | None:
-    """Why a program cannot be started; None when it can, as far as can be seen.
+    """Why a program cannot be started; None when it can, as far as can be seen, or its disk does not answer.
 
     Args:
         program: a path, or a name that is looked for in the directories of PATH.
     """
+    thing = ("program", program)
+    try:
+        return answered_within(ANSWER_LIMIT, thing, lambda: _complaint(program), f"program {program}")
+    except TimeoutError:
+        # For each call of it to tell.
+        return None
+    except OSError as error:
+        return error.strerror
+
+
+def _complaint(program: str) -> str | None:
     if "/" not in program:
         path = shutil.which(program)
         if path is None:
@@ -71,6 +84,8 @@ def complaint_about_program(program: str) -> str | None:
         program = path
     if os.path.isdir(program):
         return "it is a directory, not a program"
+    if os.path.exists(program) and not os.path.isfile(program):
+        return "it is no file that can be run"
     if not os.path.exists(program):
         return "no such file"
     if not os.access(program, os.X_OK):
