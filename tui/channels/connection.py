@@ -4,8 +4,8 @@ The websockets library brings the handshakes of opening and closing and all fram
 is left out: when nobody reads, a full queue also holds up the answers that prove the link alive. So this
 module stands on methods of the library that are public by name and private by its manual:
 ``ClientConnection.process_event`` and ``data_received``, and ``Connection.send_data``. The head of the
-upgrade's answer is read here, and the library is given a clean one; whole text messages in one frame are
-cut from the stream before its parser sees them; everything else it parses as ever, in order. This is the
+upgrade's answer is read here, and the library is given a clean one; whole messages in one frame are
+cut from the stream and its parser never sees them; everything else it parses as ever, in order. This is the
 only place that knows of such things, the library is pinned to the minor version, and tests fail when they
 move.
 """
@@ -48,7 +48,7 @@ READ_SIZE = 64 * 1024
 
 _FRAMES_A_LOOK = 32  # at the clock
 _PIECE = 1024  # bytes for the library's parser between two looks, which may be 512 frames
-_WHOLE_TEXT = 0x81  # FIN, no extension, opcode text
+_WHOLE_TEXT, _WHOLE_BINARY = 0x81, 0x82  # FIN, no extension, opcode
 _FIRST_CONTROL_OPCODE = 8  # RFC 6455, 5.2
 _PONG = b"\x8a"
 
@@ -147,7 +147,9 @@ class FrameReader(ClientConnection):
         self._abort_timer: asyncio.TimerHandle | None = None
         self._cutting = False
         self._header = b""  # of a frame, not whole yet
-        self._owed = 0  # bytes of a frame that the library has begun
+        self._owed = 0  # bytes of a frame that is begun, here or in the library
+        self._begun: bytearray | None = None  # of a whole message in one frame
+        self._begun_is_text = False
         self._owed_is_data = False
         self._written = 0
         self._waiting = b""  # what came and has not had its turn
@@ -270,7 +272,10 @@ class FrameReader(ClientConnection):
             self._owed -= place
             if self._owed_is_data and self._owner is not None:
                 self._owner.heard = True
-            super().data_received(data[:place])
+            if self._begun is None:
+                super().data_received(data[:place])
+            else:
+                self._go_on_with(data[:place])
         limit = self.protocol.max_message_size or size
         unlooked = _FRAMES_A_LOOK
         while place < size:
@@ -305,8 +310,15 @@ class FrameReader(ClientConnection):
                 self._cutting = False
                 return self._parse(data[place:], ends)
             end = start + length
-            if data[place] == _WHOLE_TEXT and end <= size and length <= limit and self._fragments is None:
-                owner.frame_received(data[start:end], True)
+            first = data[place]
+            is_whole = first in (_WHOLE_TEXT, _WHOLE_BINARY)
+            if is_whole and length <= limit and self._fragments is None:
+                if end <= size:
+                    owner.frame_received(data[start:end], first == _WHOLE_TEXT)
+                else:
+                    self._begun_is_text = first == _WHOLE_TEXT
+                    self._begun = bytearray(data[start:])
+                    self._owed, self._owed_is_data = end - size, True
             else:
                 super().data_received(data[place:end])
                 self._owed, self._owed_is_data = max(0, end - size), is_data
@@ -315,6 +327,15 @@ class FrameReader(ClientConnection):
             return b""
         self._header = data[place:]
         return b""
+
+    def _go_on_with(self, data: bytes) -> None:
+        """More of a large message: the library would hold it three times over while it is dealt with."""
+        assert self._begun is not None
+        self._begun += data
+        if not self._owed:
+            whole, self._begun = bytes(self._begun), None
+            if self._owner is not None:
+                self._owner.frame_received(whole, self._begun_is_text)
 
     def send_data(self) -> None:
         """Write what the library has to say; to a server that reads nothing, no answers to its pings.
