@@ -165,3 +165,11 @@ def test_a_thousand_tokens_that_begin_alike_cost_no_more_than_one() -> None:
         values.masked(head * (60_000 // len(head)))
     assert time.process_time() - begun < 2
     assert values.masked(f"a {tokens[7]} b {tokens[500][:30]} c {tokens[999]}") == "a *** b *** c ***"
+
+
+def test_a_value_in_hexadecimal_is_masked_whole_and_cut() -> None:
+    values = SecretValues()
+    values.add("S3cr3t-Tok3n-9876")
+    for text in (b"S3cr3t-Tok3n-9876".hex(), b"S3cr3t-Tok3n-9876".hex().upper()):
+        assert values.masked(f"got 0x{text}, wanted another") == "got 0x***, wanted another"
+        assert values.masked(f"got {text[:9]}…") == "got ***…"

@@ -2,10 +2,10 @@
 is shown, logged, kept or exported of a text from the network has passed :func:`masked`.
 
 A value is found as it is, in lower case, percent-encoded and escaped as JSON, Python or HTML write it (in
-part, and one in the other), in base64 of either alphabet, and cut: what ends with the beginning of one, or
-begins with its end, from :data:`LEAST` characters on (of a JSON text each string has such ends), and pieces
-that are twice as long wherever they stand. Shorter values are not masked: they would be found in words that
-have nothing to do with them.
+part, and one in the other), in hexadecimal, in base64 of either alphabet, and cut: what ends with the
+beginning of one, or begins with its end, from :data:`LEAST` characters on (of a JSON text each string has
+such ends), and pieces that are twice as long wherever they stand. Shorter values are not masked: they would
+be found in words that have nothing to do with them.
 """
 
 from __future__ import annotations
@@ -332,6 +332,8 @@ def _forms_of(value: str) -> Iterator[_Form]:
     if " " in value:
         yield _Form(value.replace(" ", "+"))
     data = _encoded(value)
+    for each in {data.hex(), data.hex().upper()}:
+        yield _Form(each)
     for shift in range(3):
         # Of base64 only the characters that no neighbour of the value has a part in.
         encoded = base64.b64encode(b"\0" * shift + data).decode()
