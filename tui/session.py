@@ -223,6 +223,7 @@ def run_demo(
         load_face()
     end.lasts()
     folder = state_folder or _folder_of_its_own()
+    temporary = _Temporary(folder) if state_folder is None else None
     place = Place(folder, folder / SOCKET_NAME, log_level)
     try:
         with (
@@ -244,15 +245,15 @@ def run_demo(
                     folder=hold,
                 )
                 host.supervise(supervisor)
-                end.closing = _each_of(output, alert_store, log_file)
+                end.closing = _each_of(output, alert_store, log_file, temporary)
                 with control_socket(supervisor, feed, place, log_file, None):
                     if headless:
                         return _headless(supervisor, end, duration=duration)
                     face = Face(settings, keys, folder)
                     return run_with_face(supervisor, face, log_file, end, duration=duration)
     finally:
-        if state_folder is None:
-            shutil.rmtree(folder, ignore_errors=True)
+        if temporary is not None:
+            temporary.close(LIMIT)
 
 
 def _folder_of_its_own() -> Path:
@@ -267,6 +268,17 @@ def _folder_of_its_own() -> Path:
             folder.rmdir()
             return nearer
     return folder
+
+
+class _Temporary:
+    """A folder that goes with the run, also where the run is not waited for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def close(self, timeout: float) -> bool:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        return True
 
 
 def _each_of(*closing: Closing | None) -> tuple[Closing, ...]:

@@ -55,6 +55,27 @@ def test_what_is_asked_by_a_key_is_held_up_by_no_disk(tmp_path: Path) -> None:
         assert terminal.modes() == terminal.modes_before
 
 
+def test_a_demonstration_leaves_no_folder_behind_though_a_part_of_it_does_not_end() -> None:
+    stuck = "import threading, tui.demo_host as host, tui.__main__ as program\n"
+    stuck += "host.DemoHost.__exit__ = lambda *_: threading.Event().wait()\n"
+    stuck += "program.overlay_supervisor()"
+    command = [sys.executable, "-c", stuck, "demo", "--headless"]
+    with tempfile.TemporaryDirectory(prefix="os-") as folder:
+        demo = subprocess.Popen(
+            command, stdout=subprocess.PIPE, cwd=ROOT, env=os.environ | {"TMPDIR": folder}
+        )
+        try:
+            assert demo.stdout is not None
+            assert demo.stdout.readline()
+            assert os.listdir(folder)
+            demo.send_signal(signal.SIGTERM)
+            assert demo.wait(BUSY_LIMIT) == 0
+            assert not os.listdir(folder)
+        finally:
+            demo.kill()
+            demo.communicate()
+
+
 def test_an_engine_that_is_stopped_holds_up_nobody_who_wants_to_attach() -> None:
     with tempfile.TemporaryDirectory(prefix="os-") as folder:
         command = [sys.executable, "-m", "tui", "demo", "--headless", "--state", folder]
