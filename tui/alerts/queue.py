@@ -86,7 +86,8 @@ class AlertQueue(Commands):
                 return None
             self._seen.add(source, source_id, now)
         # The store's rows that are no alerts have a type in brackets.
-        type = fitted(type, MOST_TYPE).lstrip("(") or "?"
+        type = type.lstrip("( ") or "?"
+        # By the type as it came: a rule's word may happen to be somebody's secret too.
         verdict = self.rules.judge(type, payload)
         if verdict.ignore:
             self._ignored += 1
@@ -96,7 +97,7 @@ class AlertQueue(Commands):
         text, was_cut = payload_text(payload)
         return Alert(
             id=new_id(accepted_at, self._chance),
-            type=type,
+            type=fitted(type, MOST_TYPE) or "?",
             accepted_at=accepted_at,
             who=verdict.who,
             title=verdict.title,

@@ -318,18 +318,18 @@ class AlertDesk:
         if not isinstance(payload, Mapping):
             self._reject(source, message, "the event is no object")
             return
-        if len(message.raw) <= _MOST_MASKED and masked_bytes(message.raw) is not message.raw:
-            # Here, since a template may set what was at a cut in the middle of a text.
-            payload = masked_value(payload)
         type = source.type_of(message.event)
         if options.events == EVENTS:
             type = type_of(message.event, payload)
         number = field(payload, options.fields["id"]) if "id" in options.fields else None
+        if len(message.raw) <= _MOST_MASKED and masked_bytes(message.raw) is not message.raw:
+            # Here, since a template may set what was at a cut in the middle of a text.
+            payload = masked_value(payload)
         who = options.fields.get("who")
         if who is not None and isinstance(name := field(payload, who), str):
             payload = {**payload, "user_name": name}
         known = isinstance(number, str | int) and not isinstance(number, bool)
-        self._arrive(type, payload, source.name, _bounded(masked(str(number))) if known else None)
+        self._arrive(type, payload, source.name, _kept_id(str(number)) if known else None)
 
     def _has_room_for(self, early: Message) -> bool:
         is_room = self._came_early_bytes + early.size <= _MOST_EARLY_BYTES
@@ -547,8 +547,8 @@ def _told(alert: Alert) -> str:
     return f"{words}: {alert.reason}" if alert.reason else words
 
 
-def _bounded(id: str) -> str:
-    """An event's id as it is kept: one of any length may come."""
-    if len(id) <= _LONGEST_ID:
+def _kept_id(id: str) -> str:
+    """An event's id as it is kept: one of any length may come, and one that bears a secret is still its own."""
+    if len(id) <= _LONGEST_ID and masked(id) == id:
         return id
     return hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()
