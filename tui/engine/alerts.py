@@ -548,7 +548,7 @@ def _told(alert: Alert) -> str:
 
 
 def _kept_id(id: str) -> str:
-    """An event's id as it is kept: one of any length may come, and one that bears a secret is still its own."""
+    """An event's id as it is kept: one of any length may come, and one that bears a secret."""
     if len(id) <= _LONGEST_ID and masked(id) == id:
         return id
     return hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()

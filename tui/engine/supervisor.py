@@ -307,7 +307,9 @@ class Supervisor:
         step = self._wall.step()
         if step:
             self._clock_was_set(step)
-        self._desks.look()
+        if stopped is None:
+            # Else there is no loop any more in which what is found could be acted on.
+            self._desks.look()
         alerts = self._desks.alerts
         snapshot = Snapshot(
             sequence=last.sequence + 1,

@@ -384,3 +384,17 @@ async def test_rules_are_read_after_a_thread_could_not_be_started(
     told = "the built-in alert rules stay in force: not read, no thread could be started"
     assert [*reversed(lines)][:2] in ([told, "alert rules read"], ["alert rules read", told])
     assert lines.count(told) == 1
+
+
+async def test_the_last_snapshot_is_made_though_alerts_grow(
+    hub: Hub, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is due after the end of the engine's loop is nobody's to push."""
+    async with engine(hub, tmp_path, rules="") as supervisor:
+        for number in range(20):
+            hub.happen("follower", user_name=f"viewer {number}")
+        await eventually(lambda: alerts(supervisor).accepted == 20, "all came")
+        hub.faults.freeze()  # the leaves wait for answers, and another push falls due meanwhile
+    assert "no running event loop" not in caplog.text
+    assert supervisor.snapshot().stopped == "it was asked to stop"
+    assert supervisor.snapshot().alerts is not None
