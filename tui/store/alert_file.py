@@ -26,6 +26,7 @@ _BUSY = 0.25
 
 _ROOM_TO_OPEN = 64 * 1024
 _WAL_KEPT = 4 * 1024 * 1024
+_CACHE = 256  # KiB of pages; SQLite's own 2 MB would fill for hours, and the system has them all the same
 
 _TABLE = """CREATE TABLE alerts (
     id TEXT PRIMARY KEY NOT NULL,
@@ -150,6 +151,7 @@ class AlertFile:
         connection.text_factory = lambda text: text.decode("utf-8", "replace")
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE}")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
         new = version == 0 and not tables

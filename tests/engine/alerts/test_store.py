@@ -223,7 +223,9 @@ async def test_orders_that_cannot_be_read_stop_the_queue(hub: Hub, tmp_path: Pat
             await eventually(lambda: alerts(supervisor).mode == "paused", "paused, to be safe")
 
 
-async def test_a_mute_while_the_store_cannot_be_read_overwrites_no_pause(hub: Hub, tmp_path: Path) -> None:
+async def test_a_mute_while_the_store_cannot_be_read_overwrites_no_pause(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with kept(tmp_path) as store:
         async with engine(hub, tmp_path, store) as supervisor:
             await do(supervisor, "pause")
@@ -232,6 +234,7 @@ async def test_a_mute_while_the_store_cannot_be_read_overwrites_no_pause(hub: Hu
         await eventually(lambda: alerts(supervisor).store, "the store is not waited for any more")
         words = await do(supervisor, "mute", type="follow", seconds=600.0)
         assert words == "follow is muted for 10 min; in memory alone until the store answers"
+        monkeypatch.setattr(alert_keeping, "ANSWER_LIMIT", LIMIT)
         late.start()
         await eventually(lambda: alerts(supervisor).mode == "paused", "the pause of before is in force")
         assert await do(supervisor, "mute", type="raid", seconds=600.0) == "raid is muted for 10 min"
