@@ -30,7 +30,8 @@ async def test_a_hub_that_goes_and_comes_back_is_seen_line_by_line() -> None:
 
                 hub.faults.refuse()
                 hub.faults.drop_all()
-                await shows(pilot, "Reconnecting", "0/1 up", "0/2", "errored")
+                # Between these two it is reconnecting, for less time than a busy machine may take to look.
+                await shows(pilot, "0/1 up", "0/2", "errored")
                 # The last values stay, with their age.
                 await shows(pilot, "Circuit Breaker Open", "errored", " s ago")
                 assert "refused by" in screen(pilot)

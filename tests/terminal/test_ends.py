@@ -84,6 +84,8 @@ def test_an_engine_that_is_stopped_holds_up_nobody_who_wants_to_attach() -> None
             wait_until(lambda: (Path(folder) / "control.sock").exists(), "the engine is up")
             engine.send_signal(signal.SIGSTOP)
             with RealTerminal("attach", "--state", folder, module="tui") as terminal:
+                # Before it is that program, it holds what this one does.
+                wait_until(lambda: "attach" in terminal.process.cmdline(), "it began")
                 wait_until(lambda: len(terminal.process.net_connections("unix")) > 0, "it asks")
                 os.kill(terminal.pid, signal.SIGHUP)
                 assert terminal.exit_code(BUSY_LIMIT) == 129
