@@ -185,7 +185,7 @@ async def test_an_answer_is_built_for_nobody_but_whoever_awaits_its_response(sta
 
     large = b'{"status":"%b","response":[%b1]}' % (status.encode(), b"{}," * 300_000)
     frame = b'[null,"5","t","phx_reply",%b]' % large
-    push: Any = Push(Pusher(), "e", {}, 10.0)  # type: ignore[arg-type]
+    push: Any = Push(Pusher(), "e", {}, 10.0)  # type: ignore[arg-type]  # what it needs
     with kept() as held:
         push.replied(TextDecoder(2).decode(frame))
         assert tracemalloc.get_traced_memory()[1] < 4 * len(frame)
@@ -324,7 +324,7 @@ async def test_pings_of_a_server_that_reads_nothing_are_not_answered_without_end
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await upgrade(reader, writer, answer=False)
-        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio types it too wide
         for _ in range(100):
             writer.write((b"\x89\x7d" + b"p" * 125) * (pings // 100))
             await writer.drain()

@@ -219,14 +219,7 @@ class Overlays(Quiet):
                 # No id: whoever forced it can find it in the next state alone.
                 return self.success({"operation": "force_content", "type": fields["type"]})
             case "takeover":
-                taken = {
-                    "type": fields.get("type", "screen-cover"),
-                    "message": fields.get("message", ""),
-                    "duration": fields.get("duration"),
-                    "timestamp": timestamp(),
-                }
-                await self.broadcast("takeover", taken)
-                return self.success({"operation": "takeover"})
+                return await self.take_over(fields)
             case "takeover_clear":
                 # Hides the full-screen page of that name, and touches nothing that was forced.
                 for topic in ("stream:overlays", "stream:queue"):

@@ -58,6 +58,17 @@ class Enveloped(Channel):
             error["details"] = details
         return Reply("error", {"success": False, "error": error})
 
+    async def take_over(self, fields: dict[str, Any]) -> Reply:
+        """Tells the full-screen page to cover everything."""
+        taken = {
+            "type": fields.get("type", "screen-cover"),
+            "message": fields.get("message", ""),
+            "duration": fields.get("duration"),
+            "timestamp": timestamp(),
+        }
+        await self.broadcast("takeover", taken)
+        return self.success({"operation": "takeover"})
+
     async def join(self, params: Any) -> Any:
         return self.success({"topic": self.topic}).response
 
@@ -103,14 +114,7 @@ class Overlays(Enveloped):
                 # The hub says yes whether or not an overlay page is open.
                 return await self._force(fields["type"], fields.get("data"), fields.get("duration"))
             case "takeover":
-                taken = {
-                    "type": fields.get("type", "screen-cover"),
-                    "message": fields.get("message", ""),
-                    "duration": fields.get("duration"),
-                    "timestamp": timestamp(),
-                }
-                await self.broadcast("takeover", taken)
-                return self.success({"operation": "takeover"})
+                return await self.take_over(fields)
             case "takeover_clear":
                 await self.broadcast("takeover_clear", {"timestamp": timestamp()})
                 if self.hub.show.clear_forced():
