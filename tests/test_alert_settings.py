@@ -95,6 +95,7 @@ topic = "queue"
 [alerts.delivery]
 connection = "hub"
 topic = "queue"
+join_as = { role = "control" }
 event = "show"
 payload = { at = 2026-01-02, "a key" = [1, { deep = "{payload.bits}" }], on = true, part = 0.5 }
 clear_event = "none"
@@ -128,6 +129,7 @@ timeout = 1
         delivery=DeliveryOptions(
             connection="hub",
             topic="queue",
+            join_as={"role": "control"},
             event="show",
             payload={
                 "at": datetime.date(2026, 1, 2),
@@ -239,7 +241,16 @@ MISTAKES = [
     (
         DELIVERY + "payload = { data = { token = { env = 'TOKEN' } } }",
         '6: alerts.delivery.payload: expected no { env = "NAME" } or { file = "path" }: '
-        "a payload holds no secrets",
+        "this is no place for secrets",
+    ),
+    (
+        DELIVERY + "join_as = { token = { file = 'token.txt' } }",
+        '6: alerts.delivery.join_as: expected no { env = "NAME" } or { file = "path" }: '
+        "this is no place for secrets",
+    ),
+    (
+        DELIVERY + "join_as = 'control'",
+        "6: alerts.delivery.join_as: expected a table",
     ),
     (
         DELIVERY + "payload = { x = inf }",

@@ -8,9 +8,11 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from tui.alerts.options import AlertOptions
 from tui.channels import Channel, ChannelsError, Socket
 from tui.engine.api import ConnectionSnapshot, Snapshot
 from tui.engine.connection import ConnectionSettings
+from tui.engine.join_as import naming_us
 from tui.formats import told_state
 from tui.output import PROGRAM, settled
 from tui.text.printable import printable
@@ -37,13 +39,17 @@ class Finding(NamedTuple):
         return f"{_WORDS[self.status]} {self.name}: {self.words}"
 
 
-async def once(connections: Iterable[ConnectionSettings], limit: float) -> list[Finding]:
+async def once(
+    connections: Iterable[ConnectionSettings], limit: float, alerts: AlertOptions | None = None
+) -> list[Finding]:
     """Connect and join each connection once, all at the same time.
 
     Args:
         limit: seconds for all of one connection; what has not come by then is not there.
+        alerts: what is set up of them: as whom we join.
     """
-    return list(await asyncio.gather(*(_check(settings, limit) for settings in connections)))
+    named = naming_us(connections, alerts.delivery if alerts else None)
+    return list(await asyncio.gather(*(_check(settings, limit) for settings in named)))
 
 
 async def _check(settings: ConnectionSettings, limit: float) -> Finding:

@@ -465,7 +465,7 @@ def _check(args: argparse.Namespace) -> int:
     if not settings.connections:
         _say_nothing_to_run(settings)
         return CHECK_UNUSABLE
-    findings = asyncio.run(check.once(settings.connections.values(), args.timeout))
+    findings = asyncio.run(check.once(settings.connections.values(), args.timeout, settings.alerts))
     return check.report(findings)
 
 

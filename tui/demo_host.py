@@ -30,7 +30,7 @@ _STOP_LIMIT = 2.0
 @dataclass(frozen=True, slots=True)
 class _Topic:
     topic: str
-    params: Any = None
+    params: None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,9 @@ PAYLOAD: Mapping[str, Any] = MappingProxyType(
 """What is pushed for an alert. A text that is one name in braces becomes its value, number or object;
 names inside a longer text are put into it."""
 
+JOIN_AS: Mapping[str, Any] = MappingProxyType({"overlay_type": "overlay-supervisor"})
+"""What our own join on the topic of the overlays bears, so that no hub takes us for a page."""
+
 DELIVERY_TIMEOUT = 5.0
 
 
@@ -68,6 +71,8 @@ class DeliveryOptions:
 
     connection: str
     topic: str = "stream:overlays"
+    join_as: Mapping[str, Any] = _plain(JOIN_AS)
+    """Join parameters of ``topic``, in so far as the topic's own do not hold these names."""
     event: str = "force_content"
     payload: Mapping[str, Any] = _plain(PAYLOAD)
     clear_event: str | None = "takeover_clear"

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from tui.alerts.options import DeliveryOptions
 from tui.channels import StateChange
 from tui.channels.clock import Clock, SystemClock, WallSteps
 from tui.channels.connection import Opener, open_link
@@ -22,6 +23,7 @@ from tui.engine.connection import ConnectionSettings, Setting, SupervisedConnect
 from tui.engine.desks import DeskOptions, Desks
 from tui.engine.history import History
 from tui.engine.incident_values import Timeline
+from tui.engine.join_as import naming_us
 from tui.engine.keeping import FrameRecorder, Keeping, KeptFolder
 from tui.engine.reports import Reporter
 from tui.engine.snapshot import (
@@ -104,7 +106,9 @@ class Supervisor:
         chance: random.Random | None = None,
         opener: Opener = open_link,
     ) -> None:
-        self._settings = tuple(connections)
+        self._desk_options = desks or DeskOptions()
+        self._delivery: DeliveryOptions | None = None
+        self._settings = self._joining(connections)
         self._in_force = _by_connection(in_force)
         self._extras = extras
         self._reporter = reporter
@@ -120,7 +124,6 @@ class Supervisor:
         self._keeping = Keeping(self._changes, self._clock, folder=folder, journal=journal, recorder=recorder)
         self._connections: dict[str, SupervisedConnection] = {}
         self._loop_delay = LoopDelay()
-        self._desk_options = desks or DeskOptions()
         self._desks = Desks(
             self._desk_options,
             lambda: self._connections,
@@ -227,6 +230,12 @@ class Supervisor:
                 task.cancel()
             self._desks.stop()
             await self._close_all()
+
+    def _joining(self, connections: Iterable[ConnectionSettings]) -> tuple[ConnectionSettings, ...]:
+        # Without alerts in the settings a queue that is there goes on as it is until the next start.
+        if self._desk_options.alerts is not None:
+            self._delivery = self._desk_options.alerts.delivery
+        return naming_us(connections, self._delivery)
 
     def _supervise(self, settings: ConnectionSettings, past: History | None = None) -> SupervisedConnection:
         return SupervisedConnection(
@@ -422,8 +431,10 @@ class Supervisor:
         desks: DeskOptions | None,
     ) -> CommandResult:
         self._in_force = _by_connection(in_force)
+        self._desk_options = desks or self._desk_options
+        self._settings = self._joining(connections)
         done: dict[str, list[str]] = {"added": [], "removed": [], "replaced": [], "changed": []}
-        wanted = {settings.name: settings for settings in connections}
+        wanted = {settings.name: settings for settings in self._settings}
         closing = [self._connections[name] for name in self._connections if name not in wanted]
         done["removed"] = [connection.name for connection in closing]
         supervised: dict[str, SupervisedConnection] = {}
@@ -441,8 +452,6 @@ class Supervisor:
             supervised[name] = self._supervise(settings, connection.past if connection else None)
             new.append(supervised[name])
         self._connections = supervised
-        self._settings = tuple(connections)
-        self._desk_options = desks or self._desk_options
         later = self._desks.configure(self._desk_options)
         for connection in new:
             connection.start()

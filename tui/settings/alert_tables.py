@@ -77,7 +77,7 @@ def _check_inside(value: object, depth: int) -> None:
     if not depth:
         raise ValueError(f"expected at most {MOST_DEPTH} tables and lists within each other")
     if is_reference(value):
-        raise ValueError('expected no { env = "NAME" } or { file = "path" }: a payload holds no secrets')
+        raise ValueError('expected no { env = "NAME" } or { file = "path" }: this is no place for secrets')
     for inner in value.values() if isinstance(value, dict) else value:
         _check_inside(inner, depth - 1)
 
@@ -117,6 +117,7 @@ class DeliveryTable(Table):
 
     connection: _ConnectionName = Field(description=_CONNECTION)
     topic: _Topic = given(_TOPIC)
+    join_as: _Payload = given("a table")
     event: _Name = given("the name of an event")
     payload: _Payload = given("a table")
     clear_event: _EventOrNone = given(_EVENT_OR_NONE)

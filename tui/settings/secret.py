@@ -234,6 +234,10 @@ class SecretTable(Plain):
         """
         return {name: await _read(value) for name, value in self._values.items()}
 
+    def over(self, others: Mapping[str, Any]) -> SecretTable:
+        """The same values, and those of ``others`` under names that it lacks."""
+        return SecretTable({**others, **self._values})
+
     def below(self, folder: Path) -> SecretTable:
         """The same values with relative paths of secret files taken from ``folder``."""
         return SecretTable(_below(self._values, folder))

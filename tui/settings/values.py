@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from tui.alerts.options import AlertOptions
 from tui.channels.options import Options
+from tui.settings.secret import SecretTable
 from tui.settings.watch_values import IncidentsOptions, MetricsOptions, ServicesOptions, Severity
 
 Place = str | Callable[[], str]
 """Where a value stands, in words; or what finds out."""
-
-ReadParams = Callable[[], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +35,7 @@ class Topic:
     """A topic that a connection joins."""
 
     topic: str
-    params: ReadParams | None = field(default=None, repr=False)
+    params: SecretTable | None = field(default=None, repr=False)
     """Reads the parameters of the join anew; None where there are none. May raise ``SecretError``."""
 
 
