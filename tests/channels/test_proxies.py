@@ -67,13 +67,14 @@ class Proxy(RawServer):
             await until_gone(reader)
 
 
-async def test_a_proxy_is_gone_through(hub, client):
+@pytest.mark.parametrize("user", ["user:s3cret", "user:", "user"])
+async def test_a_proxy_is_gone_through(hub, client, user):
     async with Proxy() as proxy:
-        one = client(hub.url, "echo:1", proxy=f"http://user:s3cret@{proxy.address}")
+        one = client(hub.url, "echo:1", proxy=f"http://{user}@{proxy.address}")
         await one.works(hub)
         line, headers = proxy.requests[0]
         assert line == f"CONNECT 127.0.0.1:{hub.port} HTTP/1.1"
-        credentials = base64.b64encode(b"user:s3cret").decode()
+        credentials = base64.b64encode(user.encode() if ":" in user else b"user:").decode()
         assert headers["proxy-authorization"] == [f"Basic {credentials}"]
         hub.faults.drop_all()
         await eventually(lambda: one.channels[0].joins == 2)

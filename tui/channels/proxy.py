@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from urllib.parse import urlsplit
 
 from websockets import exceptions
 from websockets.http11 import USER_AGENT
@@ -51,10 +52,19 @@ def proxy_for(address: WebSocketURI, setting: str) -> Proxy | None:
         return None
     secret_values.add_proxy(found)
     try:
-        return parse_proxy(found)
+        return parse_proxy(_with_password(found))
     except (exceptions.InvalidProxy, ValueError):
         words = f"the proxy in the {place} has no usable address"
     raise OpenError(words)  # outside the handler: the library's error holds the address
+
+
+def _with_password(proxy: str) -> str:
+    """The library wants one beside a user; as for curl, one that is not there is empty."""
+    parts = urlsplit(proxy)
+    if parts.username is None or parts.password is not None:
+        return proxy
+    user, _, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}:@{host}").geturl()
 
 
 async def reach(host: str, port: int, look_up: dial.LookUp, at: At, *, proxy: bool = False) -> socket.socket:
