@@ -39,7 +39,7 @@ class Driver:
         self.rows: dict[str, Alert] = {}
         self.orders: list[Order] = []
         if there:
-            self.queue.target(True)
+            self.queue.player.target(True)
         self.drain()
 
     def drain(self) -> list[Order]:
@@ -60,17 +60,17 @@ class Driver:
 
     def requeue(self, old: Alert) -> Done:
         """One of the history once more."""
-        again = self.queue.renew(old)
+        again = self.queue.commands.renew(old)
         if isinstance(again, Done):
             return again
         self.drain()
         self.rows[again.id] = again
-        return self.queue.requeue(again)
+        return self.queue.commands.requeue(again)
 
     def show(self) -> Alert:
         """The one pushed last is taken by the hub."""
         shown = [order.alert for order in self.orders if isinstance(order, Show)][-1]
-        assert self.queue.delivered(shown.id)
+        assert self.queue.player.delivered(shown.id)
         self.drain()
         return shown
 

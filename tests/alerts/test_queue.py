@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tests.alerts.driver import EPOCH, Driver
 from tui.alerts.alert import MOST_PAYLOAD, TEST_SOURCE, Alert
 from tui.alerts.events import type_of
-from tui.alerts.playback import MOST_TRIES
+from tui.alerts.player import MOST_TRIES
 from tui.alerts.rules import Rule, Rules
 from tui.alerts.rules_file import load
 from tui.alerts.seen import MOST_SEEN
@@ -54,7 +54,7 @@ def test_a_gift_bomb_of_fifty_is_one_alert() -> None:
 def test_five_hundred_follows_in_a_minute_do_not_push_out_a_raid(tmp_path: Path, collapse: int) -> None:
     rules = ruled(tmp_path, f'[[rule]]\ntype = "follow"\ncollapse = {collapse}')
     driver = Driver(rules)
-    driver.queue.pause()
+    driver.queue.commands.pause()
     for number in range(500):
         driver.arrive("follow", {"user_name": f"bot_{number}"})
         if number == 100:
@@ -69,7 +69,7 @@ def test_five_hundred_follows_in_a_minute_do_not_push_out_a_raid(tmp_path: Path,
         assert len(driver.waiting()) == 50
         assert counts(driver) == {("follow", "dropped"): 451}
         assert driver.queue.view().waiting[-1].who == "bot_499"
-    driver.queue.resume()
+    driver.queue.commands.resume()
     assert shown(driver.drain()) == ["raid"]
 
 
@@ -139,7 +139,7 @@ def test_what_grows_before_its_push_has_left_is_pushed_grown() -> None:
         driver.queue.admit(alert)
     (show,) = driver.drain()
     assert (show.alert.count, show.alert.title) == (2, "sub train: 2 new subscribers")
-    driver.queue.delivered(show.alert.id)
+    driver.queue.player.delivered(show.alert.id)
     assert driver.after(3.0) == []
 
 
@@ -205,7 +205,7 @@ def test_an_overlay_or_the_hubs_report_confirms_it_until_10_s_after_its_end() ->
     driver = Driver()
     by_overlay = driver.arrive("follow")
     driver.show()
-    assert driver.queue.confirm(by_overlay.id)
+    assert driver.queue.player.confirm(by_overlay.id)
     driver.after(6.0)
     assert driver.outcome(by_overlay) == "shown"
 
@@ -213,9 +213,9 @@ def test_an_overlay_or_the_hubs_report_confirms_it_until_10_s_after_its_end() ->
     before = driver.clock.passed
     driver.after(1.0)
     driver.show()
-    assert not driver.queue.overlays_connected(before), "received before it played"
+    assert not driver.queue.player.overlays_connected(before), "received before it played"
     driver.after(1.0)
-    assert driver.queue.overlays_connected()
+    assert driver.queue.player.overlays_connected()
     driver.after(6.0)
     assert driver.outcome(by_report) == "shown"
 
@@ -223,12 +223,12 @@ def test_an_overlay_or_the_hubs_report_confirms_it_until_10_s_after_its_end() ->
     driver.show()
     driver.after(10.5)
     assert driver.outcome(late) == "unconfirmed"
-    assert driver.queue.confirm(late.id)
+    assert driver.queue.player.confirm(late.id)
     driver.drain()
     assert (driver.outcome(late), driver.rows[late.id].reason) == ("shown", "")
     driver.show()
     driver.after(20.1)
-    assert not driver.queue.confirm(too_late.id)
+    assert not driver.queue.player.confirm(too_late.id)
     driver.drain()
     assert counts(driver) == {("follow", "shown"): 2, ("raid", "shown"): 1, ("raid", "unconfirmed"): 1}
 
@@ -237,25 +237,25 @@ def test_a_refused_push_is_tried_after_one_and_three_seconds_then_failed() -> No
     driver = Driver()
     alert = driver.arrive("raid")
     driver.arrive("follow")
-    assert driver.queue.refused(alert.id, "busy")
+    assert driver.queue.player.refused(alert.id, "busy")
     assert shown(driver.after(0.99)) == []
     assert shown(driver.after(0.02)) == ["raid"]
-    assert driver.queue.refused(alert.id, "busy")
+    assert driver.queue.player.refused(alert.id, "busy")
     assert shown(driver.after(2.99)) == []
     assert shown(driver.after(0.02)) == ["raid"]
-    assert driver.queue.refused(alert.id, "content type unknown")
+    assert driver.queue.player.refused(alert.id, "content type unknown")
     driver.drain()
     row = driver.rows[alert.id]
     assert (row.outcome, row.reason, row.tries) == ("failed", "content type unknown", 3)
     assert shown(driver.after(1.0)) == ["follow"]
-    assert not driver.queue.delivered(alert.id)
+    assert not driver.queue.player.delivered(alert.id)
 
 
 def test_a_push_of_unknown_end_is_repeated_in_front_under_the_same_id_or_left() -> None:
     driver = Driver()
     alert = driver.arrive("cheer")
     driver.arrive("cheer")
-    assert driver.queue.uncertain(alert.id, "connection lost")
+    assert driver.queue.player.uncertain(alert.id, "connection lost")
     driver.drain()
     assert (driver.rows[alert.id].state, driver.waiting()[0]) == ("waiting", alert.id)
     assert shown(driver.after(0.9)) == []
@@ -264,22 +264,22 @@ def test_a_push_of_unknown_end_is_repeated_in_front_under_the_same_id_or_left() 
 
     leaving = Driver(on_uncertain="leave")
     alert = leaving.arrive("cheer")
-    assert leaving.queue.uncertain(alert.id, "connection lost")
+    assert leaving.queue.player.uncertain(alert.id, "connection lost")
     leaving.drain()
     assert leaving.outcome(alert) == "unconfirmed"
     assert "connection lost" in leaving.rows[alert.id].reason
     leaving.after(3.0)
-    assert leaving.queue.confirm(alert.id)
+    assert leaving.queue.player.confirm(alert.id)
 
 
 def test_an_acknowledgement_after_the_connection_was_lost_spares_the_repetition() -> None:
     driver = Driver()
     alert = driver.arrive("cheer")
-    driver.queue.uncertain(alert.id, "connection lost")
-    driver.queue.target(False, "reconnecting")
+    driver.queue.player.uncertain(alert.id, "connection lost")
+    driver.queue.player.target(False, "reconnecting")
     driver.after(5.0)
-    assert driver.queue.confirm(alert.id)
-    driver.queue.target(True)
+    assert driver.queue.player.confirm(alert.id)
+    driver.queue.player.target(True)
     assert driver.drain() == []
     assert driver.outcome(alert) == "shown"
 
@@ -288,10 +288,10 @@ def test_an_acknowledgement_after_the_connection_came_back_gives_it_its_whole_ti
     driver = Driver()
     alert = driver.arrive("cheer")
     driver.arrive("follow")
-    driver.queue.uncertain(alert.id, "connection lost")
+    driver.queue.player.uncertain(alert.id, "connection lost")
     driver.drain()
     driver.clock.passed += 0.5
-    assert driver.queue.confirm(alert.id)
+    assert driver.queue.player.confirm(alert.id)
     assert driver.drain() == []
     playing = driver.queue.view().playing
     assert playing is not None
@@ -306,13 +306,13 @@ def test_an_acknowledgement_after_the_last_time_out_still_counts() -> None:
     alert = driver.arrive("cheer")
     for seconds in (5.0, 6.0, 8.0):
         driver.after(seconds)
-        driver.queue.refused(alert.id, "no answer within 5 s")
+        driver.queue.player.refused(alert.id, "no answer within 5 s")
         driver.drain()
     assert driver.outcome(alert) == "failed"
     # A page that is open shows no alert that the hub refused.
-    assert not driver.queue.overlays_connected()
+    assert not driver.queue.player.overlays_connected()
     driver.after(9.0)
-    assert driver.queue.confirm(alert.id)
+    assert driver.queue.player.confirm(alert.id)
     driver.drain()
     assert (driver.outcome(alert), driver.rows[alert.id].reason) == ("shown", "")
     assert counts(driver) == {("cheer", "shown"): 1}
@@ -324,9 +324,9 @@ def test_what_was_seen_does_not_end_as_unseen() -> None:
         alert = driver.arrive("raid", {"user_name": "avalon"})
         driver.show()
         if confirmed:
-            driver.queue.confirm(alert.id)
+            driver.queue.player.confirm(alert.id)
         driver.after(1.0)
-        driver.queue.target(False, "connection lost")
+        driver.queue.player.target(False, "connection lost")
         driver.drain()
         assert driver.waiting() == [alert.id]
         return driver, alert
@@ -348,10 +348,10 @@ def test_what_was_seen_does_not_end_as_unseen() -> None:
         assert "queue full" in driver.rows[alert.id].reason
 
     driver, alert = interrupted(confirmed=True)
-    driver.queue.target(True)
+    driver.queue.player.target(True)
     for seconds in (0.3, 1.0, 3.0):
         driver.after(seconds)
-        driver.queue.refused(alert.id, "takeover")
+        driver.queue.player.refused(alert.id, "takeover")
         driver.drain()
     assert driver.outcome(alert) == "shown"
     assert driver.rows[alert.id].reason == "an overlay confirmed it before it waited again; takeover"
@@ -360,24 +360,24 @@ def test_what_was_seen_does_not_end_as_unseen() -> None:
 def test_an_answer_to_an_earlier_push_says_nothing_of_the_present_one() -> None:
     driver = Driver()
     alert = driver.arrive("cheer")
-    driver.queue.remove(alert.id)
-    driver.queue.undo()
+    driver.queue.commands.remove(alert.id)
+    driver.queue.commands.undo()
     driver.after(0.3)
     first, second = (order.alert for order in driver.orders if isinstance(order, Show))
-    assert not driver.queue.refused(alert.id, "no answer within 5 s", first.tries)
-    assert not driver.queue.uncertain(alert.id, "connection lost", first.tries)
-    assert not driver.queue.delivered(alert.id, first.tries)
-    assert driver.queue.delivered(alert.id, second.tries)
+    assert not driver.queue.player.refused(alert.id, "no answer within 5 s", first.tries)
+    assert not driver.queue.player.uncertain(alert.id, "connection lost", first.tries)
+    assert not driver.queue.player.delivered(alert.id, first.tries)
+    assert driver.queue.player.delivered(alert.id, second.tries)
 
 
 def test_an_acknowledgement_of_an_earlier_push_takes_back_the_one_that_has_not_left() -> None:
     driver = Driver()
     alert = driver.arrive("cheer")
-    driver.queue.uncertain(alert.id, "connection lost")
+    driver.queue.player.uncertain(alert.id, "connection lost")
     driver.drain()
     driver.clock.passed += 1.5
     driver.queue.advance()
-    assert driver.queue.confirm(alert.id)
+    assert driver.queue.player.confirm(alert.id)
     assert driver.drain() == []
     assert (driver.rows[alert.id].state, driver.rows[alert.id].confirmed) == ("playing", True)
 
@@ -385,10 +385,10 @@ def test_an_acknowledgement_of_an_earlier_push_takes_back_the_one_that_has_not_l
 def test_an_acknowledgement_that_comes_much_later_is_none() -> None:
     driver = Driver()
     alert = driver.arrive("cheer")
-    driver.queue.uncertain(alert.id, "connection lost")
-    driver.queue.target(False, "reconnecting")
+    driver.queue.player.uncertain(alert.id, "connection lost")
+    driver.queue.player.target(False, "reconnecting")
     driver.after(10.0)
-    assert not driver.queue.confirm(alert.id)
+    assert not driver.queue.player.confirm(alert.id)
     assert driver.waiting() == [alert.id]
 
 
@@ -398,7 +398,7 @@ def test_an_alert_that_ends_every_connection_does_not_stop_the_others() -> None:
     driver.arrive("follow")
     for _ in range(MOST_TRIES):
         assert driver.outcome(poison) is None
-        driver.queue.uncertain(poison.id, "connection lost")
+        driver.queue.player.uncertain(poison.id, "connection lost")
         driver.after(1.5)
     assert driver.outcome(poison) == "unconfirmed"
     assert driver.rows[poison.id].reason == "sent 5 times, unknown whether it arrived: connection lost"
@@ -408,10 +408,10 @@ def test_an_alert_that_ends_every_connection_does_not_stop_the_others() -> None:
 def test_nothing_starts_while_the_overlays_are_away() -> None:
     driver = Driver(there=False)
     driver.arrive("raid")
-    driver.queue.target(False, "takeover is away")
+    driver.queue.player.target(False, "takeover is away")
     assert driver.after(60.0) == []
     assert driver.queue.view().words == "waiting for overlays: takeover is away"
-    driver.queue.target(True)
+    driver.queue.player.target(True)
     assert shown(driver.drain()) == ["raid"]
 
 
@@ -420,16 +420,16 @@ def test_overlays_that_go_before_half_its_time_get_it_again_and_later_end_it() -
     alert = driver.arrive("raid")
     driver.show()
     driver.after(4.9)
-    driver.queue.target(False, "gone")
+    driver.queue.player.target(False, "gone")
     driver.drain()
     assert (driver.rows[alert.id].state, driver.rows[alert.id].sent_at) == ("waiting", None)
     driver.after(9.0)
-    driver.queue.target(True)
+    driver.queue.player.target(True)
     driver.drain()
     assert driver.show().id == alert.id
     driver.after(5.1)
-    driver.queue.confirm(alert.id)
-    driver.queue.target(False, "gone")
+    driver.queue.player.confirm(alert.id)
+    driver.queue.player.target(False, "gone")
     driver.drain()
     assert (driver.outcome(alert), driver.rows[alert.id].reason) == ("shown", "ended early: gone")
 
@@ -438,14 +438,14 @@ def test_overlays_that_go_before_half_its_time_get_it_again_and_later_end_it() -
 def test_what_was_under_way_when_the_overlays_went_waits_for_them(answer: str) -> None:
     driver = Driver()
     alert = driver.arrive("raid")
-    driver.queue.target(False, "gone")
+    driver.queue.player.target(False, "gone")
     driver.drain()
     assert driver.rows[alert.id].state == "playing", "its end is not yet told"
-    getattr(driver.queue, answer)(alert.id, *([] if answer == "delivered" else ["gone"]))
+    getattr(driver.queue.player, answer)(alert.id, *([] if answer == "delivered" else ["gone"]))
     driver.drain()
     assert driver.rows[alert.id].state == "waiting"
     driver.after(3.0)
-    driver.queue.target(True)
+    driver.queue.player.target(True)
     assert shown(driver.drain()) == ["raid"]
 
 
@@ -466,11 +466,11 @@ def test_a_push_that_was_not_yet_carried_out_is_taken_back() -> None:
     alert = driver.queue.judge_arrival("raid", {}, source="hub")
     assert alert is not None
     driver.queue.admit(alert)
-    driver.queue.target(False, "gone")
+    driver.queue.player.target(False, "gone")
     assert driver.drain() == []
     assert driver.waiting() == [alert.id]
-    driver.queue.target(True)
-    driver.queue.skip()
+    driver.queue.player.target(True)
+    driver.queue.commands.skip()
     assert driver.drain() == [], "neither pushed nor taken off"
 
 
@@ -497,7 +497,7 @@ def test_those_that_bypass_the_queue_show_at_once_at_most_five(tmp_path: Path) -
     assert shown(driver.orders) == ["raid"] + ["follow"] * 5
     assert [one.alert.id for one in view.beside] == [alert.id for alert in follows[:5]]
     assert driver.waiting() == [follows[5].id]
-    driver.queue.pause()
+    driver.queue.commands.pause()
     assert driver.arrive("follow").id in driver.waiting()
 
 
@@ -515,10 +515,10 @@ def test_a_driver_that_is_late_finds_things_as_they_would_have_been(tmp_path: Pa
     driver = Driver(ruled(tmp_path, '[[rule]]\ntype = "cheer"\ntime_to_live = 60'))
     raid, cheer = driver.arrive("raid"), driver.arrive("cheer")
     driver.show()
-    driver.queue.pause()
+    driver.queue.commands.pause()
     driver.clock.passed += 100.0
-    assert not driver.queue.remove(cheer.id).ok
-    assert not driver.queue.skip().ok
+    assert not driver.queue.commands.remove(cheer.id).ok
+    assert not driver.queue.commands.skip().ok
     driver.drain()
     assert (driver.outcome(cheer), driver.outcome(raid)) == ("expired", "unconfirmed")
 
@@ -530,44 +530,44 @@ def test_a_pause_lets_the_playing_one_finish_and_loses_nothing() -> None:
     driver = Driver()
     driver.arrive("raid")
     driver.show()
-    assert driver.queue.pause().message == "paused after the one that plays"
+    assert driver.queue.commands.pause().message == "paused after the one that plays"
     waiting = driver.arrive("cheer")
     driver.after(3600.0)
     assert driver.waiting() == [waiting.id]
     assert counts(driver) == {("raid", "unconfirmed"): 1}
-    assert not driver.queue.pause().ok
-    assert not driver.queue.hold(5).ok
-    assert driver.queue.resume().ok
+    assert not driver.queue.commands.pause().ok
+    assert not driver.queue.commands.hold(5).ok
+    assert driver.queue.commands.resume().ok
     assert shown(driver.drain()) == ["cheer"]
-    assert not driver.queue.resume().ok
+    assert not driver.queue.commands.resume().ok
 
 
 def test_a_hold_and_a_mute_end_by_themselves() -> None:
     driver = Driver()
-    assert driver.queue.hold(10.0).ok
+    assert driver.queue.commands.hold(10.0).ok
     assert driver.queue.view().held_until == driver.clock.time() + 10
     driver.arrive("raid")
     assert driver.after(9.9) == []
     assert shown(driver.after(0.2)) == ["raid"]
-    assert not driver.queue.hold(float("nan")).ok
+    assert not driver.queue.commands.hold(float("nan")).ok
 
-    assert driver.queue.mute("follow", 1).ok
+    assert driver.queue.commands.mute("follow", 1).ok
     muted = driver.arrive("follow")
     assert (driver.outcome(muted), driver.rows[muted.id].reason) == ("muted", "follow is muted")
     driver.after(60.0)
     assert driver.queue.view().mutes == {}
     assert driver.outcome(driver.arrive("follow")) is None
-    assert not driver.queue.mute("follow", 0).ok
+    assert not driver.queue.commands.mute("follow", 0).ok
 
 
 @pytest.mark.parametrize("clears", ["one", "all", "nothing"])
 def test_skip_ends_what_plays_and_says_when_the_overlay_keeps_it(clears: Clears) -> None:
     can_clear = clears != "nothing"
     driver = Driver(clears=clears)
-    assert driver.queue.skip().message == "nothing is playing"
+    assert driver.queue.commands.skip().message == "nothing is playing"
     alert = driver.arrive("raid")
     driver.show()
-    done = driver.queue.skip()
+    done = driver.queue.commands.skip()
     cleared = [order.alert.id for order in driver.drain() if isinstance(order, Clear)]
     assert driver.outcome(alert) == "skipped"
     assert cleared == ([alert.id] if can_clear else [])
@@ -582,20 +582,20 @@ def test_what_a_clear_for_all_wipes_off_with_another_is_shown_again() -> None:
         driver.show()
         follow = driver.arrive("follow")
         driver.show()
-        driver.queue.remove(follow.id)
+        driver.queue.commands.remove(follow.id)
         orders = driver.drain()
         assert [type(order) for order in orders] == expected
         assert [order.alert.id for order in orders] == [follow.id, raid.id][: len(expected)]
     # So with one that waits again, and may stand there beside the one that plays.
     driver = Driver()
     cheer = driver.arrive("cheer")
-    driver.queue.uncertain(cheer.id, "connection lost")
+    driver.queue.player.uncertain(cheer.id, "connection lost")
     raid = driver.arrive("raid")
     driver.after(1.0)
     driver.show()
-    assert driver.queue.remove(cheer.id).ok
+    assert driver.queue.commands.remove(cheer.id).ok
     assert [type(order) for order in driver.drain()] == [Clear, Update]
-    driver.queue.panic()
+    driver.queue.commands.panic()
     assert [type(order) for order in driver.drain()] == [Clear]
 
 
@@ -604,14 +604,14 @@ def test_what_waits_again_may_stand_on_the_overlay_and_is_taken_off_by_whatever_
         driver = Driver(**options)
         alert = driver.arrive("raid")
         driver.show()
-        driver.queue.target(False, "connection lost")
+        driver.queue.player.target(False, "connection lost")
         driver.drain()
         return driver, alert
 
     for command in ("remove", "clear", "panic"):
         driver, alert = interrupted()
         driver.arrive("gift")
-        done = getattr(driver.queue, command)(*[alert.id] if command == "remove" else [])
+        done = getattr(driver.queue.commands, command)(*[alert.id] if command == "remove" else [])
         assert [order.alert.id for order in driver.drain() if isinstance(order, Clear)] == [alert.id]
         assert "it is taken off when the overlays are there again" in done.message
         assert driver.outcome(alert) == "removed"
@@ -619,7 +619,7 @@ def test_what_waits_again_may_stand_on_the_overlay_and_is_taken_off_by_whatever_
             "what was never sent goes on waiting"
         )
         driver, alert = interrupted(clears="nothing")
-        done = getattr(driver.queue, command)(*[alert.id] if command == "remove" else [])
+        done = getattr(driver.queue.commands, command)(*[alert.id] if command == "remove" else [])
         assert "it cannot be taken off the overlay" in done.message
         assert driver.drain() == []
     # Without a delivery nothing stands anywhere, unless there was one before.
@@ -628,8 +628,8 @@ def test_what_waits_again_may_stand_on_the_overlay_and_is_taken_off_by_whatever_
         driver.arrive("raid")
         if has_target:
             driver.show()
-        driver.queue.configure(QueueOptions(has_target=False, clears="nothing"))
-        assert driver.queue.skip().message.startswith(f"skipped raid of mira{words}")
+        driver.queue.player.configure(QueueOptions(has_target=False, clears="nothing"))
+        assert driver.queue.commands.skip().message.startswith(f"skipped raid of mira{words}")
         assert driver.drain() == []
 
 
@@ -638,10 +638,10 @@ def test_one_that_is_refused_and_flaps_does_not_stop_the_others_for_ever() -> No
     first, second = driver.arrive("cheer"), driver.arrive("cheer")
     for _ in range(MOST_TRIES):
         assert driver.outcome(first) is None
-        driver.queue.refused(first.id, "broke")
-        driver.queue.target(False, "crashed")
+        driver.queue.player.refused(first.id, "broke")
+        driver.queue.player.target(False, "crashed")
         driver.after(1.0)
-        driver.queue.target(True)
+        driver.queue.player.target(True)
         driver.drain()
         driver.after(1.0)
     assert driver.outcome(first) == "unconfirmed"
@@ -650,14 +650,14 @@ def test_one_that_is_refused_and_flaps_does_not_stop_the_others_for_ever() -> No
     driver = Driver(Rules([Rule(type="cheer", time_to_live=60.0)]))
     alert = driver.arrive("cheer")
     for _ in range(2 * MOST_TRIES):
-        driver.queue.refused(alert.id, "not joined", has_left=False)
-        driver.queue.target(False, "crashed")
+        driver.queue.player.refused(alert.id, "not joined", has_left=False)
+        driver.queue.player.target(False, "crashed")
         driver.after(1.0)
-        driver.queue.target(True)
+        driver.queue.player.target(True)
         driver.after(1.0)
     assert driver.outcome(alert) is None
-    driver.queue.refused(alert.id, "not joined", has_left=False)
-    driver.queue.target(False, "crashed")
+    driver.queue.player.refused(alert.id, "not joined", has_left=False)
+    driver.queue.player.target(False, "crashed")
     driver.after(61.0)
     assert driver.outcome(alert) == "expired"
 
@@ -667,15 +667,15 @@ def test_an_acknowledgement_of_one_that_waits_again_is_remembered() -> None:
     alert = driver.arrive("cheer")
     driver.show()
     driver.after(0.1)
-    driver.queue.target(False, "connection lost")
-    driver.queue.pause()
-    driver.queue.target(True)
+    driver.queue.player.target(False, "connection lost")
+    driver.queue.commands.pause()
+    driver.queue.player.target(True)
     driver.after(9.0)
-    assert driver.queue.confirm(alert.id)
-    driver.queue.resume()
+    assert driver.queue.player.confirm(alert.id)
+    driver.queue.commands.resume()
     for seconds in (1.0, 2.0, 4.0):
         driver.after(seconds)
-        driver.queue.refused(alert.id, "takeover")
+        driver.queue.player.refused(alert.id, "takeover")
         driver.drain()
     assert driver.outcome(alert) == "shown"
 
@@ -687,15 +687,15 @@ def test_those_that_come_back_keep_their_order() -> None:
     follows = [driver.arrive("follow") for _ in range(3)]
     order = [raid.id, *(follow.id for follow in follows)]
     for id in order:
-        driver.queue.delivered(id)
-    driver.queue.target(False, "connection lost")
+        driver.queue.player.delivered(id)
+    driver.queue.player.target(False, "connection lost")
     driver.drain()
     assert driver.waiting() == order
     # After a restart what played stands in front, though something was moved there meanwhile.
     driver = Driver()
     playing, later, last = (driver.arrive("cheer") for _ in range(3))
     driver.show()
-    driver.queue.move(last.id, 1)
+    driver.queue.commands.move(last.id, 1)
     driver.drain()
     again = Driver(there=False)
     again.queue.restore(driver.rows.values())
@@ -731,7 +731,7 @@ def test_of_an_event_that_came_again_the_alert_that_has_gone_no_way_yet_ends() -
     before.clock.wall_offset = -30.0
     former = before.arrive("cheer", id="event 1")
     before.show()
-    before.queue.confirm(former.id)
+    before.queue.player.confirm(former.id)
     before.after(20.0)
     assert before.outcome(former) == "shown"
     driver = Driver(there=False)
@@ -747,7 +747,7 @@ def test_an_event_that_came_again_ends_no_alert_for_which_nothing_stands() -> No
     before.clock.wall_offset = -30.0
     former = before.arrive("raid", id="event 1")
     driver = Driver(there=False)
-    driver.queue.mute("raid", 10)
+    driver.queue.commands.mute("raid", 10)
     muted = driver.arrive("raid", id="event 1")
     driver.queue.restore([former])
     driver.drain()
@@ -778,8 +778,8 @@ def test_an_event_that_came_again_ends_no_alert_for_which_nothing_stands() -> No
     for _ in range(51):
         driver.arrive("raid")
     assert driver.outcome(grown) == "dropped"
-    driver.queue.resume()
-    driver.queue.clear("raid")
+    driver.queue.commands.resume()
+    driver.queue.commands.clear("raid")
     driver.queue.restore([before.rows[former.id]])
     driver.drain()
     assert driver.waiting() == [former.id]
@@ -795,13 +795,13 @@ def test_an_event_that_came_again_ends_no_alert_for_which_nothing_stands() -> No
 def test_the_word_of_an_overlay_counts_though_it_was_removed_and_undone_meanwhile() -> None:
     driver = Driver()
     alert = driver.arrive("cheer")
-    driver.queue.remove(alert.id)
-    driver.queue.undo()
-    driver.queue.pause()
+    driver.queue.commands.remove(alert.id)
+    driver.queue.commands.undo()
+    driver.queue.commands.pause()
     driver.drain()
-    assert driver.queue.confirm(alert.id)
-    driver.queue.clear()
-    driver.queue.undo()
+    assert driver.queue.player.confirm(alert.id)
+    driver.queue.commands.clear()
+    driver.queue.commands.undo()
     driver.drain()
     assert driver.rows[alert.id].seen
 
@@ -810,82 +810,83 @@ def test_nothing_starts_while_nobody_would_see_it_and_what_plays_goes_on() -> No
     driver = Driver()
     first, second, third = (driver.arrive("cheer") for _ in range(3))
     driver.show()
-    driver.queue.watched("no page")
+    driver.queue.player.watched("no page")
     assert not driver.after(60.0)
     assert (driver.outcome(first), driver.waiting()) == ("unconfirmed", [second.id, third.id])
     view = driver.queue.view()
     assert (view.state, view.words) == ("away", "waiting for overlays: no page")
     # Away for another reason, that is what is said, and what plays is offered again.
-    driver.queue.watched()
+    driver.queue.player.watched()
     driver.drain()
     driver.show()
-    driver.queue.watched("no page")
-    driver.queue.target(False, "cut")
+    driver.queue.player.watched("no page")
+    driver.queue.player.target(False, "cut")
     assert driver.queue.view().words == "waiting for overlays: cut"
     assert driver.waiting() == [second.id, third.id]
-    driver.queue.target(True)
+    driver.queue.player.target(True)
     assert not driver.after(60.0)
-    driver.queue.watched()
+    driver.queue.player.watched()
     assert [order.alert.id for order in driver.drain()] == [second.id]
 
 
 def test_undo_says_who_made_room_and_brings_back_nothing_that_was_requeued() -> None:
     driver = Driver(there=False, most_waiting=3)
     raids = [driver.arrive("raid") for _ in range(2)]
-    driver.queue.clear()
+    driver.queue.commands.clear()
     cheers = [driver.arrive("cheer") for _ in range(2)]
     words = "brought back 2; dropped 1 other to make room"
-    assert driver.queue.undo().message == words
+    assert driver.queue.commands.undo().message == words
     driver.drain()
     assert [driver.outcome(alert) for alert in cheers] == ["dropped", None]
 
-    driver.queue.clear("raid")
+    driver.queue.commands.clear("raid")
     driver.drain()
     assert driver.requeue(driver.rows[raids[0].id]).ok
-    assert driver.queue.undo().message == "brought back 1"
+    assert driver.queue.commands.undo().message == "brought back 1"
     driver.drain()
     assert [driver.rows[id].requeued_from for id in driver.waiting()] == [None, raids[0].id, None]
-    driver.queue.remove(cheers[1].id)
+    driver.queue.commands.remove(cheers[1].id)
     driver.drain()
     assert driver.requeue(driver.rows[cheers[1].id]).ok
-    assert driver.queue.undo().message == "nothing to undo"
+    assert driver.queue.commands.undo().message == "nothing to undo"
 
 
 def test_undo_brings_back_what_was_removed_to_its_place() -> None:
     driver = Driver(there=False)
     ids = [driver.arrive("cheer").id for _ in range(4)]
-    assert driver.queue.remove(ids[1]).ok
-    assert driver.queue.clear("cheer").message == "cleared 3 waiting cheer"
-    assert not driver.queue.clear().ok
+    assert driver.queue.commands.remove(ids[1]).ok
+    assert driver.queue.commands.clear("cheer").message == "cleared 3 waiting cheer"
+    assert not driver.queue.commands.clear().ok
     driver.drain()
     assert {driver.outcome(driver.rows[id]) for id in ids} == {"removed"}
-    assert driver.queue.undo().message == "brought back 3"
+    assert driver.queue.commands.undo().message == "brought back 3"
     assert driver.waiting() == [ids[0], ids[2], ids[3]]
-    assert driver.queue.undo().ok
+    assert driver.queue.commands.undo().ok
     driver.drain()
     assert driver.waiting() == ids
     assert {driver.rows[id].state for id in ids} == {"waiting"}
     assert counts(driver) == {}
-    assert not driver.queue.undo().ok
+    assert not driver.queue.commands.undo().ok
 
 
 def test_moving_across_priorities_takes_the_neighbours_and_says_so() -> None:
     driver = Driver(there=False)
     raid, cheer, follow = (driver.arrive(kind).id for kind in ("raid", "cheer", "follow"))
     assert (
-        driver.queue.move(follow, 1).message == "moved follow of mira to 1; its priority is now 9, it was 2"
+        driver.queue.commands.move(follow, 1).message
+        == "moved follow of mira to 1; its priority is now 9, it was 2"
     )
     assert driver.waiting() == [follow, raid, cheer]
-    assert driver.queue.move(follow, 3).message.endswith("its priority is now 6, it was 9")
+    assert driver.queue.commands.move(follow, 3).message.endswith("its priority is now 6, it was 9")
     assert driver.waiting() == [raid, cheer, follow]
     later = driver.arrive("cheer").id
     assert driver.waiting()[-1] == later, "a new one goes behind what was moved there"
-    assert not driver.queue.move(follow, 0).ok
-    assert not driver.queue.move(follow, 5).ok
+    assert not driver.queue.commands.move(follow, 0).ok
+    assert not driver.queue.commands.move(follow, 5).ok
     # Halving the distance ends somewhere; the places are then made anew.
     for _ in range(40):
-        driver.queue.move(later, 3)
-        driver.queue.move(follow, 3)
+        driver.queue.commands.move(later, 3)
+        driver.queue.commands.move(follow, 3)
     driver.drain()
     assert driver.waiting() == [raid, cheer, follow, later]
     places = [alert.place for alert in driver.queue.view().waiting[1:]]
@@ -900,7 +901,7 @@ def test_requeue_makes_a_new_alert_of_an_old_one() -> None:
     old = driver.arrive("raid")
     driver.show()
     assert not driver.requeue(driver.rows[old.id]).ok
-    driver.queue.mute("raid", 5)
+    driver.queue.commands.mute("raid", 5)
     driver.after(11.0)
     done = driver.requeue(driver.rows[old.id])
     assert done.ok
@@ -913,18 +914,18 @@ def test_requeue_makes_a_new_alert_of_an_old_one() -> None:
 def test_one_that_is_requeued_is_so_once_and_nothing_new_makes_it_grow() -> None:
     driver = Driver(there=False)
     old = driver.arrive("follow")
-    driver.queue.remove(old.id)
+    driver.queue.commands.remove(old.id)
     driver.drain()
-    first = driver.queue.renew(driver.rows[old.id])
+    first = driver.queue.commands.renew(driver.rows[old.id])
     assert isinstance(first, Alert)
     twice = Done(False, "it waits or plays once more already")
-    assert driver.queue.renew(driver.rows[old.id]) == twice, "on its way to the store"
-    assert driver.queue.requeue(first).ok
-    assert driver.queue.renew(driver.rows[old.id]) == twice
+    assert driver.queue.commands.renew(driver.rows[old.id]) == twice, "on its way to the store"
+    assert driver.queue.commands.requeue(first).ok
+    assert driver.queue.commands.renew(driver.rows[old.id]) == twice
     new = driver.arrive("follow", {"user_name": "zed"})
     assert driver.waiting() == [first.id, new.id]
-    driver.queue.remove(first.id)
-    assert isinstance(driver.queue.renew(driver.rows[old.id]), Alert)
+    driver.queue.commands.remove(first.id)
+    assert isinstance(driver.queue.commands.renew(driver.rows[old.id]), Alert)
 
 
 def test_test_alerts_make_room_for_all_others() -> None:
@@ -958,7 +959,7 @@ def test_what_cannot_be_read_is_kept_bounded_and_cannot_be_requeued() -> None:
 def test_panic_clears_the_overlay_and_pauses(tmp_path: Path) -> None:
     driver = Driver(ruled(tmp_path, '[[rule]]\ntype = "follow"\nbypass = true'))
     raid, follow, cheer = (driver.arrive(kind) for kind in ("raid", "follow", "cheer"))
-    driver.queue.panic()
+    driver.queue.commands.panic()
     cleared = {order.alert.id for order in driver.drain() if isinstance(order, Clear)}
     assert cleared == {raid.id, follow.id}
     assert driver.outcome(raid) == driver.outcome(follow) == "removed"
@@ -973,13 +974,13 @@ def test_what_waits_again_and_may_stand_on_an_overlay_is_taken_off(command: str)
     driver = Driver()
     driver.arrive("raid")
     shown = driver.show()
-    driver.queue.pause()
-    driver.queue.target(False, "not connected")
+    driver.queue.commands.pause()
+    driver.queue.player.target(False, "not connected")
     driver.drain()
-    driver.queue.target(True)
+    driver.queue.player.target(True)
     driver.drain()
     assert driver.waiting() == [shown.id]
-    done = driver.queue.panic() if command == "panic" else driver.queue.remove(shown.id)
+    done = driver.queue.commands.panic() if command == "panic" else driver.queue.commands.remove(shown.id)
     assert done.ok
     assert [(type(order), order.alert.id) for order in driver.drain()] == [(Clear, shown.id)]
 
@@ -987,9 +988,9 @@ def test_what_waits_again_and_may_stand_on_an_overlay_is_taken_off(command: str)
 def test_skipping_what_is_to_be_tried_again_takes_it_off() -> None:
     driver = Driver()
     alert = driver.arrive("raid")
-    assert driver.queue.refused(alert.id, "no answer within 10 s")
+    assert driver.queue.player.refused(alert.id, "no answer within 10 s")
     driver.drain()
-    assert driver.queue.skip().ok
+    assert driver.queue.commands.skip().ok
     assert [type(order) for order in driver.drain()] == [Clear]
 
 
@@ -1030,9 +1031,9 @@ def test_what_lasts_is_told_by_the_clock_as_it_stands_and_lasts_no_longer_when_i
     step: float,
 ) -> None:
     driver = Driver()
-    driver.queue.delivered(driver.arrive("raid").id)
-    driver.queue.hold(60.0)
-    driver.queue.mute("follow", 2.0)
+    driver.queue.player.delivered(driver.arrive("raid").id)
+    driver.queue.commands.hold(60.0)
+    driver.queue.commands.mute("follow", 2.0)
     playing = driver.queue.view().playing
     assert playing is not None
     assert playing.ends_at is not None
@@ -1055,10 +1056,10 @@ def test_what_lasts_is_told_by_the_clock_as_it_stands_and_lasts_no_longer_when_i
 
 def test_a_restart_keeps_a_pause_a_hold_and_mutes_as_long_as_they_last() -> None:
     driver = Driver()
-    driver.queue.hold(60.0)
-    driver.queue.mute("follow", 2.0)
+    driver.queue.commands.hold(60.0)
+    driver.queue.commands.mute("follow", 2.0)
     held = driver.queue.standing()
-    driver.queue.pause()
+    driver.queue.commands.pause()
     paused = driver.queue.standing()
 
     def restart(standing: Standing, seconds: float) -> Driver:
@@ -1083,21 +1084,21 @@ def test_a_restart_keeps_a_pause_a_hold_and_mutes_as_long_as_they_last() -> None
 
 def test_what_was_ordered_before_the_store_told_goes_before_what_an_earlier_run_was_ordered() -> None:
     driver = Driver()
-    driver.queue.mute("follow", 2.0)
-    driver.queue.mute("raid", 2.0)
-    driver.queue.pause()
+    driver.queue.commands.mute("follow", 2.0)
+    driver.queue.commands.mute("raid", 2.0)
+    driver.queue.commands.pause()
     paused = driver.queue.standing()
 
     resumed = Driver()
-    assert not resumed.queue.resume().ok
-    assert not resumed.queue.mute("follow", 0).ok
+    assert not resumed.queue.commands.resume().ok
+    assert not resumed.queue.commands.mute("follow", 0).ok
     resumed.queue.restore_standing(paused)
     assert resumed.queue.view().state == "empty"
     assert set(resumed.queue.view().mutes) == {"raid"}
     # What only stops more makes nothing begin that was stopped.
     held = Driver()
-    held.queue.hold(5.0)
-    held.queue.mute("cheer", 1.0)
+    held.queue.commands.hold(5.0)
+    held.queue.commands.mute("cheer", 1.0)
     held.queue.restore_standing(paused)
     held.after(6.0)
     assert held.queue.view().state == "paused"

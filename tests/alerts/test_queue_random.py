@@ -177,7 +177,7 @@ class QueueMachine(RuleBasedStateMachine):
     def target(self, there: bool) -> None:
         if self.options["has_target"]:
             self.there = there
-        self.queue.target(there, "" if there else "takeover")
+        self.queue.player.target(there, "" if there else "takeover")
         orders = self.commit()
         if not there:
             # What is answered may be offered again; what is under way still has to land.
@@ -189,7 +189,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(seen=st.sampled_from([True, True, False]))
     def watched(self, seen: bool) -> None:
         if self.options["has_target"]:
-            self.queue.watched("" if seen else "no page")
+            self.queue.player.watched("" if seen else "no page")
             assert seen or self.queue.view().state in ("away", "paused", "held")
             self.drain()
 
@@ -211,9 +211,9 @@ class QueueMachine(RuleBasedStateMachine):
             return
         self.options["has_target"] = has_target
         self.there = not has_target
-        self.queue.watched("")
-        self.queue.target(False, "other settings")
-        self.queue.configure(self.queue_options())
+        self.queue.player.watched("")
+        self.queue.player.target(False, "other settings")
+        self.queue.player.configure(self.queue_options())
         orders = self.commit()
         self.in_flight = []
         self.free_to_show |= {id for id, row in self.rows.items() if row.state != "ended"}
@@ -230,11 +230,11 @@ class QueueMachine(RuleBasedStateMachine):
         id = self.in_flight[pick % len(self.in_flight)]
         self.in_flight.remove(id)
         if answer == "refused":
-            self.queue.refused(id, "no")
+            self.queue.player.refused(id, "no")
         elif answer == "uncertain":
-            self.queue.uncertain(id, "cut")
+            self.queue.player.uncertain(id, "cut")
         else:
-            (self.queue.confirm if answer == "confirmed" else self.queue.delivered)(id)
+            (self.queue.player.confirm if answer == "confirmed" else self.queue.player.delivered)(id)
         if answer in ("refused", "uncertain") or not self.there:
             self.free_to_show.add(id)
         self.drain()
@@ -243,12 +243,12 @@ class QueueMachine(RuleBasedStateMachine):
     def confirm(self, pick: int) -> None:
         ids = [id for id in self.pushed_at if id not in self.in_flight]
         if ids:
-            self.queue.confirm(ids[-1 - pick % len(ids)])
+            self.queue.player.confirm(ids[-1 - pick % len(ids)])
             self.drain()
 
     @rule(ago=st.sampled_from([0.0, 0.5, 3.0]))
     def report(self, ago: float) -> None:
-        self.queue.overlays_connected(self.clock.passed - ago)
+        self.queue.player.overlays_connected(self.clock.passed - ago)
         self.drain()
 
     @rule(
@@ -258,7 +258,7 @@ class QueueMachine(RuleBasedStateMachine):
     def command(self, command: str, type: str) -> None:
         queue = self.queue
         arguments: dict[str, list[Any]] = {"hold": [3.0], "clear": [type], "mute": [type, 0.1]}
-        done = getattr(queue, command)(*arguments.get(command, []))
+        done = getattr(queue.commands, command)(*arguments.get(command, []))
         assert done.message
         if command == "skip" and done.ok:
             assert self.queue.view().recent[0].outcome == "skipped"
@@ -269,27 +269,27 @@ class QueueMachine(RuleBasedStateMachine):
         view = self.queue.view()
         if what == "requeue":
             if view.recent:
-                again = self.queue.renew(view.recent[pick % len(view.recent)])
+                again = self.queue.commands.renew(view.recent[pick % len(view.recent)])
                 if isinstance(again, Alert):
                     self.drain()
                     self.rows[again.id] = again
                     self.free_to_show.add(again.id)
                     self.admitted += 1
-                    assert self.queue.requeue(again).ok
+                    assert self.queue.commands.requeue(again).ok
         elif what == "move" and view.waiting:
-            done = self.queue.move(view.waiting[pick % len(view.waiting)].id, position)
+            done = self.queue.commands.move(view.waiting[pick % len(view.waiting)].id, position)
             if done.ok:
                 assert self.queue.view().waiting[position - 1].id == done.id
         elif what == "remove":
             ids = [alert.id for alert in view.waiting] + ([view.playing.alert.id] if view.playing else [])
             if ids:
-                assert self.queue.remove(ids[pick % len(ids)]).ok
+                assert self.queue.commands.remove(ids[pick % len(ids)]).ok
         self.drain()
 
     @rule()
     def undo(self) -> None:
         self.undone |= {id for id, outcome in self.ended.items() if outcome == "removed"}
-        self.queue.undo()
+        self.queue.commands.undo()
         self.drain()
 
     @rule(
@@ -298,8 +298,8 @@ class QueueMachine(RuleBasedStateMachine):
     )
     def crash(self, when: str = "idle", there: bool = False) -> None:
         if when != "idle":
-            self.queue.target(True)
-            self.queue.resume()
+            self.queue.player.target(True)
+            self.queue.commands.resume()
             if when == "before the orders":
                 self.commit()
         self.open_queue()

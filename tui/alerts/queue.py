@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,11 +9,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from tui.alerts.alert import MOST_PAYLOAD, MOST_TYPE, Alert, fitted, new_id, payload_text
-from tui.alerts.commands import MOST_HELD_SECONDS, MOST_MUTED_MINUTES, MOST_MUTES, Commands
+from tui.alerts.commands import Commands
+from tui.alerts.player import Player
 from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.seen import SeenIds
 from tui.alerts.stage import Stage
-from tui.alerts.view import Lasting, Playing, QueueOptions, QueueState, QueueView, Standing
+from tui.alerts.view import Order, Playing, QueueOptions, QueueState, QueueView, Standing
 from tui.alerts.waiting import Entry
 from tui.channels.clock import Clock
 
@@ -23,12 +23,14 @@ DEFAULT_OPTIONS = QueueOptions()
 _CAME_AGAIN = "the same event came again before the store had told of it"
 
 
-class AlertQueue(Commands):
+class AlertQueue:
     """A deterministic state machine: no I/O, no tasks, not for several threads at once.
 
     Its driver calls a method, then takes :meth:`take_changed` and commits those rows, then takes
     :meth:`take_orders` and carries them out, then calls :meth:`advance` at :meth:`next_at`. Every method
     first ends what is due, so that a late driver changes nothing but the moment. No method raises.
+
+    What becomes of pushes is told to :attr:`player`; what people ask goes to :attr:`commands`.
 
     Args:
         clock: monotonic for all timers; epoch only for stamps and for the ages of restored alerts.
@@ -47,29 +49,44 @@ class AlertQueue(Commands):
         rules: Rules = DEFAULT,
         same_id_window: float = 600.0,
     ) -> None:
-        super().__init__(clock, chance, options, rules)
+        self.player = Player(clock, options, rules)
+        self.commands = Commands(self.player, chance)
+        self._clock = clock
+        self._chance = chance
+        self._stops = self.player.stops
+        self._waiting = self.player.waiting
+        self._record = self.player.record
+        self._view: QueueView | None = None
+        self._viewed = -1
         self._seen = SeenIds(same_id_window)
         self._duplicates = 0
         self._ignored = 0
 
-    def configure(self, options: QueueOptions) -> None:
-        """Take other options, as at the start; what waits and plays goes on."""
-        now = self._enter()
-        for stage in reversed(self._stages()) if options.has_target != self._options.has_target else ():
-            if options.has_target or stage.phase != "showing":
-                self._withdraw(stage)
-                self._interrupt(stage, now)
-            else:
-                stage.keep_to_itself()
-        self._options = options
-        self._view = None
-        self._settle()
+    # What the driver takes
+
+    def take_changed(self) -> list[Alert]:
+        """Every alert whose stored row must change, in its latest state, once. Commit them together."""
+        changed = list(self._record.changed.values())
+        self._record.changed.clear()
+        return changed
+
+    def take_orders(self) -> list[Order]:
+        """What is to be done, in this order, once the rows taken just before are committed."""
+        return self.player.take_orders()
+
+    def next_at(self) -> float | None:
+        """The monotonic moment at which :meth:`advance` must be called; None: only a call changes things."""
+        return self.player.next_at()
+
+    def advance(self) -> None:
+        """Does what is due by now. Calling it too early or too often does nothing."""
+        self.player.advance()
 
     # Arrivals
 
     def is_known(self, source: str, source_id: str | None) -> bool:
         """Whether this event was accepted within the window. One without an id never was."""
-        return source_id is not None and self._seen.holds(source, source_id, self._tick())
+        return source_id is not None and self._seen.holds(source, source_id, self.player.tick())
 
     def judge_arrival(
         self, type: str, payload: Mapping[str, Any], *, source: str, source_id: str | None = None
@@ -78,20 +95,20 @@ class AlertQueue(Commands):
 
         None for one that came already (counted as a duplicate) or that the rules ignore (counted too).
         """
-        now = self._tick()
+        now = self.player.tick()
         if source_id is not None:
             if self._seen.holds(source, source_id, now):
                 self._duplicates += 1
-                self._view = None
+                self._record.touch()
                 return None
             self._seen.add(source, source_id, now)
         # The store's rows that are no alerts have a type in brackets.
         type = type.lstrip("( ") or "?"
         # By the type as it came: a rule's word may happen to be somebody's secret too.
-        verdict = self.rules.judge(type, payload)
+        verdict = self.player.rules.judge(type, payload)
         if verdict.ignore:
             self._ignored += 1
-            self._view = None
+            self._record.touch()
             return None
         accepted_at = self._clock.time()
         text, was_cut = payload_text(payload)
@@ -111,24 +128,24 @@ class AlertQueue(Commands):
             collapse=verdict.collapse,
             source=source,
             source_id=source_id,
-            place=self._next_place(accepted_at),
+            place=self._waiting.new_place(accepted_at),
         )
 
     def admit(self, alert: Alert) -> None:
         """Takes a new alert in. It waits, shows at once, makes another grow, or ends; once for each id."""
-        now = self._enter()
+        now = self.player.enter()
         if not self._record.knows(alert.id):
             self._record.accept(alert.id)
-            self._last_place = max(self._last_place, alert.place)
+            self._waiting.last_place = max(self._waiting.last_place, alert.place)
             entry = Entry(alert, now, now)
-            target = self._target_of(alert, now)
-            if alert.type in self._mutes:
-                self._end(entry, "muted", f"{alert.type} is muted")
+            target = self.player.target_of(alert)
+            if self._stops.is_muted(alert.type):
+                self.player.end(entry, "muted", f"{alert.type} is muted")
             elif target is not None:
-                self._grow(target, entry, now)
+                self.player.grow(target, entry, now)
             else:
-                self._join(entry)
-        self._settle()
+                self.player.join(entry)
+        self.player.settle()
 
     def reject(self, type: str, text: str, reason: str, source: str) -> None:
         """An event that cannot be read: it ends ``rejected`` at once, kept with the reason.
@@ -136,7 +153,7 @@ class AlertQueue(Commands):
         Args:
             text: the event as it came, of which the beginning is kept.
         """
-        self._enter()
+        self.player.enter()
         accepted_at = self._clock.time()
         # A character takes at most six bytes.
         kept = text[: MOST_PAYLOAD // 8]
@@ -147,11 +164,11 @@ class AlertQueue(Commands):
             payload=payload_text({"text": kept})[0],
             payload_cut=len(kept) < len(text),
             source=source,
-            place=self._next_place(accepted_at),
+            place=self._waiting.new_place(accepted_at),
         )
         self._record.accept(alert.id)
-        self._end(Entry(alert, self._now, self._now), "rejected", reason)
-        self._settle()
+        self.player.end(Entry(alert, self.player.now, self.player.now), "rejected", reason)
+        self.player.settle()
 
     def restore(self, alerts: Iterable[Alert]) -> None:
         """Takes in what was stored: at the start, or later, when the store answers late.
@@ -161,43 +178,47 @@ class AlertQueue(Commands):
         ``on_uncertain`` says. Ended ones only tell which events were seen. Ids that are known are left alone.
         After a panic in this run none comes that overlays may have shown.
         """
-        now = self._enter()
+        now = self.player.enter()
         epoch = self._clock.time()
-        here = {(one.source, one.source_id): one for one in (*self._record.recent(), *self._open())}
+        here = {
+            (one.source, one.source_id): one for one in (*self._record.recent(), *self.player.open_alerts())
+        }
         taken_up, played = set[str](), list[Entry]()
         for alert in sorted(alerts, key=lambda alert: alert.accepted_at):
             # A clock that was set back makes no negative age.
             age = max(0.0, epoch - alert.accepted_at)
             if alert.source_id is not None and not self._seen.holds(alert.source, alert.source_id, now):
                 self._seen.add(alert.source, alert.source_id, now - age)
-            self._last_place = max(self._last_place, alert.place)
+            self._waiting.last_place = max(self._waiting.last_place, alert.place)
             if self._record.knows(alert.id):
                 continue
             again = None if alert.source_id is None else here.get((alert.source, alert.source_id))
             stands = again is not None and self._stands_for(again, alert)
             if alert.state == "ended":
                 if alert.outcome in ("shown", "unconfirmed", "failed"):
-                    self.may_stand(alert, (alert.sent_at or alert.ended_at or 0.0) + alert.duration - epoch)
+                    self.player.may_stand(
+                        alert, (alert.sent_at or alert.ended_at or 0.0) + alert.duration - epoch
+                    )
                 continue
             self._record.accept(alert.id)
             taken_up.add(alert.id)
             grown_age = age if alert.grown_at is None else max(0.0, epoch - alert.grown_at)
             entry = Entry(alert, now - age, now - grown_age)
             if stands and alert.tries:
-                self._end_sent(entry, _CAME_AGAIN)
+                self.player.end_sent(entry, _CAME_AGAIN)
             elif stands:
-                self._end(entry, "collapsed", _CAME_AGAIN)
+                self.player.end(entry, "collapsed", _CAME_AGAIN)
             elif alert.state == "waiting":
-                self._wait(entry)
+                self.player.wait(entry)
             else:
                 played.append(entry)
         # The first of them is put before the others at last.
         for entry in reversed(played):
             self._take_up(entry, epoch)
-        if self._has_panicked:
-            self._end_left(taken_up)
-            self._show_others_again()
-        self._settle()
+        if self.commands.has_panicked:
+            self.commands.end_left(taken_up)
+            self.player.show_others_again()
+        self.player.settle()
 
     def _stands_for(self, again: Alert, former: Alert) -> bool:
         """Whether the alert of an event that came again stands for the former, which thus ends.
@@ -212,10 +233,12 @@ class AlertQueue(Commands):
             self._duplicates += 1
             self._waiting.remove(entry)
             entry.alert = replace(entry.alert, into=former.id)
-            self._end(entry, "collapsed", _CAME_AGAIN)
+            self.player.end(entry, "collapsed", _CAME_AGAIN)
             return False
         if again.outcome == "collapsed":
-            grown = (one for one in (*self._open(), *self._record.recent()) if one.id == again.into)
+            grown = (
+                one for one in (*self.player.open_alerts(), *self._record.recent()) if one.id == again.into
+            )
             again = next(grown, again)
         was_dealt_with = again.tries or again.outcome in (None, "skipped", "removed")
         if former.state == "ended" or former.count > 1 or not was_dealt_with:
@@ -224,75 +247,65 @@ class AlertQueue(Commands):
         return True
 
     def restore_standing(self, standing: Standing) -> None:
-        """Take up what an earlier run was ordered, as far as it lasts; orders of this run go before it.
-
-        A pause goes before a hold of this run, which was meant to stop the queue, too.
-        """
-        now = self._enter()
-        epoch = self._clock.time()
-        if standing.paused and not self._was_resumed:
-            self._paused = True
-            self._held_until = -math.inf
-        if standing.held is not None and not (self._paused or self._is_held() or self._was_resumed):
-            left = standing.held.left(epoch)
-            if 0 < left <= MOST_HELD_SECONDS:
-                self._held_until, self._held = now + left, Lasting(epoch + left, left)
-        for type, mute in standing.mutes.items():
-            left = mute.left(epoch)
-            is_free = type not in self._mutes and type not in self._unmuted and len(self._mutes) < MOST_MUTES
-            if is_free and 0 < left <= MOST_MUTED_MINUTES * 60:
-                self._mutes[type] = (now + left, Lasting(epoch + left, left))
-        self._view = None
-        self._settle()
+        """Take up what an earlier run was ordered, as far as it lasts; orders of this run go before it."""
+        now = self.player.enter()
+        self._stops.restore(standing, now, self._clock.time())
+        self._record.touch()
+        self.player.settle()
 
     def _take_up(self, entry: Entry, epoch: float) -> None:
         """Deals with one that was playing when the program ended."""
         alert = entry.alert
         if alert.sent_at is None:
-            if self._options.has_target and alert.tries:
-                self._doubt(entry, "the program ended while it was sent")
+            if self.player.options.has_target and alert.tries:
+                self.player.doubt(entry, "the program ended while it was sent")
             else:
-                self._put_back(entry)
+                self.player.put_back(entry)
         elif epoch - alert.sent_at < alert.duration / 2:
-            self._put_back(entry)
+            self.player.put_back(entry)
         else:
-            self._end_sent(entry, "the program ended while it played")
+            self.player.end_sent(entry, "the program ended while it played")
 
     # How it stands
 
+    def standing(self) -> Standing:
+        """What was ordered and lasts."""
+        return self._stops.standing(self.player.tick())
+
     def view(self) -> QueueView:
         """The whole queue; the same object until something changes."""
-        now = self._tick()
-        if self._view is None:
+        now = self.player.tick()
+        if self._view is None or self._viewed != self._record.version:
+            self._viewed = self._record.version
             epoch = self._clock.time()
             state, words = self._state()
             self._view = QueueView(
                 state=state,
                 words=words,
-                held_until=self._held.until if self._held is not None and self._is_held() else None,
-                playing=None if self._playing is None else _told(self._playing, now, epoch),
-                beside=tuple(_told(stage, now, epoch) for stage in self._beside),
+                held_until=self._stops.held_until(now),
+                playing=None if self.player.playing is None else _told(self.player.playing, now, epoch),
+                beside=tuple(_told(stage, now, epoch) for stage in self.player.beside),
                 waiting=tuple(entry.alert for entry in self._waiting),
-                mutes={type: mute.until for type, (_, mute) in self._mutes.items()},
+                mutes=self._stops.mutes(),
                 accepted=self._record.accepted,
                 outcomes=self._record.outcomes(),
                 duplicates=self._duplicates,
                 ignored=self._ignored,
                 recent=self._record.recent(),
-                can_undo=bool(self._undo),
+                can_undo=self.commands.can_undo,
             )
         return self._view
 
     def _state(self) -> tuple[QueueState, str]:
-        if self._paused:
+        if self._stops.paused:
             return "paused", "paused"
-        if self._is_held():
+        if self._stops.is_held(self.player.now):
             return "held", "held"
-        if not self._is_there():
-            return "away", f"waiting for overlays: {self._target_words}"
-        if self._unseen_words:
-            return "away", f"waiting for overlays: {self._unseen_words}"
-        if self._stages() or len(self._waiting):
+        if not self.player.is_there():
+            return "away", f"waiting for overlays: {self.player.target_words}"
+        if self.player.unseen_words:
+            return "away", f"waiting for overlays: {self.player.unseen_words}"
+        if self.player.stages() or len(self._waiting):
             return "playing", "playing"
         return "empty", "empty"
 

@@ -20,15 +20,21 @@ class Record:
     Attributes:
         changed: the latest state of every alert whose stored row must change.
         accepted: how many alerts became part of the queue.
+        version: grows whenever the queue is to be told anew.
     """
 
     def __init__(self) -> None:
+        self.version = 0
         self.changed: dict[str, Alert] = {}
         self.accepted = 0
         self._ids: dict[str, None] = {}
         self._counts: Counter[tuple[str, Outcome]] = Counter()
         self._types: set[str] = set()
         self._recent: deque[Alert] = deque(maxlen=MOST_RECENT)
+
+    def touch(self) -> None:
+        """The queue stands otherwise."""
+        self.version += 1
 
     def knows(self, id: str) -> bool:
         """Whether an alert was accepted here, among the last :data:`MOST_IDS`."""

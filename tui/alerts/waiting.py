@@ -39,9 +39,14 @@ def _order(entry: Entry) -> tuple[int, float, str]:
 
 
 class WaitingLine:
-    """Alerts by priority, the high first, and within one by place. A bound is its owner's affair."""
+    """Alerts by priority, the high first, and within one by place. A bound is its owner's affair.
+
+    Attributes:
+        last_place: the greatest place that is known.
+    """
 
     def __init__(self) -> None:
+        self.last_place = 0.0
         self._entries: list[Entry] = []
 
     def __len__(self) -> int:
@@ -53,6 +58,13 @@ class WaitingLine:
     def add(self, entry: Entry) -> None:
         """Puts it where its priority and place say."""
         insort(self._entries, entry, key=_order)
+
+    def new_place(self, epoch: float) -> float:
+        """The place of what is accepted now."""
+        # By the epoch, so that alerts of an earlier run that the store brings late stand in front; never
+        # back, whatever the clock is set to.
+        self.last_place = max(epoch, self.last_place + 1 / 64)
+        return self.last_place
 
     def add_in_front(self, entry: Entry) -> None:
         """Puts it before all of its priority, giving it a new place if need be."""

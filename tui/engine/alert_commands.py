@@ -61,39 +61,39 @@ class AlertCommands:
         queue, id = self._queue, command.id or ""
         match command.verb:
             case "pause":
-                return queue.pause()
+                return queue.commands.pause()
             case "resume":
-                return queue.resume()
+                return queue.commands.resume()
             case "hold":
-                return queue.hold(command.seconds or 0.0)
+                return queue.commands.hold(command.seconds or 0.0)
             case "skip":
-                return queue.skip()
+                return queue.commands.skip()
             case "remove":
-                return queue.remove(id)
+                return queue.commands.remove(id)
             case "move":
-                return queue.move(id, command.position or 0)
+                return queue.commands.move(id, command.position or 0)
             case "clear":
-                return queue.clear(command.type)
+                return queue.commands.clear(command.type)
             case "mute":
-                return queue.mute(command.type or "", (command.seconds or 0.0) / 60)
+                return queue.commands.mute(command.type or "", (command.seconds or 0.0) / 60)
             case "panic":
-                return queue.panic()
+                return queue.commands.panic()
             case "undo":
-                return queue.undo()
+                return queue.commands.undo()
             case "test":
                 return await self._test(command.type or "", command.count)
             case "requeue":
                 alert = await self._alert_of(id)
                 if isinstance(alert, CommandResult):
                     return Done(False, alert.message)
-                again = queue.renew(alert)
+                again = queue.commands.renew(alert)
                 return again if isinstance(again, Done) else await self._requeue(again)
 
     async def _requeue(self, again: Alert) -> Done:
         done: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
 
         def take_in() -> None:
-            result = self._queue.requeue(again)
+            result = self._queue.commands.requeue(again)
             self._settle()
             if not done.done():
                 done.set_result(result)

@@ -24,7 +24,7 @@ MOST_LOSSES = 3
 _MOST_LEFT = 100
 
 
-class AlertOrders(Pushes):
+class AlertOrders:
     """On the engine's loop; each order is a task of its own, begun in their order.
 
     Args:
@@ -43,7 +43,9 @@ class AlertOrders(Pushes):
         told: Callable[[], None],
         changed: Callable[[], None],
     ) -> None:
-        super().__init__(queue, find, changes, clock, told=told, changed=changed)
+        self.pushes = Pushes(queue, find, changes, clock, told=told, changed=changed)
+        self._queue = queue
+        self._told = told
         # What is to be taken off, until it is or never can be.
         self._to_clear: OrderedDict[Key, Alert] = OrderedDict()
         # Of these, what an order or a task sees to: the rest is left until the overlays are there again.
@@ -52,12 +54,12 @@ class AlertOrders(Pushes):
         self._sought: dict[Key, None] = {}
 
     def configure(self, options: DeliveryOptions | None) -> None:
-        """As in :class:`Pushes`; tells what stays on the overlays without a delivery."""
-        had_one = self.delivery is not None
-        super().configure(options)
-        if had_one and self.delivery is None and self._to_clear:
+        """As of :class:`Pushes`; tells what stays on the overlays without a delivery."""
+        had_one = self.pushes.delivery is not None
+        self.pushes.configure(options)
+        if had_one and self.pushes.delivery is None and self._to_clear:
             words = f"{_alerts(len(self._to_clear))} on the overlays until there is a delivery again"
-            self._tell(words, "warning")
+            self.pushes.tell(words, "warning")
 
     def carry_out(self, orders: Iterable[Order]) -> None:
         """Begin each order in turn: tasks take their first step, the push itself, in this order."""
@@ -66,18 +68,18 @@ class AlertOrders(Pushes):
         for order in orders:
             alert = order.alert
             if isinstance(order, Show):
-                self._spawn(self._show(alert), f"alert {alert.id}")
+                self.pushes.spawn(self.pushes.show(alert), f"alert {alert.id}")
             elif isinstance(order, Update):
-                self._spawn(self._update(alert), f"update {alert.id}")
+                self.pushes.spawn(self.pushes.update(alert), f"update {alert.id}")
             elif (along := clears.pop(key_of(alert), None)) is not None:
-                self._spawn(self._clear(alert, along, is_late=False), f"clear {alert.id}")
+                self.pushes.spawn(self._clear(alert, along, is_late=False), f"clear {alert.id}")
 
     def _one_for_all(self, alerts: Iterable[Alert]) -> dict[Key, list[Key]]:
         """Of which alerts a clear is pushed, and what goes along with each: where one wipes off all, with the
         last all others."""
         found: dict[object, list[Key]] = {}
         for alert in alerts:
-            key, delivery = key_of(alert), self._delivery_for(alert)
+            key, delivery = key_of(alert), self.pushes.delivery_for(alert)
             wipes_all = delivery is not None and delivery.clears == "all"
             found.setdefault(delivery.place if delivery and wipes_all else key, []).append(key)
         return {keys[-1]: keys[:-1] for keys in found.values()}
@@ -107,14 +109,14 @@ class AlertOrders(Pushes):
                 self._was_left(key, known[key[0]])
             else:
                 self._sought[key] = None
-                self._spawn(self._seek(key, seek), f"find {key[0]}")
+                self.pushes.spawn(self._seek(key, seek), f"find {key[0]}")
 
     async def _seek(self, key: Key, seek: Callable[[str], Awaitable[Alert | None]]) -> None:
         found = await seek(key[0])
         del self._sought[key]
         if found is None:
             words = "what an earlier run left on the overlays cannot be taken off: the store does not know it"
-            self._tell(words, "error")
+            self.pushes.tell(words, "error")
         else:
             self._was_left(key, found)
         self._told()
@@ -122,20 +124,20 @@ class AlertOrders(Pushes):
     def _was_left(self, key: Key, alert: Alert) -> None:
         # It may have been pushed again since.
         alert = replace(alert, tries=key[1])
-        self.were_pushed([alert])
-        if self.delivery is not None:
-            self.delivery.know(alert)
+        self.pushes.were_pushed([alert])
+        if self.pushes.delivery is not None:
+            self.pushes.delivery.know(alert)
         self._is_to_clear(alert)
 
     def take_off_what_was_left(self) -> None:
         """Take off what could not be taken off while the overlays were away."""
-        delivery = self.delivery
+        delivery = self.pushes.delivery
         if not self._to_clear or delivery is None or delivery.absent() or not delivery.can_clear_now():
             return
         left = {key: alert for key, alert in self._to_clear.items() if key not in self._in_hand}
         self._in_hand.update(left)
         for key, along in self._one_for_all(left.values()).items():
-            self._spawn(self._clear(left[key], along, is_late=True), f"clear {key[0]}")
+            self.pushes.spawn(self._clear(left[key], along, is_late=True), f"clear {key[0]}")
 
     def _is_to_clear(self, alert: Alert) -> None:
         self._to_clear[key_of(alert)] = alert
@@ -144,7 +146,7 @@ class AlertOrders(Pushes):
             oldest = self._to_clear[left[0]]
             self._forget(left[0])
             words = f"could not be taken off the overlays: more than {_MOST_LEFT} alerts wait to be"
-            self._tell(f"{name_of(oldest)} {words}", "error")
+            self.pushes.tell(f"{name_of(oldest)} {words}", "error")
 
     async def _clear(self, alert: Alert, along: list[Key], *, is_late: bool) -> None:
         """Take it off, now or when the overlays are there again.
@@ -155,7 +157,7 @@ class AlertOrders(Pushes):
         """
         key = key_of(alert)
         # Since it was left, others may have taken its place in what is known.
-        delivery = self._delivery_for(alert) or (self.delivery if is_late else None)
+        delivery = self.pushes.delivery_for(alert) or (self.pushes.delivery if is_late else None)
         try:
             sent = None if delivery is None else await self._take_off(alert, delivery, is_late=is_late)
         finally:
@@ -167,7 +169,7 @@ class AlertOrders(Pushes):
         elif sent.result in ("not sent", "uncertain") and self._may_go_later(alert, delivery, sent):
             if not is_late:
                 words = f"is taken off when the overlays are there again: {sent.reason}"
-                self._tell(f"{name_of(alert)} {words}", "warning")
+                self.pushes.tell(f"{name_of(alert)} {words}", "warning")
         else:
             self._failed(alert, delivery, sent)
         self._told()
@@ -178,21 +180,21 @@ class AlertOrders(Pushes):
             self._forget(key_of(other))
         if is_late or others:
             words = f"{1 + len(others)} alerts were" if others else f"{name_of(alert)} was"
-            self._tell(f"{words} taken off the overlays", "info")
+            self.pushes.tell(f"{words} taken off the overlays", "info")
 
     def _failed(self, alert: Alert, delivery: Delivery | None, sent: Sent) -> None:
         if delivery is not None and delivery.clears_by_item and sent.answered and delivery.forget(alert):
             # It ends items by itself, and refuses to remove one that is gone.
             self._forget(key_of(alert))
-            self._tell(f"{name_of(alert)}: the hub removed nothing: {sent.reason}", "warning")
+            self.pushes.tell(f"{name_of(alert)}: the hub removed nothing: {sent.reason}", "warning")
             return
         alerts = [alert, *self._with(alert, delivery)]
         for each in alerts:
             self._forget(key_of(each))
             # Somebody may ask for it once more.
-            self._queue.may_stand(each)
+            self._queue.player.may_stand(each)
         name = name_of(alert) if len(alerts) == 1 else f"{len(alerts)} alerts"
-        self._tell(f"{name} could not be taken off the overlays: {sent.reason}", "error")
+        self.pushes.tell(f"{name} could not be taken off the overlays: {sent.reason}", "error")
 
     def _with(self, alert: Alert, delivery: Delivery | None) -> list[Alert]:
         """What is left, and what becomes of an alert becomes of that too."""
@@ -203,7 +205,7 @@ class AlertOrders(Pushes):
             other
             for other in others
             if key_of(other) != key_of(alert)
-            and (by := self._delivery_for(other)) is not None
+            and (by := self.pushes.delivery_for(other)) is not None
             and by.place == delivery.place
         ]
 
@@ -212,7 +214,7 @@ class AlertOrders(Pushes):
         self._to_clear.pop(key, None)
 
     def _may_go_later(self, alert: Alert, delivery: Delivery | None, sent: Sent) -> bool:
-        now = self.delivery
+        now = self.pushes.delivery
         if now is None or delivery is None or now.place != delivery.place or now.clears == "nothing":
             return False
         if sent.result == "uncertain":
@@ -229,9 +231,9 @@ class AlertOrders(Pushes):
                 # The first must leave before what is ordered behind it.
                 await asyncio.sleep(delay)
             is_late = is_late or delay > 0
-            if is_late and self._is_back(alert) and not delivery.clears_by_item:
+            if is_late and self.pushes.is_back(alert) and not delivery.clears_by_item:
                 return None
-            there = self._there()
+            there = self.pushes.there()
             if delay and there and delivery.clears == "all":
                 # What has taken its place must not be wiped off by a hub that may have done it long ago.
                 break
@@ -239,7 +241,7 @@ class AlertOrders(Pushes):
             self._show_again(self._wiped(alert, delivery, sent, there if is_late else set()))
             if sent.result != "refused":
                 return sent
-        return None if self._is_back(alert) else sent
+        return None if self.pushes.is_back(alert) else sent
 
     def _wiped(self, alert: Alert, delivery: Delivery, sent: Sent, there: set[Key]) -> set[Key]:
         """What may have gone with an alert that was taken off.
@@ -251,13 +253,13 @@ class AlertOrders(Pushes):
             return set()
         if not delivery.clears_in_order:
             # What was pushed later may have come before it.
-            there = self._there()
+            there = self.pushes.there()
         if delivery.clears == "one":
             there = {key for key in there if key[0] == alert.id and not delivery.clears_by_item}
         return there
 
     def _show_again(self, wiped: set[Key]) -> None:
-        self.carry_out(Update(each.alert) for each in self._on_stages() if key_of(each.alert) in wiped)
+        self.carry_out(Update(each.alert) for each in self.pushes.on_stages() if key_of(each.alert) in wiped)
 
 
 def _alerts(number: int) -> str:

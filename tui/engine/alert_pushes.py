@@ -27,7 +27,8 @@ Key = tuple[str, int]
 
 
 class Pushes:
-    """The part of :class:`tui.engine.alert_orders.AlertOrders` that shows alerts; see there."""
+    """Shows alerts, each push as a task of its own. On the engine's loop; the arguments are those of
+    :class:`tui.engine.alert_orders.AlertOrders`."""
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class Pushes:
             if alert.state != "ended" and self.delivery is not None:
                 self.delivery.know(alert)
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -93,7 +94,7 @@ class Pushes:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s failed", task.get_name(), exc_info=error)
 
-    async def _show(self, alert: Alert) -> None:
+    async def show(self, alert: Alert) -> None:
         delivery, playing = self.delivery, self._on_stage(alert)
         if delivery is None or playing is None or playing.phase != "sending":
             # Skipped, or taken back, while the store was waited for.
@@ -104,15 +105,17 @@ class Pushes:
     def _sent(self, alert: Alert, sent: Sent) -> None:
         queue = self._queue
         if sent.result == "delivered":
-            queue.delivered(alert.id, alert.tries, sent.item)
+            queue.player.delivered(alert.id, alert.tries, sent.item)
         elif sent.result == "uncertain":
-            queue.uncertain(alert.id, sent.reason, alert.tries)
+            queue.player.uncertain(alert.id, sent.reason, alert.tries)
         else:
             has_left = sent.result == "refused"
-            queue.refused(alert.id, sent.reason, alert.tries, has_left=has_left, answered=sent.answered)
+            queue.player.refused(
+                alert.id, sent.reason, alert.tries, has_left=has_left, answered=sent.answered
+            )
         self._told()
 
-    async def _update(self, alert: Alert) -> None:
+    async def update(self, alert: Alert) -> None:
         """Push it as it is now, and a few times more if need be, while it is on the stage."""
         for delay in (0.0, *stage.RETRY_DELAYS):
             await asyncio.sleep(delay)
@@ -122,27 +125,27 @@ class Pushes:
             sent = await delivery.show(playing.alert)
             if sent.result == "delivered":
                 if sent.item is not None:
-                    self._queue.made(alert.id, alert.tries, sent.item)
+                    self._queue.player.made(alert.id, alert.tries, sent.item)
                     self._told()
                 return
-        self._tell(f"{name_of(alert)} could not be shown as it is now: {sent.reason}", "error")
+        self.tell(f"{name_of(alert)} could not be shown as it is now: {sent.reason}", "error")
 
     def _on_stage(self, alert: Alert) -> Playing | None:
-        return next((each for each in self._on_stages() if key_of(each.alert) == key_of(alert)), None)
+        return next((each for each in self.on_stages() if key_of(each.alert) == key_of(alert)), None)
 
-    def _on_stages(self) -> list[Playing]:
+    def on_stages(self) -> list[Playing]:
         view = self._queue.view()
         return [each for each in (view.playing, *view.beside) if each is not None]
 
-    def _there(self) -> set[Key]:
+    def there(self) -> set[Key]:
         """What is on the overlays, or on its way to them."""
         return {
             key_of(each.alert)
-            for each in self._on_stages()
+            for each in self.on_stages()
             if each.phase != "retrying" and self._pushed.get(each.alert.id, (0,))[0] == each.alert.tries
         }
 
-    def _delivery_for(self, alert: Alert) -> Delivery | None:
+    def delivery_for(self, alert: Alert) -> Delivery | None:
         """By which it is to be taken off; None when its push never left, or nothing is known of it."""
         if alert.id not in self._pushed:
             # Ended while the store was waited for.
@@ -153,11 +156,11 @@ class Pushes:
             return pushed_by
         return delivery
 
-    def _is_back(self, alert: Alert) -> bool:
+    def is_back(self, alert: Alert) -> bool:
         """Whether it was brought back, and stands on the overlays by right."""
-        return any(each.alert.id == alert.id for each in self._on_stages())
+        return any(each.alert.id == alert.id for each in self.on_stages())
 
-    def _tell(self, words: str, severity: Severity) -> None:
+    def tell(self, words: str, severity: Severity) -> None:
         self._changes.add(self._clock.time(), None, words, severity)
         self._changed()
 

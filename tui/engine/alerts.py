@@ -113,7 +113,7 @@ class AlertDesk:
             connections,
             changes,
             clock,
-            is_ours=self._orders.are_of,
+            is_ours=self._orders.pushes.are_of,
             knows_ours=store is None,
             acknowledged=self._acknowledged,
             reported=self._reported,
@@ -142,7 +142,7 @@ class AlertDesk:
 
     @property
     def _delivery(self) -> Delivery | None:
-        return self._orders.delivery
+        return self._orders.pushes.delivery
 
     # The engine's loop
 
@@ -163,7 +163,7 @@ class AlertDesk:
         self._options = options
         self._orders.configure(options.delivery)
         self._sources = [self._source(each) for each in options.sources]
-        self._queue.configure(
+        self._queue.player.configure(
             QueueOptions(
                 has_target=self._delivery is not None,
                 clears="nothing" if self._delivery is None else self._delivery.clears,
@@ -188,7 +188,7 @@ class AlertDesk:
             self._rules_watch.stop()
             self._rules_watch = None
         if options.rules is None:
-            self._queue.rules, self._rules_trouble = DEFAULT, None
+            self._queue.player.rules, self._rules_trouble = DEFAULT, None
             return
         watch = RulesWatch(options.rules, lambda found: self._on_loop(self._take_rules, watch, found))
         self._rules_watch = watch
@@ -211,7 +211,7 @@ class AlertDesk:
         self._listening.keep({})
         if self._timer is not None:
             self._timer.cancel()
-        self._orders.stop()
+        self._orders.pushes.stop()
 
     def attach(self) -> None:
         """Listen on the channels that there are now: at the start and after a reload."""
@@ -273,8 +273,8 @@ class AlertDesk:
         if self._told_target == (absent, unseen):
             return False
         self._told_target = (absent, unseen)
-        self._queue.watched(unseen or "")
-        self._queue.target(absent is None, absent or "")
+        self._queue.player.watched(unseen or "")
+        self._queue.player.target(absent is None, absent or "")
         return True
 
     def _was_away(self, away: SourceAway) -> None:
@@ -363,12 +363,12 @@ class AlertDesk:
     # What the hub and the overlays tell
 
     def _acknowledged(self, id: str) -> None:
-        if self._queue.confirm(id):
+        if self._queue.player.confirm(id):
             self._settle()
 
     def _reported(self, is_seen: bool) -> None:
         if is_seen:
-            self._queue.overlays_connected()
+            self._queue.player.overlays_connected()
         self._look_at_target()
         self._settle()
 
@@ -418,7 +418,7 @@ class AlertDesk:
         self._queue.restore_standing(standing)
         self._kept_standing = standing
         # The hub's own queue may still hold what an earlier run put there.
-        self._orders.were_pushed(alert for alert in alerts if alert.tries)
+        self._orders.pushes.were_pushed(alert for alert in alerts if alert.tries)
         self._queue.restore(alerts)
         known = {alert.id: alert for alert in alerts}
         self._orders.take_up(standing.left, known, self._keeping.seek)
@@ -459,7 +459,7 @@ class AlertDesk:
         if watch is not self._rules_watch:
             return
         if isinstance(found, Rules):
-            self._queue.rules = found
+            self._queue.player.rules = found
             self._rules_trouble = None
             self._changes.add(self._clock.time(), None, "alert rules read")
         else:
@@ -467,7 +467,7 @@ class AlertDesk:
                 # The reason is what may not be cut off at the edge of a screen.
                 found = found.replace(str(self._options.rules), self._options.rules.name, 1)
             self._rules_trouble = found
-            before = "built-in" if self._queue.rules is DEFAULT else "old"
+            before = "built-in" if self._queue.player.rules is DEFAULT else "old"
             text = f"the {before} alert rules stay in force: {found}"
             self._changes.add(self._clock.time(), None, text, "error")
         self._changed()

@@ -29,7 +29,7 @@ import pytest
 import tui
 from tests.engine.conftest import eventually
 from tui.alerts.alert import Alert, decode
-from tui.alerts.playback import MOST_BESIDE
+from tui.alerts.player import MOST_BESIDE
 from tui.control.protocol import SOCKET_NAME
 from tui.control.remote import RemoteEngine
 from tui.demo.channel import Reply, Stop

@@ -1,0 +1,116 @@
+"""What a person ordered that lasts: a pause, a hold, mutes. Moments are monotonic seconds."""
+
+from __future__ import annotations
+
+import math
+
+from tui.alerts.view import Lasting, Standing
+
+MOST_MUTES = 100
+MOST_MUTED_MINUTES = 1440.0
+MOST_HELD_SECONDS = 86_400.0
+
+
+class Stops:
+    """At most :data:`MOST_MUTES` mutes; a pause and a hold exclude each other.
+
+    Attributes:
+        paused: until it is resumed.
+    """
+
+    def __init__(self) -> None:
+        self.paused = False
+        self._held_until = -math.inf
+        self._held: Lasting | None = None
+        self._mutes: dict[str, tuple[float, Lasting]] = {}
+        # What was ordered here before it was known what an earlier run was ordered.
+        self._was_resumed = False
+        self._unmuted: set[str] = set()
+
+    def pause(self) -> None:
+        """Stop until it is resumed."""
+        self.paused = True
+        self._held_until = -math.inf
+
+    def resume(self) -> None:
+        """End a pause or a hold."""
+        self._was_resumed = True
+        self.paused = False
+        self._held_until = -math.inf
+
+    def hold(self, now: float, epoch: float, seconds: float) -> None:
+        """Stop for so long."""
+        self._held_until, self._held = now + seconds, Lasting(epoch + seconds, seconds)
+
+    def mute(self, type: str, now: float, epoch: float, seconds: float) -> bool:
+        """Let no alert of a type in for so long; False when too many types are muted."""
+        if type not in self._mutes and len(self._mutes) >= MOST_MUTES:
+            return False
+        self._mutes[type] = (now + seconds, Lasting(epoch + seconds, seconds))
+        return True
+
+    def unmute(self, type: str) -> bool:
+        """End a mute; whether there was one."""
+        if len(self._unmuted) < MOST_MUTES:
+            self._unmuted.add(type)
+        return self._mutes.pop(type, None) is not None
+
+    def is_muted(self, type: str) -> bool:
+        """Whether no alert of a type is let in."""
+        return type in self._mutes
+
+    def is_held(self, now: float) -> bool:
+        """Whether a hold lasts."""
+        return self._held_until > now
+
+    def moments(self, now: float) -> list[float]:
+        """When something ends by itself."""
+        held = [self._held_until] if self.is_held(now) else []
+        return held + [until for until, _ in self._mutes.values()]
+
+    def end_due(self, now: float) -> bool:
+        """End what lasted until now; whether there was any."""
+        ended = [type for type, (until, _) in self._mutes.items() if until <= now]
+        for type in ended:
+            del self._mutes[type]
+        was_held = self._held_until != -math.inf and self._held_until <= now
+        if was_held:
+            self._held_until = -math.inf
+        return was_held or bool(ended)
+
+    def clock_was_set(self, step: float) -> None:
+        """What lasts ends when it was to end, whatever that moment is called now."""
+        self._held = None if self._held is None else self._held.moved(step)
+        self._mutes = {type: (until, told.moved(step)) for type, (until, told) in self._mutes.items()}
+
+    def held_until(self, now: float) -> float | None:
+        """The epoch second at which a hold ends, while one lasts."""
+        return self._held.until if self._held is not None and self.is_held(now) else None
+
+    def mutes(self) -> dict[str, float]:
+        """Type to the epoch second at which its mute ends."""
+        return {type: mute.until for type, (_, mute) in self._mutes.items()}
+
+    def standing(self, now: float) -> Standing:
+        """All of it, to be kept."""
+        return Standing(
+            paused=self.paused,
+            held=self._held if self.is_held(now) else None,
+            mutes={type: mute for type, (_, mute) in self._mutes.items()},
+        )
+
+    def restore(self, standing: Standing, now: float, epoch: float) -> None:
+        """Take up what an earlier run was ordered, as far as it lasts; orders of this run go before it.
+
+        A pause goes before a hold of this run, which was meant to stop the queue, too.
+        """
+        if standing.paused and not self._was_resumed:
+            self.pause()
+        if standing.held is not None and not (self.paused or self.is_held(now) or self._was_resumed):
+            left = standing.held.left(epoch)
+            if 0 < left <= MOST_HELD_SECONDS:
+                self.hold(now, epoch, left)
+        for type, mute in standing.mutes.items():
+            left = mute.left(epoch)
+            if type not in self._mutes and type not in self._unmuted and 0 < left <= MOST_MUTED_MINUTES * 60:
+                self.mute(type, now, epoch, left)
