@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
-from websockets.protocol import State
 
 from .channel import Channel, Crash, Refuse, Reply, Stop
 from .codec import Frame, MalformedError, Serializer, Wire
 
 if TYPE_CHECKING:
     from .hub import Hub
-    from .transport import Transport
+    from .transport import Carrier
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +34,7 @@ class Connection:
     def __init__(
         self,
         hub: Hub,
-        transport: Transport,
+        transport: Carrier,
         params: dict[str, str],
         headers: Headers,
         serializer: Serializer,
@@ -76,7 +75,7 @@ class Connection:
             while True:
                 message = await self.transport.recv()
                 await self.hub.faults.thawed.wait()
-                if self.transport.protocol.state is not State.OPEN:
+                if not self.transport.is_open:
                     continue
                 try:
                     frame = self.serializer.decode(message)
@@ -167,7 +166,7 @@ class Connection:
         self.reply(frame.join_ref, frame.ref, frame.topic, reply.status, reply.response)
 
     def _start(self, channel: Channel) -> None:
-        if self.transport.protocol.state is State.CLOSED:
+        if self.transport.is_closed:
             return
         channel.joined = True
         self.channels[channel.topic] = channel

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .show import Happening, timestamp
+from .show import Happening, Show
 
 DialectName = Literal["plain", "old", "telemetry", "new"]
 """``old``: July. ``telemetry``: ten days in August. ``new``: the end of August."""
@@ -134,7 +134,7 @@ REAL: dict[str, Dialect] = {
 """By name, the dialects of the real hub."""
 
 
-def stream_event(state: dict[str, Any], version: int, number: str) -> dict[str, Any]:
+def stream_event(state: dict[str, Any], show: Show, number: str) -> dict[str, Any]:
     """What ``new`` sends on ``events:*`` behind every event: the state, as an event of its own."""
     return {
         **state,
@@ -144,6 +144,6 @@ def stream_event(state: dict[str, Any], version: int, number: str) -> dict[str, 
         "raw_type": "stream.state_updated",
         "source": "stream",
         "source_id": None,
-        "timestamp": timestamp(),
-        "version": version,
+        "timestamp": show.timestamp(),
+        "version": show.version,
     }

@@ -19,7 +19,7 @@ from .upgrade import respond
 
 if TYPE_CHECKING:
     from .hub import Hub
-    from .transport import Transport
+    from .transport import Carrier
 
 logger = logging.getLogger(__name__)
 
@@ -266,7 +266,7 @@ class Faults:
 
     # For the hub
 
-    async def opening(self, transport: Transport) -> Response | None:
+    async def opening(self, transport: Carrier) -> Response | None:
         """What the fault of opening answers to an upgrade request, if one is on."""
         fault = self._opening
         if fault is None or fault.kind in ("silent", "close"):
@@ -279,7 +279,7 @@ class Faults:
         assert fault.answer is not None
         return fault.answer()
 
-    def opened(self, transport: Transport) -> bool:
+    def opened(self, transport: Carrier) -> bool:
         """Applies the fault of opening after 101. Returns whether the connection is served as usual."""
         fault = self._opening
         if fault is None or fault.kind not in ("silent", "close"):

@@ -16,17 +16,16 @@ Your own channel code under test, in ten lines::
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import random
 import ssl as tls
+import time
 from collections import Counter, deque
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.frames import CloseCode
-from websockets.http11 import Request, Response
+from websockets.http11 import Response
 
 from .channel import Channel, Crash, Refuse, Reply, Stop
 from .codec import Frame, NotEncodableError, Wire
@@ -35,13 +34,13 @@ from .dialect import REAL, DialectName
 from .faults import Faults
 from .landale import TOPICS as LANDALE_TOPICS
 from .landale import Landale
-from .listening import BACKLOG, bind
+from .listening import Listener, SocketListener
 from .presence import Presence
-from .show import Show
+from .show import Clock, Show
 from .topics import register
 from .traffic import DEFAULT_RATE, Traffic
-from .transport import Transport, wire_logger
-from .upgrade import Upgrade, decide, read_request, respond
+from .transport import Carrier
+from .upgrade import Upgrade, decide, respond
 
 __all__ = ["Channel", "Connection", "Crash", "Hub", "Received", "Refuse", "Reply", "Stop"]
 
@@ -76,6 +75,8 @@ class Hub:
         kept: how many upgrade requests and frames from clients are remembered. A frame holds its
             connection, so for a hub that nobody asks afterwards this is 0.
         dialect: see :mod:`.dialect`.
+        listener: takes the connections; None for one of sockets.
+        clock: by which it ends what was forced, and stamps what it says.
     """
 
     def __init__(
@@ -93,6 +94,8 @@ class Hub:
         shows_alerts: bool = True,
         kept: int = 1000,
         dialect: DialectName = "plain",
+        listener: Listener | None = None,
+        clock: Clock = time,
     ) -> None:
         self.host = host
         self.port = port
@@ -116,19 +119,18 @@ class Hub:
         """Joins of a known topic, whatever became of them."""
         self.received: deque[Received] = deque(maxlen=kept)
         """The last ``kept`` frames that clients sent."""
-        self.transports: set[Transport] = set()
+        self.transports: dict[Carrier, None] = {}
         """Every TCP connection, those that are not upgraded yet included."""
         self._live: dict[Connection, None] = {}
         self._exact: dict[str, type[Channel]] = {}
         self._prefixes: list[tuple[str, type[Channel]]] = []
         self._subscribers: dict[str, dict[Channel, None]] = {}
-        self._server: Server | None = None
-        self._closed_servers: list[Server] = []
+        self._listener = listener or SocketListener(self)
         self._running = False
         self.stops = 0
         """How often stop() was called; a restart that waits gives up when it changes."""
         self._turn = asyncio.Lock()
-        self.show = Show(seed)
+        self.show = Show(seed, clock)
         """The state that the domain's topics tell of."""
         self._traffic = Traffic(self)
         self._traffic_rate = 0.0
@@ -155,7 +157,7 @@ class Hub:
     @property
     def listening(self) -> bool:
         """Whether new connections are taken."""
-        return self._server is not None
+        return self._listener.is_open
 
     @property
     def connections(self) -> list[Connection]:
@@ -175,45 +177,11 @@ class Hub:
 
     async def listen(self) -> None:
         """Opens the listening socket; part of start(), and the end of the fault "refuse"."""
-        if self._server is not None:
-            return
-        sock = await bind(self.host, self.port)
-        self.port = sock.getsockname()[1]
-        try:
-            self._server = await serve(
-                self._serve,
-                sock=sock,
-                # The event loop accepts so many at once, and with no file to spare plans as many new
-                # beginnings, each of which does the same a second later.
-                backlog=1,
-                ssl=self.ssl,
-                compression=None,  # Phoenix's default is compress: false
-                process_request=self._process_request,
-                process_response=self._process_response,
-                server_header=None,
-                open_timeout=None,  # the idle time-out covers the opening too
-                ping_interval=None,  # Phoenix sends no pings
-                close_timeout=0.5,
-                max_size=self.max_frame,
-                write_limit=2**30,  # the transport has a bound of its own
-                logger=wire_logger,
-                create_connection=functools.partial(Transport, hub=self),  # type: ignore[arg-type]
-            )
-            # It has told the system the same number.
-            sock.listen(BACKLOG)
-        except BaseException:
-            sock.close()
-            raise
+        await self._listener.open()
 
     def stop_listening(self) -> None:
         """Closes the listening socket: whoever connects now is refused. Connections live on."""
-        if self._server is not None:
-            # The library closes the socket in a task of its own; here the next connect is refused.
-            self._server.server.close()
-            self._server.close(close_connections=False)
-            self._closed_servers = [server for server in self._closed_servers if not _finished(server)]
-            self._closed_servers.append(self._server)
-            self._server = None
+        self._listener.close()
 
     async def stop(self, *, graceful: bool = True) -> None:
         """Ends everything within about a second; a later start() takes the same port.
@@ -234,11 +202,11 @@ class Hub:
                     joined = connection is not None and bool(connection.channels)
                     transport.begin_close(CloseCode.SERVICE_RESTART if joined else CloseCode.NORMAL_CLOSURE)
                 self.faults.thaw()  # what was frozen is dropped by now
-                await self._until_gone(STOP_TIMEOUT)
+                await self._listener.until_gone(STOP_TIMEOUT)
             for transport in list(self.transports):
                 transport.abort()
             self.faults.thaw()
-            await self._until_gone(STOP_TIMEOUT)
+            await self._listener.until_gone(STOP_TIMEOUT)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -372,13 +340,12 @@ class Hub:
         """Keeps a frame in :attr:`received`."""
         self.received.append(Received(connection, frame))
 
-    async def _process_request(self, transport: ServerConnection, request: Request) -> Response | None:
-        upgrade = read_request(request)
+    async def ask(self, transport: Carrier, upgrade: Upgrade) -> Response | None:
+        """What an upgrade request is answered with; None for 101, and the transport has its connection."""
         if upgrade.path == "/health":
             return respond(200, self.show.health(), json=True)
         self.connects += 1
         self.upgrades.append(upgrade)
-        assert isinstance(transport, Transport)
         answer = await self.faults.opening(transport)
         if answer is not None:
             return answer
@@ -390,15 +357,8 @@ class Hub:
         )
         return None
 
-    def _process_response(
-        self, transport: ServerConnection, request: Request, response: Response
-    ) -> Response:
-        if response.status_code == 101:
-            response.headers["cache-control"] = "max-age=0, private, must-revalidate"
-        return response
-
-    async def _serve(self, transport: ServerConnection) -> None:
-        assert isinstance(transport, Transport)
+    async def serve(self, transport: Carrier) -> None:
+        """Serves an upgraded transport until it is gone."""
         connection = transport.connection
         assert connection is not None
         if self.faults.opened(transport):
@@ -409,17 +369,3 @@ class Hub:
                 del self._live[connection]
         else:
             await transport.wait_closed()
-
-    async def _until_gone(self, limit: float) -> None:
-        """Waits for the connections' tasks, at most ``limit`` seconds, and forgets servers that ended."""
-        if not self._closed_servers:
-            return
-        waiting = [asyncio.ensure_future(server.wait_closed()) for server in self._closed_servers]
-        _, late = await asyncio.wait(waiting, timeout=limit)
-        for task in late:
-            task.cancel()
-        self._closed_servers = [server for server in self._closed_servers if not _finished(server)]
-
-
-def _finished(server: Server) -> bool:
-    return server.close_task is not None and server.close_task.done()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from .channel import Channel, Reply, Stop
 from .dialect import DEFAULT_PAGE, TELEMETRY_INTERVAL, Dialect, stream_event
-from .show import timestamp
 from .stack import DEFAULT_DURATION, Item, Stack
 from .topics import Dashboard, Enveloped, telemetry
 
@@ -45,7 +44,7 @@ class Landale:
         now = asyncio.get_running_loop().time()
         length = duration if isinstance(duration, int) and duration > 0 else DEFAULT_DURATION
         number = f"{self.hub.show.chance.getrandbits(64):016x}"
-        self.stack.add(Item(number, data, length, now, timestamp()))
+        self.stack.add(Item(number, data, length, now, self.hub.show.timestamp()))
         self.changed()
 
     def remove(self, number: Any) -> None:
@@ -74,7 +73,7 @@ class Landale:
         if not self.dialect.flat_events:
             return
         number = f"{self.hub.show.chance.getrandbits(96):024x}"
-        event = stream_event(self.stream_state(), self.hub.show.version, number)
+        event = stream_event(self.stream_state(), self.hub.show, number)
         self.hub.send_to_topic("events:all", "stream_event", event)
 
     def _expire_in_time(self) -> None:
@@ -98,7 +97,7 @@ class Landale:
         """``stream_state`` of ``stream:overlays``."""
         show = self.hub.show
         items = [item.listed() for item in self.stack.items]
-        metadata = {"last_updated": timestamp(), "state_version": show.version}
+        metadata = {"last_updated": self.hub.show.timestamp(), "state_version": show.version}
         if self.dialect.stack == "alerts":
             base = {"type": "latest_event", "fallback": True, "message": "Content temporarily unavailable"}
             return {
@@ -129,7 +128,7 @@ class Landale:
             "metrics": {
                 "active_items": 0,
                 "average_wait_time": int(waited * 1000),
-                "last_processed": timestamp(),
+                "last_processed": self.hub.show.timestamp(),
                 "pending_items": len(items),
                 "total_items": len(items),
             },
@@ -154,7 +153,7 @@ class Landale:
             {
                 "name": name,
                 "connected": True,
-                "lastSeen": timestamp(),
+                "lastSeen": self.hub.show.timestamp(),
                 "channelState": "joined",
                 "environment": "production",
             }
@@ -183,7 +182,7 @@ class Quiet(Enveloped):
 
     async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
         if event == "ping":
-            return self.success({"pong": True, "timestamp": timestamp()})
+            return self.success({"pong": True, "timestamp": self.hub.show.timestamp()})
         if event == "remove_queue_item" and self.topic.startswith("stream:"):
             number = payload.get("id") if isinstance(payload, dict) else None
             self.landale.remove(number)
@@ -222,8 +221,9 @@ class Overlays(Quiet):
                 return await self.take_over(fields)
             case "takeover_clear":
                 # Hides the full-screen page of that name, and touches nothing that was forced.
+                cleared = {"timestamp": self.hub.show.timestamp()}
                 for topic in ("stream:overlays", "stream:queue"):
-                    await self.hub.broadcast(topic, "takeover_clear", {"timestamp": timestamp()})
+                    await self.hub.broadcast(topic, "takeover_clear", cleared)
                 landale.changed()
                 return self.success({"operation": "takeover_clear"})
         return await super().handle_in(event, payload)

@@ -7,7 +7,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -50,9 +50,12 @@ class Happening(NamedTuple):
     payload: dict[str, Any]
 
 
-def timestamp() -> str:
-    """The time of day as Elixir prints it: UTC, microseconds, Z."""
-    return datetime.datetime.now(datetime.UTC).isoformat().replace("+00:00", "Z")
+class Clock(Protocol):
+    """Seconds that never go back, and those of the epoch; the module ``time`` has both."""
+
+    def monotonic(self) -> float: ...
+
+    def time(self) -> float: ...
 
 
 class Show:
@@ -61,7 +64,8 @@ class Show:
     The same seed brings the same happenings in the same order; only the timestamps differ.
     """
 
-    def __init__(self, seed: int | None) -> None:
+    def __init__(self, seed: int | None, clock: Clock = time) -> None:
+        self._clock = clock
         self.chance = random.Random(seed)
         self.current = "variety"
         self.game = GAMES[0]
@@ -79,7 +83,12 @@ class Show:
         self._owed: deque[Happening] = deque()
         self._forced_until: float | None = None
         self._pages_seen: dict[str, str] = {}
-        self._started = time.monotonic()
+        self._started = self._clock.monotonic()
+
+    def timestamp(self) -> str:
+        """The time of day as Elixir prints it: UTC, microseconds, Z."""
+        now = datetime.datetime.fromtimestamp(self._clock.time(), datetime.UTC)
+        return now.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
     # What the topics push
 
@@ -92,7 +101,7 @@ class Show:
             "priority_level": "alert" if self.stack else "ticker",
             "interrupt_stack": list(self.stack),
             "ticker_rotation": list(self.ticker),
-            "metadata": {"last_updated": timestamp(), "state_version": self.version},
+            "metadata": {"last_updated": self.timestamp(), "state_version": self.version},
         }
 
     def queue_state(self) -> dict[str, Any]:
@@ -118,12 +127,12 @@ class Show:
     def show_changed(self) -> dict[str, Any]:
         """``show_changed`` of ``stream:overlays``."""
         number, name = self.game
-        return {"show": self.current, "game": {"id": number, "name": name}, "changed_at": timestamp()}
+        return {"show": self.current, "game": {"id": number, "name": name}, "changed_at": self.timestamp()}
 
     def page_seen(self, name: str) -> None:
         """An overlay page is there, or was until now; the last 20 of them are kept."""
         self._pages_seen.pop(name, None)
-        self._pages_seen[name] = timestamp()
+        self._pages_seen[name] = self.timestamp()
         while len(self._pages_seen) > MAX_PAGES:
             del self._pages_seen[next(iter(self._pages_seen))]
 
@@ -147,9 +156,9 @@ class Show:
             }
             for name in (*PAGES, *(seen for seen in self._pages_seen if seen not in PAGES))
         ]
-        uptime = round(time.monotonic() - self._started, 1)
+        uptime = round(self._clock.monotonic() - self._started, 1)
         return {
-            "timestamp": timestamp(),
+            "timestamp": self.timestamp(),
             "websocket": {
                 "total_connections": connections,
                 "active_channels": sum(topics.values()),
@@ -173,7 +182,7 @@ class Show:
 
     def health_report(self) -> dict[str, Any]:
         """What the service "phononmaser" on the host "saya" says of its own connection."""
-        now = time.time()
+        now = self._clock.time()
         return {
             "service": "phononmaser", "host": "saya", "environment": "demo",
             "connectionState": "connected", "reconnectAttempts": 0, "totalReconnects": 2,
@@ -183,7 +192,7 @@ class Show:
 
     def health(self) -> bytes:
         """The body of ``GET /health``."""
-        return msgspec.json.encode({"status": "healthy", "timestamp": timestamp()})
+        return msgspec.json.encode({"status": "healthy", "timestamp": self.timestamp()})
 
     # What changes it
 
@@ -193,7 +202,7 @@ class Show:
         item = self._item(kind, data, duration, priority=100)
         self.queue.insert(0, item)
         self._begin_first()
-        self._forced_until = time.monotonic() + duration / 1000
+        self._forced_until = self._clock.monotonic() + duration / 1000
         return item
 
     def clear_forced(self) -> bool:
@@ -261,7 +270,7 @@ class Show:
         payload: dict[str, Any] = {
             "id": f"{self.chance.getrandbits(64):016x}",
             "type": kind,
-            "timestamp": timestamp(),
+            "timestamp": self.timestamp(),
             "correlation_id": f"{self.chance.getrandbits(32):08x}-{self._number}",
             "source": "twitch",
             "user_name": self.chance.choice(NAMES),
@@ -275,7 +284,7 @@ class Show:
         self._number += 1
         said = {
             "id": f"transcription-{self._number}",
-            "timestamp": timestamp(),
+            "timestamp": self.timestamp(),
             "duration": round(self.chance.uniform(0.8, 4.5), 2),
             "text": self.chance.choice(SAID),
             "source_id": "phononmaser",
@@ -324,7 +333,7 @@ class Show:
 
     def _begin_first(self) -> None:
         item = self.queue[0]
-        item.update(status="active", started_at=timestamp())
+        item.update(status="active", started_at=self.timestamp())
         self.active = {"type": item["content_type"], "data": item["data"], "priority": item["priority"]}
         self.stack = [self.active]
         self._changed()
@@ -335,13 +344,13 @@ class Show:
         if self.queue and self.queue[0]["status"] == "active":
             self.queue.pop(0)
             self.processed += 1
-            self.last_processed = timestamp()
+            self.last_processed = self.timestamp()
         self.active, self.stack = None, []
         self._forced_until = None
         self._changed()
 
     def _end_forced(self) -> None:
-        if self._forced_until is not None and time.monotonic() >= self._forced_until:
+        if self._forced_until is not None and self._clock.monotonic() >= self._forced_until:
             self._end_active()
 
     def _changed(self) -> None:

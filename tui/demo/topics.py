@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from .channel import Channel, Crash, Reply, Stop
-from .show import SERVER_VERSION, timestamp
+from .show import SERVER_VERSION
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -49,11 +49,11 @@ class Enveloped(Channel):
     """Replies in the envelope of ``stream:*``, ``dashboard:*`` and ``events:*``."""
 
     def success(self, data: Any) -> Reply:
-        meta = {"timestamp": timestamp(), "server_version": SERVER_VERSION}
+        meta = {"timestamp": self.hub.show.timestamp(), "server_version": SERVER_VERSION}
         return Reply("ok", {"success": True, "data": data, "meta": meta})
 
     def failure(self, code: str, message: str, **details: Any) -> Reply:
-        error: dict[str, Any] = {"code": code, "message": message, "timestamp": timestamp()}
+        error: dict[str, Any] = {"code": code, "message": message, "timestamp": self.hub.show.timestamp()}
         if details:
             error["details"] = details
         return Reply("error", {"success": False, "error": error})
@@ -64,7 +64,7 @@ class Enveloped(Channel):
             "type": fields.get("type", "screen-cover"),
             "message": fields.get("message", ""),
             "duration": fields.get("duration"),
-            "timestamp": timestamp(),
+            "timestamp": self.hub.show.timestamp(),
         }
         await self.broadcast("takeover", taken)
         return self.success({"operation": "takeover"})
@@ -74,7 +74,7 @@ class Enveloped(Channel):
 
     async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
         if event == "ping":
-            return self.success({"pong": True, "timestamp": timestamp()})
+            return self.success({"pong": True, "timestamp": self.hub.show.timestamp()})
         return self.failure("unknown_event", f"{self.topic} does not know this event", event=event)
 
 
@@ -116,7 +116,7 @@ class Overlays(Enveloped):
             case "takeover":
                 return await self.take_over(fields)
             case "takeover_clear":
-                await self.broadcast("takeover_clear", {"timestamp": timestamp()})
+                await self.broadcast("takeover_clear", {"timestamp": self.hub.show.timestamp()})
                 if self.hub.show.clear_forced():
                     await self._tell_state()
                 return self.success({"operation": "takeover_clear"})
@@ -129,14 +129,16 @@ class Overlays(Enveloped):
             return self.failure("not_an_overlay", 'join with {"overlay": NAME} to say what is shown')
         if not isinstance(number, str):
             return self.failure("validation_failed", "id is required", field="id")
-        shown = {"id": number, "overlay": self.page, "timestamp": timestamp()}
+        shown = {"id": number, "overlay": self.page, "timestamp": self.hub.show.timestamp()}
         await self.broadcast_from("alert_shown", shown)
         return self.success({"operation": "alert_shown"})
 
     async def _force(self, kind: str, data: Any, duration: Any) -> Reply:
         show = self.hub.show
         item = show.force_content(kind, data, duration if isinstance(duration, int) else 5_000)
-        await self.broadcast("content_update", {"type": kind, "data": data, "timestamp": timestamp()})
+        await self.broadcast(
+            "content_update", {"type": kind, "data": data, "timestamp": self.hub.show.timestamp()}
+        )
         await self._tell_state()
         return self.success({"operation": "content_forced", "id": item["id"], "type": kind})
 
@@ -186,7 +188,7 @@ class Dashboard(Enveloped):
     """``dashboard:<room>``: how the hub is."""
 
     async def after_join(self) -> None:
-        self.push("initial_state", {"connected": True, "timestamp": timestamp()})
+        self.push("initial_state", {"connected": True, "timestamp": self.hub.show.timestamp()})
 
     async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
         if event == "get_telemetry":
@@ -205,7 +207,7 @@ class Overlay(Channel):
 
     async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
         if event == "ping":
-            return Reply("ok", {"pong": True, "timestamp": timestamp()})
+            return Reply("ok", {"pong": True, "timestamp": self.hub.show.timestamp()})
         if isinstance(event, str) and event.endswith(":status"):
             return Reply("ok", self._status())
         return Reply("error", {"message": f"Unknown command: {event}"})
@@ -215,7 +217,12 @@ class Overlay(Channel):
         return self.topic.partition(":")[2]
 
     def _status(self) -> dict[str, Any]:
-        return {"service": self._kind, "connected": True, "status": "healthy", "timestamp": timestamp()}
+        return {
+            "service": self._kind,
+            "connected": True,
+            "status": "healthy",
+            "timestamp": self.hub.show.timestamp(),
+        }
 
 
 class Transcription(Channel):
@@ -225,12 +232,12 @@ class Transcription(Channel):
         return {"topic": self.topic}
 
     async def after_join(self) -> None:
-        self.push("connection_established", {"connected": True, "timestamp": timestamp()})
+        self.push("connection_established", {"connected": True, "timestamp": self.hub.show.timestamp()})
 
     async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
         match event:
             case "ping":
-                return Reply("ok", {"pong": True, "timestamp": timestamp()})
+                return Reply("ok", {"pong": True, "timestamp": self.hub.show.timestamp()})
             case "get_recent":
                 return Reply("ok", {"transcriptions": list(self.hub.show.transcripts)})
         return Reply("error", {"message": f"Unknown command: {event}"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from .show import Happening, timestamp
+from .show import Happening
 from .topics import telemetry
 
 if TYPE_CHECKING:
@@ -75,16 +75,23 @@ class Traffic:
             landale.note_event()
         elif self._hub.shows_alerts and happening.type in ALERTS:
             show.queue_content(happening.type, happening.payload, duration=5_000)
-            update = {"type": happening.type, "data": happening.payload, "timestamp": timestamp()}
+            update = {
+                "type": happening.type,
+                "data": happening.payload,
+                "timestamp": self._hub.show.timestamp(),
+            }
             self._send("stream:overlays", "content_update", update)
             self._state()
-        batch = {"events": [happening.payload], "count": 1, "timestamp": timestamp()}
+        batch = {"events": [happening.payload], "count": 1, "timestamp": self._hub.show.timestamp()}
         for topic in self._rooms("dashboard:"):
             self._send(topic, "event_batch", batch)
 
     def _performance(self) -> None:
         chance = self._hub.show.chance
-        performance = {"memory_mb": round(chance.uniform(160, 210), 1), "timestamp": timestamp()}
+        performance = {
+            "memory_mb": round(chance.uniform(160, 210), 1),
+            "timestamp": self._hub.show.timestamp(),
+        }
         for topic in self._rooms("dashboard:"):
             if self._hub.landale is None:
                 self._send(topic, "telemetry_update", telemetry(self._hub))
@@ -92,11 +99,15 @@ class Traffic:
 
     def _service(self) -> None:
         scene = self._hub.show.chance.choice(("Main", "Starting Soon", "Be Right Back"))
-        event = {"type": "scene_changed", "data": {"scene": scene}, "timestamp": timestamp()}
+        event = {"type": "scene_changed", "data": {"scene": scene}, "timestamp": self._hub.show.timestamp()}
         self._send("overlay:obs", "obs_event", event)
-        self._send("overlay:system", "system_event", {"type": "tick", "data": {}, "timestamp": timestamp()})
+        self._send(
+            "overlay:system",
+            "system_event",
+            {"type": "tick", "data": {}, "timestamp": self._hub.show.timestamp()},
+        )
         for topic in self._rooms("dashboard:"):
-            self._send(topic, "health_update", {"status": "healthy", "timestamp": timestamp()})
+            self._send(topic, "health_update", {"status": "healthy", "timestamp": self._hub.show.timestamp()})
         for topic in self._rooms("health:"):
             self._send(topic, "health_report", self._hub.show.health_report())
 

@@ -9,7 +9,7 @@ import logging
 import socket
 import struct
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.datastructures import Headers
@@ -61,6 +61,43 @@ class PhoenixProtocol(ServerProtocol):
         return None
 
 
+class Carrier(Protocol):
+    """One TCP connection of a hub, and the WebSocket on it."""
+
+    connection: Connection | None
+    """Set once it is upgraded."""
+    deaf: bool
+    """Reads and answers nothing, for the fault "accept and be silent"."""
+
+    @property
+    def is_open(self) -> bool:
+        """The WebSocket is open, and no closing has begun."""
+        ...
+
+    @property
+    def is_closed(self) -> bool:
+        """The WebSocket has ended."""
+        ...
+
+    async def recv(self) -> str | bytes:
+        """The next message. Raises: websockets' ConnectionClosed at the end."""
+        ...
+
+    async def wait_closed(self) -> None: ...
+
+    def write_message(self, data: bytes, *, text: bool) -> None: ...
+
+    def write_raw(self, data: bytes) -> None: ...
+
+    def begin_close(self, code: int) -> None: ...
+
+    def abort(self, *, reset: bool = False) -> None: ...
+
+    def freeze(self) -> None: ...
+
+    def thaw(self) -> None: ...
+
+
 class Transport(ServerConnection):
     """One TCP connection of the hub, from accept to loss; ``connection`` is set once it is upgraded."""
 
@@ -84,7 +121,7 @@ class Transport(ServerConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.hub.transports.add(self)
+        self.hub.transports[self] = None
         self._idle_timer = self.loop.call_later(self.hub.idle_timeout, self._check_idle)
         if self.hub.faults.frozen:
             self.transport.pause_reading()
@@ -97,7 +134,7 @@ class Transport(ServerConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._lost = True
-        self.hub.transports.discard(self)
+        self.hub.transports.pop(self, None)
         for timer in (self._idle_timer, self._close_timer):
             if timer is not None:
                 timer.cancel()
@@ -106,6 +143,16 @@ class Transport(ServerConnection):
             self.connection.lost()
 
     # What the hub does with it
+
+    @property
+    def is_open(self) -> bool:
+        """As of :class:`Carrier`."""
+        return self.protocol.state is State.OPEN
+
+    @property
+    def is_closed(self) -> bool:
+        """As of :class:`Carrier`."""
+        return self.protocol.state is State.CLOSED
 
     def write_message(self, data: bytes, *, text: bool) -> None:
         """Sends one message in one frame, or holds it back while the hub is frozen."""

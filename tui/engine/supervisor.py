@@ -77,7 +77,8 @@ class Extras(Protocol):
 class Supervisor:
     """Implements :class:`tui.engine.api.Engine`.
 
-    :meth:`run` is the engine's thread. Everything else may be called from any thread.
+    :meth:`run` is the engine's thread, :meth:`serve` the same for a loop that there is. Everything else
+    may be called from any thread.
 
     Args:
         in_force: every setting with its place, for whoever asks; secrets are masked in it already.
@@ -86,6 +87,7 @@ class Supervisor:
         alert_store: where its alerts are kept, started already; whoever made it closes it.
         folder: in which everything is kept; while another engine has it, no alert is shown here.
         recorder: told of every frame of every connection.
+        loop_delay: of the loop that :meth:`serve` runs on, where somebody tells it of its turns.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Supervisor:
         clock: Clock | None = None,
         chance: random.Random | None = None,
         opener: Opener = open_link,
+        loop_delay: LoopDelay | None = None,
     ) -> None:
         self._desk_options = desks or DeskOptions()
         self._delivery: DeliveryOptions | None = None
@@ -123,7 +126,7 @@ class Supervisor:
         self._changes = ChangeLog(keep=None if journal is None else journal.add)
         self._keeping = Keeping(self._changes, self._clock, folder=folder, journal=journal, recorder=recorder)
         self._connections: dict[str, SupervisedConnection] = {}
-        self._loop_delay = LoopDelay()
+        self._loop_delay = loop_delay or LoopDelay()
         self._desks = Desks(
             self._desk_options,
             lambda: self._connections,
@@ -152,7 +155,16 @@ class Supervisor:
     # The engine's thread
 
     def run(self) -> None:
-        """Run until :meth:`stop`; blocks. What ends it otherwise is logged and shown in the snapshot.
+        """:meth:`serve` on a loop of its own; blocks. Raises what that raises."""
+        try:
+            with asyncio.Runner(loop_factory=self._loop_delay.new_loop) as runner:
+                runner.run(self.serve())
+        finally:
+            self.ended.set()
+
+    async def serve(self) -> None:
+        """Run on the caller's loop until :meth:`stop`. What ends it otherwise is logged and shown in the
+        snapshot.
 
         Raises:
             Exception: whatever ended the engine, after it was published.
@@ -160,8 +172,7 @@ class Supervisor:
         stopped = "it was asked to stop"
         self._note(STARTED)
         try:
-            with asyncio.Runner(loop_factory=self._loop_delay.new_loop) as runner:
-                runner.run(self._main())
+            await self._main()
         except Exception as error:
             log.exception("the engine stopped")
             stopped = f"{type(error).__name__}: {error}"
@@ -172,7 +183,6 @@ class Supervisor:
         finally:
             self._loop = None
             self._publish_end(stopped)
-            self.ended.set()
 
     def _publish_end(self, stopped: str) -> None:
         try:
