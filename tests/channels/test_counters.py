@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.channels.virtual import EPOCH, World, check_counters, collect, details, metrics, virtual
+from tests.channels.virtual import World, check_counters, collect, details, metrics, virtual
 from tui.channels import HealthMetrics, Options
 from tui.channels.health import RoundTrips
+from tui.simulation.loop import EPOCH
 
 
 @virtual

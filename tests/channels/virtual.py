@@ -1,8 +1,4 @@
-"""Hours in milliseconds: an event loop on virtual time, clocks tied to it, and a Phoenix server in memory.
-
-Nothing here replaces a part of the client. The loop stands in for the operating system's timers, the
-clock for its clocks, and the server for the network with Phoenix at its other end.
-"""
+"""A Phoenix server in memory, for tests of the client on virtual time; nothing here replaces a part of it."""
 
 from __future__ import annotations
 
@@ -13,7 +9,6 @@ import inspect
 import json
 import logging
 import random
-from asyncio import base_events
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -26,101 +21,14 @@ from hypothesis import settings
 from tui.channels import Channel, ConnectionDetails, HealthMetrics, Options, Socket, StateChange
 from tui.channels.connection import CLOSE_TIMEOUT, LinkOwner, LinkRequest
 from tui.channels.errors import NotConnectedError
-from tui.channels.loop_delay import LoopDelay
 from tui.channels.outflow import Outflow
+from tui.simulation.loop import VirtualClock, VirtualLoop
 
 REPLAYED = settings(derandomize=True, database=None, deadline=None)
 """Settings of random tests: the same examples every time, and no files."""
 
-EPOCH = 1_800_000_000.0
 LATENCY = 0.001
 """Seconds from the client to the server, and as much back."""
-
-_WAKE_UP = 1e-6  # no system wakes anyone early; a little late is what a real one does
-_SPIN = 200_000  # turns of the loop in which no time passes: somebody waits by running in a circle
-
-
-class DeadlockError(AssertionError):
-    """Somebody waits, no timer is set and nothing can happen."""
-
-
-class SpinningError(AssertionError):
-    """The loop turns and turns and time stands still."""
-
-
-class VirtualLoop(base_events.BaseEventLoop):
-    """An event loop whose clock jumps to the next timer instead of waiting for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 1_000.0
-        self.watched: list[tuple[Callable[[], object], asyncio.Future[None]]] = []
-        """Conditions, looked at whenever all is done that can be done now, and who awaits them."""
-        self.delay = LoopDelay(self.time)
-        """Is told of its turns."""
-        self._turns = 0
-        self._selector = self
-
-    def time(self) -> float:
-        return self.now
-
-    def select(self, timeout: float | None) -> list[Any]:
-        """What a selector does, without anything to select from."""
-        self.delay.end_turn()
-        try:
-            return self._select(timeout)
-        finally:
-            self.delay.begin_turn()
-
-    def _select(self, timeout: float | None) -> list[Any]:
-        if timeout != 0 and self._arrived():
-            return []
-        if timeout is None:
-            raise DeadlockError("everybody waits for something that cannot happen")
-        if timeout > 0:
-            self.now = max(self.now, self._scheduled[0].when()) + _WAKE_UP
-            self._turns = 0
-        else:
-            self._turns += 1
-            if self._turns > _SPIN:
-                raise SpinningError("the loop turns without end and no time passes")
-        return []
-
-    def _arrived(self) -> bool:
-        """Wake whoever awaits a condition that has come true."""
-        watched, self.watched = self.watched, []
-        for condition, future in watched:
-            if not future.done() and condition():
-                future.set_result(None)
-            elif not future.done():
-                self.watched.append((condition, future))
-        return len(self.watched) < len(watched)
-
-    def _process_events(self, event_list: list[Any]) -> None:
-        pass
-
-    def _write_to_self(self) -> None:
-        pass
-
-    @property
-    def timers(self) -> list[asyncio.TimerHandle]:
-        """Timers that are set."""
-        return [handle for handle in self._scheduled if not handle.cancelled()]
-
-
-class VirtualClock:
-    """The client's clock on a virtual loop; it can be made to jump."""
-
-    def __init__(self, loop: VirtualLoop) -> None:
-        self._loop = loop
-        self.slept = 0.0
-        self.wall_offset = 0.0
-
-    def monotonic(self) -> float:
-        return self._loop.now + self.slept
-
-    def time(self) -> float:
-        return EPOCH + self._loop.now + self.slept + self.wall_offset
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Whole evenings on virtual time, with everything that can go wrong, and what must hold meanwhile."""

@@ -1,0 +1,229 @@
+"""One evening, from its plan to its findings."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from typing import NamedTuple
+
+from tests.simulation.invariants import Watch
+from tests.simulation.plan import Act, Plan
+from tests.simulation.world import World
+from tui.simulation.loop import VirtualLoop
+from tui.simulation.network import Line
+
+LOOK_EVERY = 1.0
+WELL = 1800.0
+"""Seconds, at the most, in which the queue must have emptied when all is well."""
+
+
+class Told(NamedTuple):
+    """What became of an evening."""
+
+    findings: list[str]
+    trace: str
+    """The same for the same evening."""
+    alerts: int
+    pushes: int
+
+
+def run(plan: Plan, *, verbose: bool = False) -> Told:
+    """Live through it."""
+    loop = VirtualLoop(random.Random(f"loop {plan.seed}"))
+    asyncio.set_event_loop(None)
+    try:
+        return loop.run_until_complete(_Evening(plan, loop, verbose).live())
+    finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.set_exception_handler(lambda _, __: None)
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
+class _Evening:
+    def __init__(self, plan: Plan, loop: VirtualLoop, verbose: bool) -> None:
+        self.plan = plan
+        self.loop = loop
+        self._verbose = verbose
+        self._trace = hashlib.sha256()
+        self._pushes = 0
+        self._faults: set[asyncio.Task[None]] = set()
+
+    async def live(self) -> Told:
+        self.world = world = World(self.plan, self.loop)
+        self.watch = Watch(world)
+        world.network.taps.append(self._tapped)
+        begun = self.loop.now
+        await world.hub.start()
+        world.page.open()
+        world.start_engine()
+        looking = asyncio.create_task(self._look_forever())
+        for act in self.plan.acts:
+            await asyncio.sleep(max(0.0, begun + act.at - self.loop.now))
+            if self._verbose:
+                print(act)
+            self._do(act)
+        await asyncio.sleep(max(0.0, begun + self.plan.seconds - self.loop.now))
+        await self._all_is_well()
+        looking.cancel()
+        if world.engine is not None:
+            await world.engine.stop()
+        self.watch.end()
+        await world.page.close()
+        await world.hub.stop()
+        rows = world.disk.rows
+        for id in sorted(rows):
+            self._trace.update(rows[id].data)
+        return Told(self.watch.findings, self._trace.hexdigest(), len(rows), self._pushes)
+
+    def _tapped(self, line: Line, is_up: bool, message: bytes) -> None:
+        self._trace.update(f"{self.loop.now:.6f} {line.name} {is_up} ".encode() + message)
+        if is_up and b'"force_content"' in message:
+            self._pushes += 1
+            if self._verbose:
+                print(f"{self.loop.now - 1000:8.1f} push {message.decode()[:200]}")
+
+    async def _look_forever(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            if self._faults:
+                self.watch.trouble()
+            self.watch.look()
+
+    async def _all_is_well(self) -> None:
+        """Every fault ends, and everything that a person stopped goes on, until the queue is empty."""
+        world = self.world
+        if self._faults:
+            await asyncio.wait(self._faults)
+        world.page.open()
+        engine = world.engine or world.start_engine()
+        await asyncio.sleep(15)
+        for verb in ("connect", "resume"):
+            await engine.command(verb)
+        limit = self.loop.now + WELL
+        while self.loop.now < limit:
+            snapshot = engine.supervisor.snapshot()
+            alerts = snapshot.alerts
+            assert alerts is not None
+            if not (alerts.waiting or alerts.playing or alerts.beside) and self.loop.now > limit - WELL + 60:
+                return
+            await asyncio.sleep(1)
+        self.watch.find("not emptied", f"{len(alerts.waiting)} wait, {alerts.mode}: {alerts.words}")
+
+    # Acts
+
+    def _do(self, act: Act) -> None:
+        if act.part == "viewer":
+            if self.world.hub.running:
+                self.world.hub.happen(act.what, **act.how)
+        elif act.part == "person":
+            self._begin(self._order(act.what, dict(act.how)), lasts=False)
+        else:
+            self._begin(getattr(self, "_" + act.what.replace(" ", "_"))(**act.how), lasts=True)
+
+    def _begin(self, work: object, *, lasts: bool) -> None:
+        task = asyncio.create_task(work)  # type: ignore[arg-type]
+        if lasts:
+            self._faults.add(task)
+            task.add_done_callback(self._faults.discard)
+            self.watch.trouble()
+
+    async def _order(self, verb: str, how: dict[str, object]) -> None:
+        engine = self.world.engine
+        if engine is None:
+            return
+        if "which" in how:
+            which = how.pop("which")
+            position = how.pop("position")
+            assert isinstance(which, int)
+            alerts = engine.supervisor.snapshot().alerts
+            if alerts is None:
+                return
+            there = (
+                [each.id for each in alerts.recent if hasattr(each, "id")]
+                if verb == "requeue"
+                else [each.id for each in alerts.waiting]
+            )
+            if not there:
+                return
+            how["id"] = there[which % len(there)]
+            if verb == "move":
+                how["position"] = position
+        await engine.command(verb, **how)
+
+    def _lines(self, who: str = "all") -> list[Line]:
+        return [line for line in self.world.network.lines if who == "all" or line.name.startswith(who)]
+
+    async def _drop(self, who: str) -> None:
+        for line in self._lines(who):
+            line.drop()
+
+    async def _silence(self, seconds: float) -> None:
+        for line in self._lines("engine"):
+            line.silence()
+        self.world.network.is_down = True
+        await asyncio.sleep(seconds)
+        self.world.network.is_down = False
+
+    async def _freeze(self, seconds: float) -> None:
+        self.world.hub.faults.freeze()
+        await asyncio.sleep(seconds)
+        self.world.hub.faults.thaw()
+
+    async def _restart(self, seconds: float, graceful: bool) -> None:
+        await self.world.hub.faults.restart(seconds, graceful=graceful)
+
+    async def _refuse(self, seconds: float) -> None:
+        faults = self.world.hub.faults
+        faults.http_status(503, retry_after=1)
+        faults.drop_all()
+        await asyncio.sleep(seconds)
+        await faults.clear()
+
+    async def _slow_joins(self, seconds: float) -> None:
+        faults = self.world.hub.faults
+        faults.slow_join(min(seconds, 8.0))
+        faults.drop_all()
+        await asyncio.sleep(seconds)
+        faults.slow_join(0)
+
+    async def _crash(self, topic: str) -> None:
+        hub = self.world.hub
+        ours = {line.transport.connection for line in self._lines("engine")}
+        for name in hub.topics() if topic == "*" else [topic]:
+            for channel in hub.channels(name):
+                if channel.connection in ours:
+                    channel.connection.end_channel(channel, "phx_error")
+
+    async def _page_away(self, seconds: float) -> None:
+        await self.world.page.close()
+        await asyncio.sleep(seconds)
+        self.world.page.open()
+
+    async def _page_reload(self) -> None:
+        await self.world.page.reload()
+
+    async def _clock(self, seconds: float) -> None:
+        self.world.clock.wall_offset += seconds
+
+    async def _sleep(self, seconds: float) -> None:
+        engine = self.world.engine
+        if engine is not None:
+            self.loop.suspend(engine.name)
+            await asyncio.sleep(seconds)
+            self.loop.resume(engine.name, seconds)
+
+    async def _kill(self, seconds: float) -> None:
+        engine, self.world.engine = self.world.engine, None
+        if engine is None:
+            return
+        engine.kill()
+        await asyncio.sleep(seconds)
+        self.world.start_engine()
+
+    async def _stall(self, seconds: float) -> None:
+        self.world.disk.is_stalled = True
+        await asyncio.sleep(seconds)
+        self.world.disk.is_stalled = False

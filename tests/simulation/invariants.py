@@ -1,0 +1,182 @@
+"""What must hold, all the while: each a small check with a name."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tests.simulation.world import OVERLAYS, EngineHost, World
+from tui.alerts.alert import TEST_SOURCE, Alert, decode
+from tui.simulation.network import Line
+from tui.simulation.page import Page
+
+PUBLISHED = 0.4
+"""Seconds in which what the engine knows is published."""
+SOON = 10.0
+"""Seconds in which what is asked of a hub that is there, and tells of it, is done."""
+
+
+class Watch:
+    """Sees everything that passes, and notes what must not be."""
+
+    def __init__(self, world: World, limit: int = 20) -> None:
+        self.world = world
+        self.findings: list[str] = []
+        self._limit = limit
+        self._told = set[tuple[str, str]]()
+        self.was_on: dict[str, float] = {}
+        """Alerts that a page had on, and when it began."""
+        self._seen_once: dict[str, None] = {}
+        self._shown_before: str | None = None
+        self._alerts: dict[str, tuple[bytes, Alert]] = {}
+        self._page_gone_at: float | None = 0.0
+        self._joined_at: float | None = None
+        self._calm_since = 0.0
+        world.page_changed = self._page_changed
+        world.network.taps.append(self._tapped)
+
+    def find(self, name: str, words: str, key: str = "") -> None:
+        """Something is not as it must be; told once for each key."""
+        if (name, key) not in self._told and len(self.findings) < self._limit:
+            self._told.add((name, key))
+            self.findings.append(f"{self.world.loop.now - 1000:.2f} {name}: {words}")
+
+    def trouble(self) -> None:
+        """A fault begins, or lasts: what depends on a hub that answers has its time from now on."""
+        self._calm_since = self.world.loop.now
+
+    # What is seen
+
+    def alert(self, id: str) -> Alert | None:
+        """An alert's latest row, written or not."""
+        engine = self.world.engine
+        rows = self.world.disk.rows if engine is None else engine.rows.known()
+        row = rows.get(id)
+        if row is None or row.type.startswith("("):
+            return None
+        cached = self._alerts.get(id)
+        if cached is None or cached[0] is not row.data:
+            cached = self._alerts[id] = row.data, decode(row.data)
+        return cached[1]
+
+    def _page_changed(self, page: Page) -> None:
+        now = self.world.loop.now
+        on = list(page.has_on)
+        for id in on:
+            self.was_on.setdefault(id, now)
+        if len(on) > 1:
+            told = ", ".join(self._name(id) for id in on)
+            self.find("two on the page", f"{told}", " ".join(sorted(on)))
+        shows = page.shows
+        if shows is not None and shows != self._shown_before:
+            self._seen_once[shows] = None
+        self._shown_before = shows
+
+    def _name(self, id: str) -> str:
+        alert = self.alert(id)
+        return id if alert is None else f"{alert.type} of {alert.who} ({alert.outcome or alert.state})"
+
+    def _tapped(self, line: Line, is_up: bool, message: bytes) -> None:
+        engine = self.world.engine
+        if engine is None or line.name != engine.name:
+            return
+        if is_up and b'"force_content"' in message:
+            id = msgspec.json.decode(message)[4]["data"]["id"]
+            self._pushed(id, engine)
+
+    def _pushed(self, id: str, engine: EngineHost) -> None:
+        """An alert leaves for the hub."""
+        now = self.world.loop.now
+        alert = self.alert(id)
+        row = self.world.disk.rows.get(id)
+        if row is None:
+            # It is shown with the next publication.
+            self.world.network.call_at(now + PUBLISHED, self._must_be_kept, id)
+        if row is not None and not row.open:
+            self.find("pushed after its end", self._name(id), id)
+        gone, joined = self._page_gone_at, self._joined_at
+        plan = self.world.plan
+        if (
+            plan.waits
+            and plan.params
+            and plan.dialect == "telemetry"
+            and gone is not None
+            and joined is not None
+            and now - max(gone, joined, self._calm_since) > SOON
+            and alert is not None
+        ):
+            self.find("pushed to nobody", f"{self._name(id)}, no page for {now - gone:.0f} s", id)
+
+    def _must_be_kept(self, id: str) -> None:
+        if id not in self.world.disk.rows and not self._is_held(id):
+            self.find("pushed unwritten", self._name(id), id)
+
+    def _is_held(self, id: str) -> bool:
+        snapshot = self.world.snapshot
+        if snapshot is None or snapshot.alerts is None:
+            return False
+        alerts = snapshot.alerts
+        open = [*([alerts.playing] if alerts.playing else []), *alerts.beside, *alerts.waiting]
+        return alerts.store_fails or any(each.id == id and each.held for each in open)
+
+    # Looked at from time to time
+
+    def look(self) -> None:
+        """All that can be seen at any moment."""
+        world, now = self.world, self.world.loop.now
+        if world.page.is_joined:
+            self._page_gone_at = None
+        elif self._page_gone_at is None:
+            self._page_gone_at = now
+        joined = self._is_joined()
+        if not joined:
+            self._joined_at = None
+        elif self._joined_at is None:
+            self._joined_at = now
+        self._taken_off(now)
+
+    def _is_joined(self) -> bool:
+        snapshot = self.world.snapshot
+        if snapshot is None or snapshot.stopped is not None:
+            return False
+        return any(
+            channel.topic == OVERLAYS and channel.state == "joined"
+            for connection in snapshot.connections
+            for channel in connection.channels
+        )
+
+    def _taken_off(self, now: float) -> None:
+        if self._joined_at is None or now - max(self._joined_at, self._calm_since) < SOON:
+            return
+        page = self.world.page
+        if not page.is_joined:
+            return
+        for id in page.has_on:
+            alert = self.alert(id)
+            if alert is None or alert.ended_at is None or alert.outcome not in ("skipped", "removed"):
+                continue
+            if self.world.clock.time() - alert.ended_at > SOON / 2:
+                came_back = "came back" if id == page.shows else "is held"
+                self.find("taken off, and there", f"{self._name(id)} {came_back}", id)
+
+    def end(self) -> None:
+        """What must be so when the evening is over and all was well for a while."""
+        rows = self.world.disk.rows
+        sources: dict[tuple[str, str], str] = {}
+        for id, row in rows.items():
+            alert = self.alert(id)
+            if alert is None:
+                continue
+            if row.open:
+                self.find("no outcome", self._name(id), id)
+            if row.outcome == "shown" and id not in self.was_on:
+                self.find("shown unseen", f"{self._name(id)}: {alert.reason}", id)
+            into = None if alert.into is None else self.alert(alert.into)
+            if into is not None and (alert.source == TEST_SOURCE) != (into.source == TEST_SOURCE):
+                self.find("tests apart", f"{self._name(id)} grew {self._name(into.id)} of {into.source}", id)
+            if alert.source_id is not None and alert.requeued_from is None:
+                key = alert.source, alert.source_id
+                if key in sources:
+                    self.find("two alerts of one event", f"{self._name(id)} and {sources[key]}", id)
+                sources[key] = id
+        for mistake in self.world.mistakes:
+            self.find("a mistake", mistake, mistake)

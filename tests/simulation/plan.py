@@ -1,0 +1,173 @@
+"""What happens in an evening, drawn from a seed: viewers, a person, faults. Plain data, to be cut."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, Literal, NamedTuple
+
+from tui.demo.dialect import DialectName
+
+DIALECTS: tuple[DialectName, ...] = ("plain", "old", "telemetry", "new")
+
+Part = Literal["viewer", "person", "fault"]
+
+
+class Act(NamedTuple):
+    """Something that happens once."""
+
+    at: float
+    """Seconds after the evening's beginning."""
+    part: Part
+    what: str
+    how: dict[str, Any]
+
+    def __str__(self) -> str:
+        told = " ".join(f"{key}={value}" for key, value in self.how.items())
+        return f"{self.at:8.1f} {self.part} {self.what} {told}".rstrip()
+
+
+class Plan(NamedTuple):
+    """One evening.
+
+    Attributes:
+        acts: by time.
+        page: how its page is: what it joins with, what it reads, whether it acknowledges.
+    """
+
+    seed: int
+    dialect: DialectName
+    seconds: float
+    acts: tuple[Act, ...]
+    params: dict[str, Any]
+    reads: Literal["state", "content"]
+    acknowledges: bool
+    waits: bool
+    """``wait_for_page``."""
+
+    def only(self, numbers: set[int]) -> Plan:
+        """The same with these of its acts alone."""
+        return self._replace(acts=tuple(act for number, act in enumerate(self.acts) if number in numbers))
+
+
+FAULTS = {
+    "drop": 6, "silence": 3, "freeze": 3, "restart": 3, "refuse": 2, "slow joins": 2, "crash": 6,
+    "page away": 4, "page reload": 3, "clock": 1, "sleep": 1, "kill": 2, "stall": 2,
+}  # fmt: skip
+"""How often each happens beside the others."""
+
+PERSON = {
+    "skip": 8, "pause": 3, "resume": 5, "hold": 2, "remove": 2, "move": 1, "requeue": 3, "clear": 1,
+    "mute": 1, "panic": 3, "undo": 2, "test": 4, "connect": 1, "reconnect": 1, "disconnect": 1,
+}  # fmt: skip
+
+VIEWERS = {"follower": 10, "subscription": 8, "cheer": 8, "redemption": 6, "raid": 2, "resubscription": 3}
+TYPES = ("follow", "sub", "resub", "gift", "cheer", "raid", "redemption")
+
+
+def plan(seed: int, hours: float, dialect: DialectName | None = None) -> Plan:
+    """The evening of a seed."""
+    chance = random.Random(f"plan {seed}")
+    dialect = dialect or DIALECTS[seed % len(DIALECTS)]
+    seconds = hours * 3600
+    acts = [*_viewers(chance, seconds), *_person(chance, seconds), *_faults(chance, seconds)]
+    acts.sort(key=lambda act: act.at)
+    is_plain = dialect == "plain"
+    named: dict[str, Any] = {"overlay": "takeover"} if is_plain else {"overlay_type": "takeover"}
+    return Plan(
+        seed,
+        dialect,
+        seconds,
+        tuple(acts),
+        params=named if chance.random() < 0.8 else {},
+        reads="content" if is_plain and chance.random() < 0.5 else "state",
+        acknowledges=is_plain and chance.random() < 0.7,
+        waits=chance.random() < 0.5,
+    )
+
+
+def _chosen(chance: random.Random, weights: dict[str, int]) -> str:
+    (chosen,) = chance.choices(list(weights), weights=list(weights.values()))
+    return chosen
+
+
+def _times(chance: random.Random, seconds: float, every: float) -> list[float]:
+    times, at = list[float](), 10.0
+    while (at := at + chance.expovariate(1 / every)) < seconds:
+        times.append(at)
+    return times
+
+
+def _viewers(chance: random.Random, seconds: float) -> list[Act]:
+    number = 0
+    acts = list[Act]()
+
+    def add(at: float, kind: str, **fields: Any) -> None:
+        nonlocal number
+        number += 1
+        acts.append(Act(at, "viewer", kind, {"user_name": f"viewer{number}", **fields}))
+
+    for at in _times(chance, seconds, 25.0):
+        add(at, _chosen(chance, VIEWERS))
+    for at in _times(chance, seconds, 600.0):
+        match chance.choice(("bots", "bomb", "train")):
+            case "bots":
+                for _ in range(chance.randint(5, 60)):
+                    at += chance.expovariate(20)
+                    add(at, "follower")
+            case "bomb":
+                total = chance.choice((5, 20, 50))
+                add(at, "gift_subscription", total=total)
+                for _ in range(total):
+                    add(at, "subscription", is_gift=True)
+            case "train":
+                for _ in range(chance.randint(3, 12)):
+                    at += chance.expovariate(1 / 6)
+                    add(at, "subscription")
+    return acts
+
+
+def _person(chance: random.Random, seconds: float) -> list[Act]:
+    acts = []
+    for at in _times(chance, seconds, 90.0):
+        verb = _chosen(chance, PERSON)
+        how: dict[str, Any] = {}
+        if verb == "hold":
+            how = {"seconds": chance.choice((5.0, 30.0, 120.0))}
+        elif verb == "mute":
+            how = {"type": chance.choice(TYPES), "seconds": chance.choice((0.0, 60.0, 300.0))}
+        elif verb == "test":
+            how = {"type": chance.choice(TYPES), "count": chance.choice((1, 1, 1, 3))}
+        elif verb == "clear":
+            how = {"type": chance.choice((None, *TYPES))}
+        elif verb in ("remove", "move", "requeue"):
+            how = {"which": chance.randrange(5), "position": chance.randint(1, 3)}
+        acts.append(Act(at, "person", verb, how))
+        if verb in ("pause", "panic"):
+            acts.append(Act(at + chance.uniform(2, 60), "person", "resume", {}))
+        if verb == "disconnect":
+            acts.append(Act(at + chance.uniform(2, 60), "person", "connect", {}))
+    return acts
+
+
+def _faults(chance: random.Random, seconds: float) -> list[Act]:
+    acts = []
+    for at in _times(chance, seconds, 120.0):
+        fault = _chosen(chance, FAULTS)
+        how: dict[str, Any] = {}
+        match fault:
+            case "silence" | "page away" | "sleep" | "stall":
+                how = {"seconds": round(chance.uniform(2, 60), 1)}
+            case "freeze" | "slow joins" | "refuse":
+                how = {"seconds": round(chance.uniform(1, 20), 1)}
+            case "restart":
+                how = {"seconds": round(2 * 60 ** chance.random(), 1), "graceful": chance.random() < 0.5}
+            case "crash":
+                how = {"topic": chance.choice(("stream:overlays", "stream:overlays", "*"))}
+            case "kill":
+                how = {"seconds": round(chance.uniform(0.5, 30), 1)}
+            case "clock":
+                how = {"seconds": chance.choice((-7200.0, -90.0, 90.0, 7200.0))}
+            case "drop":
+                how = {"who": chance.choice(("engine", "all", "page"))}
+        acts.append(Act(at, "fault", fault, how))
+    return acts

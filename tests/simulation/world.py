@@ -1,0 +1,159 @@
+"""The world of an evening: a network, a hub, its page, a disk, and the engine that runs now."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tests.simulation.plan import Plan
+from tests.simulation.rows import Disk, Rows
+from tui.alerts.options import PAYLOAD, AlertOptions, DeliveryOptions, SourceOptions
+from tui.channels import Options
+from tui.channels.connection import Link, LinkOwner, LinkRequest
+from tui.demo.hub import Hub
+from tui.engine.alert_values import AlertCommand
+from tui.engine.desks import DeskOptions
+from tui.engine.snapshot import Snapshot
+from tui.engine.supervisor import Supervisor
+from tui.settings.values import ConnectionSettings, Topic
+from tui.simulation.loop import PROCESS, VirtualClock, VirtualLoop
+from tui.simulation.network import HubListener, Network
+from tui.simulation.page import Page
+
+LATENCY = (0.001, 0.04)
+PLACE = "hub.test:7175"
+OVERLAYS = "stream:overlays"
+
+
+def settings(plan: Plan) -> tuple[ConnectionSettings, AlertOptions]:
+    """What a user of this hub has in the settings."""
+    topics = (OVERLAYS, "stream:queue", "events:all", "dashboard:telemetry")
+    connection = ConnectionSettings(
+        name="hub",
+        label="hub",
+        url=f"ws://{PLACE}/socket",
+        topics=tuple(Topic(topic=topic) for topic in topics),
+        options=Options.preset("live"),
+    )
+    alerts = AlertOptions(
+        sources=(SourceOptions(connection="hub", topic="events:all"),),
+        delivery=DeliveryOptions(
+            connection="hub",
+            payload={**PAYLOAD, "data": {**PAYLOAD["data"], "duration": "{duration}"}},
+            overlays=("takeover",) if plan.params else (),
+            wait_for_page=plan.waits,
+        ),
+    )
+    return connection, alerts
+
+
+class EngineHost:
+    """One process that runs an engine, from its start to its end or its death."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self.name = f"engine {number}"
+        self._world = world
+        self._context = contextvars.copy_context()
+        self._context.run(PROCESS.set, self.name)
+        self.is_dead = False
+        connection, alerts = settings(world.plan)
+        self.rows: Rows = self._context.run(Rows, world.disk, alerts.same_id_window, world.clock.time)
+        self.supervisor = Supervisor(
+            (connection,),
+            desks=DeskOptions(alerts=alerts),
+            alert_store=self.rows,  # type: ignore[arg-type]
+            clock=world.clock,
+            chance=random.Random(f"{self.name} {world.plan.seed}"),
+            opener=self._open,
+            loop_delay=world.loop.delay,
+        )
+        self._opener = world.network.opener(self.name)
+        self.task = self.spawn(self.supervisor.serve())
+
+    def spawn(self, work: Any) -> asyncio.Task[Any]:
+        """Something of this process."""
+        return self._world.loop.create_task(work, name=self.name, context=self._context)
+
+    async def _open(self, request: LinkRequest, owner: LinkOwner) -> Link:
+        if self.is_dead:
+            raise ConnectionRefusedError
+        return await self._opener(request, owner)
+
+    def kill(self) -> None:
+        """As kill -9: nothing that it does from now on reaches anybody."""
+        self.is_dead = True
+        self.rows.unplug()
+        for line in self._world.lines_of(self.name):
+            line.link.abort()
+        self.supervisor.stop()
+
+    async def stop(self) -> None:
+        """End it as SIGTERM does."""
+        self.supervisor.stop()
+        await self.task
+
+    async def command(self, verb: str, **how: Any) -> None:
+        """What a person asks of it."""
+        supervisor = self.supervisor
+        asked: Callable[[], Awaitable[Any]]
+        if verb in ("connect", "reconnect", "disconnect"):
+            asked = getattr(supervisor, verb)
+        else:
+            command = AlertCommand(verb=verb, **how)  # type: ignore[arg-type]
+            asked = lambda: supervisor.alerts(command)  # noqa: E731
+        await self.spawn(asked())
+
+
+class World:
+    """Everything around the engine; made on its loop."""
+
+    def __init__(self, plan: Plan, loop: VirtualLoop) -> None:
+        self.plan = plan
+        self.loop = loop
+        self.clock = VirtualClock(loop)
+        self.network = Network(loop, random.Random(f"network {plan.seed}"), LATENCY)
+        listener = HubListener(self.network, PLACE)
+        self.hub = Hub(
+            seed=plan.seed,
+            shows_alerts=False,
+            kept=0,
+            dialect=plan.dialect,
+            listener=listener,
+            clock=VirtualClock(loop),
+        )
+        self.hub.host, self.hub.port = PLACE.split(":")[0], int(PLACE.split(":")[1])
+        listener.hub = self.hub
+        self.disk = Disk(self.network)
+        self.page = Page(
+            self.network,
+            self.hub.url,
+            "takeover",
+            random.Random(f"page {plan.seed}"),
+            params=plan.params,
+            reads=plan.reads,
+            acknowledges=plan.acknowledges,
+            changed=lambda page: self.page_changed(page),
+        )
+        self.page_changed: Callable[[Page], None] = lambda _: None
+        self.engine: EngineHost | None = None
+        self._engines = 0
+        self.mistakes: list[str] = []
+        loop.set_exception_handler(lambda _, context: self.mistakes.append(str(context)))
+
+    def start_engine(self) -> EngineHost:
+        """A new process, on what the disk holds."""
+        self._engines += 1
+        self.engine = EngineHost(self, self._engines)
+        return self.engine
+
+    def lines_of(self, name: str) -> list[Any]:
+        """The connections that somebody opened."""
+        return [line for line in self.network.lines if line.name == name]
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """What the engine shows now."""
+        return None if self.engine is None else self.engine.supervisor.snapshot()
