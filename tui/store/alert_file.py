@@ -1,19 +1,15 @@
-"""The file of the alerts' rows: SQLite, opened with care, written durably, kept aside when unusable."""
+"""The alerts' rows in SQLite, written durably; where its file lies is the disk's concern."""
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import sqlite3
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from tui.private_files import NotOursError, check_private, open_private, private_folder
+from tui.store.disk import Disk, MovedError, UnusableError
 
 log = logging.getLogger(__name__)
 
@@ -21,10 +17,6 @@ MOST_ASKED = 1_000
 """Rows of one answer."""
 
 _VERSION = 2
-_BUSY = 0.25
-"""Seconds to wait for another program's lock before it is told."""
-
-_ROOM_TO_OPEN = 64 * 1024
 _WAL_KEPT = 4 * 1024 * 1024
 _CACHE = 256  # KiB of pages; SQLite's own 2 MB would fill for hours, and the system has them all the same
 
@@ -95,14 +87,6 @@ class Wanted(msgspec.Struct, frozen=True):
 EVERY = Wanted()
 
 
-class UnusableError(Exception):
-    """The file is no store of ours, or damaged; it must be kept aside."""
-
-
-class MovedError(Exception):
-    """The file is no longer under its name: what was written to it is lost."""
-
-
 _NAMES = ", ".join(Row.__struct_fields__)
 _PUT = (
     f"INSERT INTO alerts ({_NAMES}) VALUES ({', '.join('?' * len(Row.__struct_fields__))}) "
@@ -110,9 +94,6 @@ _PUT = (
     + ", ".join(f"{name} = excluded.{name}" for name in Row.__struct_fields__ if name != "id")
 )
 _ASK = f"SELECT {_NAMES} FROM alerts"
-
-Stat = tuple[int, int, int, int]
-"""Device, inode, size and time of change in nanoseconds."""
 
 
 class AlertFile:
@@ -124,26 +105,23 @@ class AlertFile:
         now: epoch seconds, by which a file kept aside is named.
     """
 
-    def __init__(self, path: Path, now: float) -> None:
-        """Open it, or begin it where there is none; the folder gets 0700, its files 0600.
+    def __init__(self, disk: Disk, now: float) -> None:
+        """Open it, or begin it where there is none.
 
         Raises:
             OSError, sqlite3.Error: it cannot be reached now.
             UnusableError: it is no file of ours, or damaged.
         """
-        self._path = path
-        self._names = _names(path)
-        _prepare(path, now)
-        self._connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
+        self._disk = disk
+        self._connection = disk.connect(now)
         try:
             self._begin()
         except BaseException as error:
-            self._connection.close()
-            if _is_the_files_own_fault(error, path):
+            self.close(now)
+            if _is_the_files_own_fault(error, disk):
                 raise UnusableError("corrupt") from error
             raise
-        self._seen: list[Stat | None] = [None] * len(self._names)
-        self._note()
+        disk.note()
 
     def _begin(self) -> None:
         connection = self._connection
@@ -180,36 +158,8 @@ class AlertFile:
             raise UnusableError("corrupt")
 
     def close(self, now: float) -> None:
-        """Close it; if it is no longer under its name, its write-ahead log is kept aside."""
-        file = _same(stat_of(self._names[0]), self._seen[0])
-        wal = _same(stat_of(self._names[1]), self._seen[1])
-        # SQLite leaves the log where it is if the file it belongs to has gone.
-        self._connection.close()
-        if wal and not file:
-            _keep_orphan(self._path, now)
-
-    def _note(self) -> None:
-        """What the files look like after our own use of them; what took a file's place is not noted."""
-        for place, name in enumerate(self._names):
-            before, now = self._seen[place], stat_of(name)
-            if before is None or _same(before, now):
-                self._seen[place] = now
-
-    def changed(self) -> str | None:
-        """What another program did to the file since our last use of it, in words."""
-        before, now = self._seen[0], stat_of(self._path)
-        if _same(now, before) and now != before:
-            return "changed by another program"
-        return self._moved()
-
-    def _moved(self) -> str | None:
-        for name, before in zip(self._names, self._seen, strict=True):
-            now = stat_of(name)
-            if before is not None and now is None:
-                return f"{name.name} was deleted"
-            if before is not None and not _same(now, before):
-                return f"{name.name} was replaced"
-        return None
+        """As of :meth:`Disk.close`."""
+        self._disk.close(self._connection, now)
 
     def write(self, rows: Iterable[Row]) -> list[str]:
         """Write all of them in one transaction, durably.
@@ -237,12 +187,12 @@ class AlertFile:
             self._connection.execute("COMMIT")
         except BaseException as error:
             self._roll_back()
-            if _is_the_files_own_fault(error, self._path):
+            if _is_the_files_own_fault(error, self._disk):
                 raise UnusableError("corrupt") from error
             raise
-        if moved := self._moved():
+        if moved := self._disk.moved():
             raise MovedError(moved)
-        self._note()
+        self._disk.note()
         return refused
 
     def _write_one_by_one(self, values: list[tuple[Any, ...]]) -> list[str]:
@@ -321,7 +271,7 @@ class AlertFile:
             "AND (changed_at < ? OR (changed_at, id) <= (?, ?)) ORDER BY changed_at, id LIMIT ?)",
             (before, *(last_kept or (None, None)), step),
         ).rowcount
-        self._note()
+        self._disk.note()
         return removed
 
     def _rows(self, question: str, values: Iterable[Any]) -> list[Row]:
@@ -330,7 +280,7 @@ class AlertFile:
             try:
                 rows.append(msgspec.convert((found[0], bool(found[1]), *found[2:]), Row))
             except msgspec.ValidationError as error:
-                log.warning("alert %r in %s is left out: %s", found[0], self._path, error)
+                log.warning("alert %r in %s is left out: %s", found[0], self._disk, error)
         return rows
 
 
@@ -371,117 +321,11 @@ def _number(number: float) -> float:
     return number if number == number else 0.0
 
 
-def _names(path: Path) -> tuple[Path, Path, Path]:
-    return path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
-
-
-def stat_of(path: Path) -> Stat | None:
-    try:
-        found = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _same(one: Stat | None, other: Stat | None) -> bool:
-    return one is not None and other is not None and one[:2] == other[:2]
-
-
-def _is_the_files_own_fault(error: BaseException, path: Path) -> bool:
+def _is_the_files_own_fault(error: BaseException, disk: Disk) -> bool:
     """Whether trying again is of no use, beside what SQLite itself calls corrupt."""
     if isinstance(error, UnicodeDecodeError):
         # Names of columns, as Python reads them.
         return True
     code = getattr(error, "sqlite_errorcode", 0)
     # A file in a format that SQLite may only read is told like one that may not be written.
-    may_write = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-    return code == sqlite3.SQLITE_ERROR or (code == sqlite3.SQLITE_READONLY and may_write)
-
-
-def _keep_orphan(path: Path, now: float) -> None:
-    """Take away a write-ahead log that lost its file: with another one, it would spoil that."""
-    kept = _free_name(path, "orphan", now)
-    os.rename(_names(path)[1], _names(kept)[1])
-    log.warning("%s-wal has lost its file and is kept aside as %s-wal", path, kept.name)
-
-
-def _prepare(path: Path, now: float) -> None:
-    """Make the folder and an empty file where they are missing, and let nobody else read them.
-
-    Never opens a file that SQLite may have open: to close it again would release SQLite's locks.
-    """
-    private_folder(path.parent, may_be_link=True)
-    # SQLite follows links.
-    for name in (*_names(path), path.with_name(path.name + "-journal")):
-        check_private(name)
-    found, wal = stat_of(path), stat_of(_names(path)[1])
-    if (found is None or not found[2]) and wal is not None and wal[2]:
-        # SQLite would delete it.
-        _keep_orphan(path, now)
-    if found is None:
-        os.close(open_private(path, os.O_RDWR | os.O_CREAT))
-    for name in _names(path):
-        try:
-            if name.exists() and name.stat().st_mode & 0o077:
-                name.chmod(0o600)
-        except PermissionError as error:
-            log.warning("others may read %s: %s", name, error)
-
-
-def set_aside(path: Path, now: float) -> Path:
-    """Give the file and its write-ahead log other names, which nothing else has; the file's new one.
-
-    Raises:
-        OSError: it stays where it is.
-    """
-    kept = _free_name(path, "corrupt", now)
-    # The log goes after the file: alone, the file could pass for a sound one that lost its last rows.
-    os.rename(path, kept)
-    _, wal, shared = _names(path)
-    if wal.exists():
-        os.rename(wal, _names(kept)[1])
-    shared.unlink(missing_ok=True)
-    return kept
-
-
-def _free_name(path: Path, kind: str, now: float) -> Path:
-    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S")
-    number, name = 1, path.with_name(f"{path.name}.{kind}-{stamp}")
-    while any(os.path.lexists(one) for one in _names(name)):
-        number += 1
-        name = path.with_name(f"{path.name}.{kind}-{stamp}-{number}")
-    return name
-
-
-def words_of(error: Exception, path: Path) -> str:
-    """What is in the way, for a person."""
-    if isinstance(error, NotOursError):
-        return f"{path} {error.strerror}"
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    number = error.errno if isinstance(error, OSError) else 0
-    if number == errno.ENOLCK:
-        return str(error.args[1])
-    if code == sqlite3.SQLITE_FULL or number in (errno.ENOSPC, errno.EDQUOT) or _is_full(code, path):
-        return "disk full"
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return "locked by another program"
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM) or number in (
-        errno.EROFS,
-        errno.EACCES,
-        errno.EPERM,
-    ):
-        return f"read-only, or not ours: {path}"
-    if code == sqlite3.SQLITE_IOERR or number == errno.EIO:
-        return f"I/O error ({getattr(error, 'sqlite_errorname', 'EIO')})"
-    return f"{str(error)[:200]}: {path} cannot be used"
-
-
-def _is_full(code: int, path: Path) -> bool:
-    # SQLite tells so only of what it writes, not of the files that it makes beside.
-    if code not in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
-        return False
-    try:
-        disk = os.statvfs(path.parent)
-    except OSError:
-        return False
-    return disk.f_bavail * disk.f_frsize < _ROOM_TO_OPEN
+    return code == sqlite3.SQLITE_ERROR or (code == sqlite3.SQLITE_READONLY and disk.may_write())

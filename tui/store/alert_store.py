@@ -1,4 +1,4 @@
-"""The alerts' rows, kept in SQLite by a thread of its own: the callers never wait for the disk, and what
+"""The alerts' rows, kept in SQLite by a worker of their own: the callers never wait for the disk, and what
 was said to be written survives ``kill -9``.
 
 What a row's ``data`` holds is no concern of this module.
@@ -7,13 +7,13 @@ What a row's ``data`` holds is no concern of this module.
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,17 +21,10 @@ import msgspec
 
 from tui.private_files import anything_goes
 from tui.store.age_limit import DAY, AgeLimit
-from tui.store.alert_file import (
-    EVERY,
-    UNFIT,
-    AlertFile,
-    MovedError,
-    Row,
-    UnusableError,
-    Wanted,
-    set_aside,
-    words_of,
-)
+from tui.store.alert_file import EVERY, UNFIT, AlertFile, Row, Wanted
+from tui.store.backlog import Backlog
+from tui.store.disk import Disk, FileDisk, MovedError, UnusableError
+from tui.store.worker import Steps, Worker, WorkerThread
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +50,6 @@ _LOOK_EVERY = 1.0
 _TRIM_EVERY = 60.0
 _TRIM_STEP = 200
 """Rows removed at once: a few milliseconds of work."""
-_DROP_STEP = 1_000
 _ANSWERS_A_TURN = 16
 
 T = TypeVar("T")
@@ -85,37 +77,29 @@ class StoreError(Exception):
     """A question has no answer; says why."""
 
 
-class _Put(msgspec.Struct):
-    """A put whose caller waits to be told."""
-
-    number: int
-    ids: frozenset[str]
-    done: Callable[[], None]
-
-
 class AlertStore:
-    """A daemon thread that writes rows, and answers questions about those that are written.
+    """Writes rows, and answers questions about those that are written, in the steps of a worker.
 
     All that waits is written in one transaction, so rows put together become visible together, or with
     later states of theirs. What cannot be written stays in memory and is tried again, for ever.
 
     Args:
-        path: the file; its folder is made when it is missing.
+        disk: where the file lies; its folder is made when it is missing.
         kept_days, kept_rows: ended rows older than that, or more than that, are removed.
         seen_window: seconds; see :data:`SEEN_WINDOW`.
         most_held: see :data:`MOST_HELD`.
         most_held_bytes: see :data:`MOST_HELD_BYTES`.
         now: epoch seconds.
         lived: as of :class:`tui.store.age_limit.AgeLimit`.
-        on_state: called in the store's thread when its state has other words. A disk that does not
-            answer holds up that thread too; only :attr:`state` tells it.
+        on_state: called by the worker when the state has other words. A disk that does not answer holds
+            up the worker too; only :attr:`state` tells it.
         require: raises OSError while nothing may be written.
-        name: the thread's name.
+        worker: a thread, unless it is given.
     """
 
     def __init__(
         self,
-        path: Path,
+        disk: Path | Disk,
         *,
         kept_days: float = KEPT_DAYS,
         kept_rows: int = KEPT_ROWS,
@@ -126,14 +110,13 @@ class AlertStore:
         lived: Callable[[], float] | None = None,
         on_state: Callable[[StoreState], None] | None = None,
         require: Callable[[], None] = anything_goes,
-        name: str = "alert store",
+        worker: Worker | None = None,
     ) -> None:
-        self._path = Path(path)
+        self._disk = FileDisk(disk) if isinstance(disk, Path) else disk
+        self._worker = worker or WorkerThread("alert store")
         self._age = AgeLimit("alert is", kept_days * DAY, now, lived)
         self._kept_rows = kept_rows
         self._seen_window = seen_window
-        self._most_held = most_held
-        self._most_held_bytes = most_held_bytes
         self._now = now
         self._on_state = on_state
         self._require = require
@@ -141,22 +124,11 @@ class AlertStore:
         """All open rows and those that ended lately, once the file could be read; without rows that
         were put before that. StoreError if the store was closed first."""
 
-        self.untold = 0
-        """Puts whose rows are kept, but whose ``done`` is never called, since too many waited."""
-
         # Held for the time of a dictionary operation only, never while the disk is used.
-        self._changed = threading.Condition(threading.Lock())
-        # The latest state of each row that is not known to be written, the latest put last.
-        self._held: dict[str, Row] = {}
-        self._held_bytes = 0
-        self._held_ended: dict[str, None] = {}
-        self._open: dict[str, Row] = {}
-        # Rows that the file may call open: their end must not be dropped, or they would be played again.
-        self._open_in_file: set[str] = set()
-        self._waiting: deque[_Put] = deque()
-        self._puts = 0
+        self._lock = threading.Lock()
+        self._backlog = Backlog(most_held, most_held_bytes)
         self._questions: deque[tuple[Future[Any], Callable[[AlertFile], Any]]] = deque()
-        self._dropped = 0
+        self._late = 0
         self._closing_at: float | None = None
 
         self._file: AlertFile | None = None
@@ -170,42 +142,28 @@ class AlertStore:
         self._retry_at = self._look_at = self._trim_at = 0.0
         self._delay = _RETRIES[0]
         self._written_since_trim = 0
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     # What callers use, in any thread.
 
     def start(self) -> None:
-        """Start the thread, which opens the file. Once."""
-        self._thread.start()
+        """Have the file opened. Once."""
+        self._worker.start(self._steps())
 
     def put(self, rows: Iterable[Row], done: Callable[[], None] | None = None) -> None:
         """Have these rows written, together. Never waits for the disk and never raises.
 
         Args:
-            done: called in the store's thread when these rows, or later states of theirs, are on disk.
+            done: called by the worker when these rows, or later states of theirs, are on disk.
                 Never called if one of them was dropped, or if more than ``most_held`` wait to be told.
                 Without rows: called when all that was put before is on disk.
         """
         rows = tuple(rows)
-        with self._changed:
-            if self._closing_at is not None:
-                self._dropped += len(rows)
-                return
-            self._puts += 1
-            for row in rows:
-                self._hold(row)
-                if row.open:
-                    self._open[row.id] = row
-                else:
-                    self._open.pop(row.id, None)
-            if done:
-                self._waiting.append(_Put(self._puts, frozenset(row.id for row in rows), done))
-                if len(self._waiting) > self._most_held:
-                    self._waiting.popleft()
-                    self.untold += 1
-            if len(self._held) > self._most_held or self._held_bytes > self._most_held_bytes:
-                self._drop_ended()
-            self._changed.notify()
+        with self._lock:
+            if self._closing_at is None:
+                self._backlog.put(rows, done)
+            else:
+                self._late += len(rows)
+        self._worker.wake()
 
     def history(
         self, limit: int, before: tuple[float, str] | None = None, wanted: Wanted = EVERY
@@ -251,15 +209,15 @@ class AlertStore:
         return self._ask(count)
 
     def _all_held(self) -> dict[str, Row]:
-        with self._changed:
-            return dict(self._held)
+        with self._lock:
+            return dict(self._backlog.rows)
 
     def find(self, id: str) -> Future[Row | None]:
         """The latest state of one row, written or not."""
 
         def look(file: AlertFile) -> Row | None:
-            with self._changed:
-                row = self._held.get(id) or self._open.get(id)
+            with self._lock:
+                row = self._backlog.find(id)
             return row or file.find(id)
 
         return self._ask(look)
@@ -267,11 +225,11 @@ class AlertStore:
     @property
     def state(self) -> StoreState:
         """How the store is at this moment."""
-        held, dropped = len(self._held), self._dropped
+        held, dropped = len(self._backlog.rows), self._backlog.dropped + self._late
         trouble, since = self._trouble, self._busy_since
-        if since is not None and (stalled := time.monotonic() - since) >= STALLED_AFTER:
+        if since is not None and (stalled := self._worker.monotonic() - since) >= STALLED_AFTER:
             trouble = f"the disk has not answered for {stalled:.0f} s"
-        if self._closing_at is None and self._thread.ident is not None and not self._thread.is_alive():
+        if self._closing_at is None and self._worker.broke:
             trouble = "stopped by a mistake of ours, which the log tells"
         words = self._notice or "written"
         if trouble is not None:
@@ -284,17 +242,16 @@ class AlertStore:
         """Take no more rows, and wait at most ``timeout`` seconds until all are written.
 
         Returns:
-            Whether all were written. If not, the thread may be left behind; it holds no interpreter up.
+            Whether all were written. If not, the worker may be left behind, waiting for the disk.
         """
-        with self._changed:
-            now = time.monotonic()
+        with self._lock:
+            now = self._worker.monotonic()
             self._closing_at = now + timeout
             # A last attempt, though the next was not due in time.
             self._retry_at = min(self._retry_at, now)
-            self._changed.notify()
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        with self._changed:
+        self._worker.wake()
+        ended = self._worker.wait(timeout)
+        with self._lock:
             left = [future for future, _ in self._questions]
             self._questions.clear()
             if not self._was_read:
@@ -303,45 +260,11 @@ class AlertStore:
         for future in left:
             if future.set_running_or_notify_cancel():
                 future.set_exception(StoreError("the store was closed"))
-        return not self._thread.is_alive() and not self._held
-
-    # What waits. The lock is held.
-
-    def _hold(self, row: Row) -> None:
-        self._let_go(row.id)
-        self._held[row.id] = row
-        self._held_bytes += len(row.data)
-        if not row.open:
-            self._held_ended[row.id] = None
-
-    def _let_go(self, id: str) -> None:
-        row = self._held.pop(id, None)
-        if row is not None:
-            self._held_bytes -= len(row.data)
-            self._held_ended.pop(id, None)
-
-    def _drop_ended(self) -> None:
-        # Many at once, since all that wait to be told are looked through.
-        gone: list[str] = []
-        for id in self._held_ended:
-            if len(gone) >= min(_DROP_STEP, self._most_held // 10 + 1):
-                break
-            if id not in self._open_in_file:
-                gone.append(id)
-        for id in gone:
-            self._let_go(id)
-        self._forget(gone)
-
-    def _forget(self, ids: Iterable[str]) -> None:
-        """These rows are lost: nobody is told that they are written."""
-        lost = frozenset(ids)
-        if lost:
-            self._dropped += len(lost)
-            self._waiting = deque(put for put in self._waiting if lost.isdisjoint(put.ids))
+        return ended and not self._backlog.rows
 
     def _ask(self, question: Callable[[AlertFile], T]) -> Future[T]:
         future: Future[T] = Future()
-        with self._changed:
+        with self._lock:
             refusal = None
             if self._closing_at is not None:
                 refusal = "the store was closed"
@@ -349,56 +272,55 @@ class AlertStore:
                 refusal = f"more than {MOST_QUESTIONS} questions wait; ask again later"
             else:
                 self._questions.append((future, question))
-                self._changed.notify()
         if refusal:
             future.set_exception(StoreError(refusal))
+        self._worker.wake()
         return future
 
-    # The thread.
+    # The worker's steps.
 
-    def _run(self) -> None:
-        try:
-            self._work()
-        except Exception:
-            log.exception("the alert store has stopped")
-
-    def _work(self) -> None:
-        while self._wait():
-            # Only what was asked before the rows are taken: an answer holds all that was put before it.
-            asked = min(len(self._questions), _ANSWERS_A_TURN)
-            self._guard(self._reach_and_write, of_the_file=True)
-            for _ in range(asked):
-                self._answer()
-            if self._file is not None and self._trouble is None and self._trim_is_due():
-                self._guard(self._trim, of_the_file=False)
-            self._tell()
+    def _steps(self) -> Steps:
+        while (at := self._due()) is not None:
+            if at > self._worker.monotonic():
+                yield at
+            else:
+                yield from self._turn()
+        yield None
         self._leave_file()
 
-    def _wait(self) -> bool:
-        """Until there is something to do; False at the end."""
-        with self._changed:
-            while True:
-                now = time.monotonic()
-                wanted = bool(self._held or self._waiting)
-                if self._closing_at is not None and (not wanted or now >= self._closing_at):
-                    return False
-                if self._questions:
-                    return True
-                at = min(self._look_at, self._trim_at) if self._trouble is None else self._retry_at
-                if wanted:
-                    at = self._retry_at
-                if now >= at:
-                    return True
-                if self._closing_at is not None:
-                    at = min(at, self._closing_at)
-                self._changed.wait(at - now)
+    def _due(self) -> float | None:
+        """When there is something to do; None at the end."""
+        with self._lock:
+            wanted, closing_at = bool(self._backlog), self._closing_at
+            if closing_at is not None and (not wanted or self._worker.monotonic() >= closing_at):
+                return None
+            if self._questions:
+                return 0.0
+            is_well = self._trouble is None and not wanted
+            at = min(self._look_at, self._trim_at) if is_well else self._retry_at
+            return at if closing_at is None else min(at, closing_at)
 
-    def _guard(self, work: Callable[[], None], *, of_the_file: bool) -> None:
-        """Do ``work``, and say what is in its way."""
-        if of_the_file and time.monotonic() < self._retry_at:
-            return
-        self._busy_since = time.monotonic()
+    def _turn(self) -> Steps:
+        # Only what was asked before the rows are taken: an answer holds all that was put before it.
+        asked = min(len(self._questions), _ANSWERS_A_TURN)
+        if self._worker.monotonic() >= self._retry_at and (yield from self._use(self._reach)):
+            with self._lock:
+                rows, puts = self._backlog.take()
+            if self._backlog:
+                yield from self._use(partial(self._write, rows, puts))
+            else:
+                self._be_well()
+        for _ in range(asked):
+            yield from self._use(self._answer)
+        if self._file is not None and self._trouble is None and self._trim_is_due():
+            yield from self._use(self._trim)
+        self._tell()
+
+    def _use(self, work: Callable[[], None]) -> Generator[None, None, bool]:
+        """Have ``work`` use the disk, and say what is in its way; whether nothing was."""
+        self._busy_since = self._worker.monotonic()
         try:
+            yield None
             work()
         except UnusableError as error:
             self._keep_aside(str(error))
@@ -411,33 +333,32 @@ class AlertStore:
             log.exception("a mistake in the alert store")
             self._fail(error)
         else:
-            if of_the_file:
-                self._trouble, self._retry_at, self._delay = None, 0.0, _RETRIES[0]
+            return True
         finally:
             self._busy_since = None
+        return False
 
-    def _reach_and_write(self) -> None:
-        self._look_at = time.monotonic() + _LOOK_EVERY
+    def _reach(self) -> None:
+        self._look_at = self._worker.monotonic() + _LOOK_EVERY
         self._require()
-        if self._file is not None and (changed := self._file.changed()):
+        if self._file is not None and (changed := self._disk.changed()):
             self._lose(changed)
         if self._file is None:
             self._open_file()
-        self._write()
 
     def _lose(self, why: str) -> None:
-        log.warning("%s: %s", self._path, why)
+        log.warning("%s: %s", self._disk, why)
         self._leave_file()
         self._was_changed = True
-        if not os.path.exists(self._path):
+        if not self._disk.exists():
             self._notice = f"{why}; a new file was begun"
 
     def _open_file(self) -> None:
         now = self._now()
-        file = AlertFile(self._path, now)
+        file = AlertFile(self._disk, now)
         try:
             found = [] if self._was_read else file.restored(now - self._seen_window)
-            if self._was_read and self._was_changed and self._ended(file.open_ids()):
+            if self._was_read and self._was_changed and self._ended_of(file.open_ids()):
                 # An older copy of ours, or another's: what it calls open would be played at the next start.
                 raise UnusableError("another program put a file here in which ended alerts are open")
         except BaseException:
@@ -445,53 +366,36 @@ class AlertStore:
             raise
         self._age.start(file.newest())
         self._file, self._was_changed = file, False
-        with self._changed:
-            # It may be another file than the one to which these were written.
-            for row in self._open.values():
-                if row.id not in self._held:
-                    self._hold(row)
-            found = [row for row in found if row.id not in self._held]
-            self._open.update((row.id, row) for row in found if row.open)
-            self._open_in_file.update(row.id for row in found if row.open)
+        with self._lock:
+            found = self._backlog.opened(found)
             first, self._was_read = not self._was_read, True
         if first and self.restored.set_running_or_notify_cancel():
             self.restored.set_result(found)
 
-    def _ended(self, ids: set[str]) -> set[str]:
-        """Those that are not open here, and whose end is not about to be written."""
-        with self._changed:
-            return ids - self._open.keys() - self._held.keys()
+    def _ended_of(self, ids: set[str]) -> set[str]:
+        with self._lock:
+            return self._backlog.ended_of(ids)
 
-    def _write(self) -> None:
+    def _write(self, rows: list[Row], puts: int) -> None:
         assert self._file is not None
-        with self._changed:
-            rows, puts = list(self._held.values()), self._puts
-            if not rows and not self._waiting:
-                return
-            # Before the attempt: one that fails may have succeeded all the same.
-            self._open_in_file.update(row.id for row in rows if row.open)
         refused = self._file.write(rows) if rows else []
         self._written_since_trim += len(rows)
-        done = []
-        with self._changed:
-            for row in rows:
-                if not row.open:
-                    self._open_in_file.discard(row.id)
-                if self._held.get(row.id) is row:
-                    self._let_go(row.id)
-            self._forget(refused)
-            while self._waiting and self._waiting[0].number <= puts:
-                done.append(self._waiting.popleft().done)
+        with self._lock:
+            done = self._backlog.written(rows, puts, refused)
         # Whoever is told that it is written must not find it in trouble still.
-        self._trouble = None
+        self._be_well()
         for tell in done:
             try:
                 tell()
             except Exception:
                 log.exception("a caller of the alert store could not be told")
 
+    def _be_well(self) -> None:
+        self._trouble = self._busy_since = None
+        self._retry_at, self._delay = 0.0, _RETRIES[0]
+
     def _answer(self) -> None:
-        with self._changed:
+        with self._lock:
             # The end may have taken them.
             if not self._questions:
                 return
@@ -502,26 +406,22 @@ class AlertStore:
         if file is None:
             future.set_exception(StoreError(self.state.words))
             return
-
-        def answer() -> None:
-            try:
-                result = question(file)
-            except UNFIT as error:
-                future.set_exception(StoreError(f"no answer: {error}"))
-                return
-            except Exception as error:
-                future.set_exception(StoreError(words_of(error, self._path)))
-                raise
+        try:
+            result = question(file)
+        except UNFIT as error:
+            future.set_exception(StoreError(f"no answer: {error}"))
+        except Exception as error:
+            future.set_exception(StoreError(self._disk.words_of(error)))
+            raise
+        else:
             future.set_result(result)
 
-        self._guard(answer, of_the_file=False)
-
     def _trim_is_due(self) -> bool:
-        return time.monotonic() >= self._trim_at or self._written_since_trim >= _TRIM_STEP
+        return self._worker.monotonic() >= self._trim_at or self._written_since_trim >= _TRIM_STEP
 
     def _trim(self) -> None:
         assert self._file is not None
-        self._trim_at, self._written_since_trim = time.monotonic() + _TRIM_EVERY, 0
+        self._trim_at, self._written_since_trim = self._worker.monotonic() + _TRIM_EVERY, 0
         if self._file.trim(self._age.before(), self._kept_rows, _TRIM_STEP) == _TRIM_STEP:
             self._trim_at = 0.0
 
@@ -532,21 +432,21 @@ class AlertStore:
             return
         if code not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL):
             self._leave_file()
-        self._try_again(words_of(error, self._path))
+        self._try_again(self._disk.words_of(error))
 
     def _keep_aside(self, why: str) -> None:
         self._leave_file()
         try:
-            kept = set_aside(self._path, self._now())
+            kept = self._disk.set_aside(self._now())
         except OSError as error:
-            self._try_again(f"{why}, and cannot be kept aside ({words_of(error, self._path)})")
+            self._try_again(f"{why}, and cannot be kept aside ({self._disk.words_of(error)})")
             return
-        self._notice = f"{why}; kept aside as {kept.name}; a new file was begun"
-        self._try_again(f"{why}; kept aside as {kept.name}")
+        self._notice = f"{why}; kept aside as {kept}; a new file was begun"
+        self._try_again(f"{why}; kept aside as {kept}")
 
     def _try_again(self, trouble: str) -> None:
         self._trouble = trouble
-        self._retry_at = time.monotonic() + self._delay
+        self._retry_at = self._worker.monotonic() + self._delay
         self._delay = min(2 * self._delay, _RETRIES[1])
 
     def _leave_file(self) -> None:
@@ -555,12 +455,12 @@ class AlertStore:
             try:
                 file.close(self._now())
             except (sqlite3.Error, OSError) as error:
-                log.warning("closing %s: %s", self._path, error)
+                log.warning("closing %s: %s", self._disk, error)
 
     def _tell(self) -> None:
         if self._trouble != self._logged:
             level = logging.INFO if self._trouble is None else logging.WARNING
-            log.log(level, "%s: %s", self._path, self.state.words)
+            log.log(level, "%s: %s", self._disk, self.state.words)
             self._logged = self._trouble
         state = self.state
         told = (state.ok, state.words)

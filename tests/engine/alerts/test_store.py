@@ -134,6 +134,7 @@ async def test_an_alert_is_taken_off_before_the_next_is_shown_though_the_disk_ju
 async def test_no_type_of_an_alert_is_taken_for_a_row_that_is_none(hub: Hub, tmp_path: Path) -> None:
     for _ in range(2):
         with kept(tmp_path) as store:
+            store.restored.result(LIMIT)
             async with engine(hub, tmp_path, store) as supervisor:
                 if not rows(tmp_path):
                     await do(supervisor, "pause")
