@@ -64,7 +64,7 @@ class Watch:
         for id in on:
             self.was_on.setdefault(id, now)
         if len(on) > 1:
-            told = ", ".join(self._name(id) for id in on)
+            told = " beside ".join(self._name(id) for id in on)
             self.find("two on the page", f"{told}", " ".join(sorted(on)))
         shows = page.shows
         if shows is not None and shows != self._shown_before:
@@ -73,7 +73,12 @@ class Watch:
 
     def _name(self, id: str) -> str:
         alert = self.alert(id)
-        return id if alert is None else f"{alert.type} of {alert.who} ({alert.outcome or alert.state})"
+        if alert is None:
+            return id
+        words = [f"{alert.type} of {alert.who}", alert.outcome or alert.state]
+        words += [f"{alert.count} in one"] if alert.count > 1 else []
+        words += [f"pushed {alert.tries} times"] if alert.tries > 1 else []
+        return ", ".join([*words, alert.reason] if alert.reason else words)
 
     def _tapped(self, line: Line, is_up: bool, message: bytes) -> None:
         engine = self.world.engine

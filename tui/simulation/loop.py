@@ -120,14 +120,13 @@ class VirtualLoop(base_events.BaseEventLoop):
     # Processes that do not run
 
     def suspend(self, process: str) -> None:
-        """Nothing of that process is called from now on."""
+        """Nothing of that process is called from the next turn on."""
         aside = self._suspended.setdefault(process, [])
         for handle in [each for each in self._scheduled if _process_of(each) == process]:
             self._scheduled.remove(handle)
             handle._scheduled = False  # type: ignore[attr-defined]
             aside.append(handle)
         heapq.heapify(self._scheduled)
-        self._put_aside()
 
     def resume(self, process: str, slept: float = 0.0) -> None:
         """It goes on. What was due meanwhile is due now; after ``slept`` seconds in which its timers stood
