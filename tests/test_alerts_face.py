@@ -522,9 +522,13 @@ async def test_one_alert_is_shown_in_full_and_hostile_text_changes_nothing_else(
 
 async def test_the_figures_stand_beside_the_list_where_there_is_room() -> None:
     engine = evening()
-    engine.change_alerts(store="disk full", away=(SourceAway(source="events events:all", since=NOW - 5),))
+    engine.change_alerts(
+        store="disk full",
+        away=(SourceAway(source="events events:all", since=NOW - 5),),
+        unmapped={f"event:{number}": 20 - number for number in range(12)},
+    )
     app = OverlaySupervisorApp(engine)
-    async with app.run_test(size=(120, 50)) as pilot:
+    async with app.run_test(size=(120, 60)) as pilot:
         await pilot.press("a")
         await until_seen(pilot, "24 HOURS")
         text = screen_text(app)
@@ -535,6 +539,9 @@ async def test_the_figures_stand_beside_the_list_where_there_is_room() -> None:
             "takeover    ○ away",
             "redemption  until ",
             "store trouble: disk full",
+            "20 event:0",
+            "16 event:4",
+            "and 7 more",
             "away now",
             "▸1 ",
         ):

@@ -183,6 +183,8 @@ def test_the_rest_is_read_back_with_its_type_and_unit() -> None:
     alerts = evening_alerts(at=NOW)
     assert read.value("alerts_waiting") == len(alerts.waiting) > 0
     assert read.value("alerts_playing") == 1
+    unmapped = msgspec.structs.replace(alerts, unmapped={"hype_train": 3, "poll": 2})
+    assert page(evening(alerts=unmapped)).value("alerts_unmapped_total") == 5
     assert read.value("alerts_mode", overlay_supervisor_alerts_mode="playing") == 1
     assert read.value("alerts_ended", type="follow", outcome="shown") == alerts.counts["follow"]["shown"]
     assert read.value("overlay_page_connected", page="omnibar") == 1

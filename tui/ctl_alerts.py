@@ -21,6 +21,7 @@ from tui.control.alerts_view import (
     AwayView,
     state_words,
     tally,
+    unmapped_words,
     warnings,
 )
 from tui.control.client import ControlClient, RefusedError
@@ -200,6 +201,8 @@ def _notes(alerts: AlertsView, now: float) -> Iterator[tuple[str, str]]:
     for away in alerts.away:
         since = time_of_day(away.since, now)
         yield "away", printable(f"{away.source} since {since}: alerts in it are not seen")
+    if alerts.unmapped:
+        yield "unmapped", unmapped_words(alerts)
     for words in warnings(alerts):
         yield "warning", words
 
@@ -231,6 +234,7 @@ def _counts(args: argparse.Namespace) -> int:
             "playing": len(alerts.on_stage),
             "ignored": alerts.ignored,
             "duplicates": alerts.duplicates,
+            "unmapped": alerts.unmapped,
         }
         put_json({**sums, "sinceStart": alerts.counts, "last24Hours": day, "whyNot": silent or None})
         return OK
@@ -239,6 +243,8 @@ def _counts(args: argparse.Namespace) -> int:
         f"{len(alerts.on_stage)} playing; {alerts.ignored} ignored, {alerts.duplicates} duplicates"
     )
     _print_counts(alerts.counts)
+    if alerts.unmapped:
+        put(f"no source maps: {unmapped_words(alerts)}")
     put(printable(f"last 24 hours: {silent}" if day is None else "last 24 hours:"))
     _print_counts(day or {})
     return OK

@@ -376,6 +376,7 @@ def _alerts(families: Families, alerts: AlertsSnapshot) -> dict[str, int]:
         ("alerts_accepted", "Alerts that became part of the queue.", alerts.accepted),
         ("alerts_ignored", "Events that the rules ignore.", alerts.ignored),
         ("alerts_duplicates", "Events that had come before.", alerts.duplicates),
+        ("alerts_unmapped", "Events that no source maps to a type.", sum(alerts.unmapped.values())),
     ):
         families.counter(name, words, (), (((), value),))
     types, without_types = distinct(alerts.counts.items(), lambda pair: (pair[0],), MOST_TYPES)

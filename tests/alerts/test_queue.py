@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from tests.alerts.driver import EPOCH, Driver
 from tui.alerts.alert import MOST_PAYLOAD, TEST_SOURCE, Alert
-from tui.alerts.events import type_of
 from tui.alerts.player import MOST_TRIES
 from tui.alerts.rules import Rule, Rules
 from tui.alerts.rules_file import load
@@ -38,11 +37,10 @@ def counts(driver: Driver) -> dict[tuple[str, str], int]:
 def test_a_gift_bomb_of_fifty_is_one_alert() -> None:
     driver = Driver()
     bomb = {"user_name": "mira", "tier": "1000", "total": 50}
-    gift = driver.arrive(type_of("gift_subscription", bomb), bomb)
+    gift = driver.arrive("gift", bomb)
     for number in range(50):
         single = {"user_name": f"viewer{number}", "is_gift": True, "cumulative_months": 1}
-        kind = type_of("subscription", single)
-        assert driver.queue.judge_arrival(kind, single, source="hub", source_id=str(number)) is None
+        assert driver.queue.judge_arrival("sub", single, source="hub", source_id=str(number)) is None
     view = driver.queue.view()
     assert (view.accepted, view.ignored, view.waiting) == (1, 50, ())
     assert view.playing is not None

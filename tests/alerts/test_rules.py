@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui.alerts.alert import MOST_PAYLOAD, Alert, decode, encode, new_id, payload_text
-from tui.alerts.events import TYPES, sample, type_of
+from tui.alerts.events import TYPES, sample
 from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.rules_file import MAX_FILE_BYTES, RulesError, load
 
@@ -132,14 +132,6 @@ def test_the_defaults_are_what_streamers_expect() -> None:
     assert not any("{" in verdict.title or not verdict.title for verdict in judged.values())
 
 
-def test_events_of_the_hub_become_types_of_alerts() -> None:
-    assert type_of("follower", {}) == "follow"
-    assert type_of("subscription", {"cumulative_months": 1}) == "sub"
-    assert type_of("subscription", {"cumulative_months": 3}) == "resub"
-    assert type_of("subscription", {"cumulative_months": 3, "is_gift": True}) == "sub"
-    assert type_of("x" * 1000, {}) == "x" * 39 + "…"
-
-
 # Texts
 
 
@@ -173,7 +165,7 @@ FIELDS = st.sampled_from(["bits", "user_name", "reward", "is_gift", "cumulative_
 @REPLAYED
 @given(type=st.sampled_from([*TYPES, "*", ""]) | st.text(), payload=st.dictionaries(FIELDS | st.text(), JSON))
 def test_no_event_is_a_traceback(type: str, payload: dict[str, Any]) -> None:
-    verdict = DEFAULT.judge(type_of(type, payload), payload, count=2)
+    verdict = DEFAULT.judge(type, payload, count=2)
     assert len(verdict.title) <= 200
     assert len(verdict.message) <= 500
     text, cut = payload_text(payload)

@@ -57,10 +57,12 @@ def test_the_queue_in_words(folder: Path, run: Any) -> None:
             held_in_memory=1,
             rules="rules.toml:3: " + "x" * 300,
             warning="the hub runs a queue of its own",
+            unmapped={"hype_train\x1b": 12, "event:poll.begin": 1},
         )
     )
     with serving_queue(folder, engine):
         ran = run("alerts")
+        counts = run("alerts", "counts")
         assert run("alerts", "list") == ran
         as_json = json.loads(run("alerts", "--json").out)
     assert (ran.status, ran.err) == (0, "")
@@ -74,15 +76,21 @@ def test_the_queue_in_words(folder: Path, run: Any) -> None:
     assert lines[3].endswith("viewer_2 raids with 20 \N{MULTIPLICATION SIGN}3")
     assert "in memory alone; viewer_3 raids" in lines[4]
     moment = time_of_day(until, time.time())
-    assert lines[5:9] == [
+    assert lines[5:10] == [
         f"   muted  follow until {moment}",
         "overlays  main away",
         f"    away  stage since {moment}: alerts in it are not seen",
+        "unmapped  hype_train␛ \N{MULTIPLICATION SIGN}12, event:poll.begin \N{MULTIPLICATION SIGN}1",
         " warning  the store: disk full; 1 alert in memory alone",
     ]
-    assert lines[10] == " warning  the hub runs a queue of its own"
-    assert lines[9] == f" warning  the rules: rules.toml:3: {'x' * 300}", "what is wrong is told whole"
-    assert all(columns(line) <= COLUMNS for line in lines if line is not lines[9])
+    assert (
+        "no source maps: hype_train␛ \N{MULTIPLICATION SIGN}12, event:poll.begin \N{MULTIPLICATION SIGN}1"
+        in counts.out
+    )
+    assert as_json["unmapped"] == engine.queue.unmapped
+    assert lines[11] == " warning  the hub runs a queue of its own"
+    assert lines[10] == f" warning  the rules: rules.toml:3: {'x' * 300}", "what is wrong is told whole"
+    assert all(columns(line) <= COLUMNS for line in lines if line is not lines[10])
     assert as_json["mutes"] == {"follow": until}
     assert as_json["deliversTo"] == "stage stream:overlays"
     assert [each["id"] for each in as_json["waiting"]] == [each.id for each in engine.queue.waiting]

@@ -3,27 +3,84 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
-from tui.alerts.alert import MOST_TITLE, MOST_TYPE, fitted
+from tui.alerts.alert import MOST_TITLE, fitted
+from tui.alerts.templates import field, objects
+
+MOST_KIND = 200
+"""Characters of a kind; a longer one is none."""
 
 TYPES = ("follow", "sub", "resub", "gift", "cheer", "raid", "redemption")
 """The types that have rules of their own; any other word is a type too."""
 
-TYPE_OF_EVENT = {
-    "follower": "follow",
-    "gift_subscription": "gift",
-    "channel.follow": "follow",
-    "channel.subscribe": "sub",
-    "channel.subscription.gift": "gift",
-    "channel.subscription.message": "resub",
-    "channel.cheer": "cheer",
+ANY_EVENT = "*"
+"""In a source's events: every one that is not named."""
+
+_CALLED_ALIKE = {
     "channel.raid": "raid",
+    "channel.subscription.message": "resub",
     "channel.channel_points_custom_reward_redemption.add": "redemption",
 }
-"""Names of events, of the hub and of Twitch, for the types of alerts. ``subscription`` depends on more."""
+"""What Twitch calls what the hub tells under one name, its kind inside."""
+
+EVENTS: Mapping[str, str] = MappingProxyType(
+    {
+        "follower": "follow",
+        "subscription": "sub",
+        "gift_subscription": "gift",
+        "resubscription": "resub",
+        "cheer": "cheer",
+        "raid": "raid",
+        "redemption": "redemption",
+        **{
+            f"{event}:{kind}": type
+            for event in ("event", "twitch_event")
+            for kind, type in _CALLED_ALIKE.items()
+        },
+    }
+)
+"""The alert type of each event that a hub sends of its viewers: by its name, or by name and kind."""
+
+NO_ALERTS = frozenset(
+    {
+        "alert_ended",
+        "alert_shown",
+        "channel_update",
+        "chat_message",
+        "connection_established",
+        "content_update",
+        "event_batch",
+        "health_update",
+        "initial_state",
+        "new_transcription",
+        "obs_event",
+        "performance_update",
+        "queue_state",
+        "show_changed",
+        "stream_event",
+        "stream_state",
+        "system_event",
+        "takeover",
+        "takeover_clear",
+        "telemetry_update",
+        *(
+            f"{event}:{kind}"
+            for event in ("event", "twitch_event")
+            for kind in (
+                "channel.channel_points_custom_reward_redemption.update",
+                "channel.chat.message",
+                "channel.update",
+                "stream.offline",
+                "stream.online",
+            )
+        ),
+    }
+)
+"""What a hub sends beside those; it is not told as unknown, and a source may map it all the same."""
 
 ANONYMOUS = "anonymous"
 _WHO = ("user_name", "from_broadcaster_user_name", "display_name", "user_login", "user", "name", "who")
@@ -33,23 +90,64 @@ _LINES = ("good evening!", "that jump was clean", "LUL", "no way 😂", "the ove
 _REWARDS = ("hydrate", "pick the next song", "pixel confetti", "ask the oracle")
 
 
-def type_of(event: str, payload: Mapping[str, Any]) -> str:
-    """The alert's type for an event's name: ``follower`` is ``follow``; a later month's ``subscription``
-    is ``resub``. An unknown name is its own type, cut to 40 characters.
+class EventTypes:
+    """Which type of alert an event is.
+
+    Args:
+        events: types by the name of an event, by ``EVENT:KIND``, or by :data:`ANY_EVENT`; a name goes
+            before a kind. An event's name may hold colons; the kind is what follows the first one.
+        kind_field: a dotted path to the kind; what the payload calls so goes before what its ``data`` does.
     """
-    if event == "subscription":
-        months = payload.get("cumulative_months")
-        again = isinstance(months, int | float) and months > 1 and payload.get("is_gift") is not True
-        return "resub" if again else "sub"
-    return TYPE_OF_EVENT.get(event) or fitted(event, MOST_TYPE)
+
+    def __init__(self, events: Mapping[str, str], kind_field: str) -> None:
+        self._events = events
+        self._kind_field = kind_field
+        self._with_kinds = {event.partition(":")[0] for event in events if ":" in event}
+        self._other = events.get(ANY_EVENT)
+
+    @property
+    def all(self) -> frozenset[str] | None:
+        """Every type that may come of it; None for any."""
+        types = frozenset(self._events.values())
+        if ANY_EVENT in types:
+            return None
+        return types | {"resub"} if "sub" in types else types
+
+    def may_have(self, event: str) -> bool:
+        """Whether an event of this name may have a type; which one, its payload may have to tell."""
+        return self._other is not None or event in self._events or event in self._with_kinds
+
+    def find(self, event: str, payload: Mapping[str, Any]) -> tuple[str, str | None]:
+        """The name by which it was looked for, its kind included where it has one, and the type; None
+        where nobody gave it one. A ``sub`` of a later month is a ``resub``.
+        """
+        name, type = event, self._events.get(event)
+        if type is None and event in self._with_kinds:
+            for kind in self._kinds(payload):
+                name = f"{event}:{kind}"
+                if (type := self._events.get(name)) is not None:
+                    break
+        if type is None:
+            type = event if self._other == ANY_EVENT else self._other
+        if type == "sub":
+            months = field(payload, "cumulative_months")
+            again = isinstance(months, int | float) and months > 1
+            type = "resub" if again and field(payload, "is_gift") is not True else type
+        return name, type
+
+    def _kinds(self, payload: Mapping[str, Any]) -> Iterator[str]:
+        for told in objects(payload):
+            kind = field(told, self._kind_field)
+            if isinstance(kind, str) and len(kind) <= MOST_KIND:
+                yield kind
 
 
 def who_of(payload: Mapping[str, Any]) -> str:
     """The name of whoever did it; ``anonymous`` where the event tells none."""
-    if payload.get("is_anonymous") is True:
+    if field(payload, "is_anonymous") is True:
         return ANONYMOUS
     for key in _WHO:
-        value = payload.get(key)
+        value = field(payload, key)
         if isinstance(value, str) and (name := fitted(value, MOST_TITLE)):
             return name
     return ANONYMOUS
@@ -60,10 +158,9 @@ def sample(type: str, chance: random.Random, now: float) -> dict[str, Any]:
 
     Its id is drawn from ``chance``, so that no two are one event. ``now`` is epoch seconds.
     """
-    event = next((name for name, known in TYPE_OF_EVENT.items() if known == type), type)
     return {
         "id": f"test-{chance.getrandbits(64):016x}",
-        "type": "subscription" if type in ("sub", "resub") else event,
+        "type": next((event for event, known in EVENTS.items() if known == type), type),
         "timestamp": datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z"),
         "correlation_id": f"{chance.getrandbits(32):08x}-test",
         "source": "test",

@@ -8,21 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-EVENTS: Mapping[str, str] = MappingProxyType(
-    {
-        "follower": "follow",
-        "subscription": "sub",
-        "gift_subscription": "gift",
-        "resubscription": "resub",
-        "cheer": "cheer",
-        "raid": "raid",
-        "redemption": "redemption",
-    }
-)
-"""The alert type of each event that a hub sends of its viewers."""
+from tui.alerts.events import EVENTS
 
 FIELDS: Mapping[str, str] = MappingProxyType({"id": "id", "who": "user_name"})
-"""Which field of an event holds its id and who it is about; dots go one object down."""
+"""Which field of an event holds its id and who it is about; dots go one object down, and what is missing
+is looked for in an object ``data``."""
 
 PAYLOAD: Mapping[str, Any] = MappingProxyType(
     {
@@ -59,9 +49,10 @@ class SourceOptions:
     connection: str
     topic: str
     events: Mapping[str, str] = _plain(EVENTS)
-    """Alert types by event. ``"*"`` stands for every event that is not named, ``"*" = "*"`` gives each its
-    own name as type; without it such an event is no alert. With the hub's own map a subscription of a
-    later month is a ``resub``."""
+    """Alert types by event, or by ``EVENT:KIND``. ``"*"`` stands for every event that is not named,
+    ``"*" = "*"`` gives each its own name as type; without it such an event is no alert."""
+    kind_field: str = "type"
+    """Which field of an event holds its kind."""
     fields: Mapping[str, str] = _plain(FIELDS)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tui.alerts.alert import MOST_TYPE
 from tui.alerts.conditions import EXPECTED, Condition, parse
-from tui.alerts.events import TYPE_OF_EVENT
+from tui.alerts.events import EVENTS
 from tui.alerts.rules import OTHER, Rule, Rules
 from tui.alerts.templates import Template
 from tui.text.toml_file import TomlError, read_toml
@@ -86,7 +86,7 @@ def _rule(number: int, table: object) -> Rule:
 def _type(value: object) -> str:
     if not isinstance(value, str) or not value or len(value) > MOST_TYPE:
         raise ValueError(f'expected a type, like "cheer" or "{OTHER}", of at most {MOST_TYPE} characters')
-    return TYPE_OF_EVENT.get(value, value)
+    return EVENTS.get(value, value)
 
 
 def _when(value: object) -> tuple[Condition, ...]:

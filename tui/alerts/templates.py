@@ -18,8 +18,8 @@ _MOST_DIGITS_BITS = 128
 class Template:
     """A text in which ``{field}`` stands for a field of the event; dots lead into nested ones.
 
-    What the event lacks, and what is neither text nor number nor truth value, is empty. A value is put
-    in as it is: braces in it are text.
+    What the event lacks, its object ``data`` too, and what is neither text nor number nor truth value, is
+    empty. A value is put in as it is: braces in it are text.
 
     Raises:
         ValueError: a brace that belongs to no field, or too long; says what is expected.
@@ -42,15 +42,29 @@ class Template:
 
 
 def field(payload: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path; None where there is none."""
-    value: Any = payload
-    if path in payload:
-        return payload[path]
-    for name in path.split("."):
-        if not isinstance(value, Mapping) or name not in value:
-            return None
-        value = value[name]
+    """The value at a dotted path; None where there is none.
+
+    A name that is missing is looked for in the object ``data`` beside it, since hubs tell the same event
+    with an envelope around it and without.
+    """
+    value = _named(payload, path)
+    if value is None and "." in path:
+        value = payload
+        for name in path.split("."):
+            value = _named(value, name)
     return value
+
+
+def objects(value: object) -> tuple[Mapping[str, Any], ...]:
+    """An object, and its object ``data``, where it has one."""
+    if not isinstance(value, Mapping):
+        return ()
+    inner = value.get("data")
+    return (value, inner) if isinstance(inner, Mapping) else (value,)
+
+
+def _named(value: object, name: str) -> Any:
+    return next((found for told in objects(value) if (found := told.get(name)) is not None), None)
 
 
 def _shown(value: object) -> str:

@@ -186,6 +186,11 @@ class Channel:
         """
         return self._handlers.on(event, handler)
 
+    def on_message(self, handler: Callable[[Message], object]) -> Callable[[], None]:
+        """Call a plain ``handler`` with every message of the topic, those above too; returns what
+        unsubscribes it."""
+        return self._handlers.on_message(handler)
+
     def off(self, event: str, handler: Handler | None = None) -> None:
         """Remove every handler of ``event``, or ``handler`` alone."""
         self._handlers.off(event, handler)

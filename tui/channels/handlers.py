@@ -49,6 +49,7 @@ class Handlers:
         self._limit_bytes = limit_bytes
         self._ledger = ledger
         self._by_event: dict[str, tuple[_Binding, ...]] = {}
+        self._of_all: tuple[_Binding, ...] = ()
         self._async_events: set[str] = set()
         self._waiting: deque[tuple[Message, Awaitable[Any] | None, int]] = deque()
         self._waiting_bytes = 0
@@ -73,6 +74,16 @@ class Handlers:
 
         return unsubscribe
 
+    def on_message(self, handler: Callable[[Message], object]) -> Callable[[], None]:
+        """Add a plain handler of every event; the function returned removes this one again, once."""
+        binding = _Binding(handler)
+        self._of_all += (binding,)
+
+        def unsubscribe() -> None:
+            self._of_all = tuple(other for other in self._of_all if other is not binding)
+
+        return unsubscribe
+
     def off(self, event: str, handler: Handler | None = None) -> None:
         """Remove every handler of ``event``, or ``handler`` alone."""
         self._keep(event, lambda other: handler is not None and other.handler != handler)
@@ -94,8 +105,8 @@ class Handlers:
     def dispatch(self, message: Message) -> None:
         """Call the handlers of the message's event, or queue it for them."""
         event = message.event
-        bindings = self._by_event.get(event)
-        if bindings is None:
+        bindings = self._by_event.get(event, ()) + self._of_all
+        if not bindings:
             return
         if self._worker is not None or event in self._async_events:
             self._enqueue(message, None)
@@ -143,7 +154,7 @@ class Handlers:
                 if begun is not None:
                     await self._finish(begun, message)
                     continue
-                for binding in self._by_event.get(message.event, ()):
+                for binding in self._by_event.get(message.event, ()) + self._of_all:
                     try:
                         result = binding.handler(message)
                     except BaseException as error:  # noqa: BLE001 (told apart in _failed)

@@ -77,6 +77,7 @@ class AlertsView(msgspec.Struct, frozen=True):
     counts: dict[str, dict[str, int]] = {}
     ignored: int = 0
     duplicates: int = 0
+    unmapped: dict[str, int] = {}
     mutes: dict[str, float] = {}
     away: tuple[AwayView, ...] = ()
     overlays: tuple[PageView, ...] = ()
@@ -154,6 +155,13 @@ def off_shortly(alerts: AlertsView) -> str | None:
     if alerts.store is not None:
         parts.append("store fails" if parts else "alert store fails")
     return ", ".join(parts) or None
+
+
+def unmapped_words(alerts: AlertsView) -> str:
+    """What came that no source maps, the most frequent first; empty where nothing did."""
+    return printable(
+        ", ".join(f"{name} {_TIMES}{number}" for name, number in alerts.unmapped.items()), 20_000
+    )
 
 
 def tally(counts: Mapping[str, int]) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from tui.alerts.events import ANY_EVENT, EventTypes
 from tui.alerts.options import SourceOptions
 from tui.channels import Channel, Message
 from tui.channels.clock import Clock
@@ -15,9 +16,6 @@ from tui.engine.connection import SupervisedConnection
 
 Connections = Callable[[], Mapping[str, SupervisedConnection]]
 """The supervised connections by name, as they are now."""
-
-ANY_EVENT = "*"
-"""In a source's events: every one that is not named."""
 
 
 def channel_of(connections: Mapping[str, SupervisedConnection], name: str, topic: str) -> Channel | None:
@@ -32,7 +30,8 @@ class Subscription(NamedTuple):
     """A handler to be added to a channel or a socket."""
 
     to: object
-    """Another one in its place is another subscription."""
+    """What it is added to and, where that is not one and the same for ever, what is told; another one in its
+    place is another subscription."""
     subscribe: Callable[[], Callable[[], None]]
     """Adds the handler; returns what removes it again."""
 
@@ -55,7 +54,7 @@ class Listening:
     def keep(self, wanted: Wanted) -> None:
         """Listen to exactly these."""
         for key, (to, unsubscribe) in list(self._bound.items()):
-            if key not in wanted or wanted[key].to is not to:
+            if key not in wanted or wanted[key].to != to:
                 unsubscribe()
                 del self._bound[key]
         for key, subscription in wanted.items():
@@ -67,12 +66,20 @@ class Source:
     """One topic of viewer events. Its handlers are called in the reader of its connection.
 
     Args:
-        came: takes each event of the source by name.
+        came: takes each event of the source that may be an alert.
+        unmapped: takes the name of each other one.
     """
 
-    def __init__(self, options: SourceOptions, came: Callable[[Source, Message], None]) -> None:
+    def __init__(
+        self,
+        options: SourceOptions,
+        came: Callable[[Source, Message], None],
+        unmapped: Callable[[str], None],
+    ) -> None:
         self.options = options
+        self.types = EventTypes(options.events, options.kind_field)
         self._came = came
+        self._unmapped = unmapped
         self.most = 0
         """Bytes of an event that is read."""
         self._was_joined = False
@@ -92,30 +99,17 @@ class Source:
         if connection is None or channel is None:
             return {}
         self.most = connection.socket.options.max_report_size
-        wanted = {
-            (options.connection, options.topic, event): on(channel, event, self._message)
-            for event in options.events
-            if event != ANY_EVENT
-        }
-        if ANY_EVENT in options.events:
-            socket = connection.socket
-            wanted[(options.connection, options.topic, ANY_EVENT)] = Subscription(
-                socket, lambda: socket.on_message(self._any_message)
-            )
-        return wanted
-
-    def type_of(self, event: str) -> str:
-        """The type of alert that the settings give an event."""
-        given = self.options.events.get(event) or self.options.events[ANY_EVENT]
-        return event if given == ANY_EVENT else given
-
-    def _any_message(self, message: Message) -> None:
-        own = message.event.startswith(("phx_", "presence_"))
-        if message.topic == self.options.topic and not own and message.event not in self.options.events:
-            self._message(message)
+        heard = Subscription((channel, self), lambda: channel.on_message(self._message))
+        return {(options.connection, options.topic, ANY_EVENT): heard}
 
     def _message(self, message: Message) -> None:
-        self._came(self, message)
+        event = message.event
+        if event.startswith(("phx_", "presence_")):
+            return
+        if self.types.may_have(event):
+            self._came(self, message)
+        else:
+            self._unmapped(event)
 
     def clock_was_set(self, step: float) -> None:
         """The wall clock was set by so many seconds, back where they are negative."""

@@ -106,6 +106,9 @@ class AlertsSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """How many ended since the start: by type, then outcome."""
     ignored: int = 0
     duplicates: int = 0
+    unmapped: dict[str, int] = {}
+    """How often what came that no source maps to a type: by event, or ``EVENT:KIND``, the most frequent
+    first; at most 100, and ``(others)``. Text from the network."""
     mutes: dict[str, float] = {}
     """Epoch seconds until which a type is muted."""
     away: tuple[SourceAway, ...] = ()

@@ -14,11 +14,11 @@ from msgspec.structs import replace
 
 from tui.alerts.alert import Alert, new_id
 from tui.alerts.delivery import Delivery
-from tui.alerts.events import type_of
-from tui.alerts.options import EVENTS, AlertOptions, SourceOptions
+from tui.alerts.options import AlertOptions, SourceOptions
 from tui.alerts.queue import AlertQueue
 from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.templates import field
+from tui.alerts.unmapped import Unmapped
 from tui.alerts.view import QueueOptions, Standing
 from tui.channels import Channel, DecodeError, Message
 from tui.channels.clock import Clock
@@ -121,6 +121,7 @@ class AlertDesk:
         )
         self._commands = AlertCommands(self._queue, self._keeping, changes, clock, chance, self._settle)
         self._sources: list[Source] = []
+        self._unmapped = Unmapped(changed)
         self._listening = Listening()
         self._rules_watch: RulesWatch | None = None
         self._rules_trouble: str | None = None
@@ -160,6 +161,8 @@ class AlertDesk:
         of the history change at the next start."""
         if self._rules_watch is None or options.rules != self._options.rules:
             self._watch_rules(options)
+        if options.sources != self._options.sources:
+            self._unmapped.forget()
         self._options = options
         self._orders.configure(options.delivery)
         self._sources = [self._source(each) for each in options.sources]
@@ -180,7 +183,7 @@ class AlertDesk:
     def _source(self, options: SourceOptions) -> Source:
         """The source of these options; one that is known goes on, so that its absence is not forgotten."""
         return next((each for each in self._sources if each.options == options), None) or Source(
-            options, self._came
+            options, self._came, self._unmapped.count
         )
 
     def _watch_rules(self, options: AlertOptions) -> None:
@@ -318,9 +321,10 @@ class AlertDesk:
         if not isinstance(payload, Mapping):
             self._reject(source, message, "the event is no object")
             return
-        type = source.type_of(message.event)
-        if options.events == EVENTS:
-            type = type_of(message.event, payload)
+        name, type = source.types.find(message.event, payload)
+        if type is None:
+            self._unmapped.count(name)
+            return
         number = field(payload, options.fields["id"]) if "id" in options.fields else None
         if len(message.raw) <= _MOST_MASKED and masked_bytes(message.raw) is not message.raw:
             # Here, since a template may set what was at a cut in the middle of a text.
@@ -351,7 +355,8 @@ class AlertDesk:
         """What cannot be read is kept with the reason, counted, and told at most once a minute."""
         event = masked(message.event[:_EVENT_LIMIT])
         text = message.raw[:_MOST_TOLD].decode(errors="replace")
-        self._queue.reject(source.type_of(message.event), text, f"{event}: {reason}", source.name)
+        type = source.types.find(message.event, {})[1] or event
+        self._queue.reject(type, text, f"{event}: {reason}", source.name)
         self._rejections_untold += 1
         now = self._clock.monotonic()
         if now >= self._rejection_told_at + _TELL_EVERY:
@@ -519,6 +524,7 @@ class AlertDesk:
             counts=counts(view.outcomes),
             ignored=view.ignored,
             duplicates=view.duplicates,
+            unmapped=self._unmapped.counts,
             mutes=view.mutes,
             away=away,
             overlays=self._hub.pages,

@@ -14,6 +14,7 @@ from widgets.untrusted import ELLIPSIS, cell_width, cut_to, displayable, fitted
 Counts = dict[str, dict[str, int]]
 """By type, then outcome."""
 
+_UNMAPPED = 5
 _LONG = 200
 """Characters of a figure; the rest is no figure any more."""
 
@@ -74,6 +75,9 @@ def figure_lines(alerts: AlertsSnapshot, day: Counts | None, held: str, now: flo
         for page in alerts.overlays
     ]
     lines += _section("OVERLAYS", pages or [("", "none reported", "plain")], width)
+    unmapped = [f"{number:,} {name}" for name, number in alerts.unmapped.items()]
+    more = [f"and {len(unmapped) - _UNMAPPED} more"] if len(unmapped) > _UNMAPPED else []
+    lines += _section("NOT MAPPED", [("", words, "busy") for words in (*unmapped[:_UNMAPPED], *more)], width)
     lines += _section("SESSION", _by_type(alerts.counts), width)
     if day is not None:
         lines += _section("24 HOURS", _by_type(day), width)

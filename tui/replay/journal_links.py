@@ -34,7 +34,8 @@ NOT_KNOWN = frozenset(
         *("channels.dropped", "channels.last_event", "channels.last_text", "channels.last_at"),
         *("trouble.tries", "history.round_trips", "history.settings"),
         *("alerts.mode", "alerts.playing", "alerts.waiting", "alerts.beside", "alerts.accepted"),
-        *("alerts.ignored", "alerts.duplicates", "alerts.mutes", "alerts.overlays", "alerts.delivers_to"),
+        *("alerts.ignored", "alerts.duplicates", "alerts.unmapped", "alerts.mutes", "alerts.overlays"),
+        *("alerts.delivers_to",),
         *("services", "debug"),
     )
 )

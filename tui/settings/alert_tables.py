@@ -14,12 +14,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainValidator, StringConstraints
 
 from tui.alerts.alert import MOST_TYPE
+from tui.alerts.events import ANY_EVENT
 from tui.settings.secret import is_reference
 from tui.settings.table import Table, check_topic, given
 
 NONE = "none"
 """The word for an event that the hub or its overlays do not have."""
-ANY_EVENT = "*"
 MOST_DEPTH = 20
 """Tables and lists within each other in a payload."""
 
@@ -109,6 +109,7 @@ class SourceTable(Table):
     events: Annotated[dict[str, _Type], AfterValidator(_check_events)] = given(
         "a table of alert types by event"
     )
+    kind_field: _Name = given(_NAME)
     fields: FieldsTable = given("a table")
 
 
