@@ -48,6 +48,7 @@ class _Evening:
         self.loop = loop
         self._verbose = verbose
         self._trace = hashlib.sha256()
+        """Everything that was sent, was told and stands on the disk."""
         self._pushes = 0
         self._faults: set[asyncio.Task[None]] = set()
 
@@ -71,12 +72,11 @@ class _Evening:
         if world.engine is not None:
             await world.engine.stop()
         self.watch.end()
+        for row in world.disk.read("SELECT id, data FROM alerts ORDER BY id"):
+            self._trace.update(repr(row).encode())
         await world.page.close()
         await world.hub.stop()
-        rows = world.disk.rows
-        for id in sorted(rows):
-            self._trace.update(rows[id].data)
-        return Told(self.watch.findings, self._trace.hexdigest(), len(rows), self._pushes)
+        return Told(self.watch.findings, self._trace.hexdigest(), self.watch.alerts, self._pushes)
 
     def _tapped(self, line: Line, is_up: bool, message: bytes) -> None:
         self._trace.update(f"{self.loop.now:.6f} {line.name} {is_up} ".encode() + message)
@@ -224,6 +224,10 @@ class _Evening:
         self.world.start_engine()
 
     async def _stall(self, seconds: float) -> None:
-        self.world.disk.is_stalled = True
+        self.world.disk.stall(seconds)
         await asyncio.sleep(seconds)
-        self.world.disk.is_stalled = False
+
+    async def _full(self, seconds: float) -> None:
+        self.world.disk.fill(True)
+        await asyncio.sleep(seconds)
+        self.world.disk.fill(False)

@@ -8,6 +8,7 @@ from tests.simulation.world import OVERLAYS, EngineHost, World
 from tui.alerts.alert import TEST_SOURCE, Alert, decode
 from tui.simulation.network import Line
 from tui.simulation.page import Page
+from tui.store.alert_file import Row
 
 PUBLISHED = 0.4
 """Seconds in which what the engine knows is published."""
@@ -27,11 +28,16 @@ class Watch:
         """Alerts that a page had on, and when it began."""
         self._seen_once: dict[str, None] = {}
         self._shown_before: str | None = None
-        self._alerts: dict[str, tuple[bytes, Alert]] = {}
+        self.alerts = 0
+        """How many there were."""
+        self._rows: dict[str, Row] = {}
+        self._kept: dict[str, Alert] = {}
+        self._sources: dict[tuple[str, str], str] = {}
         self._page_gone_at: float | None = 0.0
         self._joined_at: float | None = None
         self._calm_since = 0.0
         world.page_changed = self._page_changed
+        world.rows_put = self._rows_put
         world.network.taps.append(self._tapped)
 
     def find(self, name: str, words: str, key: str = "") -> None:
@@ -48,15 +54,46 @@ class Watch:
 
     def alert(self, id: str) -> Alert | None:
         """An alert's latest row, written or not."""
-        engine = self.world.engine
-        rows = self.world.disk.rows if engine is None else engine.rows.known()
-        row = rows.get(id)
-        if row is None or row.type.startswith("("):
+        found = self._kept.get(id)
+        if found is None and (row := self._rows.get(id)) is not None:
+            found = self._kept[id] = decode(row.data)
+        return found
+
+    def _committed(self, id: str) -> str | None:
+        """How it stands on the disk: ``open``, or its outcome."""
+        found = self.world.disk.read(f"SELECT open, outcome FROM alerts WHERE id = '{id}'")
+        if not found:
             return None
-        cached = self._alerts.get(id)
-        if cached is None or cached[0] is not row.data:
-            cached = self._alerts[id] = row.data, decode(row.data)
-        return cached[1]
+        is_open, outcome = found[0]
+        return "open" if is_open else str(outcome)
+
+    def _rows_put(self, rows: tuple[Row, ...]) -> None:
+        for row in rows:
+            if row.type.startswith("("):
+                continue
+            if row.id not in self._rows:
+                self.alerts += 1
+                self._came(row)
+            self._rows[row.id] = row
+            self._kept.pop(row.id, None)
+            if row.outcome == "shown" and row.id not in self.was_on:
+                alert = decode(row.data)
+                self.find("shown unseen", f"{self._name(row.id)}: {alert.reason}", row.id)
+            elif row.outcome == "collapsed":
+                self._collapsed(decode(row.data))
+
+    def _came(self, row: Row) -> None:
+        if row.source_id is not None:
+            key = row.source, row.source_id
+            other = self._sources.setdefault(key, row.id)
+            if other != row.id:
+                self.find("two alerts of one event", f"{self._name(row.id)} and {self._name(other)}", row.id)
+
+    def _collapsed(self, alert: Alert) -> None:
+        into = None if alert.into is None else self.alert(alert.into)
+        if into is not None and (alert.source == TEST_SOURCE) != (into.source == TEST_SOURCE):
+            words = f"{alert.source}: {self._name(alert.id)}, grew {into.source}: {self._name(into.id)}"
+            self.find("tests apart", words, into.id)
 
     def _page_changed(self, page: Page) -> None:
         now = self.world.loop.now
@@ -92,11 +129,11 @@ class Watch:
         """An alert leaves for the hub."""
         now = self.world.loop.now
         alert = self.alert(id)
-        row = self.world.disk.rows.get(id)
-        if row is None:
+        stands = self._committed(id)
+        if stands is None:
             # It is shown with the next publication.
             self.world.network.call_at(now + PUBLISHED, self._must_be_kept, id)
-        if row is not None and not row.open:
+        elif stands != "open":
             self.find("pushed after its end", self._name(id), id)
         gone, joined = self._page_gone_at, self._joined_at
         plan = self.world.plan
@@ -112,7 +149,7 @@ class Watch:
             self.find("pushed to nobody", f"{self._name(id)}, no page for {now - gone:.0f} s", id)
 
     def _must_be_kept(self, id: str) -> None:
-        if id not in self.world.disk.rows and not self._is_held(id):
+        if self._committed(id) is None and not self._is_held(id):
             self.find("pushed unwritten", self._name(id), id)
 
     def _is_held(self, id: str) -> bool:
@@ -165,23 +202,8 @@ class Watch:
 
     def end(self) -> None:
         """What must be so when the evening is over and all was well for a while."""
-        rows = self.world.disk.rows
-        sources: dict[tuple[str, str], str] = {}
-        for id, row in rows.items():
-            alert = self.alert(id)
-            if alert is None:
-                continue
-            if row.open:
-                self.find("no outcome", self._name(id), id)
-            if row.outcome == "shown" and id not in self.was_on:
-                self.find("shown unseen", f"{self._name(id)}: {alert.reason}", id)
-            into = None if alert.into is None else self.alert(alert.into)
-            if into is not None and (alert.source == TEST_SOURCE) != (into.source == TEST_SOURCE):
-                self.find("tests apart", f"{self._name(id)} grew {self._name(into.id)} of {into.source}", id)
-            if alert.source_id is not None and alert.requeued_from is None:
-                key = alert.source, alert.source_id
-                if key in sources:
-                    self.find("two alerts of one event", f"{self._name(id)} and {sources[key]}", id)
-                sources[key] = id
+        left = self.world.disk.read("SELECT id FROM alerts WHERE open AND type NOT LIKE '(%'")
+        for (id,) in left:
+            self.find("no outcome", self._name(str(id)), str(id))
         for mistake in self.world.mistakes:
             self.find("a mistake", mistake, mistake)

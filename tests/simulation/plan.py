@@ -51,7 +51,7 @@ class Plan(NamedTuple):
 
 FAULTS = {
     "drop": 6, "silence": 3, "freeze": 3, "restart": 3, "refuse": 2, "slow joins": 2, "crash": 6,
-    "page away": 4, "page reload": 3, "clock": 1, "sleep": 1, "kill": 2, "stall": 2,
+    "page away": 4, "page reload": 3, "clock": 1, "sleep": 1, "kill": 2, "stall": 2, "full": 1,
 }  # fmt: skip
 """How often each happens beside the others."""
 
@@ -155,7 +155,7 @@ def _faults(chance: random.Random, seconds: float) -> list[Act]:
         fault = _chosen(chance, FAULTS)
         how: dict[str, Any] = {}
         match fault:
-            case "silence" | "page away" | "sleep" | "stall":
+            case "silence" | "page away" | "sleep" | "stall" | "full":
                 how = {"seconds": round(chance.uniform(2, 60), 1)}
             case "freeze" | "slow joins" | "refuse":
                 how = {"seconds": round(chance.uniform(1, 20), 1)}

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from tests.simulation.plan import Plan
-from tests.simulation.rows import Disk, Rows
 from tui.alerts.options import PAYLOAD, AlertOptions, DeliveryOptions, SourceOptions
 from tui.channels import Options
 from tui.channels.connection import Link, LinkOwner, LinkRequest
@@ -19,9 +18,12 @@ from tui.engine.desks import DeskOptions
 from tui.engine.snapshot import Snapshot
 from tui.engine.supervisor import Supervisor
 from tui.settings.values import ConnectionSettings, Topic
+from tui.simulation.disk import LoopWorker, SimulatedDisk
 from tui.simulation.loop import PROCESS, VirtualClock, VirtualLoop
 from tui.simulation.network import HubListener, Network
 from tui.simulation.page import Page
+from tui.store.alert_file import Row
+from tui.store.alert_store import AlertStore
 
 LATENCY = (0.001, 0.04)
 PLACE = "hub.test:7175"
@@ -50,6 +52,21 @@ def settings(plan: Plan) -> tuple[ConnectionSettings, AlertOptions]:
     return connection, alerts
 
 
+class TappedStore(AlertStore):
+    """Shows what is put to whoever watches."""
+
+    def __init__(self, world: World, worker: LoopWorker, **options: Any) -> None:
+        super().__init__(
+            world.disk, worker=worker, now=world.clock.time, lived=world.clock.monotonic, **options
+        )
+        self._world = world
+
+    def put(self, rows: Iterable[Row], done: Callable[[], None] | None = None) -> None:
+        rows = tuple(rows)
+        super().put(rows, done)
+        self._world.rows_put(rows)
+
+
 class EngineHost:
     """One process that runs an engine, from its start to its end or its death."""
 
@@ -60,11 +77,13 @@ class EngineHost:
         self._context.run(PROCESS.set, self.name)
         self.is_dead = False
         connection, alerts = settings(world.plan)
-        self.rows: Rows = self._context.run(Rows, world.disk, alerts.same_id_window, world.clock.time)
+        self._worker = LoopWorker(world.loop, world.disk)
+        self.store = TappedStore(world, self._worker, seen_window=alerts.same_id_window)
+        self._context.run(self.store.start)
         self.supervisor = Supervisor(
             (connection,),
             desks=DeskOptions(alerts=alerts),
-            alert_store=self.rows,  # type: ignore[arg-type]
+            alert_store=self.store,
             clock=world.clock,
             chance=random.Random(f"{self.name} {world.plan.seed}"),
             opener=self._open,
@@ -85,7 +104,7 @@ class EngineHost:
     def kill(self) -> None:
         """As kill -9: nothing that it does from now on reaches anybody."""
         self.is_dead = True
-        self.rows.unplug()
+        self._worker.kill()
         for line in self._world.lines_of(self.name):
             line.link.abort()
         self.supervisor.stop()
@@ -94,6 +113,8 @@ class EngineHost:
         """End it as SIGTERM does."""
         self.supervisor.stop()
         await self.task
+        self.store.close(1.5)
+        self._worker.kill()
 
     async def command(self, verb: str, **how: Any) -> None:
         """What a person asks of it."""
@@ -126,7 +147,8 @@ class World:
         )
         self.hub.host, self.hub.port = PLACE.split(":")[0], int(PLACE.split(":")[1])
         listener.hub = self.hub
-        self.disk = Disk(self.network)
+        self.disk = SimulatedDisk(loop)
+        self.rows_put: Callable[[tuple[Row, ...]], None] = lambda _: None
         self.page = Page(
             self.network,
             self.hub.url,
