@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.channels.virtual import EPOCH, VirtualLoop
 from tui.simulation.disk import LATENCY, LoopWorker, SimulatedDisk
+from tui.simulation.loop import EPOCH, VirtualLoop
 from tui.store.age_limit import DAY
 from tui.store.alert_file import Row
 from tui.store.alert_store import AlertStore, StoreState
