@@ -65,7 +65,7 @@ def test_what_was_recorded_of_the_real_hub() -> None:
         ("gift", "Gi gifted 5 subs", True),
         ("cheer", "Bo cheered 420 bits", True),
         ("cheer", "anonymous cheered 100 bits", True),
-        ("raid", "Cy raids with 50", True),
+        ("raid", "Cy raids with 50 viewers", True),
         ("resub", "Re subscribed, month 12", True),
         ("redemption", "Po redeemed hydrate", True),
     ]

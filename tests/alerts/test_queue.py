@@ -61,7 +61,7 @@ def test_five_hundred_follows_in_a_minute_do_not_push_out_a_raid(tmp_path: Path,
     assert driver.waiting()[0] == raid.id
     if collapse:
         assert [alert.count for alert in driver.queue.view().waiting] == [1, 500]
-        assert driver.queue.view().waiting[1].title == "bot_0 and others followed, 500 in all"
+        assert driver.queue.view().waiting[1].title == "bot_0 and 499 others followed"
     else:
         # The bots' first ones made room for the later ones.
         assert len(driver.waiting()) == 50

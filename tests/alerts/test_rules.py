@@ -145,6 +145,66 @@ def test_a_template_puts_in_fields_and_evaluates_nothing(file: Path) -> None:
     assert len(judge("x", {"a": {"b": "y" * 1_000_000}}).title) <= 200
 
 
+TITLES = [
+    ("follow", {}, 1, "mira followed"),
+    ("follow", {}, 2, "mira and 1 other followed"),
+    ("follow", {}, 12, "mira and 11 others followed"),
+    ("sub", {}, 1, "mira subscribed"),
+    ("sub", {}, 2, "sub train: 2 new subscribers"),
+    ("resub", {}, 1, "mira subscribed"),
+    ("resub", {"cumulative_months": None}, 1, "mira subscribed"),
+    ("resub", {"cumulative_months": 1}, 1, "mira subscribed, month 1"),
+    ("resub", {"cumulative_months": 14}, 1, "mira subscribed, month 14"),
+    ("resub", {"cumulative_months": 14}, 2, "sub train: 2 resubscribed"),
+    ("gift", {}, 1, "mira gifted subs"),
+    ("gift", {"total": 1}, 1, "mira gifted 1 sub"),
+    ("gift", {"data": {"total": 1}}, 1, "mira gifted 1 sub"),
+    ("gift", {"total": 50}, 1, "mira gifted 50 subs"),
+    ("cheer", {}, 1, "mira cheered"),
+    ("cheer", {"bits": []}, 1, "mira cheered"),
+    ("cheer", {"bits": 0}, 1, "mira cheered 0 bits"),
+    ("cheer", {"bits": 1}, 1, "mira cheered 1 bit"),
+    ("cheer", {"bits": 1.0}, 1, "mira cheered 1 bit"),
+    ("cheer", {"bits": "1"}, 1, "mira cheered 1 bit"),
+    ("cheer", {"bits": 10}, 1, "mira cheered 10 bits"),
+    ("raid", {}, 1, "mira raids"),
+    ("raid", {"viewers": 0}, 1, "mira raids with 0 viewers"),
+    ("raid", {"viewers": 1}, 1, "mira raids with 1 viewer"),
+    ("raid", {"viewers": 120}, 1, "mira raids with 120 viewers"),
+    ("redemption", {}, 1, "mira redeemed a reward"),
+    ("redemption", {"reward": {"title": ""}}, 1, "mira redeemed a reward"),
+    ("redemption", {"reward": {"title": "1"}}, 1, "mira redeemed 1"),
+    ("redemption", {"data": {"reward": {"title": "hydrate"}}}, 1, "mira redeemed hydrate"),
+]
+
+
+@pytest.mark.parametrize(("type", "payload", "count", "title"), TITLES)
+def test_titles_are_english_for_none_one_and_many(
+    type: str, payload: dict[str, Any], count: int, title: str
+) -> None:
+    assert DEFAULT.judge(type, {"user_name": "mira", **payload}, count).title == title
+
+
+def test_a_place_has_words_for_one_for_many_and_for_none(file: Path) -> None:
+    judge = rules(file, 'type = "x"\ntitle = "{n|one|# of #} {m||many|none} {s|just #} {g|a|b}."').judge
+    assert judge("x", {"n": 1, "m": 1, "s": "{n}"}).title == "one just {n} ."
+    assert judge("x", {"n": 7, "m": 2, "s": 1, "g": 3}).title == "7 of 7 many just 1 b."
+    assert judge("x", {}).title == "none ."
+
+
+@pytest.mark.parametrize("status", ["canceled", "cancelled", "refunded", "CANCELED"])
+def test_a_redemption_that_was_taken_back_is_no_alert(file: Path, status: str) -> None:
+    own = rules(file, "type = 'redemption'\nwhen = 'reward.title = \"hydrate\"'\ntitle = 'water!'")
+    taken_back = {"id": "2", "status": status, "reward": {"title": "hydrate"}}
+    for judge in (DEFAULT.judge, own.judge):
+        assert judge("redemption", taken_back).ignore
+        assert judge("redemption", {"type": "redemption", "data": taken_back}).ignore
+        assert not judge("redemption", taken_back | {"status": "unfulfilled"}).ignore
+        assert not judge("redemption", {"reward": {"title": "hydrate"}}).ignore
+    asked_for = rules(file, f"type = 'redemption'\nwhen = 'status = \"{status}\"'\nignore = false")
+    assert not asked_for.judge("redemption", taken_back).ignore
+
+
 def test_a_grown_alert_has_the_title_for_many(file: Path) -> None:
     own = rules(file, 'type = "sub"\ntitle = "one"', 'type = "follow"\ntitle_many = "{count} of them"')
     assert own.judge("sub", {}, 3).title == "one"

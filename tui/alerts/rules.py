@@ -83,7 +83,7 @@ class Rules:
         """
         rules = [rule for rule in self._for(type) if all(one.holds(payload) for one in rule.when)]
         who = who_of(payload)
-        given = {"who": who, "type": type, "count": str(count)}
+        given = {"who": who, "type": type, "count": str(count), "others": str(count - 1)}
         title = _first(rules, "title")
         if count > 1:
             titled = next(rule for rule in rules if rule.title_many or rule.title)
@@ -153,9 +153,12 @@ def _built_in(
     )
 
 
+_TAKEN_BACK = ("canceled", "cancelled", "refunded", "CANCELED", "CANCELLED", "REFUNDED")
+"""Of a redemption: as EventSub writes it, as others do, and as Twitch's REST interface does."""
+
 BUILT_IN = (
-    _built_in("raid", title="{who} raids with {viewers}", priority=9, duration=10.0),
-    _built_in("gift", title="{who} gifted {total} subs", priority=8, duration=10.0),
+    _built_in("raid", title="{who} raids{viewers| with 1 viewer| with # viewers}", priority=9, duration=10.0),
+    _built_in("gift", title="{who} gifted{total| 1 sub| # subs| subs}", priority=8, duration=10.0),
     _built_in(
         "sub", title="{who} subscribed", many="sub train: {count} new subscribers",
         priority=7, duration=8.0, collapse=30.0,
@@ -163,18 +166,21 @@ BUILT_IN = (
     # The gift bomb itself is one alert; each of its subscriptions arrives as an event too.
     _built_in("sub", "is_gift = true", ignore=True),
     _built_in(
-        "resub", title="{who} subscribed, month {cumulative_months}", many="sub train: {count} resubscribed",
-        message="{message}", priority=7, duration=8.0, collapse=30.0,
+        "resub", title="{who} subscribed{cumulative_months|, month #}",
+        many="sub train: {count} resubscribed", message="{message}", priority=7, duration=8.0, collapse=30.0,
     ),
     _built_in(
-        "cheer", title="{who} cheered {bits} bits", message="{message}", priority=6, duration=6.0,
+        "cheer", title="{who} cheered{bits| 1 bit| # bits}", message="{message}", priority=6, duration=6.0,
     ),
     _built_in("cheer", "bits >= 1000", priority=8, duration=10.0),
     _built_in(
-        "redemption", title="{who} redeemed {reward.title}", message="{user_input}", priority=5, duration=6.0,
+        "redemption", title="{who} redeemed {reward.title|#|#|a reward}", message="{user_input}",
+        priority=5, duration=6.0,
     ),
+    # What was taken back comes as an event of its own, under another id.
+    *(_built_in("redemption", f'status = "{status}"', ignore=True) for status in _TAKEN_BACK),
     _built_in(
-        "follow", title="{who} followed", many="{who} and others followed, {count} in all",
+        "follow", title="{who} followed", many="{who} and {others|1 other|# others} followed",
         priority=2, duration=5.0, collapse=30.0,
     ),
     _built_in(

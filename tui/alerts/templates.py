@@ -11,7 +11,8 @@ from tui.alerts.alert import MOST_MESSAGE, fitted
 MOST_TEMPLATE = 500
 """Characters of a template."""
 
-_PLACE = re.compile(r"\{([A-Za-z_]\w*(?:\.\w+)*)\}", re.ASCII)
+_PLACE = re.compile(r"\{([A-Za-z_]\w*(?:\.\w+)*)((?:\|[^{}|]*){0,3})\}", re.ASCII)
+_VALUE = "#"
 _MOST_DIGITS_BITS = 128
 
 
@@ -21,6 +22,9 @@ class Template:
     What the event lacks, its object ``data`` too, and what is neither text nor number nor truth value, is
     empty. A value is put in as it is: braces in it are text.
 
+    ``{field|one|many|none}`` is the first text where the value is 1, the second where it is another, the
+    third where it is empty; ``#`` in them is the value. ``many`` is ``one`` unless given, ``none`` is empty.
+
     Raises:
         ValueError: a brace that belongs to no field, or too long; says what is expected.
     """
@@ -28,16 +32,22 @@ class Template:
     def __init__(self, text: str) -> None:
         if len(text) > MOST_TEMPLATE:
             raise ValueError(f"expected at most {MOST_TEMPLATE} characters")
-        self._parts = _PLACE.split(text)
-        if any("{" in part or "}" in part for part in self._parts[::2]):
-            raise ValueError("expected braces around the name of a field only, like {user_name}")
+        parts = _PLACE.split(text)
+        self._texts = parts[::3]
+        self._places = [
+            (name, forms.split("|")[1:]) for name, forms in zip(parts[1::3], parts[2::3], strict=True)
+        ]
+        if any("{" in part or "}" in part for part in self._texts):
+            raise ValueError(
+                "expected braces around the name of a field only, like {user_name} or {bits|1 bit|# bits}"
+            )
 
     def render(self, payload: Mapping[str, Any], given: Mapping[str, str], most: int) -> str:
         """The text, of one line and at most ``most`` characters; ``given`` goes before the payload."""
-        parts = [
-            part if index % 2 == 0 else given[part] if part in given else _shown(field(payload, part))
-            for index, part in enumerate(self._parts)
-        ]
+        parts = [self._texts[0]]
+        for (name, forms), text in zip(self._places, self._texts[1:], strict=True):
+            value = given[name] if name in given else _shown(field(payload, name))
+            parts += (_formed(value, forms) if forms else value, text)
         return fitted("".join(parts), most)
 
 
@@ -65,6 +75,12 @@ def objects(value: object) -> tuple[Mapping[str, Any], ...]:
 
 def _named(value: object, name: str) -> Any:
     return next((found for told in objects(value) if (found := told.get(name)) is not None), None)
+
+
+def _formed(value: str, forms: list[str]) -> str:
+    if not value:
+        return forms[2] if len(forms) > 2 else ""
+    return (forms[0] if value == "1" or len(forms) == 1 else forms[1]).replace(_VALUE, value)
 
 
 def _shown(value: object) -> str:
