@@ -20,6 +20,7 @@ HEARTBEAT = 15.0
 """Seconds between two; one that is not answered by the next ends the connection."""
 RETRY = (0.3, 2.0)
 """Seconds between two attempts to connect."""
+OPEN_LIMIT = 10.0
 RELOAD = (0.2, 1.0)
 """Seconds that a page takes to load."""
 DEFAULT_DURATION = 5.0
@@ -100,9 +101,10 @@ class Page:
         while True:
             session = _Session(self)
             try:
-                session.link = await opener(LinkRequest(url=f"{self._url}/websocket?vsn=2.0.0"), session)
+                async with asyncio.timeout(OPEN_LIMIT):
+                    session.link = await opener(LinkRequest(url=f"{self._url}/websocket?vsn=2.0.0"), session)
                 await session.run()
-            except (OSError, AnswerError, NotConnectedError):
+            except (OSError, AnswerError, NotConnectedError, TimeoutError):
                 pass  # a browser tries again
             finally:
                 self.is_joined = False
