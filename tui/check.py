@@ -12,7 +12,7 @@ from tui.alerts.options import AlertOptions
 from tui.channels import Channel, ChannelsError, Socket
 from tui.engine.api import ConnectionSnapshot, Snapshot
 from tui.engine.connection import ConnectionSettings
-from tui.engine.join_as import naming_us
+from tui.engine.join_as import Naming
 from tui.formats import told_state
 from tui.output import PROGRAM, settled
 from tui.text.printable import printable
@@ -48,7 +48,7 @@ async def once(
         limit: seconds for all of one connection; what has not come by then is not there.
         alerts: what is set up of them: as whom we join.
     """
-    named = naming_us(connections, alerts.delivery if alerts else None)
+    named = Naming().named(connections, alerts.delivery if alerts else None)
     return list(await asyncio.gather(*(_check(settings, limit) for settings in named)))
 
 

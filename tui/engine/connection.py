@@ -39,7 +39,6 @@ from tui.engine.snapshot import (
     SettingInForce,
 )
 from tui.secret_values import masked, masked_bytes, masked_json
-from tui.settings.secret import SecretTable
 from tui.text.json_text import json_text
 
 _RATE_WINDOW = 5.0
@@ -60,7 +59,7 @@ class TopicSettings(Protocol):
     @property
     def topic(self) -> str: ...
     @property
-    def params(self) -> SecretTable | None: ...
+    def params(self) -> Any: ...
 
 
 class ConnectionSettings(Protocol):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tui.alerts.options import DeliveryOptions
 from tui.channels import Options
@@ -14,7 +15,7 @@ from tui.settings.secret import SecretTable
 @dataclass(frozen=True, slots=True)
 class _Topic:
     topic: str
-    params: SecretTable | None
+    params: SecretTable | Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +27,30 @@ class _Connection:
     options: Options
 
 
-def naming_us(
-    connections: Iterable[ConnectionSettings], delivery: DeliveryOptions | None
-) -> tuple[ConnectionSettings, ...]:
-    """The connections, the join on the delivery's topic with ``join_as``; what a user set there wins."""
-    if delivery is None or not delivery.join_as:
-        return tuple(connections)
-    return tuple(_named(each, delivery) if each.name == delivery.connection else each for each in connections)
+class Naming:
+    """Joins with ``join_as`` where alerts are delivered to; what a user set for a topic wins."""
 
+    def __init__(self) -> None:
+        self._places: dict[tuple[str, str], Mapping[str, Any]] = {}
 
-def _named(connection: ConnectionSettings, delivery: DeliveryOptions) -> ConnectionSettings:
-    topics = tuple(
-        _Topic(topic.topic, (topic.params or SecretTable({})).over(delivery.join_as))
-        if topic.topic == delivery.topic
-        else topic
-        for topic in connection.topics
-    )
-    return _Connection(connection.name, connection.label, connection.url, topics, connection.options)
+    def named(
+        self, connections: Iterable[ConnectionSettings], delivery: DeliveryOptions | None
+    ) -> tuple[ConnectionSettings, ...]:
+        """The connections, to be joined so from now on.
+
+        Where alerts were delivered to before, the name is kept: a join anew would cost what plays.
+        """
+        if delivery is not None:
+            self._places[delivery.connection, delivery.topic] = delivery.join_as
+        return tuple(map(self._named, connections))
+
+    def _named(self, connection: ConnectionSettings) -> ConnectionSettings:
+        topics = tuple(self._joined(connection.name, topic) for topic in connection.topics)
+        return _Connection(connection.name, connection.label, connection.url, topics, connection.options)
+
+    def _joined(self, connection: str, topic: TopicSettings) -> TopicSettings:
+        join_as = self._places.get((connection, topic.topic))
+        if not join_as:
+            return topic
+        # Without any of the user's own nothing is to be asked for first, and the join keeps its turn.
+        return _Topic(topic.topic, dict(join_as) if topic.params is None else topic.params.over(join_as))

@@ -11,7 +11,6 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from tui.alerts.options import DeliveryOptions
 from tui.channels import StateChange
 from tui.channels.clock import Clock, SystemClock, WallSteps
 from tui.channels.connection import Opener, open_link
@@ -23,7 +22,7 @@ from tui.engine.connection import ConnectionSettings, Setting, SupervisedConnect
 from tui.engine.desks import DeskOptions, Desks
 from tui.engine.history import History
 from tui.engine.incident_values import Timeline
-from tui.engine.join_as import naming_us
+from tui.engine.join_as import Naming
 from tui.engine.keeping import FrameRecorder, Keeping, KeptFolder
 from tui.engine.reports import Reporter
 from tui.engine.snapshot import (
@@ -110,8 +109,8 @@ class Supervisor:
         loop_delay: LoopDelay | None = None,
     ) -> None:
         self._desk_options = desks or DeskOptions()
-        self._delivery: DeliveryOptions | None = None
-        self._settings = self._joining(connections)
+        self._naming = Naming()
+        self._settings = self._named(connections)
         self._in_force = _by_connection(in_force)
         self._extras = extras
         self._reporter = reporter
@@ -241,11 +240,9 @@ class Supervisor:
             self._desks.stop()
             await self._close_all()
 
-    def _joining(self, connections: Iterable[ConnectionSettings]) -> tuple[ConnectionSettings, ...]:
-        # Without alerts in the settings a queue that is there goes on as it is until the next start.
-        if self._desk_options.alerts is not None:
-            self._delivery = self._desk_options.alerts.delivery
-        return naming_us(connections, self._delivery)
+    def _named(self, connections: Iterable[ConnectionSettings]) -> tuple[ConnectionSettings, ...]:
+        alerts = self._desk_options.alerts
+        return self._naming.named(connections, alerts.delivery if alerts else None)
 
     def _supervise(self, settings: ConnectionSettings, past: History | None = None) -> SupervisedConnection:
         return SupervisedConnection(
@@ -442,7 +439,7 @@ class Supervisor:
     ) -> CommandResult:
         self._in_force = _by_connection(in_force)
         self._desk_options = desks or self._desk_options
-        self._settings = self._joining(connections)
+        self._settings = self._named(connections)
         done: dict[str, list[str]] = {"added": [], "removed": [], "replaced": [], "changed": []}
         wanted = {settings.name: settings for settings in self._settings}
         closing = [self._connections[name] for name in self._connections if name not in wanted]
