@@ -162,7 +162,7 @@ def _list(args: argparse.Namespace) -> int:
     if alerts.delivers_to is not None:
         target = f"to {printable(alerts.delivers_to)}"
     waiting = f"{len(alerts.waiting)} of {alerts.most_waiting} waiting"
-    put(cut_to(f"{state_words(alerts, now)}   {waiting}   {alerts.accepted} accepted   {target}", COLUMNS))
+    put(cut_to(f"{state_words(alerts, now)}   {waiting}   {_accepted(alerts)}   {target}", COLUMNS))
     rows = [("playing" if alert is alerts.playing else "beside", alert) for alert in alerts.on_stage]
     rows += [(str(place), alert) for place, alert in enumerate(alerts.waiting, 1)]
     cells = _cells(alert for _, alert in rows)
@@ -172,6 +172,11 @@ def _list(args: argparse.Namespace) -> int:
         # What is wrong is told whole.
         put(f"{heading:>8}  {words if heading == 'warning' else cut_to(words, COLUMNS - 10)}")
     return OK
+
+
+def _accepted(alerts: AlertsView) -> str:
+    restored = f", {alerts.restored} taken up again" if alerts.restored else ""
+    return f"{alerts.accepted} accepted{restored}"
 
 
 def _alert_line(heading: str, alert: AlertView, cells: str, now: float) -> str:
@@ -230,6 +235,7 @@ def _counts(args: argparse.Namespace) -> int:
     if wants_json(args):
         sums = {
             "accepted": alerts.accepted,
+            "restored": alerts.restored,
             "waiting": len(alerts.waiting),
             "playing": len(alerts.on_stage),
             "ignored": alerts.ignored,
@@ -239,7 +245,7 @@ def _counts(args: argparse.Namespace) -> int:
         put_json({**sums, "sinceStart": alerts.counts, "last24Hours": day, "whyNot": silent or None})
         return OK
     put(
-        f"since the start: {alerts.accepted} accepted, {len(alerts.waiting)} waiting, "
+        f"since the start: {_accepted(alerts)}, {len(alerts.waiting)} waiting, "
         f"{len(alerts.on_stage)} playing; {alerts.ignored} ignored, {alerts.duplicates} duplicates"
     )
     _print_counts(alerts.counts)
@@ -318,7 +324,7 @@ def _facts(content: AlertContentView, now: float) -> Iterator[tuple[str, str]]:
     yield "who", alert.who
     yield "title", alert.title
     yield "message", alert.message
-    yield "events", str(alert.count)
+    yield "viewers", str(alert.count)
     yield "priority", str(alert.priority)
     yield "duration", f"{alert.duration:g} s"
     yield "source", f"{alert.source}, {content.source_id}" if content.source_id else alert.source

@@ -374,6 +374,7 @@ def _alerts(families: Families, alerts: AlertsSnapshot) -> dict[str, int]:
         families.gauge(name, words, (), (((), value),))
     for name, words, value in (
         ("alerts_accepted", "Alerts that became part of the queue.", alerts.accepted),
+        ("alerts_restored", "Alerts of an earlier run that were taken up again.", alerts.restored),
         ("alerts_ignored", "Events that the rules ignore.", alerts.ignored),
         ("alerts_duplicates", "Events that had come before.", alerts.duplicates),
         ("alerts_unmapped", "Events that no source maps to a type.", sum(alerts.unmapped.values())),

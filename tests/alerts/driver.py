@@ -50,8 +50,9 @@ class Driver:
         return orders
 
     def arrive(self, type: str, payload: Mapping[str, Any] | None = None, id: str | None = None) -> Alert:
-        """An event becomes an alert; its row as it was stored at first."""
-        alert = self.queue.judge_arrival(type, payload or {"user_name": "mira"}, source="hub", source_id=id)
+        """An event of another viewer becomes an alert; its row as it was stored at first."""
+        payload = payload or {"user_name": "mira", "user_id": len(self.rows)}
+        alert = self.queue.judge_arrival(type, payload, source="hub", source_id=id)
         assert alert is not None
         self.rows[alert.id] = alert
         self.queue.admit(alert)

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.alerts.driver import EPOCH, Driver
-from tui.alerts.alert import MOST_PAYLOAD, TEST_SOURCE, Alert
+from tui.alerts.alert import MAX_VIEWERS, MOST_PAYLOAD, TEST_SOURCE, Alert
 from tui.alerts.player import MOST_TRIES
 from tui.alerts.rules import Rule, Rules
 from tui.alerts.rules_file import load
@@ -86,11 +86,11 @@ def test_a_sub_train_grows_one_alert_and_ends_300_s_after_it_began() -> None:
     driver.show()
     start = driver.clock.passed
     driver.orders.clear()
-    for _ in range(200):
+    for number in range(200):
         driver.after(2.0)
         if driver.queue.view().playing is None:
             break
-        driver.arrive("sub", {"user_name": "next"})
+        driver.arrive("sub", {"user_name": f"next{number}"})
     playing_for = driver.clock.passed - start
     assert 300 <= playing_for <= 302
     row = driver.rows[first.id]
@@ -121,6 +121,52 @@ def test_what_grows_quickly_is_pushed_once_a_second_at_most_and_its_end_too() ->
     assert driver.queue.view().playing is not None
 
 
+def test_one_viewer_is_one_viewer_however_often() -> None:
+    """By the user's id, else by the name, and over a restart too; whoever is not named is one each time."""
+    driver = Driver()
+    first = driver.arrive("follow", {"user_name": "mira", "user_id": "7"}, id="1")
+    driver.show()
+    driver.after(2.0)
+    driver.orders.clear()
+    for number in range(2, 5):
+        driver.arrive("follow", {"user_name": "mira_", "data": {"user_id": "7"}}, id=f"{number}")
+    assert driver.orders == []
+    driver.after(2.9)
+    assert driver.queue.view().playing is not None
+    assert (driver.rows[first.id].count, driver.rows[first.id].title) == (1, "mira followed")
+    assert counts(driver) == {("follow", "collapsed"): 3}
+    driver.after(0.2)
+    assert driver.queue.view().playing is None, "nobody else came who would have made it last longer"
+    before = Driver(there=False)
+    before.arrive("follow", {"user_name": "mira"})
+    before.arrive("follow", {"user_name": "Mira"})
+    (row,) = [row for row in before.rows.values() if row.state == "waiting"]
+    after = Driver(there=False)
+    after.queue.restore([row])
+    for name in ("mira", "zed", "zed", "mira"):
+        after.arrive("follow", {"user_name": name})
+    (alert,) = after.queue.view().waiting
+    assert (alert.count, alert.title) == (2, "mira and 1 other followed")
+    for _ in range(3):
+        after.arrive("follow", {"is_anonymous": True, "user_name": "mira"})
+    for number in range(MAX_VIEWERS + 5):
+        after.arrive("follow", {"user_id": number})
+    (alert,) = after.queue.view().waiting
+    assert (alert.count, len(alert.viewers)) == (2 + 3 + MAX_VIEWERS + 5, MAX_VIEWERS)
+
+
+def test_what_an_earlier_run_accepted_is_not_accepted_anew() -> None:
+    before = Driver(there=False)
+    before.clock.wall_offset = -30.0
+    for _ in range(3):
+        before.arrive("raid")
+    driver = Driver(there=False)
+    driver.arrive("raid")
+    driver.queue.restore(list(before.rows.values()))
+    view = driver.queue.view()
+    assert (view.accepted, view.restored, len(view.waiting)) == (1, 3, 4)
+
+
 def test_it_grows_only_within_the_window_after_its_last_growth() -> None:
     driver = Driver(there=False)
     for seconds in (0.0, 29.0, 29.0, 30.1):
@@ -131,8 +177,8 @@ def test_it_grows_only_within_the_window_after_its_last_growth() -> None:
 
 def test_what_grows_before_its_push_has_left_is_pushed_grown() -> None:
     driver = Driver()
-    for _ in range(2):
-        alert = driver.queue.judge_arrival("sub", {"user_name": "mira"}, source="hub")
+    for name in ("mira", "zed"):
+        alert = driver.queue.judge_arrival("sub", {"user_name": name}, source="hub")
         assert alert is not None
         driver.queue.admit(alert)
     (show,) = driver.drain()

@@ -337,7 +337,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert all(alert.state == "waiting" for alert in view.waiting)
         assert all(one.alert.state == "playing" for one in self.stages())
         ended = sum(count.number for count in view.outcomes)
-        assert view.accepted == len(held) + ended == self.admitted
+        assert view.accepted + view.restored == len(held) + ended == self.admitted
 
     @invariant()
     def order_and_bounds_are_kept(self) -> None:
@@ -370,7 +370,7 @@ class QueueMachine(RuleBasedStateMachine):
             self.advance()
         view = self.queue.view()
         assert view.state == "empty"
-        assert view.accepted == sum(count.number for count in view.outcomes)
+        assert view.accepted + view.restored == sum(count.number for count in view.outcomes)
 
 
 TestQueueMachine = QueueMachine.TestCase

@@ -106,7 +106,8 @@ class _Viewers:
 
     def _happen(self, event: str, becomes: str = "accepted", **fields: Any) -> float:
         self._numbers += 1
-        payload = self._hub.show.happening(event, **fields).payload | {"id": f"event-{self._numbers:06}"}
+        number = {"id": f"event-{self._numbers:06}", "user_id": self._numbers}
+        payload = self._hub.show.happening(event, **fields).payload | number
         self._last.append((event, payload))
         return self._send(becomes, event, payload)
 

@@ -40,6 +40,7 @@ def queue(**changes: Any) -> AlertsSnapshot:
         "playing": alert(4, state="playing", phase="on air", ends_at=time.time() + 5),
         "recent": (ended(5), SourceAway(source="stage", since=1.0, until=2.0), ended(6)),
         "accepted": 6,
+        "restored": 2,
         "counts": {"raid": {"shown": 2}},
         "delivers_to": "stage stream:overlays",
     }
@@ -67,7 +68,7 @@ def test_the_queue_in_words(folder: Path, run: Any) -> None:
         as_json = json.loads(run("alerts", "--json").out)
     assert (ran.status, ran.err) == (0, "")
     lines = ran.out.splitlines()
-    assert lines[0] == "paused   3 of 50 waiting   6 accepted   to stage stream:overlays"
+    assert lines[0] == "paused   3 of 50 waiting   6 accepted, 2 taken up again   to stage stream:overlays"
     assert lines[1].startswith(" playing  p8   raid  viewer_4              on air until ")
     assert lines[1].endswith(", unconfirmed; viewer_4 raids with 20")
     assert "\x1b" not in ran.out
@@ -195,7 +196,7 @@ def test_history_counts_and_one_alert(folder: Path, run: Any) -> None:
         assert (unknown.status, unknown.err) == (1, f"overlayctl: no alert {ended(6).id}\n")
 
         counts = run("alerts", "counts").out.splitlines()
-        assert counts[0].startswith("since the start: 6 accepted, 3 waiting, 1 playing;")
+        assert counts[0].startswith("since the start: 6 accepted, 2 taken up again, 3 waiting, 1 playing;")
         assert counts[1:] == [
             "  raid               2  2 shown",
             "last 24 hours:",

@@ -38,6 +38,7 @@ MOST_TYPE = 40
 MOST_PAYLOAD = 16 * 1024
 """Bytes of ``payload``."""
 MOST_ITEMS = 20
+MAX_VIEWERS = 200
 MOST_ITEM = 200
 """Characters of an item's id; a longer one is not kept."""
 
@@ -61,7 +62,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         collapse: seconds after its last growth in which another of its type makes it grow; 0 is never.
         source_id: the event's own id at its source.
         accepted_at: epoch seconds, like the other times.
-        count: how many events it stands for.
+        count: how many viewers it stands for; one who did it twice is one, and whoever is not named is one
+            each time.
+        viewers: marks of those who are named, at most :data:`MAX_VIEWERS`; further ones are not recognised.
         grown_at: when it last grew by collapsing.
         place: the order within a priority; lower is earlier.
         outcome: None while it is open. ``shown`` means that an overlay confirmed it.
@@ -91,6 +94,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: str = ""
     source_id: str | None = None
     count: int = 1
+    viewers: tuple[str, ...] = ()
     grown_at: float | None = None
     place: float = 0.0
     state: State = "waiting"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -84,6 +85,8 @@ NO_ALERTS = frozenset(
 
 ANONYMOUS = "anonymous"
 _WHO = ("user_name", "from_broadcaster_user_name", "display_name", "user_login", "user", "name", "who")
+_USER_ID = ("user_id", "from_broadcaster_user_id")
+_MOST_VIEWER = 1000
 
 _NAMES = ("avalon", "kaelan", "mira", "zed", "quietfox", "ønske", "tanuki_dev", "さくら", "nightjar")
 _LINES = ("good evening!", "that jump was clean", "LUL", "no way 😂", "the overlay looks great tonight")
@@ -153,6 +156,20 @@ def who_of(payload: Mapping[str, Any]) -> str:
     return ANONYMOUS
 
 
+def viewer_of(payload: Mapping[str, Any]) -> str | None:
+    """A mark of whoever did it, the same in every run: by the user's id, else by the name; None where
+    neither is told.
+    """
+    if field(payload, "is_anonymous") is True:
+        return None
+    for key in (*_USER_ID, *_WHO):
+        value = field(payload, key)
+        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+            told = f"{key in _USER_ID} {value}"[:_MOST_VIEWER].casefold()
+            return hashlib.blake2s(told.encode("utf-8", "replace"), digest_size=6).hexdigest()
+    return None
+
+
 def sample(type: str, chance: random.Random, now: float) -> dict[str, Any]:
     """A test event of ``type`` (of alerts, not of the hub), with the fields that the hub's events have.
 
@@ -166,6 +183,7 @@ def sample(type: str, chance: random.Random, now: float) -> dict[str, Any]:
         "source": "test",
         "user_name": chance.choice(_NAMES),
         **_details(type, chance),
+        "user_id": str(chance.getrandbits(40)),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tui.alerts.alert import MOST_ITEMS, MOST_MESSAGE, Alert, Outcome, fitted
+from tui.alerts.alert import MAX_VIEWERS, MOST_ITEMS, MOST_MESSAGE, Alert, Outcome, fitted
 from tui.alerts.doubtful import LATE_CONFIRMATION, DoubtfulAlerts
 from tui.alerts.growing import Growing
 from tui.alerts.record import Record
@@ -325,12 +325,19 @@ class Player:
         return self._growing.target_of(alert, self.now)
 
     def grow(self, target: Entry, entry: Entry, now: float) -> None:
-        count = target.alert.count + entry.alert.count
+        known = target.alert.viewers
+        new = tuple(viewer for viewer in entry.alert.viewers if viewer not in known)
+        # Nothing is to be seen of a viewer who did it once more.
+        is_more = bool(new) or not entry.alert.viewers
+        count = target.alert.count + (entry.alert.count if is_more else 0)
         title, message = self.rules.render(target.alert, count)
-        self.amend(target, count=count, title=title, message=message, grown_at=self.clock.time())
+        self.amend(
+            target, count=count, viewers=(*known, *new)[:MAX_VIEWERS], title=title, message=message,
+            grown_at=self.clock.time(),
+        )  # fmt: skip
         target.grown = now
         stage = self.find_stage(target.alert.id)
-        if stage is not None:
+        if stage is not None and is_more:
             stage.prolong(now)
             for at, order in enumerate(self._orders):
                 if isinstance(order, Show) and order.alert.id == stage.id:

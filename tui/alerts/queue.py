@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from tui.alerts.alert import MOST_PAYLOAD, MOST_TYPE, Alert, fitted, new_id, payload_text
 from tui.alerts.commands import Commands
+from tui.alerts.events import viewer_of
 from tui.alerts.player import Player
 from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.seen import SeenIds
@@ -112,6 +113,7 @@ class AlertQueue:
             return None
         accepted_at = self._clock.time()
         text, was_cut = payload_text(payload)
+        viewer = viewer_of(payload)
         return Alert(
             id=new_id(accepted_at, self._chance),
             type=fitted(type, MOST_TYPE) or "?",
@@ -126,6 +128,7 @@ class AlertQueue:
             time_to_live=verdict.time_to_live,
             bypass=verdict.bypass,
             collapse=verdict.collapse,
+            viewers=() if viewer is None else (viewer,),
             source=source,
             source_id=source_id,
             place=self._waiting.new_place(accepted_at),
@@ -200,7 +203,7 @@ class AlertQueue:
                         alert, (alert.sent_at or alert.ended_at or 0.0) + alert.duration - epoch
                     )
                 continue
-            self._record.accept(alert.id)
+            self._record.take_up(alert.id)
             taken_up.add(alert.id)
             grown_age = age if alert.grown_at is None else max(0.0, epoch - alert.grown_at)
             entry = Entry(alert, now - age, now - grown_age)
@@ -229,7 +232,7 @@ class AlertQueue:
         if abs(again.accepted_at - former.accepted_at) >= self._seen.window:
             return False
         entry = self._waiting.find(again.id)
-        if entry is not None and not entry.alert.tries and entry.alert.count == 1:
+        if entry is not None and not entry.alert.tries and entry.alert.grown_at is None:
             self._duplicates += 1
             self._waiting.remove(entry)
             entry.alert = replace(entry.alert, into=former.id)
@@ -241,7 +244,7 @@ class AlertQueue:
             )
             again = next(grown, again)
         was_dealt_with = again.tries or again.outcome in (None, "skipped", "removed")
-        if former.state == "ended" or former.count > 1 or not was_dealt_with:
+        if former.state == "ended" or former.grown_at is not None or not was_dealt_with:
             return False
         self._duplicates += 1
         return True
@@ -288,6 +291,7 @@ class AlertQueue:
                 waiting=tuple(entry.alert for entry in self._waiting),
                 mutes=self._stops.mutes(),
                 accepted=self._record.accepted,
+                restored=self._record.restored,
                 outcomes=self._record.outcomes(),
                 duplicates=self._duplicates,
                 ignored=self._ignored,

@@ -19,7 +19,8 @@ class Record:
 
     Attributes:
         changed: the latest state of every alert whose stored row must change.
-        accepted: how many alerts became part of the queue.
+        accepted: how many alerts became part of the queue anew.
+        restored: how many did so that an earlier run had accepted.
         version: grows whenever the queue is to be told anew.
     """
 
@@ -27,6 +28,7 @@ class Record:
         self.version = 0
         self.changed: dict[str, Alert] = {}
         self.accepted = 0
+        self.restored = 0
         self._ids: dict[str, None] = {}
         self._counts: Counter[tuple[str, Outcome]] = Counter()
         self._types: set[str] = set()
@@ -43,6 +45,14 @@ class Record:
     def accept(self, id: str) -> None:
         """One more alert is part of the queue."""
         self.accepted += 1
+        self._know(id)
+
+    def take_up(self, id: str) -> None:
+        """One more alert is part of the queue, which an earlier run had accepted."""
+        self.restored += 1
+        self._know(id)
+
+    def _know(self, id: str) -> None:
         self._ids[id] = None
         if len(self._ids) > MOST_IDS:
             del self._ids[next(iter(self._ids))]

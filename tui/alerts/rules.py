@@ -79,7 +79,7 @@ class Rules:
         """The verdict on an event of the alert type ``type``. Never raises, whatever the payload holds.
 
         Args:
-            count: how many events the alert stands for, for its texts.
+            count: how many viewers the alert stands for, for its texts.
         """
         rules = [rule for rule in self._for(type) if all(one.holds(payload) for one in rule.when)]
         who = who_of(payload)
@@ -102,7 +102,7 @@ class Rules:
         )
 
     def render(self, alert: Alert, count: int) -> tuple[str, str]:
-        """Title and message of an alert that has grown to ``count`` events."""
+        """Title and message of an alert that has grown to ``count`` viewers."""
         try:
             payload = _read_payload(alert.payload)
         except (ValueError, RecursionError) as error:

@@ -136,8 +136,9 @@ class QueueView(msgspec.Struct, frozen=True, kw_only=True):
         beside: those that bypass the queue and are shown now.
         waiting: in the order in which they will be shown.
         mutes: type to the epoch second at which its mute ends.
-        accepted: alerts that became part of the queue, restored and requeued ones included; the open
-            ones and ``outcomes`` add up to it.
+        accepted: alerts that became part of the queue in this run, requeued ones included.
+        restored: those of an earlier run that were taken up again; the open ones and ``outcomes`` add up to
+            both together.
         duplicates: events that came a second time; ``ignored``: those that the rules leave out.
         recent: the last that ended, the newest first.
         can_undo: there is something to undo.
@@ -151,6 +152,7 @@ class QueueView(msgspec.Struct, frozen=True, kw_only=True):
     waiting: tuple[Alert, ...]
     mutes: dict[str, float]
     accepted: int
+    restored: int
     outcomes: tuple[OutcomeCount, ...]
     duplicates: int
     ignored: int

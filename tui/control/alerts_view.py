@@ -45,7 +45,7 @@ class AlertView(msgspec.Struct, frozen=True, tag_field="kind", tag="alert"):
 
     @property
     def what(self) -> str:
-        """What is shown of it, and of how many events."""
+        """What is shown of it, and of how many viewers."""
         words = printable(self.title or self.message)
         if self.source == _TEST_SOURCE:
             words = f"(test) {words}"
@@ -74,6 +74,7 @@ class AlertsView(msgspec.Struct, frozen=True):
     most_waiting: int = 50
     recent: tuple[AlertView | AwayView, ...] = ()
     accepted: int = 0
+    restored: int = 0
     counts: dict[str, dict[str, int]] = {}
     ignored: int = 0
     duplicates: int = 0

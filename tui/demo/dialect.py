@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Literal
+from zlib import crc32
 
 from .show import Happening, Show
 
@@ -72,7 +73,8 @@ def _fields(happening: Happening) -> dict[str, Any]:
     """What an event tells, under Twitch's names; what nobody filled in is null."""
     kind, payload = happening
     name = payload["user_name"]
-    viewer = {"user_id": payload["id"], "user_login": name and name.lower(), "user_name": name}
+    number = name and str(crc32(name.encode()))
+    viewer = {"user_id": number, "user_login": name and name.lower(), "user_name": name}
     channel = dict.fromkeys(f"broadcaster_user_{part}" for part in ("id", "login", "name"))
     told = {key: value for key, value in payload.items() if key not in _ENVELOPE}
     match kind:

@@ -48,7 +48,7 @@ class AlertSummary(
     priority: int = 5
     """1 to 10; 10 goes first."""
     count: int = 1
-    """How many events it stands for."""
+    """How many viewers it stands for."""
     duration: float = 0.0
     source: str = ""
     accepted_at: float = 0.0
@@ -101,7 +101,9 @@ class AlertsSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     recent: tuple[AlertSummary | SourceAway, ...] = ()
     """What ended last and when sources were away, the newest first, at most 50."""
     accepted: int = 0
-    """Since the start; the sum of what is waiting, playing, beside and of all outcomes."""
+    """Since the start; with those restored the sum of what waits, plays, is beside, and of all outcomes."""
+    restored: int = 0
+    """Taken up again from an earlier run."""
     counts: dict[str, dict[str, int]] = {}
     """How many ended since the start: by type, then outcome."""
     ignored: int = 0

@@ -521,6 +521,7 @@ class AlertDesk:
             most_waiting=self._options.most_waiting,
             recent=self._recent([summary(each, held=held(each.id)) for each in view.recent]),
             accepted=view.accepted,
+            restored=view.restored,
             counts=counts(view.outcomes),
             ignored=view.ignored,
             duplicates=view.duplicates,

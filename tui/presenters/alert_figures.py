@@ -42,6 +42,7 @@ def summary_lines(alerts: AlertsSnapshot, day: Counts | None) -> list[Line]:
 
 def figure_lines(alerts: AlertsSnapshot, day: Counts | None, held: str, now: float, width: int) -> list[Line]:
     """Everything beside the alerts themselves; ``held`` says how much of the history is shown."""
+    again = f", {alerts.restored:,} taken up again" if alerts.restored else ""
     lines = _section(
         "QUEUE",
         [
@@ -49,7 +50,7 @@ def figure_lines(alerts: AlertsSnapshot, day: Counts | None, held: str, now: flo
             ("delivers to", alerts.delivers_to or "nowhere: it runs on its own clock", "plain"),
             ("take off", "possible" if alerts.can_clear else "not possible: what plays stays", "plain"),
             ("undo", "possible" if alerts.can_undo else "nothing to undo", "plain"),
-            ("accepted", f"{alerts.accepted:,} since the start", "plain"),
+            ("accepted", f"{alerts.accepted:,} since the start{again}", "plain"),
             ("left out", f"{alerts.ignored:,} by rules, {alerts.duplicates:,} duplicates", "plain"),
             ("history", held, "plain"),
         ],

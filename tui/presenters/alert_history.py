@@ -102,7 +102,7 @@ def content_lines(content: AlertContent, now: float, width: int) -> list[Line]:
         ("confirmed", "an overlay is known to show or to have shown it" if alert.confirmed else "no"),
         ("priority", f"{alert.priority} of 10"),
         ("duration", f"{alert.duration:g} s"),
-        ("stands for", f"{alert.count:,} event{'' if alert.count == 1 else 's'}"),
+        ("stands for", f"{alert.count:,} viewer{'' if alert.count == 1 else 's'}"),
         ("accepted", moment(alert.accepted_at or None)),
         ("sent", moment(alert.sent_at)),
         ("ends", moment(alert.ends_at)),

@@ -35,7 +35,7 @@ NOT_KNOWN = frozenset(
         *("trouble.tries", "history.round_trips", "history.settings"),
         *("alerts.mode", "alerts.playing", "alerts.waiting", "alerts.beside", "alerts.accepted"),
         *("alerts.ignored", "alerts.duplicates", "alerts.unmapped", "alerts.mutes", "alerts.overlays"),
-        *("alerts.delivers_to",),
+        *("alerts.restored", "alerts.delivers_to"),
         *("services", "debug"),
     )
 )

@@ -193,7 +193,7 @@ class Life:
         open_ones = (*on_stage, *alerts.waiting)
         assert len({each.id for each in open_ones}) == len(open_ones)
         ended = sum(number for of_type in alerts.counts.values() for number in of_type.values())
-        assert alerts.accepted == len(open_ones) + ended
+        assert alerts.accepted + alerts.restored == len(open_ones) + ended
         if open_ones and self.first is None:
             self.first = alerts
         recent = [each for each in alerts.recent if isinstance(each, AlertSummary)]

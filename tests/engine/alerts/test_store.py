@@ -87,6 +87,7 @@ async def test_an_event_that_comes_before_the_store_has_told_is_known_all_the_sa
         await eventually(lambda: len(alerts(supervisor).waiting) == 2, "one of before, and the new one")
         assert [each.who for each in alerts(supervisor).waiting] == ["mira", "zed"]
         assert alerts(supervisor).duplicates == 1
+        assert (alerts(supervisor).accepted, alerts(supervisor).restored) == (1, 1)
         assert late.close(LIMIT)
 
 
