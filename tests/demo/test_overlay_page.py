@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from plain_client import eventually
 
+from tui.demo.dialect import DEFAULT_PAGE, REAL
 from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
 from tui.demo.scenario import ALERT_PAGE, Scenario, demo_hubs
@@ -89,7 +91,11 @@ async def test_a_page_comes_back_and_shows_what_is_on_now(hub, client):
         await eventually(lambda: [each.id for each in page.shown] == ["a1"])
         hub.faults.garbage()
         hub.faults.crash_channel("stream:overlays")
-        await eventually(lambda: len(page.shown) == 2)
+        await eventually(lambda: not page.joined)
+        # What stands goes on to stand, and the hub's word that it still does changes nothing.
+        await eventually(lambda: page.joined)
+        assert len(page.shown) == 1
+        assert page.showing is not None
         await page.close()
         assert not page.is_open
         assert page.showing is None
@@ -104,6 +110,80 @@ async def test_content_that_is_over_is_shown_to_nobody(hub, client):
         await peer.send("1", "2", "stream:overlays", "request_state", {})
         await peer.until("phx_reply")
         assert list(page.shown) == []
+
+
+@pytest.fixture(params=["plain", *REAL])
+async def any_hub(request) -> AsyncIterator[Hub]:
+    async with Hub(seed=7, dialect=request.param) as running:
+        yield running
+
+
+async def test_a_page_shows_what_was_forced_last_and_for_its_time_on_every_hub(any_hub, client):
+    peer = await client(to=any_hub)
+    await peer.join("stream:overlays")
+    async with opened(any_hub) as page:
+        await force(peer, "a1", duration=60_000)
+        await eventually(lambda: page.showing is not None)
+        await force(peer, "a2", duration=300)
+        await eventually(lambda: [each.id for each in page.shown][-1] == "a2")
+        two = page.shown[1]
+        await eventually(lambda: two.until is not None)
+        assert two.until - two.at >= 0.25
+        if any_hub.landale is None:
+            assert page.showing is None
+        else:
+            assert page.showing.id == "a1", "the older one comes back"
+        assert page.shown[0].until == two.at
+
+
+async def test_a_page_keeps_its_own_time_though_its_hub_is_frozen(any_hub, client):
+    peer = await client(to=any_hub)
+    await peer.join("stream:overlays")
+    async with opened(any_hub) as page:
+        await force(peer, "a1", duration=400)
+        await eventually(lambda: page.showing is not None)
+        any_hub.faults.freeze()
+        await eventually(lambda: page.showing is None)
+        any_hub.faults.thaw()
+
+
+async def test_an_alert_that_has_grown_is_shown_anew_with_the_time_that_it_bears(any_hub, client):
+    peer = await client(to=any_hub)
+    await peer.join("stream:overlays")
+    async with opened(any_hub) as page:
+        await force(peer, "a1", duration=60_000)
+        await eventually(lambda: page.showing is not None)
+        await force(peer, "a1", duration=300)
+        await eventually(lambda: len(page.shown) > 1 and page.shown[1].until is not None)
+        assert page.shown[1].until - page.shown[1].at >= 0.25
+
+
+@pytest.mark.parametrize("name", ["takeover", None])
+async def test_a_page_is_tracked_by_its_name_or_by_the_hub_s_own(any_hub, client, name):
+    async with opened(any_hub, name):
+        landale = any_hub.landale
+        if landale is None:
+            assert connected(any_hub)["takeover"] is (name is not None)
+        else:
+            assert landale.pages() == ([name or DEFAULT_PAGE] if landale.dialect.tracks_pages else [])
+
+
+@pytest.mark.parametrize("passes_on", [False, True])
+@pytest.mark.parametrize("dialect", REAL)
+async def test_a_page_is_heard_where_the_hub_passes_on_what_it_says(client, dialect, passes_on):
+    async with Hub(seed=7, dialect=dialect, passes_on=passes_on) as hub:
+        peer = await client(to=hub)
+        await peer.join("stream:overlays")
+        async with opened(hub) as page:
+            await force(peer, "a1", duration=200)
+            await eventually(lambda: page.shown and page.shown[0].until is not None)
+            await peer.send(None, "end", "phoenix", "heartbeat", {})
+            said = []
+            while (frame := await peer.receive())[1] != "end":
+                if frame[3] not in ("stream_state", "phx_reply"):
+                    said.append((frame[3], frame[4]))
+            both = [("alert_shown", {"id": "a1"}), ("alert_ended", {"id": "a1"})]
+            assert said == (both if passes_on else [])
 
 
 async def test_the_page_of_the_demonstration_closes_and_opens_on_command():

@@ -75,6 +75,8 @@ class Hub:
         kept: how many upgrade requests and frames from clients are remembered. A frame holds its
             connection, so for a hub that nobody asks afterwards this is 0.
         dialect: see :mod:`.dialect`.
+        passes_on: in a dialect of the real hub: everybody on the topic hears what a page says of an alert, as
+            the polite one lets them.
         listener: takes the connections; None for one of sockets.
         clock: by which it ends what was forced, and stamps what it says.
     """
@@ -94,6 +96,7 @@ class Hub:
         shows_alerts: bool = True,
         kept: int = 1000,
         dialect: DialectName = "plain",
+        passes_on: bool = False,
         listener: Listener | None = None,
         clock: Clock = time,
     ) -> None:
@@ -135,7 +138,7 @@ class Hub:
         self._traffic = Traffic(self)
         self._traffic_rate = 0.0
         register(self)
-        self.landale = None if dialect == "plain" else Landale(self, REAL[dialect])
+        self.landale = None if dialect == "plain" else Landale(self, REAL[dialect], passes_on=passes_on)
         """What the real hub keeps; None for the polite one."""
         if self.landale is not None:
             for pattern, channel_class in LANDALE_TOPICS:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 class Landale:
     """What the real hub keeps: the stack, its timer, and who joined as a page."""
 
-    def __init__(self, hub: Hub, dialect: Dialect) -> None:
+    def __init__(self, hub: Hub, dialect: Dialect, *, passes_on: bool = False) -> None:
         self.hub = hub
+        self.passes_on = passes_on
+        """The hub's owner added the lines of Elixir that pass on what a page says of an alert."""
         self.dialect = dialect
         self.stack = Stack()
         self._timer: asyncio.TimerHandle | None = None
@@ -217,6 +219,9 @@ class Overlays(Quiet):
                 landale.force(fields.get("data"), fields.get("duration"))
                 # No id: whoever forced it can find it in the next state alone.
                 return self.success({"operation": "force_content", "type": fields["type"]})
+            case "alert_shown" | "alert_ended" if landale.passes_on:
+                await self.broadcast_from(event, payload)
+                return Reply()
             case "takeover":
                 return await self.take_over(fields)
             case "takeover_clear":

@@ -8,6 +8,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -23,13 +24,53 @@ HEARTBEAT = 5.0
 OPEN_LIMIT = 5.0
 
 
-class Shown(NamedTuple):
-    """One alert as it came on the page."""
+@dataclass(slots=True)
+class Shown:
+    """One alert as it stood on the page. Times by the event loop's clock."""
 
     id: str | None
     data: Any
     at: float
-    """By the event loop's clock."""
+    until: float | None = None
+    """When it went; None while it stands."""
+
+
+class Listed(NamedTuple):
+    """An item of a hub's ``stream_state``."""
+
+    number: Any
+    """The hub's own id: what is pushed once more is another item."""
+    data: Any
+    end: float
+    """When its time is over, as the page counts it: from the moment at which it was first listed."""
+
+
+class Screen:
+    """Chooses what a page shows of what its hub lists: the first of the highest priority, the newest first,
+    each for its own time, however long the hub lists it. Pure state: no timer, no socket.
+    """
+
+    def __init__(self) -> None:
+        self._ends: dict[Any, float] = {}
+
+    def first(self, state: dict[str, Any], now: float) -> Listed | None:
+        """What is to be shown now; None for nothing. What is not of an item's shape is passed over."""
+        listed = state.get("alerts", state.get("interrupt_stack"))
+        items = {item["id"]: item for item in listed if _is_item(item)} if isinstance(listed, list) else {}
+        self._ends = {id: self._ends.get(id, now + item["duration"] / 1000) for id, item in items.items()}
+        on = [item for id, item in items.items() if self._ends[id] > now]
+        if not on:
+            return None
+        first = max(on, key=lambda item: item["priority"])
+        return Listed(first["id"], first.get("data"), self._ends[first["id"]])
+
+
+def _is_item(item: Any) -> bool:
+    return (
+        isinstance(item, dict)
+        and isinstance(item.get("id"), str)
+        and all(isinstance(item.get(key), int | float) for key in ("priority", "duration"))
+    )
 
 
 class OverlayPage:
@@ -37,7 +78,7 @@ class OverlayPage:
 
     Args:
         url: the socket's URL as phoenix.js is given it; asked at each attempt.
-        name: what the page is called in the hub's reports.
+        name: what the page is called in the hub's reports; None joins as the real pages do, with nothing.
         shows_alerts: False for a page of another kind: it is there, but shows none and says nothing.
         kept: how much of what was shown is remembered.
     """
@@ -45,7 +86,7 @@ class OverlayPage:
     def __init__(
         self,
         url: Callable[[], str],
-        name: str = "takeover",
+        name: str | None = "takeover",
         *,
         shows_alerts: bool = True,
         kept: int = 1000,
@@ -57,11 +98,16 @@ class OverlayPage:
         self.shown: deque[Shown] = deque(maxlen=kept)
         """Everything that was, the last ``kept``; a growing alert once for each time that it came."""
         self.clears: deque[float] = deque(maxlen=kept)
-        """When the page was told to take everything off."""
+        """When pages were told to take everything off. What they show follows from the next state alone."""
         self._url = url
         self._shows_alerts = shows_alerts
+        self._screen = Screen()
+        self._state: dict[str, Any] = {}
+        self._on: Listed | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._refs = itertools.count(1)
         self._beat: str | None = None
+        self._outbox: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -72,6 +118,7 @@ class OverlayPage:
     def open(self) -> None:
         """Opens the page; does nothing when it is open."""
         if self._task is None:
+            self._screen, self._state = Screen(), {}
             self._task = asyncio.create_task(self._run(), name=f"demo page {self.name}")
 
     async def close(self) -> None:
@@ -80,6 +127,7 @@ class OverlayPage:
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
+            self._put_on(None)
 
     async def _run(self) -> None:
         while True:
@@ -98,14 +146,17 @@ class OverlayPage:
             except (OSError, WebSocketException, TimeoutError) as error:
                 logger.debug("page %s: %s", self.name, error)
             finally:
-                self.joined, self.showing = False, None
+                # What stands goes on to stand, for its time: a browser takes nothing off by itself.
+                self.joined = False
             await asyncio.sleep(RETRY)
 
     async def _serve(self, websocket: ClientConnection) -> None:
         join_ref = str(next(self._refs))
         self._beat = None
-        await self._send(websocket, join_ref, join_ref, TOPIC, "phx_join", {"overlay": self.name})
-        beating = asyncio.create_task(self._beat_forever(websocket), name=f"demo page {self.name} heart")
+        self._outbox = asyncio.Queue()
+        params = {} if self.name is None else {"overlay": self.name, "overlay_type": self.name}
+        await self._send(websocket, join_ref, join_ref, TOPIC, "phx_join", params)
+        writing = asyncio.create_task(self._write(websocket, join_ref), name=f"demo page {self.name} writes")
         try:
             while True:
                 try:
@@ -122,52 +173,73 @@ class OverlayPage:
                         self.joined = payload["status"] == "ok"
                         if not self.joined:
                             return
+                        if self.showing is not None:
+                            # Whoever listens now may not have heard it.
+                            self._say("alert_shown", self.showing.id)
                     elif event in ("phx_error", "phx_close"):
                         return
                     else:
-                        await self._take(websocket, join_ref, event, payload)
+                        self._take(event, payload)
         except ConnectionClosed as error:
             logger.debug("page %s: %s", self.name, error)
         finally:
-            beating.cancel()
+            writing.cancel()
 
-    async def _take(self, websocket: ClientConnection, join_ref: str, event: Any, payload: Any) -> None:
+    def _take(self, event: Any, payload: Any) -> None:
         if not self._shows_alerts or not isinstance(payload, dict):
             return
         if event == "takeover_clear":
-            self.showing = None
             self.clears.append(asyncio.get_running_loop().time())
-        elif event == "content_update" and payload.get("type") == "alert":
-            await self._show(websocket, join_ref, payload.get("data"))
         elif event == "stream_state":
-            # What is on screen may have ended, or have come while the page was away.
-            active = payload.get("active_content")
-            content = active if isinstance(active, dict) and active.get("type") == "alert" else {}
-            data = content.get("data")
-            if not content:
-                self.showing = None
-            elif self.showing is None or self.showing.id != _id_of(data):
-                await self._show(websocket, join_ref, data)
+            self._state = payload
+            self._look()
 
-    async def _show(self, websocket: ClientConnection, join_ref: str, data: Any) -> None:
-        known = _id_of(data)
-        self.showing = Shown(known, data, asyncio.get_running_loop().time())
-        self.shown.append(self.showing)
-        if known is not None:
-            ref = str(next(self._refs))
-            await self._send(websocket, join_ref, ref, TOPIC, "alert_shown", {"id": known})
+    def _look(self) -> None:
+        self._put_on(self._screen.first(self._state, asyncio.get_running_loop().time()))
 
-    async def _beat_forever(self, websocket: ClientConnection) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT)
-            if self._beat is not None:
-                websocket.transport.abort()
-                return
-            self._beat = str(next(self._refs))
-            try:
-                await self._send(websocket, None, self._beat, "phoenix", "heartbeat", {})
-            except ConnectionClosed:
-                return  # the reader is told of it too
+    def _put_on(self, listed: Listed | None) -> None:
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if listed is not None:
+            self._timer = loop.call_at(listed.end, self._look)
+        if (listed and listed.number) == (self._on and self._on.number):
+            return
+        self._on = listed
+        before, now = self.showing, loop.time()
+        self.showing = None if listed is None else Shown(_id_of(listed.data), listed.data, now)
+        if before is not None:
+            before.until = now
+            if self.showing is None or self.showing.id != before.id:
+                self._say("alert_ended", before.id)
+        if self.showing is not None:
+            self.shown.append(self.showing)
+            self._say("alert_shown", self.showing.id)
+
+    def _say(self, event: str, number: str | None) -> None:
+        if number is not None and self.joined:
+            self._outbox.put_nowait((event, {"id": number}))
+
+    async def _write(self, websocket: ClientConnection, join_ref: str) -> None:
+        loop = asyncio.get_running_loop()
+        beat_at = loop.time() + HEARTBEAT
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout_at(beat_at):
+                        said = await self._outbox.get()
+                except TimeoutError:
+                    if self._beat is not None:
+                        websocket.transport.abort()
+                        return
+                    beat_at += HEARTBEAT
+                    self._beat = str(next(self._refs))
+                    await self._send(websocket, None, self._beat, "phoenix", "heartbeat", {})
+                else:
+                    await self._send(websocket, join_ref, str(next(self._refs)), TOPIC, *said)
+        except ConnectionClosed:
+            return  # the reader is told of it too
 
     async def _send(self, websocket: ClientConnection, *frame: Any) -> None:
         await websocket.send(json.dumps(frame))

@@ -334,7 +334,8 @@ class Show:
     def _begin_first(self) -> None:
         item = self.queue[0]
         item.update(status="active", started_at=self.timestamp())
-        self.active = {"type": item["content_type"], "data": item["data"], "priority": item["priority"]}
+        kept = ("id", "data", "priority", "duration", "started_at")
+        self.active = {"type": item["content_type"], **{key: item[key] for key in kept}}
         self.stack = [self.active]
         self._changed()
 

@@ -120,18 +120,18 @@ class Overlays(Enveloped):
                 if self.hub.show.clear_forced():
                     await self._tell_state()
                 return self.success({"operation": "takeover_clear"})
-            case "alert_shown":
-                return await self._shown(fields.get("id"))
+            case "alert_shown" | "alert_ended":
+                return await self._pass_on(event, fields.get("id"))
         return await super().handle_in(event, payload)
 
-    async def _shown(self, number: Any) -> Reply:
+    async def _pass_on(self, event: str, number: Any) -> Reply:
         if self.page is None:
             return self.failure("not_an_overlay", 'join with {"overlay": NAME} to say what is shown')
         if not isinstance(number, str):
             return self.failure("validation_failed", "id is required", field="id")
-        shown = {"id": number, "overlay": self.page, "timestamp": self.hub.show.timestamp()}
-        await self.broadcast_from("alert_shown", shown)
-        return self.success({"operation": "alert_shown"})
+        told = {"id": number, "overlay": self.page, "timestamp": self.hub.show.timestamp()}
+        await self.broadcast_from(event, told)
+        return self.success({"operation": event})
 
     async def _force(self, kind: str, data: Any, duration: Any) -> Reply:
         show = self.hub.show
