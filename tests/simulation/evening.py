@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from typing import NamedTuple
+from collections.abc import Coroutine
+from typing import Any, NamedTuple
 
 from tests.simulation.invariants import Watch
 from tests.simulation.plan import Act, Plan
@@ -50,7 +51,7 @@ class _Evening:
         self._trace = hashlib.sha256()
         """Everything that was sent, was told and stands on the disk."""
         self._pushes = 0
-        self._faults: set[asyncio.Task[None]] = set()
+        self._faults: dict[asyncio.Task[None], None] = {}
 
     async def live(self) -> Told:
         self.world = world = World(self.plan, self.loop)
@@ -61,7 +62,7 @@ class _Evening:
         world.page.open()
         world.start_engine()
         looking = asyncio.create_task(self._look_forever())
-        for act in self.plan.acts:
+        for act in self.plan.acts.values():
             await asyncio.sleep(max(0.0, begun + act.at - self.loop.now))
             if self._verbose:
                 print(act)
@@ -88,7 +89,7 @@ class _Evening:
     async def _look_forever(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            if self._faults:
+            if any(not task.get_name().startswith("page") for task in self._faults):
                 self.watch.trouble()
             self.watch.look()
 
@@ -119,16 +120,16 @@ class _Evening:
             if self.world.hub.running:
                 self.world.hub.happen(act.what, **act.how)
         elif act.part == "person":
-            self._begin(self._order(act.what, dict(act.how)), lasts=False)
+            self._begin(self._order(act.what, dict(act.how)), act.what)
         else:
-            self._begin(getattr(self, "_" + act.what.replace(" ", "_"))(**act.how), lasts=True)
+            fault = self._begin(getattr(self, "_" + act.what.replace(" ", "_"))(**act.how), act.what)
+            self._faults[fault] = None
+            fault.add_done_callback(lambda _: self._faults.pop(fault))
+            if not act.what.startswith("page"):
+                self.watch.trouble()
 
-    def _begin(self, work: object, *, lasts: bool) -> None:
-        task = asyncio.create_task(work)  # type: ignore[arg-type]
-        if lasts:
-            self._faults.add(task)
-            task.add_done_callback(self._faults.discard)
-            self.watch.trouble()
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        return asyncio.create_task(work, name=name)
 
     async def _order(self, verb: str, how: dict[str, object]) -> None:
         engine = self.world.engine

@@ -30,14 +30,14 @@ class Plan(NamedTuple):
     """One evening.
 
     Attributes:
-        acts: by time.
+        acts: by numbers, in the order of time.
         page: how its page is: what it joins with, what it reads, whether it acknowledges.
     """
 
     seed: int
     dialect: DialectName
     seconds: float
-    acts: tuple[Act, ...]
+    acts: dict[int, Act]
     params: dict[str, Any]
     reads: Literal["state", "content"]
     acknowledges: bool
@@ -45,9 +45,19 @@ class Plan(NamedTuple):
     """``wait_for_page``."""
 
     def only(self, numbers: set[int]) -> Plan:
-        """The same with these of its acts alone."""
-        return self._replace(acts=tuple(act for number, act in enumerate(self.acts) if number in numbers))
+        """The same with these of its acts alone; it is over soon after the last of them."""
+        acts = {number: act for number, act in self.acts.items() if number in numbers}
+        return self._replace(acts=acts, seconds=max((act.at for act in acts.values()), default=0.0))
 
+    def early(self) -> Plan:
+        """The same without the time before the first of its acts."""
+        first = min((act.at for act in self.acts.values()), default=0.0) - START
+        acts = {number: act._replace(at=act.at - first) for number, act in self.acts.items()}
+        return self._replace(acts=acts, seconds=self.seconds - first)
+
+
+START = 15.0
+"""Seconds before anything happens."""
 
 FAULTS = {
     "drop": 6, "silence": 3, "freeze": 3, "restart": 3, "refuse": 2, "slow joins": 2, "crash": 6,
@@ -77,7 +87,7 @@ def plan(seed: int, hours: float, dialect: DialectName | None = None) -> Plan:
         seed,
         dialect,
         seconds,
-        tuple(acts),
+        dict(enumerate(acts)),
         params=named if chance.random() < 0.8 else {},
         reads="content" if is_plain and chance.random() < 0.5 else "state",
         acknowledges=is_plain and chance.random() < 0.7,
@@ -91,7 +101,7 @@ def _chosen(chance: random.Random, weights: dict[str, int]) -> str:
 
 
 def _times(chance: random.Random, seconds: float, every: float) -> list[float]:
-    times, at = list[float](), 10.0
+    times, at = list[float](), START
     while (at := at + chance.expovariate(1 / every)) < seconds:
         times.append(at)
     return times
@@ -155,7 +165,9 @@ def _faults(chance: random.Random, seconds: float) -> list[Act]:
         fault = _chosen(chance, FAULTS)
         how: dict[str, Any] = {}
         match fault:
-            case "silence" | "page away" | "sleep" | "stall" | "full":
+            case "page away":
+                how = {"seconds": round(chance.uniform(2, 180), 1)}
+            case "silence" | "sleep" | "stall" | "full":
                 how = {"seconds": round(chance.uniform(2, 60), 1)}
             case "freeze" | "slow joins" | "refuse":
                 how = {"seconds": round(chance.uniform(1, 20), 1)}
