@@ -25,6 +25,7 @@ OK = 0
 CHECK_UNUSABLE = 3
 """The status of ``check`` for a mistake in its usage or the settings, as monitoring plugins have it."""
 
+_DIALECTS = ("plain", "old", "telemetry", "new")
 _COMMANDS = ("run", "attach", "replay", "ctl", "config", "demo", "selftest", "check", "journal")
 _MAX_SECONDS = 86_400.0
 
@@ -159,6 +160,12 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--duration", metavar="SECONDS", type=_seconds, help="end by itself after so long")
     demo.add_argument(
         "--calm", action="store_true", help="no faults but those that you fire from the palette"
+    )
+    demo.add_argument(
+        "--dialect",
+        choices=_DIALECTS,
+        default="plain",
+        help="which hub: a polite one, or the real one at three moments (%(default)s)",
     )
     demo.set_defaults(command=_demo)
     selftest = commands.add_parser(
@@ -429,6 +436,7 @@ def _demo(args: argparse.Namespace) -> int:
             end=args.end,
             state_folder=None if state is None else Path(state).expanduser(),
             staged=not args.calm,
+            dialect=args.dialect,
         )
     except Unstartable as error:
         complain(PROGRAM, str(error))

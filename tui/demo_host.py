@@ -14,7 +14,8 @@ from typing import Any, Self
 
 from tui.alerts.options import AlertOptions, DeliveryOptions, SourceOptions
 from tui.channels import Options
-from tui.demo.scenario import Scenario
+from tui.demo.dialect import DialectName
+from tui.demo.scenario import Scenario, demo_hubs
 from tui.engine.api import CommandResult, ExtraCommand
 from tui.engine.supervisor import Supervisor
 from tui.settings.watch_values import EndpointOptions, ReportsOptions, ServicesOptions
@@ -46,14 +47,15 @@ class DemoHost:
     """Runs a scenario; its faults are the engine's extra commands, its notice the engine's.
 
     Args:
+        dialect: which hub it is; see :mod:`tui.demo.dialect`.
         staged: faults happen by themselves, round after round.
 
     Raises:
         RuntimeError: (on entering) the hubs could not be started.
     """
 
-    def __init__(self, *, staged: bool = True) -> None:
-        self._scenario = Scenario(chance=random.Random(), staged=staged)
+    def __init__(self, dialect: DialectName = "plain", *, staged: bool = True) -> None:
+        self._scenario = Scenario(demo_hubs(dialect=dialect), chance=random.Random(), staged=staged)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._ready = threading.Event()

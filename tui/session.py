@@ -38,6 +38,7 @@ from tui.store.log_file import LogLevel
 
 if TYPE_CHECKING:
     from tui.config import FaceSettings, Settings
+    from tui.demo.dialect import DialectName
     from tui.metrics_server import MetricsServer
     from tui.replay.opening import When
 
@@ -204,6 +205,7 @@ def run_demo(
     settings: FaceSettings,
     keys: Keymap,
     end: End,
+    dialect: DialectName,
     state_folder: Path | None = None,
     staged: bool = True,
 ) -> int:
@@ -211,6 +213,7 @@ def run_demo(
 
     Args:
         duration: seconds after which it ends by itself; None for "when asked".
+        dialect: which hub they are; see :mod:`tui.demo.dialect`.
         state_folder: where its alerts are kept for the next time; None for one that goes with the run.
         staged: faults happen by themselves; else only when they are asked for.
 
@@ -229,7 +232,7 @@ def run_demo(
         with (
             state_lock(folder, headless=headless) as hold,
             log_to(folder, log_level, hold) as log_file,
-            DemoHost(staged=staged) as host,
+            DemoHost(dialect, staged=staged) as host,
             standard_output() as output,
         ):
             alerts = host.alerts(folder)

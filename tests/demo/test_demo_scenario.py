@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from typing import get_args
 
 import pytest
 from plain_client import eventually
 
+from tui import cli
+from tui.demo.dialect import DialectName
 from tui.demo.scenario import FAULTS, HANG_UP, SCHEDULE, Scenario, Stage, demo_hubs
 
 
@@ -27,6 +30,36 @@ async def test_connections_can_be_made_from_what_it_says(client):
                 assert frame[4]["status"] == "ok"
             assert settings["label"]
             assert settings["options"]["circuit_breaker_threshold"] == 3
+
+
+@pytest.mark.parametrize("dialect", get_args(DialectName))
+async def test_in_every_dialect_the_demonstration_is_told_what_its_hub_tells(client, dialect):
+    """Topics, reports and pages of its settings are those that its hubs have something to say on."""
+    async with Scenario(demo_hubs(seed=1, dialect=dialect), schedule=()) as scenario:
+        hub = scenario.hubs["hub"]
+        await eventually(lambda: all(page.joined for page in scenario.pages.values()))
+        if hub.landale is not None:
+            tracked = [] if dialect == "old" else sorted(scenario.pages)
+            assert sorted(hub.landale.pages()) == tracked
+        topics = {name: each["topics"] for name, each in scenario.connections().items()}
+        (delivery,) = scenario.alerts()["delivery"]["overlays"]
+        assert scenario.pages[delivery].is_open
+        reports = scenario.services()["reports"]
+        assert all(each["topic"] in topics[each["connection"]] for each in reports)
+        told = [each for each in reports if each.get("kind") == "hub"] if dialect != "old" else []
+        assert told or dialect == "old"
+        for report in told:
+            peer = await client(to=hub)
+            await peer.join(report["topic"])
+            await peer.send("1", "ask", report["topic"], "get_telemetry", {})
+            frame = await peer.until("telemetry_update")
+            assert set(frame[4]["services"]) == {"obs", "twitch", "phononmaser", "seed"}
+            named = {each["name"] for each in frame[4]["overlays"] if each["connected"]}
+            assert named == (set() if dialect == "new" else set(scenario.pages))
+
+
+def test_the_command_line_knows_every_dialect():
+    assert get_args(DialectName) == cli._DIALECTS
 
 
 async def test_nothing_is_kept_of_connections_that_are_gone(client):

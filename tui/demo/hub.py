@@ -110,6 +110,7 @@ class Hub:
         self.ssl = ssl
         self.seed = seed
         self.shows_alerts = shows_alerts
+        self.dialect: DialectName = dialect
         self.faults = Faults(self)
         self.presence = Presence(self, random.Random(seed))
         self.connects = 0

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
+from .dialect import DialectName
 from .faults import FAULTS
 from .hub import Hub
 from .overlay import OverlayPage
@@ -39,6 +40,13 @@ OPTIONS: Mapping[str, Any] = {
 MAIN, SECOND = "hub", "saya"
 ALERT_PAGE = "takeover"
 """The overlay page on which alerts are shown."""
+ROOMS: Mapping[DialectName, str] = {
+    "plain": "dashboard:telemetry",
+    "old": "dashboard:main",
+    "telemetry": "dashboard:telemetry",
+    "new": "dashboard:services",
+}
+"""The dashboard's topic: where a hub tells of others, it does there."""
 CHAT_WEIGHT = 400
 """Chat messages beside 42 other events of viewers: an alert about every four seconds."""
 
@@ -103,11 +111,11 @@ class Stage:
     act: Callable[[Scenario], Awaitable[None]]
 
 
-def demo_hubs(seed: int | None = None) -> dict[str, Hub]:
+def demo_hubs(seed: int | None = None, dialect: DialectName = "plain") -> dict[str, Hub]:
     """The demonstration's two hosts by name, not started: one can fail while the other lives."""
 
     def hub(seed: int | None) -> Hub:
-        return Hub(seed=seed, idle_timeout=20.0, shows_alerts=False, kept=0)
+        return Hub(seed=seed, idle_timeout=20.0, shows_alerts=False, kept=0, dialect=dialect)
 
     main = hub(seed)
     main.show.chat_weight = CHAT_WEIGHT
@@ -189,7 +197,7 @@ class Scenario:
         main, second = self.hubs[MAIN].url, self.hubs[SECOND].url
         found = {
             "stage": (main, ["stream:overlays", "stream:queue", "overlay:obs", "overlay:system"], "Overlays"),
-            "dashboard": (main, ["dashboard:main"], "Dashboard"),
+            "dashboard": (main, [self._room], "Dashboard"),
             "events": (main, ["events:all", "health:services"], "Viewer events"),
             "phononmaser_in": (second, ["transcription:live", "overlay:system"], "Transcription"),
             "seed_events": (second, ["events:all", "transcription:live"], "Seed"),
@@ -210,26 +218,30 @@ class Scenario:
     def services(self) -> dict[str, Any]:
         """What is watched beside the connections: what the hub tells of others, and its own health."""
         main = urlsplit(self._url_of_main())
+        of_others = {
+            "connection": "dashboard",
+            "topic": self._room,
+            "event": "telemetry_update",
+            "kind": "hub",
+            "stale_after": 8.0,
+        }
+        of_themselves = {
+            "connection": "events",
+            "topic": "health:services",
+            "event": "health_report",
+            "stale_after": 30.0,
+        }
+        tells = self.hubs[MAIN].dialect != "old"
         return {
-            "reports": [
-                {
-                    "connection": "dashboard",
-                    "topic": "dashboard:main",
-                    "event": "telemetry_update",
-                    "kind": "hub",
-                    "stale_after": 8.0,
-                },
-                {
-                    "connection": "events",
-                    "topic": "health:services",
-                    "event": "health_report",
-                    "stale_after": 30.0,
-                },
-            ],
+            "reports": [of_others, of_themselves] if tells else [of_themselves],
             "endpoints": [
                 {"name": "hub", "url": f"http://{main.netloc}/health", "interval": 2.0, "timeout": 1.0}
             ],
         }
+
+    @property
+    def _room(self) -> str:
+        return ROOMS[self.hubs[MAIN].dialect]
 
     def _url_of_main(self) -> str:
         return self.hubs[MAIN].url
