@@ -389,3 +389,29 @@ def test_rules_are_looked_at_when_asked_and_not_before(load: Load, tmp_path: Pat
     with pytest.raises(SettingsError) as caught:
         check_alert_rules(settings)
     assert caught.value.lines == (f"{path}:3: rule 1: priority: expected a whole number from 1 to 10",)
+
+
+@pytest.mark.parametrize(
+    ("type", "sources", "words"),
+    [
+        ("follow", SOURCE, None),
+        ("follower", SOURCE, None),
+        ("*", SOURCE, None),
+        ("hype", SOURCE + "events = { train = 'hype' }\n", None),
+        ("folow", SOURCE + "events = { '*' = '*' }\n", None),
+        ("folow", SOURCE, "no source or rule has type folow; nearest: follow"),
+        ("hyp", SOURCE + "events = { train = 'hype' }\n", "no source or rule has type hyp; nearest: hype"),
+    ],
+)
+def test_a_rule_for_a_type_that_none_can_have_is_a_mistake(
+    load: Load, tmp_path: Path, type: str, sources: str, words: str | None
+) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(f'[[rule]]\ntype = "raid"\n[[rule]]\npriority = 9\ntype = "{type}"\n')
+    settings = load(HUB + "[alerts]\nrules = 'rules.toml'\n" + sources)
+    if words is None:
+        check_alert_rules(settings)
+        return
+    with pytest.raises(SettingsError) as caught:
+        check_alert_rules(settings)
+    assert caught.value.lines == (f"{path}:5: rule 2: type: {words}",)

@@ -238,14 +238,14 @@ def check_alert_rules(settings: Settings) -> None:
     Raises:
         SettingsError: it is not there, its first mistake with its line, or that its disk does not answer.
     """
-    rules = settings.alerts.rules if settings.alerts else None
-    if rules is None:
+    if settings.alerts is None or settings.alerts.rules is None:
         return
+    rules, types = settings.alerts.rules, settings.alerts.types
     from tui.alerts.rules_file import RulesError, load
 
     def read() -> bool:
         if is_there := os.path.lexists(rules):
-            load(rules)
+            load(rules, types)
         return is_there
 
     place = f"{settings.source_of('alerts.rules')}: alerts.rules"

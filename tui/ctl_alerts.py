@@ -116,6 +116,7 @@ def add_alerts(
     mute = add("mute", _mute, "let none of a type in for so many minutes; 0 ends it")
     mute.add_argument("type", metavar="TYPE")
     mute.add_argument("minutes", metavar="MINUTES", type=_number(float, 0, protocol.DAY / 60))
+    mute.add_argument("--force", action="store_true", help="of a type, too, that no source and no rule has")
     test = add("test", _plain, "make test alerts")
     test.add_argument("type", metavar="TYPE")
     most = protocol.MAX_TEST_ALERTS
@@ -402,7 +403,7 @@ def _clear(args: argparse.Namespace) -> int:
 
 
 def _mute(args: argparse.Namespace) -> int:
-    order = AlertOrder(verb="mute", type=args.type, seconds=args.minutes * 60)
+    order = AlertOrder(verb="mute", type=args.type, seconds=args.minutes * 60, force=args.force)
     return give(args, CommandAlerts(id=1, command=order))
 
 

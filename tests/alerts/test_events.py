@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tui.alerts.events import EVENTS, NO_ALERTS, EventTypes, who_of
+from tui.alerts.events import EVENTS, NO_ALERTS, EventTypes, unknown_type, who_of
+from tui.alerts.options import AlertOptions, SourceOptions
 from tui.alerts.rules import DEFAULT
 from tui.alerts.templates import field
 from tui.alerts.unmapped import MAX_NAME, MAX_NAMES, OTHERS, Unmapped
@@ -100,6 +101,22 @@ def test_the_exact_name_goes_before_the_kind_and_both_before_any_other() -> None
     assert own.find("c:d", {"what": {"kind": "e"}}) == ("c:d", "c:d")
     assert own.find("z", {}) == ("z", "z")
     assert not EventTypes({"a": "a", "b:x": "b"}, "type").may_have("z")
+
+
+def test_a_type_is_known_that_a_source_can_bring_or_a_rule_has() -> None:
+    def types(*events: dict[str, str]) -> Any:
+        sources = tuple(SourceOptions(connection="hub", topic="events", events=each) for each in events)
+        return AlertOptions(sources=sources).types
+
+    built_in = {"follow", "sub", "resub", "gift", "cheer", "raid", "redemption"}
+    assert types() == types(EVENTS) == built_in
+    assert types(EVENTS, {"train": "hype", "event:poll": "poll"}) == built_in | {"hype", "poll"}
+    assert types({"train": "hype", "*": "other"}) == built_in | {"hype", "other"}
+    assert types(EVENTS, {"*": "*"}) is None
+    words = "no source or rule has type folow; nearest: follow"
+    assert unknown_type("folow", built_in) == words
+    assert unknown_type("follow", built_in) is None
+    assert len(unknown_type("x" * 100_000, built_in) or "") < 150
 
 
 def test_names_that_nobody_maps_are_counted_within_bounds() -> None:

@@ -114,6 +114,7 @@ def test_the_queue_in_words(folder: Path, run: Any) -> None:
         (["clear", "--all"], AlertCommand(verb="clear")),
         (["mute", "follow", "1.5"], AlertCommand(verb="mute", type="follow", seconds=90)),
         (["mute", "follow", "0"], AlertCommand(verb="mute", type="follow", seconds=0)),
+        (["mute", "folow", "5", "--force"], AlertCommand(verb="mute", type="folow", seconds=300, force=True)),
         (["panic"], AlertCommand(verb="panic")),
         (["undo"], AlertCommand(verb="undo")),
         (["test", "raid", "--count", "500"], AlertCommand(verb="test", type="raid", count=500)),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from tui.alerts.alert import MOST_TITLE, fitted
+from tui.alerts.alert import MOST_TITLE, MOST_TYPE, fitted
 from tui.alerts.templates import field, objects
+from tui.text.nearest import nearest
 
 MOST_KIND = 200
 """Characters of a kind; a longer one is none."""
@@ -143,6 +144,13 @@ class EventTypes:
             kind = field(told, self._kind_field)
             if isinstance(kind, str) and len(kind) <= MOST_KIND:
                 yield kind
+
+
+def unknown_type(type: str, known: Collection[str]) -> str | None:
+    """What is to be said of a type that is none of the known ones; None for one of them."""
+    if type in known:
+        return None
+    return f"no source or rule has type {fitted(type, MOST_TYPE)}; nearest: {nearest(type, sorted(known))}"
 
 
 def who_of(payload: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from tui.alerts.events import EVENTS
+from tui.alerts.events import EVENTS, TYPES, EventTypes
 
 FIELDS: Mapping[str, str] = MappingProxyType({"id": "id", "who": "user_name"})
 """Which field of an event holds its id and who it is about; dots go one object down, and what is missing
@@ -106,3 +106,9 @@ class AlertOptions:
     """Age at which history is forgotten; 0.01 to 3,650."""
     kept_count: int = 10_000
     """Alerts of the history that are kept; 100 to 1,000,000."""
+
+    @property
+    def types(self) -> frozenset[str] | None:
+        """Every type that there can be: of the built-in rules, and what sources bring; None for any."""
+        found = [EventTypes(each.events, each.kind_field).all for each in self.sources]
+        return None if None in found else frozenset(TYPES).union(*filter(None, found))

@@ -75,6 +75,11 @@ class Rules:
         for name in {rule.type for rule, _ in self._given}:
             self._ordered[name] = self._order(name)
 
+    @property
+    def types(self) -> frozenset[str]:
+        """The types that have rules of their own."""
+        return frozenset(self._ordered) - {OTHER}
+
     def judge(self, type: str, payload: Mapping[str, Any], count: int = 1) -> Verdict:
         """The verdict on an event of the alert type ``type``. Never raises, whatever the payload holds.
 

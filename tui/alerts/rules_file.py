@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from difflib import SequenceMatcher
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from tui.alerts.alert import MOST_TYPE
 from tui.alerts.conditions import EXPECTED, Condition, parse
-from tui.alerts.events import EVENTS
+from tui.alerts.events import EVENTS, unknown_type
 from tui.alerts.rules import OTHER, Rule, Rules
 from tui.alerts.templates import Template
+from tui.text.nearest import nearest
 from tui.text.toml_file import TomlError, read_toml
 from tui.text.toml_lines import LineFinder
 
@@ -26,8 +26,11 @@ class RulesError(Exception):
     """A file of rules that cannot be used; its text is one line with the place of the first mistake."""
 
 
-def load(path: Path) -> Rules:
+def load(path: Path, types: Collection[str] | None = None) -> Rules:
     """The rules of a file over the built-in ones. Reads the file, so it may block.
+
+    Args:
+        types: those that there can be; a rule for another one is a mistake. None for any.
 
     Raises:
         RulesError: ``PATH:LINE: rule N: what is expected``, or why the file cannot be read. No content
@@ -38,7 +41,7 @@ def load(path: Path) -> Rules:
     except TomlError as error:
         raise RulesError(str(error)) from None
     try:
-        return Rules(_rules(tree))
+        return Rules(_rules(tree, types))
     except _Mistake as mistake:
         line = LineFinder(text).line_of(mistake.path)
         raise RulesError(f"{path}:{line}: {mistake.words}") from None
@@ -51,7 +54,7 @@ class _Mistake(Exception):  # noqa: N818  # it never leaves this module
         self.words = words
 
 
-def _rules(tree: dict[str, Any]) -> list[Rule]:
+def _rules(tree: dict[str, Any], types: Collection[str] | None) -> list[Rule]:
     for key in tree:
         if key != "rule":
             raise _Mistake((key,), f"{_shown(key)}: expected [[rule]] tables only")
@@ -60,7 +63,13 @@ def _rules(tree: dict[str, Any]) -> list[Rule]:
         raise _Mistake(("rule",), "expected [[rule]], in two pairs of brackets")
     if len(tables) > MAX_RULES:
         raise _Mistake(("rule", MAX_RULES), f"expected at most {MAX_RULES} rules")
-    return [_rule(number, table) for number, table in enumerate(tables)]
+    rules = [_rule(number, table) for number, table in enumerate(tables)]
+    if types is not None:
+        known = {OTHER, *types}
+        for number, rule in enumerate(rules):
+            if (words := unknown_type(rule.type, known)) is not None:
+                raise _Mistake(("rule", number, "type"), f"rule {number + 1}: type: {words}")
+    return rules
 
 
 def _rule(number: int, table: object) -> Rule:
@@ -70,10 +79,8 @@ def _rule(number: int, table: object) -> Rule:
     read: dict[str, Any] = {}
     for key, value in table.items():
         if key not in _KEYS:
-            like = max(_KEYS, key=lambda known: SequenceMatcher(None, key[:100], known).ratio())
-            raise _Mistake(
-                ("rule", number, key), f"{place}: {_shown(key)}: unknown key; nearest known: {like}"
-            )
+            words = f"{place}: {_shown(key)}: unknown key; nearest known: {nearest(key, _KEYS)}"
+            raise _Mistake(("rule", number, key), words)
         try:
             read[key] = _KEYS[key](value)
         except ValueError as error:

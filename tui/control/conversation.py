@@ -384,4 +384,5 @@ def _alert_command(order: protocol.AlertOrder) -> AlertCommand:
         seconds=order.seconds,
         position=order.position,
         count=order.count,
+        force=order.force,
     )

@@ -243,6 +243,7 @@ class AlertOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     seconds: Annotated[float, msgspec.Meta(ge=0, le=DAY)] | None = None
     position: Annotated[int, msgspec.Meta(ge=1, le=MAX_POSITION)] | None = None
     count: Annotated[int, msgspec.Meta(ge=1, le=MAX_TEST_ALERTS)] = 1
+    force: bool = False
 
     def __post_init__(self) -> None:
         for field in _NEEDED.get(self.verb, ()):

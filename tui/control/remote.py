@@ -182,6 +182,7 @@ class RemoteEngine:
                 seconds=command.seconds,
                 position=command.position,
                 count=command.count,
+                force=command.force,
             )
         except ValueError as error:
             return CommandResult(ok=False, message=str(error))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from tui.alerts.alert import TEST_SOURCE, Alert
-from tui.alerts.events import sample
+from tui.alerts.events import sample, unknown_type
 from tui.alerts.queue import AlertQueue
 from tui.alerts.view import Done
 from tui.channels.clock import Clock
@@ -27,6 +27,7 @@ class AlertCommands:
 
     Args:
         settle: called when the queue was told something.
+        types: those that sources bring and built-in rules have; None for any.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class AlertCommands:
         clock: Clock,
         chance: random.Random,
         settle: Callable[[], None],
+        types: Callable[[], Collection[str] | None],
     ) -> None:
         self._queue = queue
         self._keeping = keeping
@@ -44,6 +46,7 @@ class AlertCommands:
         self._clock = clock
         self._chance = chance
         self._settle = settle
+        self._types = types
 
     async def give(self, command: AlertCommand) -> CommandResult:
         """Do something; the result says what was done, once the store has it or is known not to take it."""
@@ -75,7 +78,9 @@ class AlertCommands:
             case "clear":
                 return queue.commands.clear(command.type)
             case "mute":
-                return queue.commands.mute(command.type or "", (command.seconds or 0.0) / 60)
+                type, seconds = command.type or "", command.seconds or 0.0
+                unknown = None if command.force or not seconds else self._unknown(type)
+                return queue.commands.mute(type, seconds / 60) if unknown is None else Done(False, unknown)
             case "panic":
                 return queue.commands.panic()
             case "undo":
@@ -88,6 +93,13 @@ class AlertCommands:
                     return Done(False, alert.message)
                 again = queue.commands.renew(alert)
                 return again if isinstance(again, Done) else await self._requeue(again)
+
+    def _unknown(self, type: str) -> str | None:
+        """What is to be said of a type that none can have; None of one that some can, or did."""
+        types, view = self._types(), self._queue.view()
+        if types is None or any(alert.type == type for alert in (*view.waiting, *view.recent)):
+            return None
+        return unknown_type(type, {*types, *self._queue.player.rules.types})
 
     async def _requeue(self, again: Alert) -> Done:
         done: asyncio.Future[Done] = asyncio.get_running_loop().create_future()

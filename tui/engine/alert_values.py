@@ -143,6 +143,7 @@ class AlertCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         seconds: of ``hold``; of ``mute``, 0 ends it.
         position: of ``move``, from 1.
         count: of ``test``, 1 to 500.
+        force: of ``mute``: of a type, too, that no source and no rule has.
     """
 
     verb: AlertVerb
@@ -151,6 +152,7 @@ class AlertCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     seconds: float | None = None
     position: int | None = None
     count: int = 1
+    force: bool = False
 
 
 class AlertPage(msgspec.Struct, frozen=True, kw_only=True):

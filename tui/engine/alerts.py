@@ -119,7 +119,9 @@ class AlertDesk:
             reported=self._reported,
             changed=changed,
         )
-        self._commands = AlertCommands(self._queue, self._keeping, changes, clock, chance, self._settle)
+        self._commands = AlertCommands(
+            self._queue, self._keeping, changes, clock, chance, self._settle, lambda: self._options.types
+        )
         self._sources: list[Source] = []
         self._unmapped = Unmapped(changed)
         self._listening = Listening()
@@ -159,7 +161,8 @@ class AlertDesk:
     def configure(self, options: AlertOptions) -> None:
         """Take these settings from now on; what waits and plays goes on. ``same_id_window`` and what is kept
         of the history change at the next start."""
-        if self._rules_watch is None or options.rules != self._options.rules:
+        ruled = (options.rules, options.types)
+        if self._rules_watch is None or ruled != (self._options.rules, self._options.types):
             self._watch_rules(options)
         if options.sources != self._options.sources:
             self._unmapped.forget()
@@ -193,7 +196,9 @@ class AlertDesk:
         if options.rules is None:
             self._queue.player.rules, self._rules_trouble = DEFAULT, None
             return
-        watch = RulesWatch(options.rules, lambda found: self._on_loop(self._take_rules, watch, found))
+        watch = RulesWatch(
+            options.rules, options.types, lambda found: self._on_loop(self._take_rules, watch, found)
+        )
         self._rules_watch = watch
         self._start_watch(watch)
 

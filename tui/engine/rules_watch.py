@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from tui.alerts.rules import Rules
@@ -21,12 +21,16 @@ class RulesWatch:
     """Looks at a file from :meth:`start` to :meth:`stop`.
 
     Args:
+        types: as of :func:`tui.alerts.rules_file.load`.
         taken: called in the thread with the rules, or with what is wrong with the file, at the start and
             at each change.
     """
 
-    def __init__(self, path: Path, taken: Callable[[Rules | str], None]) -> None:
+    def __init__(
+        self, path: Path, types: Collection[str] | None, taken: Callable[[Rules | str], None]
+    ) -> None:
         self._path = path
+        self._types = types
         self._taken = taken
         self._stop = threading.Event()
 
@@ -49,7 +53,7 @@ class RulesWatch:
             if now != seen:
                 seen = now
                 try:
-                    self._taken(load(self._path))
+                    self._taken(load(self._path, self._types))
                 except RulesError as error:
                     log.warning("alert rules: %s", error)
                     self._taken(str(error))

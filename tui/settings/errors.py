@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tui.settings.headings import NESTED, homes_of, keys_of
-from tui.settings.layers import KeyPath, Layer, dotted, nearest
+from tui.settings.layers import KeyPath, Layer, dotted
 from tui.settings.model import (
     CONNECTION_KEYS,
     DEFAULTS_KEYS,
@@ -23,6 +23,7 @@ from tui.settings.model import (
     expected,
 )
 from tui.settings.values import Place
+from tui.text.nearest import nearest
 
 _WHOLE_AT = {"connections": 3, "defaults": 2, **dict.fromkeys(NESTED, 2)}
 """How many parts a path has whose value one layer replaces as a whole."""

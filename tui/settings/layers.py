@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
-from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
 from tui.places import CONFIG_VARIABLE, SOCKET_VARIABLE, STATE_VARIABLE
+from tui.text.nearest import nearest
 from tui.text.toml_file import TomlError, read_toml
 from tui.text.toml_lines import KeyPath as KeyPath
 from tui.text.toml_lines import LineFinder, holds
@@ -264,8 +264,3 @@ _BOOLEANS = {
     **dict.fromkeys(("false", "no", "off", "0"), False),
 }
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-
-
-def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
-    """The known word that is most like ``word``."""
-    return max(known, key=lambda candidate: SequenceMatcher(None, word, candidate).ratio())

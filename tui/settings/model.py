@@ -21,10 +21,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tui.settings.alert_tables import AlertsTable
 from tui.settings.headings import NESTED, heading_of, keys_of
-from tui.settings.layers import nearest
 from tui.settings.secret import Secret, SecretTable, parse_headers, parse_secret, parse_secrets, parse_table
 from tui.settings.table import Table, check_topic, given
 from tui.settings.watch_tables import IncidentsTable, MetricsTable, ServicesTable
+from tui.text.nearest import nearest
 
 NAME_EXPECTED = "lower-case letters, digits and single underscores, beginning with a letter, such as hub_2"
 SECRET_OPTIONS = ("auth_token", "proxy")

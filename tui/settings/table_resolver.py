@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tui.settings.errors import layer_of, place_of
-from tui.settings.layers import KeyPath, Layer, dotted, nearest
+from tui.settings.layers import KeyPath, Layer, dotted
 from tui.settings.model import ConnectionTable
 from tui.settings.table import Table
 from tui.settings.values import InForce
+from tui.text.nearest import nearest
 
 
 class TableResolver:

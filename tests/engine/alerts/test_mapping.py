@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.engine.alerts.scene import alert_options, alerts, connections, do, engine
-from tests.engine.conftest import eventually
+from tests.engine.conftest import eventually, running
 from tui.alerts.options import SourceOptions
 from tui.demo.dialect import REAL
 from tui.demo.hub import Hub
+from tui.engine.alert_values import AlertCommand
 from tui.engine.desks import DeskOptions
 
 WHAT_VIEWERS_DO = {
@@ -61,3 +62,32 @@ async def test_what_viewers_do_is_an_alert_on_every_hub_and_what_nobody_maps_is_
             lambda: {"hype", "tip"} <= {each.type for each in alerts(supervisor).waiting}, "mapped"
         )
         assert alerts(supervisor).unmapped == {}
+
+
+async def test_a_type_that_none_can_have_is_muted_by_force_alone(hub: Hub, tmp_path: Path) -> None:
+    rules = "[[rule]]\ntype = 'folow'\n"
+    words = "no source or rule has type folow; nearest: follow"
+    own = {"follower": "follow", "train": "hype"}
+    source = SourceOptions(connection="events", topic="events:all", events=own)
+    options = replace(alert_options(tmp_path, {}), sources=(source,))
+    mute = AlertCommand(verb="mute", type="folow", seconds=300)
+    (tmp_path / "rules.toml").write_text(rules)
+    with running(*connections(hub), alerts=options) as supervisor:
+        await eventually(lambda: supervisor.snapshot().alerts, "published")
+        await eventually(
+            lambda: alerts(supervisor).rules == f"rules.toml:2: rule 1: type: {words}", "told of the rules"
+        )
+        refused = await supervisor.alerts(mute)
+        assert (refused.ok, refused.message) == (False, words)
+        assert await do(supervisor, "mute", type="hype", seconds=300) == "hype is muted for 5 min"
+        assert await do(supervisor, "mute", type="folow", seconds=300, force=True)
+        await eventually(lambda: alerts(supervisor).mutes.keys() == {"hype", "folow"}, "both")
+        assert await do(supervisor, "mute", type="folow", seconds=0) == "folow is no longer muted"
+        # One that brings whatever comes may bring it.
+        anything = replace(source, events={"*": "*"})
+        desks = DeskOptions(alerts=replace(options, sources=(anything,)))
+        assert (await supervisor.apply(connections(hub), desks=desks)).ok
+        await eventually(lambda: alerts(supervisor).rules is None, "the rules are used")
+        assert (await supervisor.alerts(mute)).ok
+        supervisor.stop()
+        await eventually(supervisor.ended.is_set, "the engine stopped")
