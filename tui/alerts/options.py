@@ -84,6 +84,11 @@ class DeliveryOptions:
     timeout: float = DELIVERY_TIMEOUT
     """Seconds for the hub's answer."""
 
+    @property
+    def our_names(self) -> frozenset[str]:
+        """By which a hub that takes whoever joins for a page may call us."""
+        return frozenset(value for value in self.join_as.values() if isinstance(value, str))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlertOptions:

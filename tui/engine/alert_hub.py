@@ -155,10 +155,13 @@ class OverlayHub:
             self._acknowledged_id(number)
 
     def _reported(self, most: int, message: Message) -> None:
-        pages = overlay_pages(bytes(message.decode(_Report, most).overlays), self._clock.time())
-        if self._delivery is not None and (pages or self.pages):
+        if self._delivery is None:
+            return
+        options = self._delivery.options
+        told = overlay_pages(bytes(message.decode(_Report, most).overlays), self._clock.time())
+        pages = tuple(page for page in told if page.name not in options.our_names)
+        if told or self.pages:
             self.pages, self._reported_at = pages, self._clock.monotonic()
-            options = self._delivery.options
             self._reported_pages(any(page.connected and _shows(page, options) for page in pages))
 
     def _queue_told(self, most: int, message: Message) -> None:

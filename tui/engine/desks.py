@@ -63,6 +63,7 @@ class Desks:
             )
         checker = HealthChecker(clock, random.Random(chance.random()))
         self.services = ServiceDesk(options.services, connections, changes, clock, soon, checker)
+        self.services.our_names = _our_names(options)
         self.incidents = IncidentDesk(options.incidents, connections, changes, clock, soon, read_journal)
 
     def start(self) -> None:
@@ -98,6 +99,7 @@ class Desks:
 
     def configure(self, options: DeskOptions) -> str:
         """Take other settings, or the connections of others; what is to be added to the words about it."""
+        self.services.our_names = _our_names(options)
         self.services.configure(options.services)
         self.incidents.configure(options.incidents)
         if self.alerts is not None and options.alerts is not None:
@@ -107,3 +109,8 @@ class Desks:
         # Its store is opened at the start of the program.
         changed = (self.alerts is None) != (options.alerts is None)
         return "; [alerts] comes or goes at the next start" if changed else ""
+
+
+def _our_names(options: DeskOptions) -> frozenset[str]:
+    delivery = None if options.alerts is None else options.alerts.delivery
+    return frozenset() if delivery is None else delivery.our_names

@@ -81,6 +81,8 @@ class ServiceDesk:
         self._changed = changed
         self._http = http
         self._rows = ServiceRows(clock, options.most)
+        self.our_names: frozenset[str] = frozenset()
+        """What a hub may call our own join on the overlays' topic, which is no page."""
         self._sources: list[ReportSource] = []
         self._listening = Listening()
         self._several_hosts: set[str] = set()
@@ -181,6 +183,8 @@ class ServiceDesk:
     # What is heard
 
     def _heard(self, source: ReportSource, told: Told) -> None:
+        if told.name.startswith(PAGE) and told.name.removeprefix(PAGE) in self.our_names:
+            return
         row = self._rows.find(source.name, told.name, told.host)
         if row is None:
             return

@@ -15,6 +15,7 @@ from tui.demo.hub import Hub
 from tui.engine.desks import DeskOptions
 from tui.engine.supervisor import Supervisor
 from tui.settings.secret import parse_table
+from tui.settings.watch_values import ReportsOptions, ServicesOptions
 
 TOPIC = "stream:overlays"
 OURS = "overlay-supervisor"
@@ -30,10 +31,9 @@ def alerts(**delivery: Any) -> AlertOptions:
     return AlertOptions(delivery=DeliveryOptions(connection="stage", **delivery))
 
 
-def with_own(url: str, params: dict[str, Any]) -> ConnectionSettings:
-    """The connection with join parameters of the user's own."""
-    topics = (TopicSettings(TOPIC, parse_table(params)), TopicSettings("dashboard:telemetry"))
-    return dataclasses.replace(connection("stage", url), topics=topics)
+def with_own(url: str, params: dict[str, Any], name: str = "stage") -> ConnectionSettings:
+    """A connection with join parameters of the user's own."""
+    return dataclasses.replace(connection(name, url), topics=(TopicSettings(TOPIC, parse_table(params)),))
 
 
 def params(hub: Hub) -> Any:
@@ -105,6 +105,29 @@ async def test_a_reload_joins_again_only_where_the_name_changed(hub: Hub) -> Non
             assert (await supervisor.apply([stage], desks=desks)).ok
         assert params(hub) == {"overlay_type": "control"}
         assert (hub.joins[TOPIC], hub.joins["stream:queue"]) == (2, 1)
+        await stop(supervisor)
+
+
+async def test_what_the_hub_tells_of_our_own_join_is_no_page(hub: Hub) -> None:
+    reports = ReportsOptions(
+        connection="stage", topic="dashboard:telemetry", event="telemetry_update", kind="hub"
+    )
+    links = (
+        connection("stage", hub.url, TOPIC, "dashboard:telemetry"),
+        with_own(hub.url, {"overlay_type": "Omnibar"}, "page"),
+    )
+    services = ServicesOptions(reports=(reports,))
+    with running(*links, alerts=alerts(), services=services) as supervisor:
+        await eventually(lambda: hub.joins[TOPIC] == 2, "joined")
+
+        def told() -> set[str]:
+            return {each.name for each in supervisor.snapshot().services.services}
+
+        await eventually(lambda: "page Omnibar" in told(), "the hub told")
+        assert f"page {OURS}" not in told()
+        found = supervisor.snapshot().alerts
+        assert found is not None
+        assert [page.name for page in found.overlays] == ["Omnibar"]
         await stop(supervisor)
 
 
