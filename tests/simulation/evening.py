@@ -209,12 +209,13 @@ class _Evening:
     async def _clock(self, seconds: float) -> None:
         self.world.clock.wall_offset += seconds
 
-    async def _sleep(self, seconds: float) -> None:
+    async def _sleep(self, seconds: float, counted: bool) -> None:
+        """The machine sleeps; whether the loop's own clock counts that depends on the system."""
         engine = self.world.engine
         if engine is not None:
             self.loop.suspend(engine.name)
             await asyncio.sleep(seconds)
-            self.loop.resume(engine.name, seconds)
+            self.loop.resume(engine.name, 0.0 if counted else seconds)
 
     async def _kill(self, seconds: float) -> None:
         engine, self.world.engine = self.world.engine, None

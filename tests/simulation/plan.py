@@ -167,8 +167,10 @@ def _faults(chance: random.Random, seconds: float) -> list[Act]:
         match fault:
             case "page away":
                 how = {"seconds": round(chance.uniform(2, 180), 1)}
-            case "silence" | "sleep" | "stall" | "full":
+            case "silence" | "stall" | "full":
                 how = {"seconds": round(chance.uniform(2, 60), 1)}
+            case "sleep":
+                how = {"seconds": round(2 * 1800 ** chance.random(), 1), "counted": chance.random() < 0.3}
             case "freeze" | "slow joins" | "refuse":
                 how = {"seconds": round(chance.uniform(1, 20), 1)}
             case "restart":

@@ -113,7 +113,7 @@ class EngineHost:
         """End it as SIGTERM does."""
         self.supervisor.stop()
         await self.task
-        self.store.close(1.5)
+        self._context.run(self.store.close, 1.5)
         self._worker.kill()
 
     async def command(self, verb: str, **how: Any) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from contextlib import closing
 
+from tui.simulation.loop import VirtualLoop
 from tui.store.disk import FULL
 from tui.store.worker import Steps
 
@@ -19,10 +20,10 @@ class SimulatedDisk:
     """A :class:`tui.store.disk.Disk` that holds what was committed, as SQLite itself writes it.
 
     Args:
-        loop: its time is the disk's.
+        loop: its time is the disk's, whoever sleeps.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
         self._connection: sqlite3.Connection | None = None
         self._content = b""
@@ -36,7 +37,7 @@ class SimulatedDisk:
 
     def stall(self, seconds: float) -> None:
         """It answers nobody for so long; who waits already waits on."""
-        self._stalled_until = max(self._stalled_until, self._loop.time() + seconds)
+        self._stalled_until = max(self._stalled_until, self._loop.now + seconds)
 
     def fill(self, full: bool) -> None:
         """It takes nothing more than it has pages for, or has room again."""
@@ -52,12 +53,12 @@ class SimulatedDisk:
     @property
     def answers_at(self) -> float:
         """When what is asked of it now is done, on the loop's time."""
-        return max(self._loop.time() + LATENCY, self._stalled_until)
+        return max(self._loop.now + LATENCY, self._stalled_until)
 
     @property
     def answers(self) -> bool:
         """What was asked of it is done."""
-        return self._loop.time() >= self._stalled_until
+        return self._loop.now >= self._stalled_until
 
     @property
     def is_well(self) -> bool:
@@ -127,7 +128,7 @@ class SimulatedDisk:
 class LoopWorker:
     """A :class:`tui.store.worker.Worker` without a thread: takes each step on a loop, as the disk answers."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, disk: SimulatedDisk) -> None:
+    def __init__(self, loop: VirtualLoop, disk: SimulatedDisk) -> None:
         self._loop = loop
         self._disk = disk
         self._steps: Steps | None = None
@@ -137,16 +138,16 @@ class LoopWorker:
 
     def start(self, steps: Steps) -> None:
         self._steps = steps
-        self._plan(self._loop.time())
+        self._plan(0.0)
 
     def wake(self) -> None:
         if self._steps is not None and not self.broke and not self._is_at_disk:
-            self._plan(self._loop.time())
+            self._plan(0.0)
 
     def wait(self, timeout: float) -> bool:
         """Take at once what a disk that answers within ``timeout`` lets be done; no time passes here."""
         while self._steps is not None and not self.broke:
-            if self._disk.answers_at > self._loop.time() + timeout or not self._step(self._steps):
+            if self._disk.answers_at > self._loop.now + timeout or not self._step(self._steps):
                 break
         return self._steps is None or self.broke
 
@@ -160,14 +161,17 @@ class LoopWorker:
             self._timer.cancel()
         self._disk.lose_user()
 
-    def _plan(self, at: float) -> None:
+    def _plan(self, delay: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(at, self._go_on)
+        self._timer = self._loop.call_later(delay, self._go_on)
+
+    def _wait_for_disk(self) -> None:
+        self._plan(self._disk.answers_at - self._loop.now)
 
     def _go_on(self) -> None:
         if self._is_at_disk and not self._disk.answers:
-            self._plan(self._disk.answers_at)
+            self._wait_for_disk()
         elif self._steps is not None:
             self._step(self._steps)
 
@@ -182,5 +186,8 @@ class LoopWorker:
                 return False
             raise
         self._is_at_disk = at is None
-        self._plan(self._disk.answers_at if at is None else at)
+        if at is None:
+            self._wait_for_disk()
+        else:
+            self._plan(at - self._loop.time())
         return self._is_at_disk

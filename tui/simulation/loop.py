@@ -8,7 +8,7 @@ import random
 from asyncio import base_events
 from collections import deque
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Any
 
 from tui.channels.loop_delay import LoopDelay
@@ -54,10 +54,19 @@ class VirtualLoop(base_events.BaseEventLoop):
         self._chance = chance
         self._turns = 0
         self._suspended: dict[str, list[asyncio.Handle]] = {}
+        self._slept: dict[str, float] = {}
         self._selector = self
 
     def time(self) -> float:
-        return self.now
+        """The loop's own clock, as the process that asks has it: it stands still while its machine sleeps."""
+        return self.now - self._slept.get(PROCESS.get(), 0.0) if self._slept else self.now
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """As every loop's, by the clock of the process that the callback is of."""
+        process = PROCESS.get() if context is None else context.get(PROCESS, "")
+        return super().call_at(when + self._slept.get(process, 0.0), callback, *args, context=context)
 
     def select(self, timeout: float | None) -> list[Any]:
         """What a selector does, without anything to select from."""
@@ -129,8 +138,10 @@ class VirtualLoop(base_events.BaseEventLoop):
         heapq.heapify(self._scheduled)
 
     def resume(self, process: str, slept: float = 0.0) -> None:
-        """It goes on. What was due meanwhile is due now; after ``slept`` seconds in which its timers stood
-        still, so much later."""
+        """It goes on. What was due meanwhile is due now; after ``slept`` seconds in which the loop's own
+        clock stood still for it, so much later."""
+        if slept:
+            self._slept[process] = self._slept.get(process, 0.0) + slept
         for handle in self._suspended.pop(process, ()):
             if handle.cancelled():
                 continue
