@@ -135,6 +135,8 @@ class _Evening:
         engine = self.world.engine
         if engine is None:
             return
+        if "connect" in verb:
+            self.watch.disturbed()
         if "which" in how:
             which = how.pop("which")
             position = how.pop("position")
@@ -167,6 +169,14 @@ class _Evening:
         self.world.network.is_down = True
         await asyncio.sleep(seconds)
         self.world.network.is_down = False
+
+    async def _mute(self, seconds: float) -> None:
+        """Heartbeats are not answered, and all else goes on."""
+        for line in self._lines("engine"):
+            line.holds_back = lambda message: b'"phoenix"' in message
+        await asyncio.sleep(seconds)
+        for line in self._lines("engine"):
+            line.holds_back = lambda _: False
 
     async def _freeze(self, seconds: float) -> None:
         self.world.hub.faults.freeze()
@@ -213,9 +223,12 @@ class _Evening:
         """The machine sleeps; whether the loop's own clock counts that depends on the system."""
         engine = self.world.engine
         if engine is not None:
+            self.world.is_asleep = True
             self.loop.suspend(engine.name)
             await asyncio.sleep(seconds)
             self.loop.resume(engine.name, 0.0 if counted else seconds)
+            self.watch.disturbed()
+            self.world.is_asleep = False
 
     async def _kill(self, seconds: float) -> None:
         engine, self.world.engine = self.world.engine, None

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 import msgspec
 
+from tests.simulation.truth import LinkTruth
 from tests.simulation.world import OVERLAYS, EngineHost, World
 from tui.alerts.alert import TEST_SOURCE, Alert, decode
+from tui.engine.snapshot import Snapshot
 from tui.simulation.network import Line
 from tui.simulation.page import Page
 from tui.store.alert_file import Row
 
+KEPT_WITHIN = 61.0
+"""Seconds of life with a disk that answers."""
+MOST_RECENT = 50
 PUBLISHED = 0.4
 """Seconds in which what the engine knows is published."""
 SOON = 10.0
 """Seconds in which what is asked of a hub that is there, and tells of it, is done."""
+
+
+_VIEWER = re.compile(rb'"(viewer\d+)"')
+
+
+@dataclass
+class _Unkept:
+    """An event without a row yet, the engine that it reached, and the seconds in which it must have one."""
+
+    engine: EngineHost
+    left: float
 
 
 class Watch:
@@ -32,10 +51,12 @@ class Watch:
         """How many there were."""
         self._rows: dict[str, Row] = {}
         self._kept: dict[str, Alert] = {}
-        self._sources: dict[tuple[str, str], str] = {}
         self._page_gone_at: float | None = 0.0
         self._joined_at: float | None = None
         self._calm_since = 0.0
+        self._link = LinkTruth(world, self.find)
+        self._unkept: dict[str, _Unkept] = {}
+        self._ids: dict[str, str] = {}
         world.page_changed = self._page_changed
         world.rows_put = self._rows_put
         world.network.taps.append(self._tapped)
@@ -49,6 +70,10 @@ class Watch:
     def trouble(self) -> None:
         """A fault begins, or lasts: what depends on a hub that answers has its time from now on."""
         self._calm_since = self.world.loop.now
+
+    def disturbed(self) -> None:
+        """A person does something to the connection, or the machine sleeps."""
+        self._link.disturbed_at = self.world.loop.now
 
     # What is seen
 
@@ -79,13 +104,15 @@ class Watch:
             if row.outcome == "shown" and row.id not in self.was_on:
                 alert = decode(row.data)
                 self.find("shown unseen", f"{self._name(row.id)}: {alert.reason}", row.id)
+            if row.outcome == "shown" and not self.world.plan.is_vouched_for:
+                self.find("shown without a voucher", self._name(row.id), row.id)
             elif row.outcome == "collapsed":
                 self._collapsed(decode(row.data))
 
     def _came(self, row: Row) -> None:
-        if row.source_id is not None:
-            key = row.source, row.source_id
-            other = self._sources.setdefault(key, row.id)
+        alert = decode(row.data)
+        if alert.who.startswith("viewer") and alert.requeued_from is None:
+            other = self._ids.setdefault(alert.who, row.id)
             if other != row.id:
                 self.find("two alerts of one event", f"{self._name(row.id)} and {self._name(other)}", row.id)
 
@@ -121,9 +148,21 @@ class Watch:
         engine = self.world.engine
         if engine is None or line.name != engine.name:
             return
-        if is_up and b'"force_content"' in message:
+        self._link.tapped(line, is_up, message)
+        if not is_up:
+            self._told_of_viewers(message, engine)
+        elif b'"force_content"' in message:
             id = msgspec.json.decode(message)[4]["data"]["id"]
             self._pushed(id, engine)
+
+    def _told_of_viewers(self, message: bytes, engine: EngineHost) -> None:
+        """An event reaches the engine; it must have a row."""
+        found = _VIEWER.search(message)
+        if found is None or b'"events:all"' not in message or b'"is_gift":true' in message:
+            return
+        who = found[1].decode()
+        if who not in self._ids and self._is_joined("events:all"):
+            self._unkept.setdefault(who, _Unkept(engine, KEPT_WITHIN))
 
     def _pushed(self, id: str, engine: EngineHost) -> None:
         """An alert leaves for the hub."""
@@ -169,19 +208,56 @@ class Watch:
             self._page_gone_at = None
         elif self._page_gone_at is None:
             self._page_gone_at = now
-        joined = self._is_joined()
+        joined = self._is_joined(OVERLAYS)
         if not joined:
             self._joined_at = None
         elif self._joined_at is None:
             self._joined_at = now
         self._taken_off(now)
+        engine, snapshot = world.engine, world.snapshot
+        if engine is None or snapshot is None or snapshot.stopped is not None or world.is_asleep:
+            return
+        if not engine.supervisor.started.is_set():
+            return
+        self._link.look(snapshot, engine, self._calm_since)
+        self._rows_kept(engine)
+        self._bounds(snapshot)
 
-    def _is_joined(self) -> bool:
+    def _rows_kept(self, engine: EngineHost) -> None:
+        """What reached an engine that lives, with a disk that answers, has a row in time."""
+        for who, unkept in list(self._unkept.items()):
+            if unkept.engine is not engine:
+                del self._unkept[who]  # it died with what it had in memory
+            elif who in self._ids:
+                if self._committed(self._ids[who]) is not None:
+                    del self._unkept[who]
+            if who in self._unkept and self.world.disk.is_well:
+                unkept.left -= 1.0
+                if unkept.left < 0:
+                    del self._unkept[who]
+                    words = "is not committed" if who in self._ids else "has no row"
+                    self.find("no row", f"what {who} did {words}", who)
+
+    def _bounds(self, snapshot: Snapshot) -> None:
+        alerts = snapshot.alerts
+        assert alerts is not None
+        open = len(alerts.waiting) + len(alerts.beside) + (alerts.playing is not None)
+        ended = sum(sum(by_outcome.values()) for by_outcome in alerts.counts.values())
+        if alerts.accepted + alerts.restored != open + ended:
+            words = f"{alerts.accepted} accepted, {alerts.restored} restored: {open} open, {ended} ended"
+            self.find("counters", words, "alerts")
+        if len(alerts.waiting) > alerts.most_waiting or len(alerts.recent) > MOST_RECENT:
+            self.find("bounds", f"{len(alerts.waiting)} wait, {len(alerts.recent)} ended lately")
+        if alerts.playing is not None and (end := alerts.playing.ends_at) is not None:
+            if end < snapshot.taken_at - PUBLISHED:
+                self.find("ages", f"what plays was to end {snapshot.taken_at - end:.1f} s ago")
+
+    def _is_joined(self, topic: str) -> bool:
         snapshot = self.world.snapshot
         if snapshot is None or snapshot.stopped is not None:
             return False
         return any(
-            channel.topic == OVERLAYS and channel.state == "joined"
+            channel.topic == topic and channel.state == "joined"
             for connection in snapshot.connections
             for channel in connection.channels
         )

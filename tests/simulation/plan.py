@@ -44,6 +44,11 @@ class Plan(NamedTuple):
     waits: bool
     """``wait_for_page``."""
 
+    @property
+    def is_vouched_for(self) -> bool:
+        """Whether anybody can tell that the page has something on."""
+        return self.acknowledges or (self.dialect == "telemetry" and bool(self.params))
+
     def only(self, numbers: set[int]) -> Plan:
         """The same with these of its acts alone; it is over soon after the last of them."""
         acts = {number: act for number, act in self.acts.items() if number in numbers}
@@ -60,7 +65,7 @@ START = 15.0
 """Seconds before anything happens."""
 
 FAULTS = {
-    "drop": 6, "silence": 3, "freeze": 3, "restart": 3, "refuse": 2, "slow joins": 2, "crash": 6,
+    "drop": 6, "silence": 3, "mute": 2, "freeze": 3, "restart": 3, "refuse": 2, "slow joins": 2, "crash": 6,
     "page away": 4, "page reload": 3, "clock": 1, "sleep": 1, "kill": 2, "stall": 2, "full": 1,
 }  # fmt: skip
 """How often each happens beside the others."""
@@ -167,7 +172,7 @@ def _faults(chance: random.Random, seconds: float) -> list[Act]:
         match fault:
             case "page away":
                 how = {"seconds": round(chance.uniform(2, 180), 1)}
-            case "silence" | "stall" | "full":
+            case "mute" | "silence" | "stall" | "full":
                 how = {"seconds": round(chance.uniform(2, 60), 1)}
             case "sleep":
                 how = {"seconds": round(2 * 1800 ** chance.random(), 1), "counted": chance.random() < 0.3}

@@ -162,6 +162,8 @@ class World:
         self.page_changed: Callable[[Page], None] = lambda _: None
         self.engine: EngineHost | None = None
         self._engines = 0
+        self.is_asleep = False
+        """The engine's machine."""
         self.mistakes: list[str] = []
         loop.set_exception_handler(lambda _, context: self.mistakes.append(str(context)))
 

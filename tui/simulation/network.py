@@ -11,7 +11,7 @@ import contextvars
 import random
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from websockets.datastructures import Headers
@@ -159,6 +159,8 @@ class Line:
         """Half open: nothing arrives any more, and neither end is told."""
         self.is_frozen = False
         """What is sent arrives when this ends."""
+        self.holds_back: Callable[[bytes], bool] = lambda _: False
+        """Which messages of the hub's get lost on their way."""
         self.up, self.down = _Way(self), _Way(self)
         self.transport = HubTransport(self, hub)
         self.link = MemoryLink(self, owner)
@@ -216,6 +218,10 @@ class MemoryLink:
     def __init__(self, line: Line, owner: LinkOwner) -> None:
         self.line = line
         self.is_over = False
+        self.ended_at: float | None = None
+        """By the loop."""
+        self.ended_by: Literal["itself", "other"] = "itself"
+        """Which end ended it."""
         self._owner: LinkOwner | None = owner
         self._is_closing = False
         self._written = 0
@@ -290,13 +296,16 @@ class MemoryLink:
 
     def _lost(self, code: int, words: str) -> None:
         owner, self._owner = self._owner, None
-        self._over()
+        if not self.is_over:
+            self.ended_by = "other"
+            self._over()
         self._answered()
         if owner is not None:
             owner.link_lost(code, words)
 
     def _over(self) -> None:
         self.is_over = True
+        self.ended_at = self.line.network.loop.now
         self.line.forget_if_over()
 
 
@@ -336,7 +345,7 @@ class HubTransport:
         await self._gone.wait()
 
     def write_message(self, data: bytes, *, text: bool) -> None:
-        if not self.is_open or self.deaf:
+        if not self.is_open or self.deaf or self.line.holds_back(data):
             return
         if self.hub.faults.frozen:
             self._held.append((data, text))
