@@ -741,6 +741,9 @@ def keep(folder: Path, *entries: tuple[float, Any, str | None, str]) -> None:
     files.close()
 
 
+LABEL = 'connections.stage.label "removed stage" -> "x, removed stage", and 3 more; 2 alerts dropped'
+
+
 def test_runs_stops_and_reloads_are_told_by_the_journal_and_nothing_is_known_in_between(
     tmp_path: Path,
 ) -> None:
@@ -749,7 +752,7 @@ def test_runs_stops_and_reloads_are_told_by_the_journal_and_nothing_is_known_in_
         (0, "engine", None, "started"),
         (1, "state", "stage", "connected"),
         (1, "state", "old", "connected"),
-        (60, "engine", None, "settings reloaded: added new, removed old"),
+        (60, "engine", None, f"settings reloaded: added new, removed old, changed stage; {LABEL}"),
         (63, "state", "new", "connected"),
         (70, "engine", None, "stopped"),
         (500, "engine", None, "started"),

@@ -241,10 +241,15 @@ async def test_settings_are_read_anew_at_a_hang_up_or_by_command(tmp_path: Path)
             assert "nothing was changed" in refused.stderr + refused.stdout
             assert "urll" in refused.stderr + refused.stdout
 
-            config.write_text(text)
+            config.write_text(text + "[keys]\n'alerts.mute' = 'q'\n")
+            refused = await asyncio.to_thread(ctl, tmp_path, "ctl", "reload")
+            assert refused.returncode == 1, "the next start would not take them"
+            assert "keys.alerts.mute" in refused.stderr + refused.stdout
+
+            config.write_text("debug = true\n" + text)
             done = await asyncio.to_thread(ctl, tmp_path, "ctl", "reload")
             assert done.returncode == 0, done.stderr
-            assert "removed chat" in done.stdout
+            assert "removed chat; debug false -> true; the indicator is always shown" in done.stdout
             status = await asyncio.to_thread(ctl, tmp_path, "ctl", "status")
             assert "stage" in status.stdout
             assert "chat" not in status.stdout

@@ -303,6 +303,7 @@ def _run(args: argparse.Namespace) -> int:
     def read_settings() -> Settings:
         settings = load_settings(config=_config(args), command_line=given)
         check_needs(settings)
+        _keys(settings)
         return settings
 
     try:

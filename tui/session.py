@@ -91,7 +91,7 @@ def run_headless(
         for each in recorder:
             each.start(supervisor)
         with metrics_server(supervisor, settings.metrics) as metrics:
-            reload = _Reloader(supervisor, read_settings, metrics)
+            reload = _Reloader(supervisor, settings, read_settings, metrics)
             with control_socket(supervisor, feed, place, log_file, reload):
                 end.closing = _each_of(output, journal, alert_store, *recorder, log_file)
                 return _headless(supervisor, end, hang_up=reload.in_background)
@@ -132,7 +132,7 @@ def run_face(
         for each in recorder:
             each.start(supervisor)
         with metrics_server(supervisor, settings.metrics) as metrics:
-            reload = _Reloader(supervisor, read_settings, metrics)
+            reload = _Reloader(supervisor, settings, read_settings, metrics)
             with control_socket(supervisor, feed, place, log_file, reload):
                 face = Face(settings.face, keys, place.state_folder)
                 hang_up = reload.in_background if settings.face.on_hangup == "keep" else None
@@ -296,9 +296,14 @@ class _Reloader:
     """Reads the settings anew and has the engine take them, one reload at a time."""
 
     def __init__(
-        self, supervisor: Supervisor, read_settings: Callable[[], Settings], metrics: MetricsServer
+        self,
+        supervisor: Supervisor,
+        settings: Settings,
+        read_settings: Callable[[], Settings],
+        metrics: MetricsServer,
     ) -> None:
         self._supervisor = supervisor
+        self._debug = settings.debug
         self._read_settings = read_settings
         self._metrics = metrics
         self._turn = threading.Lock()
@@ -328,8 +333,9 @@ class _Reloader:
         result = await self._supervisor.apply(
             tuple(settings.connections.values()), settings.sources, _desks(settings)
         )
-        if settings.debug == self._supervisor.snapshot().debug:
-            return result
+        if settings.debug == self._debug:
+            return result  # what a person switched meanwhile stays
+        self._debug = settings.debug
         shown = await self._supervisor.set_debug(settings.debug)
         return CommandResult(ok=result.ok, message=f"{result.message}; {shown.message}")
 

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -158,9 +158,10 @@ class AlertDesk:
             self._loop.call_later(alert_keeping.ANSWER_LIMIT, self._begin)
         self.configure(self._options)
 
-    def configure(self, options: AlertOptions) -> None:
+    def configure(self, options: AlertOptions) -> list[str]:
         """Take these settings from now on; what waits and plays goes on. ``same_id_window`` and what is kept
-        of the history change at the next start."""
+        of the history change at the next start. What became of alerts by that, in words."""
+        before = self._ended()
         ruled = (options.rules, options.types)
         if self._rules_watch is None or ruled != (self._options.rules, self._options.types):
             self._watch_rules(options)
@@ -182,6 +183,16 @@ class AlertDesk:
         self.attach()
         self.look()
         self._settle()
+        return [
+            f"{number} alert{'' if number == 1 else 's'} {outcome}"
+            for outcome, number in (self._ended() - before).items()
+        ]
+
+    def _ended(self) -> Counter[str]:
+        ended = Counter[str]()
+        for each in self._queue.view().outcomes:
+            ended[each.outcome] += each.number
+        return ended
 
     def _source(self, options: SourceOptions) -> Source:
         """The source of these options; one that is known goes on, so that its absence is not forgotten."""

@@ -97,18 +97,20 @@ class Desks:
         self.incidents.look(snapshot)
         return msgspec.structs.replace(snapshot, incidents=self.incidents.snapshot())
 
-    def configure(self, options: DeskOptions) -> str:
-        """Take other settings, or the connections of others; what is to be added to the words about it."""
+    def configure(self, options: DeskOptions) -> list[str]:
+        """Take other settings, or the connections of others; what came of it beside, in words."""
+        told = []
         self.services.our_names = _our_names(options)
         self.services.configure(options.services)
         self.incidents.configure(options.incidents)
         if self.alerts is not None and options.alerts is not None:
-            self.alerts.configure(options.alerts)
+            told += self.alerts.configure(options.alerts)
         elif self.alerts is not None:
             self.alerts.attach()
         # Its store is opened at the start of the program.
-        changed = (self.alerts is None) != (options.alerts is None)
-        return "; [alerts] comes or goes at the next start" if changed else ""
+        if (self.alerts is None) != (options.alerts is None):
+            told.append("[alerts] comes or goes at the next start")
+        return told
 
 
 def _our_names(options: DeskOptions) -> frozenset[str]:

@@ -35,6 +35,7 @@ from tui.engine.snapshot import (
     Snapshot,
 )
 from tui.formats import duration
+from tui.settings.differences import changes
 from tui.store.alert_store import AlertStore
 from tui.store.journal import ALIVE_EVERY, STARTED, STOPPED, Entry, Journal
 
@@ -111,7 +112,7 @@ class Supervisor:
         self._desk_options = desks or DeskOptions()
         self._naming = Naming()
         self._settings = self._named(connections)
-        self._in_force = _by_connection(in_force)
+        self._all_in_force, self._in_force = tuple(in_force), _by_connection(in_force)
         self._extras = extras
         self._reporter = reporter
         self._report_interval = report_interval
@@ -437,7 +438,8 @@ class Supervisor:
         in_force: Sequence[Setting],
         desks: DeskOptions | None,
     ) -> CommandResult:
-        self._in_force = _by_connection(in_force)
+        changed = changes(self._all_in_force, in_force)
+        self._all_in_force, self._in_force = tuple(in_force), _by_connection(in_force)
         self._desk_options = desks or self._desk_options
         self._settings = self._named(connections)
         done: dict[str, list[str]] = {"added": [], "removed": [], "replaced": [], "changed": []}
@@ -459,12 +461,13 @@ class Supervisor:
             supervised[name] = self._supervise(settings, connection.past if connection else None)
             new.append(supervised[name])
         self._connections = supervised
-        later = self._desks.configure(self._desk_options)
+        effects = self._desks.configure(self._desk_options)
         for connection in new:
             connection.start()
         await asyncio.gather(*(connection.retire() for connection in closing))
         words = ", ".join(f"{verb} {' '.join(names)}" for verb, names in done.items() if names)
-        message = f"settings reloaded: {words or 'nothing changed'}{later}"
+        told = [*filter(None, [words]), *changed, *effects]
+        message = f"settings reloaded: {'; '.join(told) or 'nothing changed'}"
         self._changes.add(self._clock.time(), None, message, "info", "engine")
         return CommandResult(ok=True, message=message)
 

@@ -45,7 +45,7 @@ each connection."""
 
 _STATE = re.compile(r"(connected|disconnected)(?: after .*)?\Z|(reconnecting|failed): (.*)\Z", re.DOTALL)
 _STILL = re.compile(r"still (reconnecting|failed) after (\d{1,9}) tries: (.*)\Z", re.DOTALL)
-_RELOADED = re.compile(r"(added|removed|replaced) ([^,;]*)")
+_RELOADED = ("added", "removed", "replaced", "changed")
 _BREAKER = "circuit breaker open"
 
 
@@ -88,8 +88,11 @@ class Links:
             begin = self._runs[-1].begin if self._runs else at
             self._runs.append(Run(begin, at))
         elif text.startswith("settings reloaded: "):
-            for verb, names in _RELOADED.findall(text):
-                for name in names.split():
+            for part in text.removeprefix("settings reloaded: ").partition(";")[0].split(", "):
+                verb, *names = part.split(" ")
+                if verb not in _RELOADED:
+                    break  # the settings that changed stand behind
+                for name in names if verb != "changed" else ():
                     self._reloaded(name, verb, at)
 
     def _reloaded(self, name: str, verb: str, at: float) -> None:
