@@ -62,7 +62,7 @@ async def test_who_is_no_page_cannot_say_that_one_shows_anything(hub, client):
     assert answer["response"]["error"]["code"] == "not_an_overlay"
     await other.beat()
     page = await client()
-    await page.join("stream:overlays", {"overlay": "takeover"})
+    await page.join("stream:overlays", {"overlay_type": "takeover"})
     await page.receive()
     answer = (await page.ask("1", "2", "stream:overlays", "alert_shown", {"id": 1}))[4]
     assert answer["response"]["error"]["details"] == {"field": "id"}
@@ -174,9 +174,9 @@ async def test_a_page_is_heard_where_the_hub_passes_on_what_it_says(client, dial
     async with Hub(seed=7, dialect=dialect, passes_on=passes_on) as hub:
         peer = await client(to=hub)
         await peer.join("stream:overlays")
-        async with opened(hub) as page:
+        async with opened(hub):
             await force(peer, "a1", duration=200)
-            await eventually(lambda: page.shown and page.shown[0].until is not None)
+            await eventually(lambda: any(each.frame.event == "alert_ended" for each in hub.received))
             await peer.send(None, "end", "phoenix", "heartbeat", {})
             said = []
             while (frame := await peer.receive())[1] != "end":

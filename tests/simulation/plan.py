@@ -87,13 +87,12 @@ def plan(seed: int, hours: float, dialect: DialectName | None = None) -> Plan:
     acts = [*_viewers(chance, seconds), *_person(chance, seconds), *_faults(chance, seconds)]
     acts.sort(key=lambda act: act.at)
     is_plain = dialect == "plain"
-    named: dict[str, Any] = {"overlay": "takeover"} if is_plain else {"overlay_type": "takeover"}
     return Plan(
         seed,
         dialect,
         seconds,
         dict(enumerate(acts)),
-        params=named if chance.random() < 0.8 else {},
+        params={"overlay_type": "takeover"} if chance.random() < 0.8 else {},
         reads="content" if is_plain and chance.random() < 0.5 else "state",
         acknowledges=is_plain and chance.random() < 0.7,
         waits=chance.random() < 0.5,

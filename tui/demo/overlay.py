@@ -154,7 +154,7 @@ class OverlayPage:
         join_ref = str(next(self._refs))
         self._beat = None
         self._outbox = asyncio.Queue()
-        params = {} if self.name is None else {"overlay": self.name, "overlay_type": self.name}
+        params = {} if self.name is None else {"overlay_type": self.name}
         await self._send(websocket, join_ref, join_ref, TOPIC, "phx_join", params)
         writing = asyncio.create_task(self._write(websocket, join_ref), name=f"demo page {self.name} writes")
         try:

@@ -79,13 +79,13 @@ class Enveloped(Channel):
 
 
 class Overlays(Enveloped):
-    """``stream:overlays``: what viewers see. Whoever joins with ``{"overlay": NAME}`` is a page."""
+    """``stream:overlays``: what viewers see. Whoever joins with ``overlay_type`` is a page of that name."""
 
     page: str | None = None
-    """The page's name; None for anyone else, who watches or controls."""
+    """The name that it gave, a supervisor too; None for whoever gave none."""
 
     async def join(self, params: Any) -> Any:
-        name = params.get("overlay") if isinstance(params, dict) else None
+        name = params.get("overlay_type") if isinstance(params, dict) else None
         if isinstance(name, str) and 0 < len(name) <= MAX_PAGE_NAME:
             self.page = name
         return await super().join(params)
@@ -126,7 +126,7 @@ class Overlays(Enveloped):
 
     async def _pass_on(self, event: str, number: Any) -> Reply:
         if self.page is None:
-            return self.failure("not_an_overlay", 'join with {"overlay": NAME} to say what is shown')
+            return self.failure("not_an_overlay", 'join with {"overlay_type": NAME} to say what is shown')
         if not isinstance(number, str):
             return self.failure("validation_failed", "id is required", field="id")
         told = {"id": number, "overlay": self.page, "timestamp": self.hub.show.timestamp()}
