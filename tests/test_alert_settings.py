@@ -391,6 +391,35 @@ def test_rules_are_looked_at_when_asked_and_not_before(load: Load, tmp_path: Pat
     assert caught.value.lines == (f"{path}:3: rule 1: priority: expected a whole number from 1 to 10",)
 
 
+def test_a_field_that_no_hub_is_known_to_send_is_told(load: Load, tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(
+        """
+[[rule]]
+type = "cheer"
+when = ["bitz >= 100", "bits < 1000", "data.user_id != 5"]
+title = "{who} {count} {nosuch|1|2} {user_name} {data.message}"
+message = "{reward.title}"
+[[rule]]
+type = "redemption"
+title = "{reward.title} {reward.cost} {others}"
+title_many = "{usr_input}"
+[[rule]]
+type = "*"
+title = "{whatever}"
+"""
+    )
+    text = HUB + "[alerts]\nrules = 'rules.toml'\n" + SOURCE
+    assert check_alert_rules(load(text)) == [
+        f"{path}: rule 1: when: no cheer is known to have a field bitz; nearest: bits",
+        f"{path}: rule 1: title: no cheer is known to have a field nosuch; nearest: source",
+        f"{path}: rule 1: message: no cheer is known to have a field reward.title; nearest: correlation_id",
+        f"{path}: rule 2: title_many: no redemption is known to have a field usr_input; nearest: user_input",
+    ]
+    # What another hub calls a cheer may have any field.
+    assert check_alert_rules(load(text + "events = { tip = 'cheer' }\n")) == []
+
+
 @pytest.mark.parametrize(
     ("type", "sources", "words"),
     [

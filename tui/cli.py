@@ -590,11 +590,11 @@ def _config_check(args: argparse.Namespace) -> int:
         return _say_nothing_to_run(settings)
     try:
         _keys(settings)
-        check_alert_rules(settings)
+        doubts = check_alert_rules(settings)
         check_needs(settings)
     except SettingsError as error:
         return _say_mistakes(error)
-    for line in (*warnings_of(settings), *asyncio.run(unreadable_secrets(settings))):
+    for line in (*warnings_of(settings), *doubts, *asyncio.run(unreadable_secrets(settings))):
         complain(PROGRAM, f"warning: {line}")
     place = settings.file or "environment"
     put(f"{place}: ok, {len(settings.connections)} connection(s): {', '.join(settings.connections)}")

@@ -230,34 +230,49 @@ def check_needs(settings: Settings) -> None:
         raise SettingsError(*lines)
 
 
-def check_alert_rules(settings: Settings) -> None:
+def check_alert_rules(settings: Settings) -> list[str]:
     """Read the file of the alerts' rules, if one is set; blocks for :data:`SECRET_LIMIT` at most.
 
     Settings are valid without it: then the built-in rules hold until it can be used.
 
+    Returns:
+        A line for each field that a rule names and no hub is known to send, where the sources bring what
+        hubs are known to send.
+
     Raises:
         SettingsError: it is not there, its first mistake with its line, or that its disk does not answer.
     """
-    if settings.alerts is None or settings.alerts.rules is None:
-        return
-    rules, types = settings.alerts.rules, settings.alerts.types
+    alerts = settings.alerts
+    if alerts is None or alerts.rules is None:
+        return []
+    from tui.alerts.events import DOCUMENTED, EVENTS
+    from tui.alerts.rules import GIVEN, Rules
     from tui.alerts.rules_file import RulesError, load
+    from tui.text.nearest import nearest
 
-    def read() -> bool:
-        if is_there := os.path.lexists(rules):
-            load(rules, types)
-        return is_there
+    path = alerts.rules
+
+    def read() -> Rules | None:
+        return load(path, alerts.types) if os.path.lexists(path) else None
 
     place = f"{settings.source_of('alerts.rules')}: alerts.rules"
     try:
-        if not answered_within(SECRET_LIMIT, ("rules", rules), read, f"alerts.rules {rules}"):
-            raise SettingsError(f"{place}: no such file")
+        found = answered_within(SECRET_LIMIT, ("rules", path), read, f"alerts.rules {path}")
     except RulesError as error:
         raise SettingsError(str(error)) from None
     except TimeoutError:
         raise SettingsError(f"{place}: did not answer for {SECRET_LIMIT:g} s") from None
     except OSError as error:
         raise SettingsError(f"{place}: {error.strerror}") from None
+    if found is None:
+        raise SettingsError(f"{place}: no such file")
+    if any(source.events != EVENTS for source in alerts.sources):
+        return []
+    return [
+        f"{path}: rule {number}: {key}: no {type} is known to have a field {field}; "
+        f"nearest: {nearest(field, sorted({*DOCUMENTED[type], *(() if key == 'when' else GIVEN)}))}"
+        for number, key, type, field in found.undocumented()
+    ]
 
 
 def connection_name(url: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tui.alerts.events import EVENTS, NO_ALERTS, EventTypes, unknown_type, who_of
+from tui.alerts.events import DOCUMENTED, EVENTS, NO_ALERTS, EventTypes, unknown_type, who_of
 from tui.alerts.options import AlertOptions, SourceOptions
 from tui.alerts.rules import DEFAULT
 from tui.alerts.templates import field
@@ -48,6 +48,7 @@ def test_every_event_of_a_viewer_is_its_alert_on_every_hub(dialect: str, kind: s
             assert name in NO_ALERTS
         else:
             assert BUILT_IN.may_have(event)
+            assert {*payload, *payload.get("data", ())} <= DOCUMENTED[type]
             assert who_of(payload) == "mira"
             assert "mira" in DEFAULT.judge(type, payload).title
 
@@ -55,6 +56,9 @@ def test_every_event_of_a_viewer_is_its_alert_on_every_hub(dialect: str, kind: s
 def test_what_was_recorded_of_the_real_hub() -> None:
     found = [BUILT_IN.find(event, payload) for event, payload in RECORDED if event != "phx_reply"]
     assert {name for name, type in found if type is None} <= NO_ALERTS
+    for event, payload in RECORDED:
+        if (type := BUILT_IN.find(event, payload)[1]) is not None:
+            assert payload.keys() <= DOCUMENTED[type]
     alerts = [
         (type, DEFAULT.judge(type, payload).title, field(payload, "id") is not None)
         for event, payload in RECORDED

@@ -84,6 +84,28 @@ NO_ALERTS = frozenset(
 )
 """What a hub sends beside those; it is not told as unknown, and a source may map it all the same."""
 
+_OF_ALL = frozenset(
+    (
+        *("id", "type", "raw_type", "timestamp", "correlation_id", "source", "source_id", "data"),
+        *(f"{whose}_{part}" for whose in ("user", "broadcaster_user") for part in ("id", "login", "name")),
+    )
+)
+DOCUMENTED: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "follow": _OF_ALL | {"followed_at"},
+        "sub": _OF_ALL | {"tier", "is_gift", "cumulative_months"},
+        "resub": _OF_ALL
+        | {"tier", "is_gift", "cumulative_months", "duration_months", "streak_months", "message"},
+        "gift": _OF_ALL | {"tier", "total", "cumulative_total", "is_anonymous"},
+        "cheer": _OF_ALL | {"bits", "message", "is_anonymous"},
+        "raid": _OF_ALL
+        | {"viewers"}
+        | {f"{way}_broadcaster_user_{part}" for way in ("from", "to") for part in ("id", "login", "name")},
+        "redemption": _OF_ALL | {"reward", "user_input", "status", "redeemed_at"},
+    }
+)
+"""The fields that an event of each type is known to have, in the words of any of the hubs that there are."""
+
 ANONYMOUS = "anonymous"
 _WHO = ("user_name", "from_broadcaster_user_name", "display_name", "user_login", "user", "name", "who")
 _USER_ID = ("user_id", "from_broadcaster_user_id")

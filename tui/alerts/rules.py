@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from tui.alerts.alert import MOST_MESSAGE, MOST_TITLE, Alert
 from tui.alerts.conditions import Condition, Region, parse
-from tui.alerts.events import who_of
+from tui.alerts.events import DOCUMENTED, who_of
 from tui.alerts.templates import Template
 
 OTHER = "*"
 """The type of a rule for every type that has no better one."""
+
+GIVEN = ("who", "type", "count", "others")
+"""What templates may name beside an event's fields."""
 
 _log = logging.getLogger(__name__)
 _read_payload = msgspec.json.Decoder(dict[str, Any]).decode
@@ -69,7 +72,7 @@ class Rules:
     """
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
-        own = tuple(rules)
+        self._own = own = tuple(rules)
         self._given = [(rule, Region(rule.when)) for rule in (*own, *BUILT_IN)]
         self._ordered: dict[str, tuple[Rule, ...]] = {}
         for name in {rule.type for rule, _ in self._given}:
@@ -80,6 +83,20 @@ class Rules:
         """The types that have rules of their own."""
         return frozenset(self._ordered) - {OTHER}
 
+    def undocumented(self) -> Iterator[tuple[int, str, str, str]]:
+        """What the user's rules name and no event of their type is known to have: the rule's number from 1,
+        its key and type, and the field's path."""
+        for number, rule in enumerate(self._own, 1):
+            if (known := DOCUMENTED.get(rule.type)) is None:
+                continue
+            named = [("when", each.field) for each in rule.when]
+            for key in ("title", "title_many", "message"):
+                template = getattr(rule, key)
+                named += [(key, path) for path in template.fields if path not in GIVEN] if template else []
+            for key, path in named:
+                if path.removeprefix("data.").partition(".")[0] not in known:
+                    yield number, key, rule.type, path
+
     def judge(self, type: str, payload: Mapping[str, Any], count: int = 1) -> Verdict:
         """The verdict on an event of the alert type ``type``. Never raises, whatever the payload holds.
 
@@ -88,7 +105,7 @@ class Rules:
         """
         rules = [rule for rule in self._for(type) if all(one.holds(payload) for one in rule.when)]
         who = who_of(payload)
-        given = {"who": who, "type": type, "count": str(count), "others": str(count - 1)}
+        given = dict(zip(GIVEN, (who, type, str(count), str(count - 1)), strict=True))
         title = _first(rules, "title")
         if count > 1:
             titled = next(rule for rule in rules if rule.title_many or rule.title)

@@ -42,6 +42,11 @@ class Template:
                 "expected braces around the name of a field only, like {user_name} or {bits|1 bit|# bits}"
             )
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The paths that it names."""
+        return tuple(name for name, _ in self._places)
+
     def render(self, payload: Mapping[str, Any], given: Mapping[str, str], most: int) -> str:
         """The text, of one line and at most ``most`` characters; ``given`` goes before the payload."""
         parts = [self._texts[0]]
