@@ -18,6 +18,8 @@ from tui.store.alert_file import Row
 KEPT_WITHIN = 61.0
 """Seconds of life with a disk that answers."""
 MOST_RECENT = 50
+CUT = 0.5
+"""Seconds by which a page and an engine may differ on an end."""
 PUBLISHED = 0.4
 """Seconds in which what the engine knows is published."""
 SOON = 10.0
@@ -47,6 +49,7 @@ class Watch:
         """Alerts that a page had on, and when it began."""
         self._seen_once: dict[str, None] = {}
         self._shown_before: str | None = None
+        self._on_before: dict[str, float] = {}
         self.alerts = 0
         """How many there were."""
         self._rows: dict[str, Row] = {}
@@ -130,10 +133,19 @@ class Watch:
         if len(on) > 1:
             told = " beside ".join(self._name(id) for id in on)
             self.find("two on the page", f"{told}", " ".join(sorted(on)))
+        self._cut_short(page, now)
         shows = page.shows
         if shows is not None and shows != self._shown_before:
             self._seen_once[shows] = None
         self._shown_before = shows
+
+    def _cut_short(self, page: Page, now: float) -> None:
+        """Where the hub keeps no stack, one takes the place of another."""
+        before, self._on_before = self._on_before, dict(page.has_on)
+        for id in before.keys() - page.has_on.keys():
+            if page.has_on and before[id] - now > CUT:
+                words = f"{self._name(id)}, {before[id] - now:.1f} s before its end"
+                self.find("cut short", f"{words}, by {self._name(next(iter(page.has_on)))}", id)
 
     def _name(self, id: str) -> str:
         alert = self.alert(id)
@@ -228,9 +240,8 @@ class Watch:
         for who, unkept in list(self._unkept.items()):
             if unkept.engine is not engine:
                 del self._unkept[who]  # it died with what it had in memory
-            elif who in self._ids:
-                if self._committed(self._ids[who]) is not None:
-                    del self._unkept[who]
+            elif who in self._ids and self._committed(self._ids[who]) is not None:
+                del self._unkept[who]
             if who in self._unkept and self.world.disk.is_well:
                 unkept.left -= 1.0
                 if unkept.left < 0:
@@ -248,9 +259,9 @@ class Watch:
             self.find("counters", words, "alerts")
         if len(alerts.waiting) > alerts.most_waiting or len(alerts.recent) > MOST_RECENT:
             self.find("bounds", f"{len(alerts.waiting)} wait, {len(alerts.recent)} ended lately")
-        if alerts.playing is not None and (end := alerts.playing.ends_at) is not None:
-            if end < snapshot.taken_at - PUBLISHED:
-                self.find("ages", f"what plays was to end {snapshot.taken_at - end:.1f} s ago")
+        end = None if alerts.playing is None else alerts.playing.ends_at
+        if end is not None and end < snapshot.taken_at - PUBLISHED:
+            self.find("ages", f"what plays was to end {snapshot.taken_at - end:.1f} s ago")
 
     def _is_joined(self, topic: str) -> bool:
         snapshot = self.world.snapshot

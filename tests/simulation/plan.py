@@ -120,7 +120,7 @@ def _viewers(chance: random.Random, seconds: float) -> list[Act]:
         number += 1
         acts.append(Act(at, "viewer", kind, {"user_name": f"viewer{number}", **fields}))
 
-    for at in _times(chance, seconds, 25.0):
+    for at in _times(chance, seconds, 12.0):
         add(at, _chosen(chance, VIEWERS))
     for at in _times(chance, seconds, 600.0):
         match chance.choice(("bots", "bomb", "train")):

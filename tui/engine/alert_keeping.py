@@ -178,6 +178,11 @@ class AlertKeeping:
         return not self._store.state.ok or self._clock.monotonic() - write.since > ANSWER_LIMIT
 
     @property
+    def unwritten(self) -> bool:
+        """There is anything that the store has not answered for."""
+        return bool(self._unwritten)
+
+    @property
     def held(self) -> int:
         """How many alerts wait for a store that does not answer."""
         return 0 if self._store is None or self._store.state.ok else len(self._unwritten)

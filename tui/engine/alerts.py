@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import operator
 import random
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
@@ -134,6 +135,8 @@ class AlertDesk:
         # None until the store has told what an earlier run was ordered, which must not be overwritten.
         self._kept_standing: Standing | None = None
         self._recent_away: deque[SourceAway] = deque(maxlen=_MOST_RECENT)
+        self._recent_of: tuple[tuple[Alert, ...], SourceAway | None] | None = None
+        self._recent_told: tuple[AlertSummary | SourceAway, ...] = ()
         self._came_early: list[tuple[Source, Message]] = []
         self._came_early_bytes = 0
         self._rejections_untold = 0
@@ -535,7 +538,7 @@ class AlertDesk:
             beside=tuple(on_stage(each, held=held(each.alert.id)) for each in view.beside),
             waiting=tuple(summary(each, held=held(each.id)) for each in view.waiting),
             most_waiting=self._options.most_waiting,
-            recent=self._recent([summary(each, held=held(each.id)) for each in view.recent]),
+            recent=self._recent(view.recent),
             accepted=view.accepted,
             restored=view.restored,
             counts=counts(view.outcomes),
@@ -555,10 +558,19 @@ class AlertDesk:
             warning=self._hub.warning,
         )
 
-    def _recent(self, ended: list[AlertSummary]) -> tuple[AlertSummary | SourceAway, ...]:
-        entries: list[AlertSummary | SourceAway] = [*ended, *self._recent_away]
-        entries.sort(key=_moment, reverse=True)
-        return tuple(entries[:_MOST_RECENT])
+    def _recent(self, ended: tuple[Alert, ...]) -> tuple[AlertSummary | SourceAway, ...]:
+        # Of four publications a second, few find anything that ended since.
+        of = (ended, self._recent_away[-1] if self._recent_away else None)
+        is_same = self._recent_of is not None and all(map(operator.is_, of, self._recent_of))
+        if not is_same or self._keeping.unwritten:
+            held = self._keeping.is_held
+            entries: list[AlertSummary | SourceAway] = [*self._recent_away]
+            entries += [summary(each, held=held(each.id)) for each in ended]
+            entries.sort(key=_moment, reverse=True)
+            self._recent_told = tuple(entries[:_MOST_RECENT])
+            # Which of them are held changes with time.
+            self._recent_of = None if self._keeping.unwritten else of
+        return self._recent_told
 
 
 def _moment(entry: AlertSummary | SourceAway) -> float:
