@@ -17,6 +17,7 @@ from tui.store.alert_file import Row
 
 KEPT_WITHIN = 61.0
 """Seconds of life with a disk that answers."""
+MOST_TOLD = 4
 MOST_RECENT = 50
 CUT = 0.5
 """Seconds by which a page and an engine may differ on an end."""
@@ -40,11 +41,10 @@ class _Unkept:
 class Watch:
     """Sees everything that passes, and notes what must not be."""
 
-    def __init__(self, world: World, limit: int = 20) -> None:
+    def __init__(self, world: World) -> None:
         self.world = world
         self.findings: list[str] = []
-        self._limit = limit
-        self._told = set[tuple[str, str]]()
+        self._told: dict[str, set[str]] = {}
         self.was_on: dict[str, float] = {}
         """Alerts that a page had on, and when it began."""
         self._seen_once: dict[str, None] = {}
@@ -65,9 +65,10 @@ class Watch:
         world.network.taps.append(self._tapped)
 
     def find(self, name: str, words: str, key: str = "") -> None:
-        """Something is not as it must be; told once for each key."""
-        if (name, key) not in self._told and len(self.findings) < self._limit:
-            self._told.add((name, key))
+        """Something is not as it must be; told once for each key, a few times for each name."""
+        told = self._told.setdefault(name, set())
+        if key not in told and len(told) < MOST_TOLD:
+            told.add(key)
             self.findings.append(f"{self.world.loop.now - 1000:.2f} {name}: {words}")
 
     def trouble(self) -> None:
