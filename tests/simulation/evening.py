@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import random
 from collections.abc import Coroutine
 from typing import Any, NamedTuple
@@ -33,9 +34,16 @@ def run(plan: Plan, *, verbose: bool = False) -> Told:
     """Live through it."""
     loop = VirtualLoop(random.Random(f"loop {plan.seed}"))
     asyncio.set_event_loop(None)
+    logger, mistakes = logging.getLogger("tui"), _Mistakes()
+    before = logger.level, logger.propagate
+    logger.setLevel(logging.ERROR)
+    logger.propagate = False
+    logger.addHandler(mistakes)
     try:
-        return loop.run_until_complete(_Evening(plan, loop, verbose).live())
+        return loop.run_until_complete(_Evening(plan, loop, mistakes.told, verbose).live())
     finally:
+        logger.removeHandler(mistakes)
+        logger.level, logger.propagate = before
         for task in asyncio.all_tasks(loop):
             task.cancel()
         loop.set_exception_handler(lambda _, __: None)
@@ -43,8 +51,21 @@ def run(plan: Plan, *, verbose: bool = False) -> Told:
         loop.close()
 
 
+class _Mistakes(logging.Handler):
+    """What the program caught of its own mistakes."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self.told.append(self.format(record))
+
+
 class _Evening:
-    def __init__(self, plan: Plan, loop: VirtualLoop, verbose: bool) -> None:
+    def __init__(self, plan: Plan, loop: VirtualLoop, mistakes: list[str], verbose: bool) -> None:
+        self._mistakes = mistakes
         self.plan = plan
         self.loop = loop
         self._verbose = verbose
@@ -54,7 +75,7 @@ class _Evening:
         self._faults: dict[asyncio.Task[None], None] = {}
 
     async def live(self) -> Told:
-        self.world = world = World(self.plan, self.loop)
+        self.world = world = World(self.plan, self.loop, self._mistakes)
         self.watch = Watch(world)
         world.network.taps.append(self._tapped)
         begun = self.loop.now
@@ -129,7 +150,13 @@ class _Evening:
                 self.watch.trouble()
 
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        return asyncio.create_task(work, name=name)
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._mistakes.append(f"{task.get_name()}: {error!r}")
 
     async def _order(self, verb: str, how: dict[str, object]) -> None:
         engine = self.world.engine

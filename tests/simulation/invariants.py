@@ -143,6 +143,8 @@ class Watch:
     def _cut_short(self, page: Page, now: float) -> None:
         """Where the hub keeps no stack, one takes the place of another."""
         before, self._on_before = self._on_before, dict(page.has_on)
+        if self.world.hub.landale is not None or now - page.joined_at < 1.0:
+            return
         for id in before.keys() - page.has_on.keys():
             if page.has_on and before[id] - now > CUT:
                 words = f"{self._name(id)}, {before[id] - now:.1f} s before its end"
@@ -228,7 +230,10 @@ class Watch:
             self._joined_at = now
         self._taken_off(now)
         engine, snapshot = world.engine, world.snapshot
-        if engine is None or snapshot is None or snapshot.stopped is not None or world.is_asleep:
+        if engine is None or snapshot is None or world.is_asleep:
+            return
+        if snapshot.stopped is not None:
+            self.find("a mistake", f"the engine ended: {snapshot.stopped}")
             return
         if not engine.supervisor.started.is_set():
             return

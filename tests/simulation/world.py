@@ -131,7 +131,7 @@ class EngineHost:
 class World:
     """Everything around the engine; made on its loop."""
 
-    def __init__(self, plan: Plan, loop: VirtualLoop) -> None:
+    def __init__(self, plan: Plan, loop: VirtualLoop, mistakes: list[str]) -> None:
         self.plan = plan
         self.loop = loop
         self.clock = VirtualClock(loop)
@@ -164,8 +164,8 @@ class World:
         self._engines = 0
         self.is_asleep = False
         """The engine's machine."""
-        self.mistakes: list[str] = []
-        loop.set_exception_handler(lambda _, context: self.mistakes.append(str(context)))
+        self.mistakes = mistakes
+        loop.set_exception_handler(lambda _, context: mistakes.append(str(context)))
 
     def start_engine(self) -> EngineHost:
         """A new process, on what the disk holds."""

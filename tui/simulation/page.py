@@ -54,6 +54,8 @@ class Page:
         self.name = name
         self.params = params
         self.is_joined = False
+        self.joined_at = 0.0
+        """By the loop; it may have on what it had before."""
         self.has_on: dict[str, float] = {}
         """Alerts, by their ids, whose time on the page is not over, and when it will be, by the loop."""
         self.shows: str | None = None
@@ -171,6 +173,8 @@ class Page:
         """It has joined, or its connection went."""
         self._session = session
         self.is_joined = session is not None
+        if session is not None:
+            self.joined_at = self._network.loop.now
 
 
 class _Session:
