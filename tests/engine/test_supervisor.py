@@ -41,6 +41,30 @@ async def test_connections_and_topics_come_up_and_are_published(hub: Hub) -> Non
         )
 
 
+async def test_a_channel_that_crashes_again_and_again_is_told_once_and_kept_each_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As the queue's of the newest hub does, whenever something is forced or ends."""
+    caplog.set_level("INFO", logger="tui.engine")
+    async with Hub(dialect="new") as hub:
+        assert hub.landale is not None
+        with running(connection("stage", hub.url, "stream:queue")) as engine:
+            for joins in (1, 2, 3, 4):
+                await eventually(
+                    lambda joins=joins: hub.joins["stream:queue"] == joins and hub.channels("stream:queue"),
+                    "joined",
+                )
+                hub.landale.force({"id": f"a{joins}"}, 60_000)
+            await eventually(lambda: hub.joins["stream:queue"] == 5, "joined once more")
+            await eventually(lambda: caplog.messages.count("joined stream:queue") == 5, "all is in the log")
+            crash = "stream:queue: the channel crashed on the server"
+            assert caplog.messages.count(crash) == 4
+            told = [line.text for line in engine.log().lines]
+            assert (told.count(crash), told.count("joined stream:queue")) == (1, 1)
+            engine.stop()
+            await eventually(engine.ended.is_set, "the engine stopped")
+
+
 async def test_a_snapshot_is_never_older_than_the_one_before(hub: Hub) -> None:
     with running(connection("stage", hub.url)) as engine:
         seen: list[Snapshot] = []

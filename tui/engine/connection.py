@@ -51,6 +51,8 @@ MAX_REPLY = 1024 * 1024
 INSPECTED_FOR = 10.0
 """Seconds after the last question for its frames until a connection is no longer recorded."""
 _TELL_LOSSES_EVERY = 60.0
+_TELL_CRASH_EVERY = 60.0
+"""Seconds; a hub may crash a channel at each change of what it holds."""
 
 
 class TopicSettings(Protocol):
@@ -89,6 +91,8 @@ class SupervisedChannel:
         self._last_event: str | None = None
         self._last_text: str | None = None
         self._trouble: str | None = None
+        self._told = ("", -_TELL_CRASH_EVERY)
+        self._is_old_news = False
         channel.on("phx_join", self._joined)
         channel.on("phx_error", self._errored)
         channel.on("phx_close", self._closed)
@@ -101,19 +105,24 @@ class SupervisedChannel:
     def _joined(self, message: Message) -> None:
         # A join is news on a screen only when it did not go without saying.
         if self._trouble is not None or self.channel.joins == 1:
-            self._tell(f"joined {self.channel.topic}", "info", self._trouble is None)
+            self._tell(f"joined {self.channel.topic}", "info", self._trouble is None or self._is_old_news)
         self._trouble = None
 
     def _errored(self, message: Message) -> None:
         words = self.channel.reason or "error"
         # The connection's own line says that it went; and the same refusal again is no news.
         if words != "not connected" and words != self._trouble:
+            before, told_at = self._told
+            now = self._clock.monotonic()
+            self._is_old_news = words == before and now - told_at < _TELL_CRASH_EVERY
+            if not self._is_old_news:
+                self._told = words, now
             self._trouble = words
-            self._tell(f"{self.channel.topic}: {words}", "warning", False)
+            self._tell(f"{self.channel.topic}: {words}", "warning", self._is_old_news)
 
     def _closed(self, message: Message) -> None:
         if self.channel.reason == CLOSED_BY_SERVER:
-            self._trouble = self.channel.reason
+            self._trouble, self._is_old_news = self.channel.reason, False
             self._tell(f"{self.channel.topic}: {self.channel.reason}", "warning", False)
 
     def snapshot(self) -> ChannelSnapshot:
