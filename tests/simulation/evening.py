@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 from tests.simulation.invariants import Watch
@@ -30,8 +30,15 @@ class Told(NamedTuple):
     pushes: int
 
 
-def run(plan: Plan, *, verbose: bool = False) -> Told:
-    """Live through it."""
+Beside = Callable[["Evening"], Coroutine[Any, Any, None]]
+
+
+def run(plan: Plan, *, verbose: bool = False, beside: Beside | None = None) -> Told:
+    """Live through it.
+
+    Args:
+        beside: what goes on beside it.
+    """
     loop = VirtualLoop(random.Random(f"loop {plan.seed}"))
     asyncio.set_event_loop(None)
     logger, mistakes = logging.getLogger("tui"), _Mistakes()
@@ -40,7 +47,7 @@ def run(plan: Plan, *, verbose: bool = False) -> Told:
     logger.propagate = False
     logger.addHandler(mistakes)
     try:
-        return loop.run_until_complete(_Evening(plan, loop, mistakes.told, verbose).live())
+        return loop.run_until_complete(Evening(plan, loop, mistakes.told, verbose).live(beside))
     finally:
         logger.removeHandler(mistakes)
         logger.level, logger.propagate = before
@@ -63,9 +70,10 @@ class _Mistakes(logging.Handler):
             self.told.append(self.format(record))
 
 
-class _Evening:
+class Evening:
+    """Lives through a plan on its loop."""
+
     def __init__(self, plan: Plan, loop: VirtualLoop, mistakes: list[str], verbose: bool) -> None:
-        self._mistakes = mistakes
         self.plan = plan
         self.loop = loop
         self._verbose = verbose
@@ -74,15 +82,20 @@ class _Evening:
         self._pushes = 0
         self._faults: dict[asyncio.Task[None], None] = {}
 
-    async def live(self) -> Told:
-        self.world = world = World(self.plan, self.loop, self._mistakes)
-        self.watch = Watch(world)
+        self.world = World(plan, loop, mistakes)
+        self.watch = Watch(self.world)
+
+    async def live(self, beside: Beside | None = None) -> Told:
+        """From its beginning until all was well again."""
+        world = self.world
         world.network.taps.append(self._tapped)
         begun = self.loop.now
         await world.hub.start()
         world.page.open()
         world.start_engine()
-        looking = asyncio.create_task(self._look_forever())
+        looking = [asyncio.create_task(self._look_forever())]
+        if beside is not None:
+            looking.append(asyncio.create_task(beside(self)))
         for act in self.plan.acts.values():
             await asyncio.sleep(max(0.0, begun + act.at - self.loop.now))
             if self._verbose:
@@ -90,7 +103,8 @@ class _Evening:
             self._do(act)
         await asyncio.sleep(max(0.0, begun + self.plan.seconds - self.loop.now))
         await self._all_is_well()
-        looking.cancel()
+        for task in looking:
+            task.cancel()
         if world.engine is not None:
             await world.engine.stop()
         self.watch.end()

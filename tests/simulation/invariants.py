@@ -79,6 +79,14 @@ class Watch:
         """A person does something to the connection, or the machine sleeps."""
         self._link.disturbed_at = self.world.loop.now
 
+    def forget(self, before: float) -> None:
+        """What had ended by then, in epoch seconds, so that days without end need no memory without end."""
+        gone = {id for id, row in self._rows.items() if not row.open and row.changed_at < before}
+        for known in (self._rows, self._kept, self.was_on, self._seen_once):
+            for id in gone & known.keys():
+                del known[id]
+        self._sources = {key: id for key, id in self._sources.items() if id not in gone}
+
     # What is seen
 
     def alert(self, id: str) -> Alert | None:

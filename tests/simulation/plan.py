@@ -6,6 +6,7 @@ import random
 from typing import Any, Literal, NamedTuple
 
 from tui.demo.dialect import DialectName
+from tui.store.alert_store import KEPT_DAYS
 
 DIALECTS: tuple[DialectName, ...] = ("plain", "old", "telemetry", "new")
 
@@ -43,6 +44,7 @@ class Plan(NamedTuple):
     acknowledges: bool
     waits: bool
     """``wait_for_page``."""
+    kept_days: float = KEPT_DAYS
 
     @property
     def is_vouched_for(self) -> bool:

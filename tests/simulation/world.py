@@ -78,7 +78,9 @@ class EngineHost:
         self.is_dead = False
         connection, alerts = settings(world.plan)
         self._worker = LoopWorker(world.loop, world.disk)
-        self.store = TappedStore(world, self._worker, seen_window=alerts.same_id_window)
+        self.store = TappedStore(
+            world, self._worker, seen_window=alerts.same_id_window, kept_days=world.plan.kept_days
+        )
         self._context.run(self.store.start)
         self.supervisor = Supervisor(
             (connection,),

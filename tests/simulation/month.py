@@ -1,0 +1,126 @@
+"""A month in one world, with an evening on each of its days, and one engine that lives through all of them:
+``python -m tests.simulation.month --hours 720 --seed S``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import random
+import statistics
+import sys
+import time
+import tracemalloc
+
+from tests.simulation.evening import Evening
+from tests.simulation.plan import Plan, plan
+from tui.engine import supervisor
+from tui.simulation.loop import VirtualLoop
+from tui.store.age_limit import DAY
+
+HOURS = 3.0
+"""Of each day, in which viewers, a person and faults do what they do in an evening."""
+KEPT_DAYS = 4.0
+SETTLED = 6
+"""Days after which all that is bounded is full."""
+MOST_GROWTH = 0.05
+SLACK = 100_000
+"""Bytes that a table's last doubling may take."""
+OURS = [
+    tracemalloc.Filter(True, "*/tui/*"),
+    *(tracemalloc.Filter(False, f"*/tui/{others}/*") for others in ("simulation", "demo")),
+]
+
+
+def month(seed: int, hours: float) -> Plan:
+    """Evenings of one seed after another, none of which kills the engine."""
+    first = plan(seed, HOURS)
+    acts = []
+    for day in range(max(1, round(hours * 3600 / DAY))):
+        evening = plan(1000 * seed + day, HOURS, first.dialect)
+        acts += [
+            act._replace(at=act.at + day * DAY)
+            for act in evening.acts.values()
+            if act.what not in ("kill", "clock")
+        ]
+    return first._replace(seconds=hours * 3600, acts=dict(enumerate(acts)), kept_days=KEPT_DAYS)
+
+
+class Days:
+    """Looks at what the engine holds, and what the disk does, once a day."""
+
+    def __init__(self, evening: Evening) -> None:
+        self._evening = evening
+        self.sizes: list[int] = []
+        """Bytes that our own code holds."""
+
+    async def look_forever(self) -> None:
+        while True:
+            # At the same time of day, when the evening is long over.
+            await asyncio.sleep(DAY)
+            self._look()
+
+    def _look(self) -> None:
+        evening, world = self._evening, self._evening.world
+        now = world.clock.time()
+        evening.watch.forget(now - DAY / 2)
+        gc.collect()
+        if tracemalloc.is_tracing():
+            traces = tracemalloc.take_snapshot().filter_traces(OURS)
+            self.sizes.append(sum(trace.size for trace in traces.traces))
+        ((rows, oldest),) = world.disk.read("SELECT count(*), min(changed_at) FROM alerts WHERE open = 0")
+        assert isinstance(oldest, float)
+        days = (now - oldest) / DAY
+        if days > KEPT_DAYS + 0.1:
+            evening.watch.find(
+                "not trimmed", f"an alert of {days:.1f} days ago is kept", f"{len(self.sizes)}"
+            )
+        size = self.sizes[-1] / 1e6 if self.sizes else 0.0
+        day = (evening.loop.now - 1000) / DAY
+        print(f"day {day:.0f}: {size:.3f} MB, {rows} rows, the oldest of {days:.1f} days", flush=True)
+
+    def growth(self) -> float | None:
+        """By how much more it holds on the last days than on the first ones that count; None for too few."""
+        settled = self.sizes[SETTLED:]
+        if len(settled) < 8:
+            return None
+        first, last = statistics.median(settled[:4]), statistics.median(settled[-4:])
+        return max(0.0, last - first - SLACK) / first
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.month", description=__doc__)
+    parser.add_argument("--hours", type=float, default=720.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--untraced", action="store_true", help="without a look at memory, in half the time")
+    arguments = parser.parse_args()
+    logging.disable()
+    # Most of the month nothing happens, and all of it would be publications.
+    supervisor.PUBLISH_EVERY = 1.0
+    if not arguments.untraced:
+        tracemalloc.start()
+    loop = VirtualLoop(random.Random(f"loop {arguments.seed}"))
+    evening = Evening(month(arguments.seed, arguments.hours), loop, False)
+    days = Days(evening)
+
+    async def live() -> list[str]:
+        looking = asyncio.create_task(days.look_forever())
+        told = await evening.live()
+        looking.cancel()
+        print(f"{told.alerts} alerts, {told.pushes} pushes, {time.process_time():.0f} s")
+        return told.findings
+
+    findings = loop.run_until_complete(live())
+    growth = days.growth()
+    if growth is not None:
+        print(f"grown by {growth:.1%}")
+        if growth > MOST_GROWTH:
+            findings.append(f"memory is not flat: {[round(size / 1e6, 2) for size in days.sizes]}")
+    for finding in findings:
+        print("   ", finding)
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
