@@ -85,7 +85,7 @@ class Watch:
         for known in (self._rows, self._kept, self.was_on, self._seen_once):
             for id in gone & known.keys():
                 del known[id]
-        self._sources = {key: id for key, id in self._sources.items() if id not in gone}
+        self._ids = {who: id for who, id in self._ids.items() if id not in gone}
 
     # What is seen
 

@@ -13,6 +13,7 @@ import sys
 import time
 import tracemalloc
 
+from tests.simulation import truth
 from tests.simulation.evening import Evening
 from tests.simulation.plan import Plan, plan
 from tui.engine import supervisor
@@ -38,12 +39,12 @@ def month(seed: int, hours: float) -> Plan:
     first = plan(seed, HOURS)
     acts = []
     for day in range(max(1, round(hours * 3600 / DAY))):
-        evening = plan(1000 * seed + day, HOURS, first.dialect)
-        acts += [
-            act._replace(at=act.at + day * DAY)
-            for act in evening.acts.values()
-            if act.what not in ("kill", "clock")
-        ]
+        for act in plan(1000 * seed + day, HOURS, first.dialect).acts.values():
+            if act.part == "viewer":
+                # A viewer comes once.
+                act.how["user_name"] += f"{day:03}"
+            if act.what not in ("kill", "clock"):
+                acts.append(act._replace(at=act.at + day * DAY))
     return first._replace(seconds=hours * 3600, acts=dict(enumerate(acts)), kept_days=KEPT_DAYS)
 
 
@@ -96,8 +97,8 @@ def main() -> int:
     parser.add_argument("--untraced", action="store_true", help="without a look at memory, in half the time")
     arguments = parser.parse_args()
     logging.disable()
-    # Most of the month nothing happens, and all of it would be publications.
-    supervisor.PUBLISH_EVERY = 1.0
+    # Most of the month nothing happens, and all of it would be publications; what is said may be as much older.
+    supervisor.PUBLISH_EVERY, truth.SETTLED = 0.9, 1.3
     if not arguments.untraced:
         tracemalloc.start()
     loop = VirtualLoop(random.Random(f"loop {arguments.seed}"))
