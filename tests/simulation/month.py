@@ -7,17 +7,15 @@ import argparse
 import asyncio
 import gc
 import logging
-import random
 import statistics
 import sys
 import time
 import tracemalloc
 
 from tests.simulation import truth
-from tests.simulation.evening import Evening
+from tests.simulation.evening import Evening, run
 from tests.simulation.plan import Plan, plan
 from tui.engine import supervisor
-from tui.simulation.loop import VirtualLoop
 from tui.store.age_limit import DAY
 
 HOURS = 3.0
@@ -51,19 +49,19 @@ def month(seed: int, hours: float) -> Plan:
 class Days:
     """Looks at what the engine holds, and what the disk does, once a day."""
 
-    def __init__(self, evening: Evening) -> None:
-        self._evening = evening
+    def __init__(self) -> None:
         self.sizes: list[int] = []
         """Bytes that our own code holds."""
 
-    async def look_forever(self) -> None:
+    async def look_forever(self, evening: Evening) -> None:
+        """From an evening's beginning on."""
         while True:
             # At the same time of day, when the evening is long over.
             await asyncio.sleep(DAY)
-            self._look()
+            self._look(evening)
 
-    def _look(self) -> None:
-        evening, world = self._evening, self._evening.world
+    def _look(self, evening: Evening) -> None:
+        world = evening.world
         now = world.clock.time()
         evening.watch.forget(now - DAY / 2)
         gc.collect()
@@ -97,22 +95,14 @@ def main() -> int:
     parser.add_argument("--untraced", action="store_true", help="without a look at memory, in half the time")
     arguments = parser.parse_args()
     logging.disable()
-    # Most of the month nothing happens, and all of it would be publications; what is said may be as much older.
+    # Most of the month nothing happens, and all of it would be publications. What is said may be older so.
     supervisor.PUBLISH_EVERY, truth.SETTLED = 0.9, 1.3
     if not arguments.untraced:
         tracemalloc.start()
-    loop = VirtualLoop(random.Random(f"loop {arguments.seed}"))
-    evening = Evening(month(arguments.seed, arguments.hours), loop, False)
-    days = Days(evening)
-
-    async def live() -> list[str]:
-        looking = asyncio.create_task(days.look_forever())
-        told = await evening.live()
-        looking.cancel()
-        print(f"{told.alerts} alerts, {told.pushes} pushes, {time.process_time():.0f} s")
-        return told.findings
-
-    findings = loop.run_until_complete(live())
+    days = Days()
+    told = run(month(arguments.seed, arguments.hours), beside=days.look_forever)
+    print(f"{told.alerts} alerts, {told.pushes} pushes, {time.process_time():.0f} s")
+    findings = list(told.findings)
     growth = days.growth()
     if growth is not None:
         print(f"grown by {growth:.1%}")
