@@ -151,10 +151,10 @@ class Watch:
     def _cut_short(self, page: Page, now: float) -> None:
         """Where the hub keeps no stack, one takes the place of another."""
         before, self._on_before = self._on_before, dict(page.has_on)
-        if self.world.hub.landale is not None or now - page.joined_at < 1.0:
+        if self.world.hub.landale is not None:
             return
-        for id in before.keys() - page.has_on.keys():
-            if page.has_on and before[id] - now > CUT:
+        for id in before:
+            if page.has_on and id not in page.has_on and id not in page.found and before[id] - now > CUT:
                 words = f"{self._name(id)}, {before[id] - now:.1f} s before its end"
                 self.find("cut short", f"{words}, by {self._name(next(iter(page.has_on)))}", id)
 

@@ -42,7 +42,7 @@ class LinkTruth:
         self._line = line
         self._changed_at = self._world.loop.now
         self._connected_at: float | None = None
-        self._last_data = -1.0
+        self._last_data = self._answered_at = -1.0
         self._beats: dict[str, float] = {}
         self._unanswered: list[float] = []
         self._joins: dict[str, tuple[str, float]] = {}
@@ -77,6 +77,7 @@ class LinkTruth:
         if event == "phx_reply" and ref in self._beats:
             sent = self._beats.pop(ref)
             self._unanswered = [at for at in self._unanswered if at > sent]
+            self._answered_at = now
             if self._connected_at is None:
                 self._connected_at = self._changed_at = now
         elif event == "phx_reply" and ref in self._joins:
@@ -134,7 +135,7 @@ class LinkTruth:
         due = [at for at in self._unanswered if now - at > options.heartbeat_timeout - SETTLED]
         if len(overdue) >= 2 and told is None and not self._joins:
             self._find("unanswered", f"{len(overdue)} heartbeats are unanswered, and it is not said", "")
-        elif len(due) < 2 and told is not None:
+        elif len(due) < 2 and told is not None and now - self._answered_at > SETTLED:
             self._find("unanswered", f"it is said, though {len(due)} are", "")
         said, length = connection.details.time_in_state, now - connected_at
         if now - self.disturbed_at > STEADY and abs(said - length) > 1.5 * SETTLED:

@@ -54,8 +54,8 @@ class Page:
         self.name = name
         self.params = params
         self.is_joined = False
-        self.joined_at = 0.0
-        """By the loop; it may have on what it had before."""
+        self.found: set[str] = set()
+        """Of these alerts, those that were there when it joined, begun some time before."""
         self.has_on: dict[str, float] = {}
         """Alerts, by their ids, whose time on the page is not over, and when it will be, by the loop."""
         self.shows: str | None = None
@@ -69,6 +69,7 @@ class Page:
         self._task: asyncio.Task[None] | None = None
         self._session: _Session | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._has_state = False
         # What the hub made, by its own ids where it has any: its data, and the end of its time, which began
         # when it was first seen here.
         self._items: dict[str, tuple[Any, float]] = {}
@@ -148,6 +149,8 @@ class Page:
                 if best is None or item["priority"] > best[0]:
                     best = item["priority"], id
         self._items = found
+        if not self._has_state:
+            self.found, self._has_state = set(on), True
         self._put_on(on, None if best is None else best[1])
 
     def _put_on(self, on: dict[str, float], shows: str | None) -> None:
@@ -174,7 +177,7 @@ class Page:
         self._session = session
         self.is_joined = session is not None
         if session is not None:
-            self.joined_at = self._network.loop.now
+            self._has_state = False
 
 
 class _Session:
