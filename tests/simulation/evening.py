@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from tests.simulation.invariants import Watch
 from tests.simulation.plan import Act, Plan
-from tests.simulation.world import World
+from tests.simulation.world import World, settings
+from tui.engine.desks import DeskOptions
 from tui.simulation.loop import VirtualLoop
 from tui.simulation.network import Line
 
@@ -92,6 +93,8 @@ class Evening:
         begun = self.loop.now
         await world.hub.start()
         world.page.open()
+        if world.other is not None:
+            world.other.open()
         world.start_engine()
         looking = [asyncio.create_task(self._look_forever())]
         if beside is not None:
@@ -110,7 +113,9 @@ class Evening:
         self.watch.end()
         for row in world.disk.read("SELECT id, data FROM alerts ORDER BY id"):
             self._trace.update(repr(row).encode())
-        await world.page.close()
+        for page in (world.page, world.other):
+            if page is not None:
+                await page.close()
         await world.hub.stop()
         return Told(self.watch.findings, self._trace.hexdigest(), self.watch.alerts, self._pushes)
 
@@ -233,6 +238,20 @@ class Evening:
         faults.drop_all()
         await asyncio.sleep(seconds)
         await faults.clear()
+
+    async def _forbid(self, seconds: float) -> None:
+        faults = self.world.hub.faults
+        faults.http_status(403)
+        faults.drop_all()
+        await asyncio.sleep(seconds)
+        await faults.clear()
+
+    async def _reload(self, most_waiting: int, gap: float) -> None:
+        """The settings are read anew."""
+        engine = self.world.engine
+        if engine is not None:
+            connection, alerts = settings(self.plan, most_waiting=most_waiting, gap=gap)
+            await engine.spawn(engine.supervisor.apply((connection,), desks=DeskOptions(alerts=alerts)))
 
     async def _slow_joins(self, seconds: float) -> None:
         faults = self.world.hub.faults

@@ -46,10 +46,8 @@ class Watch:
         self.findings: list[str] = []
         self._told: dict[str, set[str]] = {}
         self.was_on: dict[str, float] = {}
-        """Alerts that a page had on, and when it began."""
-        self._seen_once: dict[str, None] = {}
-        self._shown_before: str | None = None
-        self._on_before: dict[str, float] = {}
+        """Alerts that the page of the settings had on, and when it began."""
+        self._on_before: dict[str, dict[str, float]] = {}
         self.alerts = 0
         """How many there were."""
         self._rows: dict[str, Row] = {}
@@ -137,20 +135,18 @@ class Watch:
     def _page_changed(self, page: Page) -> None:
         now = self.world.loop.now
         on = list(page.has_on)
-        for id in on:
-            self.was_on.setdefault(id, now)
+        if page is self.world.page:
+            for id in on:
+                self.was_on.setdefault(id, now)
         if len(on) > 1:
-            told = " beside ".join(self._name(id) for id in on)
+            told = f"{page.name}: " + " beside ".join(self._name(id) for id in on)
             self.find("two on the page", f"{told}", " ".join(sorted(on)))
         self._cut_short(page, now)
-        shows = page.shows
-        if shows is not None and shows != self._shown_before:
-            self._seen_once[shows] = None
-        self._shown_before = shows
 
     def _cut_short(self, page: Page, now: float) -> None:
         """Where the hub keeps no stack, one takes the place of another."""
-        before, self._on_before = self._on_before, dict(page.has_on)
+        before = self._on_before.get(page.name, {})
+        self._on_before[page.name] = dict(page.has_on)
         if self.world.hub.landale is not None:
             return
         for id in before:

@@ -42,6 +42,8 @@ class Plan(NamedTuple):
     params: dict[str, Any]
     reads: Literal["state", "content"]
     acknowledges: bool
+    other: dict[str, Any] | None
+    """With what another page joins, which the settings do not list; None for none."""
     waits: bool
     """``wait_for_page``."""
     kept_days: float = KEPT_DAYS
@@ -67,8 +69,8 @@ START = 15.0
 """Seconds before anything happens."""
 
 FAULTS = {
-    "drop": 6, "silence": 3, "mute": 2, "freeze": 3, "restart": 3, "refuse": 2, "slow joins": 2, "crash": 6,
-    "page away": 4, "page reload": 3, "clock": 1, "sleep": 1, "kill": 2, "stall": 2, "full": 1,
+    "drop": 6, "silence": 3, "mute": 2, "freeze": 3, "restart": 3, "refuse": 2, "forbid": 1, "slow joins": 2,
+    "crash": 6, "page away": 4, "page reload": 3, "reload": 1, "clock": 1, "sleep": 1, "kill": 2, "stall": 2, "full": 1,
 }  # fmt: skip
 """How often each happens beside the others."""
 
@@ -97,6 +99,7 @@ def plan(seed: int, hours: float, dialect: DialectName | None = None) -> Plan:
         params={"overlay_type": "takeover"} if chance.random() < 0.8 else {},
         reads="content" if is_plain and chance.random() < 0.5 else "state",
         acknowledges=is_plain and chance.random() < 0.7,
+        other=chance.choice((None, None, {}, {"overlay_type": "omnibar", "overlay": "omnibar"})),
         waits=chance.random() < 0.5,
     )
 
@@ -177,7 +180,7 @@ def _faults(chance: random.Random, seconds: float) -> list[Act]:
                 how = {"seconds": round(chance.uniform(2, 60), 1)}
             case "sleep":
                 how = {"seconds": round(2 * 1800 ** chance.random(), 1), "counted": chance.random() < 0.3}
-            case "freeze" | "slow joins" | "refuse":
+            case "freeze" | "slow joins" | "refuse" | "forbid":
                 how = {"seconds": round(chance.uniform(1, 20), 1)}
             case "restart":
                 how = {"seconds": round(2 * 60 ** chance.random(), 1), "graceful": chance.random() < 0.5}
@@ -187,6 +190,8 @@ def _faults(chance: random.Random, seconds: float) -> list[Act]:
                 how = {"seconds": round(chance.uniform(0.5, 30), 1)}
             case "clock":
                 how = {"seconds": chance.choice((-7200.0, -90.0, 90.0, 7200.0))}
+            case "reload":
+                how = {"most_waiting": chance.choice((5, 50)), "gap": chance.choice((0.25, 1.0))}
             case "drop":
                 how = {"who": chance.choice(("engine", "all", "page"))}
         acts.append(Act(at, "fault", fault, how))

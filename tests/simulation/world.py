@@ -30,8 +30,8 @@ PLACE = "hub.test:7175"
 OVERLAYS = "stream:overlays"
 
 
-def settings(plan: Plan) -> tuple[ConnectionSettings, AlertOptions]:
-    """What a user of this hub has in the settings."""
+def settings(plan: Plan, **changes: Any) -> tuple[ConnectionSettings, AlertOptions]:
+    """What a user of this hub has in the settings, with ``changes`` of those of the alerts."""
     topics = (OVERLAYS, "stream:queue", "events:all", "dashboard:telemetry")
     connection = ConnectionSettings(
         name="hub",
@@ -48,6 +48,7 @@ def settings(plan: Plan) -> tuple[ConnectionSettings, AlertOptions]:
             overlays=("takeover",) if plan.params else (),
             wait_for_page=plan.waits,
         ),
+        **changes,
     )
     return connection, alerts
 
@@ -161,6 +162,16 @@ class World:
             acknowledges=plan.acknowledges,
             changed=lambda page: self.page_changed(page),
         )
+        self.other = None
+        if plan.other is not None:
+            self.other = Page(
+                self.network,
+                self.hub.url,
+                "omnibar",
+                random.Random(f"other {plan.seed}"),
+                params=plan.other,
+                changed=lambda page: self.page_changed(page),
+            )
         self.page_changed: Callable[[Page], None] = lambda _: None
         self.engine: EngineHost | None = None
         self._engines = 0
