@@ -70,7 +70,8 @@ START = 15.0
 
 FAULTS = {
     "drop": 6, "silence": 3, "mute": 2, "freeze": 3, "restart": 3, "refuse": 2, "forbid": 1, "slow joins": 2,
-    "crash": 6, "page away": 4, "page reload": 3, "reload": 1, "clock": 1, "sleep": 1, "kill": 2, "stall": 2, "full": 1,
+    "crash": 6, "page away": 4, "page reload": 3, "reload": 1, "clock": 1, "sleep": 1, "kill": 2,
+    "stall": 2, "full": 1,
 }  # fmt: skip
 """How often each happens beside the others."""
 
