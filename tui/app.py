@@ -28,7 +28,7 @@ from tui.actions import ACTIONS
 from tui.apart import apart
 from tui.engine.api import CommandResult, ConnectionSnapshot, Engine, LogLine, Snapshot
 from tui.exports import write_new
-from tui.formats import time_of_day
+from tui.formats import counted, time_of_day
 from tui.keymap import Keymap, keymap, textual_keymap
 from tui.presenters.alert_history import types_of
 from tui.presenters.frames import pretty
@@ -588,7 +588,7 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
         if not isinstance(screen, SupervisorScreen):
             return
         count = len(self.snapshot.connections)
-        what = "1 connection" if count == 1 else f"{count} connections"
+        what = counted(count, "connection")
         keys = self.keymap["quit"]
         screen.ask(f"quit and stop {what}", keys, lambda: self.exit(return_code=0))
 

@@ -25,6 +25,11 @@ def loop_late(seconds: float) -> str | None:
     return f"our own loop was up to {seconds:.2g} s late" if seconds > LOOP_LATE else None
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 alert``, ``2,000 alerts``; a ``noun`` whose plural takes an s."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def time_of_day(moment: float | None, now: float) -> str:
     """Return ``21:09:02``, or ``22 21:09`` (day and time) for what is half a day away: 8 columns at most."""
     if moment is None:

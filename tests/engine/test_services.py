@@ -414,9 +414,7 @@ async def test_a_service_reports_itself_on_a_topic(hub: Hub) -> None:
             assert watched.services["seed@saya"].state == "bad", "the second report"
             assert watched.snapshot.rejected == 2
             assert len(watched.services) == 1
-            assert watched.lines == [
-                "2 reports of services could not be read, or are larger than max_report_size"
-            ]
+            assert watched.lines == ["2 service reports could not be read, or exceeded max_report_size"]
             watched.wait(6)
             assert watched.lines[1:] == ["seed on saya: circuit breaker open"]
             watched.desk.configure(ServicesOptions())

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tui.formats import time_of_day
+from tui.formats import counted, time_of_day
 from tui.text.printable import printable
 
 _TIMES = "\N{MULTIPLICATION SIGN}"
@@ -127,7 +127,7 @@ def warnings(alerts: AlertsView) -> list[str]:
     found = []
     if alerts.store is not None:
         held = alerts.held_in_memory
-        kept = f"; {held} alert{'' if held == 1 else 's'} in memory alone" if held else ""
+        kept = f"; {counted(held, 'alert')} in memory alone" if held else ""
         found.append(f"the store: {alerts.store}{kept}")
     if len(alerts.waiting) >= alerts.most_waiting:
         dropped = sum(outcomes.get("dropped", 0) for outcomes in alerts.counts.values())

@@ -11,7 +11,7 @@ import msgspec
 
 from tui.control.alerts_view import AlertsView, off_shortly
 from tui.control.watch_view import IncidentsView, ServicesView, incidents_shortly, services_shortly
-from tui.formats import time_of_day, told_state
+from tui.formats import counted, time_of_day, told_state
 from tui.text.printable import columns, cut_to, printable
 
 SILENT_AFTER = 5.0
@@ -182,6 +182,6 @@ def _connections_line(connections: tuple[ConnectionView, ...], now: float, width
         if not names:
             return f"● {tally} up"
         missing = sum(len(connection.channels) - connection.joined for connection in connections)
-        begin = f"◐ {missing} channel{'' if missing == 1 else 's'} not joined"
+        begin = f"◐ {counted(missing, 'channel')} not joined"
     room = width - len(begin) - len(tally) - 2
     return f"{begin} {cut_to(printable(' '.join(names)), room)} {tally}"

@@ -57,6 +57,7 @@ from tui.engine.alert_values import (
 from tui.engine.changes import ChangeLog
 from tui.engine.rules_watch import LOOK_EVERY, RulesWatch
 from tui.engine.snapshot import CommandResult
+from tui.formats import counted
 from tui.secret_values import masked, masked_bytes, masked_value
 from tui.store.alert_store import AlertStore
 
@@ -187,8 +188,7 @@ class AlertDesk:
         self.look()
         self._settle()
         return [
-            f"{number} alert{'' if number == 1 else 's'} {outcome}"
-            for outcome, number in (self._ended() - before).items()
+            f"{counted(number, 'alert')} {outcome}" for outcome, number in (self._ended() - before).items()
         ]
 
     def _ended(self) -> Counter[str]:
@@ -277,7 +277,7 @@ class AlertDesk:
         before, self._other = self._other, self._find_other()
         if self._other is None and before is not None:
             left, self._left_to_other = self._left_to_other, 0
-            text = f"alerts are shown here again; {left} events were left to {before}"
+            text = f"alerts are shown here again; what was left to {before}: {counted(left, 'event')}"
             self._changes.add(self._clock.time(), None, text, "warning", "engine")
         return self._other is not None
 
@@ -380,7 +380,9 @@ class AlertDesk:
         now = self._clock.monotonic()
         if now >= self._rejection_told_at + _TELL_EVERY:
             count, self._rejections_untold, self._rejection_told_at = self._rejections_untold, 0, now
-            words = f"{count} events of {source.name} could not be read, the last: {event}: {reason}"
+            words = (
+                f"{counted(count, 'event')} of {source.name} could not be read, the last: {event}: {reason}"
+            )
             self._changes.add(self._clock.time(), None, words, "warning", "drop")
         self._settle()
 
@@ -448,7 +450,7 @@ class AlertDesk:
         self._orders.take_up(standing.left, known, self._keeping.seek)
         waiting = sum(alert.state != "ended" for alert in alerts)
         if waiting:
-            text = f"{waiting} alerts of before are taken up again"
+            text = f"taken up again: {counted(waiting, 'alert')} of before"
             self._changes.add(self._clock.time(), None, text, kind="alert")
         self._go_on()
 

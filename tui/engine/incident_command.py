@@ -20,6 +20,7 @@ import msgspec
 from tui.channels.clock import Clock
 from tui.engine.changes import Severity
 from tui.engine.incident_values import IncidentSnapshot
+from tui.formats import counted
 from tui.settings.watch_values import IncidentsOptions
 from tui.settings.watch_values import Severity as IncidentSeverity
 from tui.text.json_text import json_text
@@ -126,10 +127,9 @@ class IncidentCommand:
         recently = self._told_at is not None and now - self._told_at < _MINUTE
         if self._untold and not recently:
             count, self._untold, self._told_at = self._untold, 0, now
-            calls = "1 call" if count == 1 else f"{count} calls"
             most = self._options.command_per_minute
             why = f"more than {most} within a minute, or too many at once"
-            self._tell(f"{calls} of the command for incidents left out: {why}", "warning")
+            self._tell(f"{counted(count, 'call')} of the command for incidents left out: {why}", "warning")
 
     def stop(self) -> None:
         """Run no more. What is under way gets SIGTERM; a program that ignores it may outlive this one."""

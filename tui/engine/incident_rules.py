@@ -13,6 +13,7 @@ from tui.engine.alert_values import AlertsSnapshot
 from tui.engine.service_rows import MISSING, NOT_REPORTED
 from tui.engine.service_values import ServiceSnapshot, Sight
 from tui.engine.snapshot import ChannelSnapshot, ConnectionSnapshot, Snapshot
+from tui.formats import counted
 from tui.settings.watch_values import IncidentRule, IncidentsOptions
 
 LEAST_ROUND_TRIPS = 5
@@ -411,7 +412,7 @@ def _of_alerts(
     concerned: list[str] = []
     for count, what in ((memory.dropped, "dropped"), (memory.failed, "failed")):
         if count:
-            troubles.append(f"{count} alert{'s' if count > 1 else ''} {what}")
+            troubles.append(f"{counted(count, 'alert')} {what}")
     if alerts.store_fails:
         troubles.append(f"the store: {_unticking(alerts.store or '')}")
     for source in memory.away(now):

@@ -19,6 +19,7 @@ from tui.engine.service_reading import PAGE, Telemetry, Told, bare_url
 from tui.engine.service_rows import ServiceRow, ServiceRows, Sighting, SightKey
 from tui.engine.service_sources import ReportSource, source_name
 from tui.engine.service_values import ServicesSnapshot
+from tui.formats import counted
 from tui.settings.watch_values import EndpointOptions, ServicesOptions
 
 TELL_AGAIN = 5.0
@@ -272,16 +273,17 @@ class ServiceDesk:
             self._changes.add(wall, None, each.words, each.severity, "service", quiet=each.quiet or in_one)
         if in_one:
             states = Counter(each.row.state for each in shown)
-            counted = ", ".join(f"{number} {state}" for state, number in states.most_common())
+            states_told = ", ".join(f"{number} {state}" for state, number in states.most_common())
             worst: Severity = "info" if all(each.severity == "info" for each in shown) else "warning"
-            self._changes.add(wall, None, f"{len(shown)} services changed: {counted}", worst, "service")
+            self._changes.add(wall, None, f"{len(shown)} services changed: {states_told}", worst, "service")
 
     def _tell_rejected(self, now: float) -> None:
         count = self._rejected - self._rejected_told
         recently = self._rejected_told_at is not None and now < self._rejected_told_at + _TELL_REJECTED_EVERY
         if count and not recently:
             self._rejected_told, self._rejected_told_at = self._rejected, now
-            words = f"{count} reports of services could not be read, or are larger than max_report_size"
+            reports = counted(count, "service report")
+            words = f"{reports} could not be read, or exceeded max_report_size"
             self._changes.add(self._clock.time(), None, words, "warning", "drop")
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, get_args
 
 from tui.alert_export import csv_rows
 from tui.engine.api import AlertContent, AlertOutcome, AlertsSnapshot, AlertSummary, SourceAway
-from tui.formats import NOTHING, for_json, time_of_day
+from tui.formats import NOTHING, counted, for_json, time_of_day
 from tui.presenters.alert_figures import Counts, folded, labelled
 from tui.presenters.alerts import ALERT_TYPES
 from tui.presenters.frames import milliseconds, pretty
@@ -102,7 +102,7 @@ def content_lines(content: AlertContent, now: float, width: int) -> list[Line]:
         ("confirmed", "an overlay is known to show or to have shown it" if alert.confirmed else "no"),
         ("priority", f"{alert.priority} of 10"),
         ("duration", f"{alert.duration:g} s"),
-        ("stands for", f"{alert.count:,} viewer{'' if alert.count == 1 else 's'}"),
+        ("stands for", counted(alert.count, "viewer")),
         ("accepted", moment(alert.accepted_at or None)),
         ("sent", moment(alert.sent_at)),
         ("ends", moment(alert.ends_at)),

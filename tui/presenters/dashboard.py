@@ -14,7 +14,7 @@ from tui.engine.api import (
     LogLine,
     Snapshot,
 )
-from tui.formats import NOTHING, age, duration, rate, round_trip, time_of_day, unanswered
+from tui.formats import NOTHING, age, counted, duration, rate, round_trip, time_of_day, unanswered
 from tui.presenters.details import last_close, probes
 from tui.presenters.status import in_trouble, known, state_since, steady_indicator
 from widgets.change_log import LogEntry
@@ -117,7 +117,7 @@ def _connected_before(history: ConnectionHistory | None) -> float | None:
 
 def _breaker(connection: ConnectionSnapshot, now: float) -> Fact:
     trips = connection.metrics.circuit_breaker_trips
-    words = f"{trips:,} trip{'' if trips == 1 else 's'}"
+    words = counted(trips, "trip")
     if connection.metrics.is_circuit_open:
         next_try = connection.details.next_try
         probe = "" if next_try is None else f", next {time_of_day(next_try, now)}"

@@ -12,7 +12,7 @@ from tui.engine.api import (
     Snapshot,
     StateEntry,
 )
-from tui.formats import NOTHING, age, duration, rate, round_trip, size, time_of_day, told_state
+from tui.formats import NOTHING, age, counted, duration, rate, round_trip, size, time_of_day, told_state
 from tui.presenters.status import in_trouble, known, state_since
 from widgets.facts import Fact
 from widgets.lines import Line, Span, Tone
@@ -50,7 +50,7 @@ def health(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) -> tu
 def probes(connection: ConnectionSnapshot) -> str:
     """How often an open breaker let an attempt go, to stand behind its trips."""
     count = connection.details.circuit_breaker_probes
-    return f", {count:,} probe{'' if count == 1 else 's'}" if count else ""
+    return f", {counted(count, 'probe')}" if count else ""
 
 
 def heartbeat(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) -> tuple[tuple[Fact, ...], ...]:

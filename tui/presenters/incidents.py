@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from tui.engine.api import IncidentSnapshot, IncidentsSnapshot, Timeline, TimelineEntry
-from tui.formats import NOTHING, duration, time_of_day
+from tui.formats import NOTHING, counted, duration, time_of_day
 from tui.presenters.alert_figures import labelled
 from tui.presenters.frames import milliseconds
 from widgets.incident_list import IncidentRow
@@ -72,7 +72,7 @@ def incidents_note(incidents: IncidentsSnapshot, key: str) -> Note | None:
     count = len(waiting) + incidents.left_out
     if not count:
         return None
-    words = "1 incident" if count == 1 else f"{count:,} incidents"
+    words = counted(count, "incident")
     if key:
         words += f", {key} shows {'it' if count == 1 else 'them'}"
     return Note(words, "bad" if any(each.severity == "critical" for each in waiting) else "busy")

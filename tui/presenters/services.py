@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tui.engine.api import ConnectionSnapshot, HealthMetrics, ServiceSnapshot, Sight, Snapshot
-from tui.formats import NOTHING, coarse_age, time_of_day
+from tui.formats import NOTHING, coarse_age, counted, time_of_day
 from tui.presenters.alert_figures import labelled
 from tui.presenters.service_state import SYMBOLS, TONES, by_name, is_troubled, worst_first
 from tui.presenters.status import BEST, Order, known, severity
@@ -141,7 +141,7 @@ def _metric_facts(metrics: HealthMetrics, now: float, *, fresh: bool) -> tuple[F
         Fact("heartbeat", f"{metrics.heartbeat_failures:,} failed, last ok {last}", tone),
         Fact(
             "breaker",
-            f"{state}, {trips:,} trip{'' if trips == 1 else 's'}",
+            f"{state}, {counted(trips, 'trip')}",
             "bad" if fresh and metrics.is_circuit_open else tone,
         ),
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Literal
 
 from tui.engine.api import AlertsSnapshot, ConnectionSnapshot, IncidentsSnapshot, ServicesSnapshot, Snapshot
-from tui.formats import time_of_day, unanswered
+from tui.formats import counted, time_of_day, unanswered
 from tui.presenters import service_state
 from widgets.indicator import UNKNOWN_SYMBOL, IndicatorValue
 from widgets.lines import Tone
@@ -221,7 +221,7 @@ def status_bar(snapshot: Snapshot, now: float) -> StatusBarValue:
     detail = why(first, now)
     if severity(first) == 6:
         count = unjoined(first)
-        detail = f"{count} channel{'s' if count > 1 else ''} not joined"
+        detail = f"{counted(count, 'channel')} not joined"
         # Green would say from afar that all is well.
         return StatusBarValue("busy", f"{BUSY_SYMBOL} {value.words}", first.name, detail, tally)
     if severity(first) == 5 and not detail:

@@ -17,6 +17,7 @@ from tui.engine.api import (
     SourceAway,
 )
 from tui.exports import write_new
+from tui.formats import counted
 from tui.presenters import alert_history as history
 from tui.presenters import alerts as present
 from tui.screens.base import SupervisorScreen
@@ -159,7 +160,7 @@ class AlertActionsScreen(SupervisorScreen):
         if not count:
             self.tell(f"no alert of type {shown} waits", "busy")
             return
-        what = f"remove {count} waiting alert{'' if count == 1 else 's'} of type {shown}"
+        what = f"remove {counted(count, 'waiting alert')} of type {shown}"
         self._ask("alerts.clear_type", what, AlertCommand(verb="clear", type=type))
 
     # What comes
