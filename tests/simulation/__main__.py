@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("--early", action="store_true", help="begin with the first of them")
     parser.add_argument("--shrink", action="store_true", help="make what fails small")
     parser.add_argument("--finding", default=None, help="the name of what is to be left")
+    parser.add_argument("--until", default=None, metavar="NAME", help="end with a finding of that name")
     parser.add_argument("-v", "--verbose", action="store_true")
     arguments = parser.parse_args()
     seeds = range(arguments.seed, arguments.seed + arguments.evenings)
@@ -35,6 +36,8 @@ def main() -> int:
         for fails, words in map(work, seeds) if pool is None else pool.imap(work, seeds):
             print(words, flush=True)
             failed += fails
+            if arguments.until is not None and f" {arguments.until}: " in words:
+                break
     print(f"{len(seeds)} evenings, {failed} with findings")
     return 1 if failed else 0
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
+from tests.simulation.committed import DiskTruth
 from tests.simulation.truth import LinkTruth
 from tests.simulation.world import OVERLAYS, EngineHost, World
 from tui.alerts.alert import TEST_SOURCE, Alert, decode
@@ -56,6 +58,7 @@ class Watch:
         self._joined_at: float | None = None
         self._calm_since = 0.0
         self._link = LinkTruth(world, self.find)
+        self._disk = DiskTruth(world, self.find)
         self._unkept: dict[str, _Unkept] = {}
         self._ids: dict[str, str] = {}
         world.page_changed = self._page_changed
@@ -84,6 +87,7 @@ class Watch:
             for id in gone & known.keys():
                 del known[id]
         self._ids = {who: id for who, id in self._ids.items() if id not in gone}
+        self._disk.forget(gone)
 
     # What is seen
 
@@ -102,7 +106,11 @@ class Watch:
         is_open, outcome = found[0]
         return "open" if is_open else str(outcome)
 
-    def _rows_put(self, rows: tuple[Row, ...]) -> None:
+    def _rows_put(self, rows: tuple[Row, ...]) -> Callable[[], None]:
+        self._see_rows(rows)
+        return self._disk.put(rows)
+
+    def _see_rows(self, rows: tuple[Row, ...]) -> None:
         for row in rows:
             if row.type.startswith("("):
                 continue
@@ -233,6 +241,7 @@ class Watch:
         elif self._joined_at is None:
             self._joined_at = now
         self._taken_off(now)
+        self._disk.look()
         engine, snapshot = world.engine, world.snapshot
         if engine is None or snapshot is None or world.is_asleep:
             return
@@ -302,5 +311,6 @@ class Watch:
         left = self.world.disk.read("SELECT id FROM alerts WHERE open AND type NOT LIKE '(%'")
         for (id,) in left:
             self.find("no outcome", self._name(str(id)), str(id))
+        self._disk.look(is_over=True)
         for mistake in self.world.mistakes:
             self.find("a mistake", mistake, mistake)

@@ -64,8 +64,14 @@ class TappedStore(AlertStore):
 
     def put(self, rows: Iterable[Row], done: Callable[[], None] | None = None) -> None:
         rows = tuple(rows)
-        super().put(rows, done)
-        self._world.rows_put(rows)
+        tell = self._world.rows_put(rows)
+
+        def told() -> None:
+            tell()
+            if done is not None:
+                done()
+
+        super().put(rows, None if done is None else told)
 
 
 class EngineHost:
@@ -151,7 +157,8 @@ class World:
         self.hub.host, self.hub.port = PLACE.split(":")[0], int(PLACE.split(":")[1])
         listener.hub = self.hub
         self.disk = SimulatedDisk(loop)
-        self.rows_put: Callable[[tuple[Row, ...]], None] = lambda _: None
+        self.rows_put: Callable[[tuple[Row, ...]], Callable[[], None]] = lambda _: lambda: None
+        """Is told of rows on their way, and gives what is to be called when they are said to be written."""
         self.page = Page(
             self.network,
             self.hub.url,

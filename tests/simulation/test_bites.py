@@ -1,0 +1,97 @@
+"""For each invariant of the evenings one deliberate fault, which it finds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.bites import Bite, bitten
+
+KEEPING = "tui/engine/alert_keeping.py"
+FILE = "tui/store/alert_file.py"
+LIFECYCLE = "tui/channels/lifecycle.py"
+HEARTBEAT = "tui/channels/heartbeat.py"
+
+BITES = (
+    Bite(
+        "a mistake",
+        KEEPING,
+        "    def _written(self, write: _Write) -> None:\n",
+        '    def _written(self, write: _Write) -> None:\n        raise ValueError("deliberate")\n',
+    ),
+    Bite(
+        "no row",
+        KEEPING,
+        "        store.put(rows, lambda: self._on_loop(self._written, write))\n",
+        "        pass\n",
+    ),
+    Bite(
+        "pushed unwritten",
+        FILE,
+        '            self._connection.execute("COMMIT")\n        except BaseException as error:',
+        '            self._connection.execute("ROLLBACK")\n        except BaseException as error:',
+    ),
+    Bite(
+        "written, and gone",
+        FILE,
+        "self._connection.executemany(_PUT, values)",
+        "self._connection.executemany(_PUT, values[:-1])",
+    ),
+    Bite(
+        "no outcome",
+        KEEPING,
+        'open=alert.state != "ended"',
+        "open=True",
+    ),
+    Bite(
+        "connected",
+        LIFECYCLE,
+        "            self._hands.connection_opened()\n",
+        "            self._hands.connection_opened()\n            self._become_connected()\n",
+    ),
+    Bite(
+        "dead, and connected",
+        HEARTBEAT,
+        "return max(self._timeout, allowance) if",
+        "return 10 * max(self._timeout, allowance) if",
+    ),
+    Bite(
+        "unanswered",
+        HEARTBEAT,
+        "        return self._unanswered[0]\n",
+        "        return None\n",
+    ),
+    Bite(
+        "dropped alive",
+        HEARTBEAT,
+        'return "dead" if now >= self._sent_at + self._limit(allowance)',
+        'return "dead" if now >= self._sent_at + self._limit(allowance) / 2',
+    ),
+    Bite(
+        "ages",
+        LIFECYCLE,
+        "        self.since_monotonic = self._clock.monotonic()\n        self._hands",
+        "        self._hands",
+    ),
+    Bite(
+        "channels",
+        "tui/channels/channel.py",
+        '            self.state = "errored"\n            self.reason = "not connected"\n',
+        '            self.reason = "not connected"\n',
+    ),
+    Bite(
+        "counters",
+        LIFECYCLE,
+        "        self.attempts_begun += 1\n",
+        "        self.attempts_begun += 2\n",
+    ),
+)
+
+EVENINGS = ("--evenings", "12", "--hours", "0.15", "--seed", "1")
+
+
+@pytest.mark.parametrize("bite", BITES, ids=[bite.finding for bite in BITES])
+def test_each_invariant_finds_the_fault_that_is_meant_for_it(bite: Bite, tmp_path: Path) -> None:
+    told = bitten(bite, tmp_path, "tests.simulation", *EVENINGS, "--until", bite.finding)
+    assert f" {bite.finding}: " in told, told
