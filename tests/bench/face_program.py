@@ -32,23 +32,21 @@ class Lateness:
         self._late: list[tuple[float, float]] = []
 
     def notice(self) -> str | None:
-        """Begin at the first snapshot, write at the last; never anything to show."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            # The last snapshot is taken when the loop has ended.
-            self._file.write_text("".join(f"{at:.6f} {late:.6f}\n" for at, late in self._late))
-            return None
+        """Begin at the first snapshot; never anything to show."""
         if self._ticker is None:
-            self._ticker = loop.create_task(self._tick(), name="lateness")
+            self._ticker = asyncio.get_running_loop().create_task(self._tick(), name="lateness")
         return None
 
     async def _tick(self) -> None:
-        while len(self._late) < _MOST:
-            due = time.perf_counter() + EVERY
-            await asyncio.sleep(EVERY)
-            now = time.perf_counter()
-            self._late.append((now, max(0.0, now - due)))
+        try:
+            while len(self._late) < _MOST:
+                due = time.perf_counter() + EVERY
+                await asyncio.sleep(EVERY)
+                now = time.perf_counter()
+                self._late.append((now, max(0.0, now - due)))
+        finally:
+            # At the latest when the end of the loop cancels it.
+            self._file.write_text("".join(f"{at:.6f} {late:.6f}\n" for at, late in self._late))
 
     def commands(self) -> Sequence[ExtraCommand]:
         """None."""
