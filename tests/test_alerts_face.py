@@ -19,9 +19,10 @@ from textual.pilot import Pilot
 from tests.scripted_engine import ScriptedEngine, alert, connection, ended, evening, evening_alerts
 from tests.test_app import SIZE, screen_lines, screen_text, until, until_seen
 from tui import formats, presenters
+from tui.alerts.events import TYPES
 from tui.app import FaceOptions, OverlaySupervisorApp
 from tui.engine.api import AlertOutcome, AlertsSnapshot, AlertSummary, CommandResult, Snapshot, SourceAway
-from tui.presenters import alert_history, alerts
+from tui.presenters import alert_history
 from tui.screens.alerts import AlertsScreen
 from tui.screens.dashboard import DashboardScreen
 from widgets.on_air import OnAirValue, on_air_line
@@ -356,7 +357,7 @@ async def test_the_palette_tries_each_type() -> None:
     async with app.run_test(size=SIZE) as pilot:
         assert isinstance(app.screen, DashboardScreen)
         titles = {command.title: command.run for command in app.palette_commands(app.screen)}
-        assert {f"alerts: test {type}" for type in alerts.ALERT_TYPES} <= titles.keys()
+        assert {f"alerts: test {type}" for type in TYPES} <= titles.keys()
         assert "alerts: hold for some seconds" in titles
         assert "alerts: remove the selected" not in titles
         titles["alerts: test raid"]()
@@ -624,7 +625,7 @@ def written(folder: Path) -> list[str]:
     ],
 )
 def test_a_filter_is_read_as_it_is_typed(text: str, type: str | None, outcome: str | None) -> None:
-    wanted = alert_history.alert_filter(text, alerts.ALERT_TYPES)
+    wanted = alert_history.alert_filter(text, TYPES)
     assert (wanted.type, wanted.outcome) == (type, outcome)
 
 
@@ -640,7 +641,7 @@ async def test_a_viewer_is_found_by_name() -> None:
 
 
 def test_a_type_that_is_named_is_no_other_that_holds_its_name() -> None:
-    wanted = alert_history.alert_filter("sub", alerts.ALERT_TYPES)
+    wanted = alert_history.alert_filter("sub", TYPES)
     assert wanted.passes(alert("a", "sub"))
     assert not wanted.passes(alert("b", "resub"))
-    assert alert_history.alert_filter("ub", alerts.ALERT_TYPES).passes(alert("b", "resub"))
+    assert alert_history.alert_filter("ub", TYPES).passes(alert("b", "resub"))

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import NamedTuple, get_args
 
 from tui.alert_export import csv_rows
+from tui.alerts.events import TYPES
 from tui.engine.api import AlertContent, AlertOutcome, AlertsSnapshot, AlertSummary, SourceAway
 from tui.formats import NOTHING, counted, for_json, time_of_day
 from tui.presenters.alert_figures import Counts, folded, labelled
-from tui.presenters.alerts import ALERT_TYPES
 from tui.presenters.frames import milliseconds, pretty
 from tui.text.json_text import json_text
 from widgets.lines import Line, Span
@@ -77,7 +77,7 @@ def types_of(alerts: AlertsSnapshot | None, *more: Counts) -> list[str]:
         seen = {*alerts.counts, *(alert.type for alert in alerts.waiting), *alerts.mutes}
     for counts in more:
         seen |= counts.keys()
-    return [*ALERT_TYPES, *sorted(seen - set(ALERT_TYPES))]
+    return [*TYPES, *sorted(seen - set(TYPES))]
 
 
 # One alert in full ----------------------------------------------------------------------------------

@@ -11,9 +11,6 @@ from widgets.alert_list import AlertRow
 from widgets.lines import Tone
 from widgets.on_air import OnAirTone, OnAirValue
 
-ALERT_TYPES = ("follow", "sub", "resub", "gift", "cheer", "raid", "redemption")
-"""The types that always have rules, for test alerts; any other word is a type too."""
-
 NO_QUEUE = "no alert queue is set up"
 
 MOST_RECENT = 50

@@ -8,6 +8,7 @@ from functools import partial
 
 import msgspec
 
+from tui.alerts.events import TYPES
 from tui.engine.api import (
     AlertCommand,
     AlertsSnapshot,
@@ -45,7 +46,7 @@ class AlertActionsScreen(SupervisorScreen):
         """The type that is offered where one is asked for."""
         alerts = self.alerts
         found = (*present.on_stage(alerts), *alerts.waiting) if alerts else ()
-        return typable(found[0].type) if found else present.ALERT_TYPES[0]
+        return typable(found[0].type) if found else TYPES[0]
 
     @property
     def wanted_history(self) -> history.AlertFilter:
@@ -228,7 +229,7 @@ class AlertActionsScreen(SupervisorScreen):
 
 def typable(type: str) -> str:
     """A type as it may stand in a line to type into; a usual one for one that no keyboard has."""
-    return type if type == displayable(type, 40) else present.ALERT_TYPES[0]
+    return type if type == displayable(type, 40) else TYPES[0]
 
 
 def _read_hold(line: str) -> tuple[str, AlertCommand]:
