@@ -36,6 +36,7 @@ class Driver:
         window = options.pop("same_id_window", 600.0)
         kept = QueueOptions(**options)
         self.queue = AlertQueue(self.clock, random.Random(1), kept, rules=rules, same_id_window=window)
+        self.queue.player.page.place = ("hub", "stream:overlays")
         self.rows: dict[str, Alert] = {}
         self.orders: list[Order] = []
         if there:

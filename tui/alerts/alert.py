@@ -37,7 +37,6 @@ MOST_TYPE = 40
 """Characters of ``type``."""
 MOST_PAYLOAD = 16 * 1024
 """Bytes of ``payload``."""
-MOST_ITEMS = 20
 MAX_VIEWERS = 200
 MOST_ITEM = 200
 """Characters of an item's id; a longer one is not kept."""
@@ -75,7 +74,6 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         into: the id of the alert that it was collapsed into.
         requeued_from: the id of the ended alert that it repeats.
         tries: how often it was pushed.
-        items: what the hub made of it, at most :data:`MOST_ITEMS`: the try, and the hub's own id.
     """
 
     id: str
@@ -107,7 +105,6 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     into: str | None = None
     requeued_from: str | None = None
     tries: int = 0
-    items: tuple[tuple[int, str | int], ...] = ()
 
 
 encode = msgspec.json.Encoder().encode
@@ -129,6 +126,12 @@ def new_id(now: float, chance: random.Random) -> str:
     """20 characters: 10 of the time (epoch seconds, to the millisecond), 10 of chance."""
     number = (max(0, int(now * 1000)) % (1 << 50)) << 50 | chance.getrandbits(50)
     return "".join(_DIGITS[number >> shift & 31] for shift in range(95, -1, -5))
+
+
+def name_of(alert: Alert) -> str:
+    """What a person calls it, in a line of others."""
+    test = "test " if alert.source == TEST_SOURCE else ""
+    return f"{test}{alert.type} of {alert.who}" if alert.who else f"{test}{alert.type}"
 
 
 def fitted(text: str, most: int) -> str:

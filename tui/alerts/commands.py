@@ -8,7 +8,7 @@ from collections.abc import Container
 
 from msgspec.structs import replace
 
-from tui.alerts.alert import MOST_TYPE, Alert, fitted, new_id
+from tui.alerts.alert import MOST_TYPE, Alert, fitted, name_of, new_id
 from tui.alerts.player import Player, as_not_played
 from tui.alerts.stops import MOST_HELD_SECONDS, MOST_MUTED_MINUTES, MOST_MUTES
 from tui.alerts.view import Done
@@ -79,7 +79,7 @@ class Commands:
         words = self._player.recall(stage)
         self._player.show_others_again()
         self._player.end(stage.entry, "skipped", "")
-        return self._done(True, f"skipped {_named(stage.entry.alert)}{words}", stage.id)
+        return self._done(True, f"skipped {name_of(stage.entry.alert)}{words}", stage.id)
 
     def remove(self, id: str) -> Done:
         """Removes one alert, waiting or playing."""
@@ -89,7 +89,7 @@ class Commands:
         stage = self._player.find_stage(id)
         if entry is not None:
             self._waiting.remove(entry)
-            words = self._player.clear_left(entry)
+            words = self._player.take_off(id)
         elif stage is not None:
             entry = stage.entry
             words = self._player.recall(stage)
@@ -97,7 +97,7 @@ class Commands:
             return self._done(False, "no such alert waits or plays")
         self._player.show_others_again()
         self._remove([entry])
-        return self._done(True, f"removed {_named(entry.alert)}{words}", id)
+        return self._done(True, f"removed {name_of(entry.alert)}{words}", id)
 
     def clear(self, type: str | None = None) -> Done:
         """Removes all that wait, or all of one type."""
@@ -109,7 +109,7 @@ class Commands:
         words = ""
         for entry in entries:
             self._waiting.remove(entry)
-            words = self._player.clear_left(entry) or words
+            words = self._player.take_off(entry.alert.id) or words
         self._player.show_others_again()
         self._remove(entries)
         return self._done(True, f"cleared {len(entries)} waiting{what}{words}")
@@ -123,7 +123,7 @@ class Commands:
         others = {entry.alert.id for entry in self._waiting}
         for entry, ended in removed:
             self._record.reopen(ended, entry.alert)
-            self._player.standing.forget(ended.id)
+            self._player.page.keep(ended.id)
             if entry.alert.tries:
                 # An overlay's word of it may still come.
                 entry.back_at, entry.is_uncertain = self._player.now, False
@@ -153,7 +153,7 @@ class Commands:
             self._waiting.last_place = max(self._waiting.last_place, one.alert.place)
         after = entry.alert.priority
         words = "" if after == before else f"; its priority is now {after}, it was {before}"
-        return self._done(True, f"moved {_named(entry.alert)} to {position}{words}", id)
+        return self._done(True, f"moved {name_of(entry.alert)} to {position}{words}", id)
 
     def renew(self, alert: Alert) -> Alert | Done:
         """A new alert like one of the history, to be stored and then given to :meth:`requeue`; or why not."""
@@ -175,7 +175,7 @@ class Commands:
             alert, id=new_id(accepted_at, self._chance), accepted_at=accepted_at, source_id=None,
             place=self._waiting.new_place(accepted_at), state="waiting", outcome=None, reason="",
             sent_at=None, confirmed=False, seen=False, ended_at=None, into=None, requeued_from=alert.id,
-            tries=0, grown_at=None, collapse=0.0, items=(),
+            tries=0, grown_at=None, collapse=0.0,
         )  # fmt: skip
 
     def requeue(self, again: Alert) -> Done:
@@ -187,8 +187,8 @@ class Commands:
         self._player.join(Entry(again, now, now))
         self._player.drop_surplus()
         if not self._player.is_open(again.id):
-            return self._done(True, f"the queue is full: {_named(again)} was dropped again", again.id)
-        return self._done(True, f"requeued {_named(again)}", again.id)
+            return self._done(True, f"the queue is full: {name_of(again)} was dropped again", again.id)
+        return self._done(True, f"requeued {name_of(again)}", again.id)
 
     def mute(self, type: str, minutes: float) -> Done:
         """Lets no alert of a type in for so long, at most a day; 0 ends it. Those that wait stay."""
@@ -207,38 +207,42 @@ class Commands:
     def panic(self) -> Done:
         """Takes everything off the overlay, what waits to be shown there once more too, and pauses."""
         self._player.enter()
-        stages = self._player.stages()
-        words = ""
-        for stage in stages:
-            words = self._player.recall(stage) or words
+        for stage in self._player.stages():
+            self._player.unstage(stage)
             self._player.end(stage.entry, "removed", "panic")
-        left, words_of_left = self.end_left()
         self.has_panicked = True
         self._stops.pause()
-        count = len(stages) + left
-        if not count:
-            return self._done(True, "paused; nothing played")
-        words = words or words_of_left
-        return self._done(True, f"paused; {count} {'ended' if words else 'taken off'}{words}")
+        ended, number = self.end_left()
+        if not number:
+            words = "nothing to take off"
+        elif not self._player.can_take_off:
+            words = f"{number} cannot be taken off the overlay, and will stay there until the end"
+        elif self._player.is_there():
+            words = f"asked to take {number} off"
+        else:
+            words = f"{number} to be taken off when the overlays are there again"
+        return self._done(True, f"paused; {words}" + (f"; {ended} removed" if ended else ""))
 
-    def end_left(self, of: Container[str] | None = None) -> tuple[int, str]:
-        """Ends what waits to be shown once more, and takes off what may stand there; how many, and words.
+    def end_left(self, of: Container[str] | None = None) -> tuple[int, int]:
+        """Ends what waits to be shown once more, and takes off all that may stand there.
 
         Args:
-            of: alerts' ids; None for all.
+            of: ids of those that may be ended; None for all.
+
+        Returns:
+            How many ended of which nothing is there, and how many are to be taken off.
         """
-        words = ""
-        waiting = [
-            entry for entry in self._waiting if entry.alert.tries and (of is None or entry.alert.id in of)
-        ]
-        for entry in waiting:
-            self._waiting.remove(entry)
-            words = self._player.clear_left(entry) or words
-            self._player.end(entry, "removed", "panic")
-        ended = self._player.standing.take(self._player.now)
-        for alert in ended:
-            words = self._player.take_off(alert) or words
-        return len(waiting) + len(ended), words
+        ended = 0
+        for entry in [each for each in self._waiting if each.alert.tries]:
+            if of is None or entry.alert.id in of:
+                self._waiting.remove(entry)
+                self._player.end(entry, "removed", "panic")
+                ended += not self._player.page.stands(entry.alert.id)
+        on_stage = {stage.id for stage in self._player.stages()}
+        left = [each for each in self._player.page.standing() if each.id not in on_stage]
+        for each in left:
+            self._player.take_off(each.id, panic=True)
+        return ended, len(left)
 
     # Small things
 
@@ -254,7 +258,3 @@ class Commands:
         self._record.touch()
         self._player.settle()
         return Done(ok, message, id)
-
-
-def _named(alert: Alert) -> str:
-    return f"{alert.type} of {alert.who}" if alert.who else alert.type

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeGuard
-from weakref import WeakValueDictionary
 
 import msgspec
 
-from tui.alerts.alert import MOST_ITEM, MOST_ITEMS, Alert
+from tui.alerts.alert import MOST_ITEM, Alert
 from tui.alerts.options import DeliveryOptions
+from tui.alerts.page import Number, Place
 from tui.alerts.templates import Template, field
 from tui.alerts.view import Clears
 from tui.channels import Channel, ChannelsError, DecodeError, NotConnectedError
@@ -21,7 +19,8 @@ from tui.secret_values import masked_value
 
 _NAME = re.compile(r"\{([A-Za-z_]\w*(?:\.\w+)*)\}", re.ASCII)
 _MOST_TEXT = 500
-_REMEMBERED_REPLIES = 100
+REMOVE_EVENT = "remove_queue_item"
+"""The event by which a hub that lists its items is asked to remove one, by its ``id``."""
 
 FindChannel = Callable[[str, str], Channel | None]
 """The channel of a connection (its name) and a topic; None when there is none."""
@@ -35,8 +34,13 @@ class Sent(NamedTuple):
     reason: str = ""
     answered: bool = True
     """False for one that is taken for refused, since no answer came in time."""
-    item: str | int | None = None
+    item: Number | None = None
     """The hub's own id of what it made of the alert, where it told one."""
+
+    @property
+    def may_have_arrived(self) -> bool:
+        """The hub took it, or nobody knows."""
+        return self.result in ("delivered", "uncertain") or (self.result == "refused" and not self.answered)
 
 
 def fill(template: Any, values: Mapping[str, Any]) -> Any:
@@ -70,8 +74,8 @@ def _names(template: Any) -> Iterator[str]:
         yield from (name.partition(".")[0] for name in _NAME.findall(template))
 
 
-def values_of(alert: Alert) -> dict[str, Any]:
-    """What a payload template can name."""
+def values_of(alert: Alert, seconds: float) -> dict[str, Any]:
+    """What a payload template can name; ``seconds`` are those that the push lasts."""
     return {
         "id": alert.id,
         "type": alert.type,
@@ -80,8 +84,8 @@ def values_of(alert: Alert) -> dict[str, Any]:
         "message": alert.message,
         "count": alert.count,
         "priority": alert.priority,
-        "duration": alert.duration,
-        "duration_ms": round(alert.duration * 1000),
+        "duration": seconds,
+        "duration_ms": round(seconds * 1000),
         "payload": msgspec.json.decode(alert.payload),
     }
 
@@ -91,24 +95,17 @@ class Delivery:
 
     Args:
         find: looked up anew at each push, since a reload may have replaced the connection.
-        before: the one with other options until now; what it knows of the hub's ids is taken over.
     """
 
-    def __init__(self, options: DeliveryOptions, find: FindChannel, before: Delivery | None = None) -> None:
+    def __init__(self, options: DeliveryOptions, find: FindChannel) -> None:
         self.options = options
         self._find = find
         named = set(_names(options.clear_payload))
         self._clears_one = not named.isdisjoint({"id", "reply_id", "payload"})
         self._needs_reply = "reply_id" in named
-        # By alert and its try: one that was taken off and brought back is another item of the hub.
-        self._items: OrderedDict[tuple[str, int], _Items] = OrderedDict()
-        # Of two removals of one alert, the second finds what the first has left.
-        self._removing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        if before is not None and before.place == self.place:
-            self._items, self._removing = before._items, before._removing
 
     @property
-    def place(self) -> tuple[str, str]:
+    def place(self) -> Place:
         """The connection and the topic."""
         return self.options.connection, self.options.topic
 
@@ -159,93 +156,33 @@ class Delivery:
     def _clear_channel(self) -> Channel | None:
         return self._find(self.options.connection, self.options.clear_topic or self.options.topic)
 
-    async def show(self, alert: Alert) -> Sent:
-        """Push an alert and await the hub's answer."""
+    async def show(self, alert: Alert, seconds: float) -> Sent:
+        """Push an alert for so long, and await the hub's answer."""
         options = self.options
-        items = self._items_of(alert.id, alert.tries)
-        items.pushes += 1
-        items.are_known.clear()
-        try:
-            sent, response = await self._push(
-                self.channel, options.event, fill(options.payload, values_of(alert))
-            )
-            if sent.result == "delivered" and isinstance(response, Mapping):
-                number = masked_value(field(response, options.reply_id))
-                if _is_id(number):
-                    items.add(number)
-                    sent = sent._replace(item=number)
-        finally:
-            items.pushes -= 1
-            if not items.pushes:
-                items.are_known.set()
+        content = fill(options.payload, values_of(alert, seconds))
+        sent, response = await self._push(self.channel, options.event, content)
+        if sent.result == "delivered" and isinstance(response, Mapping):
+            number = masked_value(field(response, options.reply_id))
+            if is_number(number):
+                return sent._replace(item=number)
         return sent
 
-    async def clear(self, alert: Alert) -> Sent:
-        """Push what takes an alert off again. Where that needs the hub's own id, or goes by another topic and
-        could come before the alert, the hub's answer to the alert is awaited.
+    async def clear(self, alert: Alert, number: Number | None = None) -> Sent:
+        """Push what takes an alert off again.
 
-        Of several items that the hub made of it the last counts: the others it may have ended itself.
+        Args:
+            number: the hub's own id of what it made of it, where the settings name it.
         """
-        options = self.options
-        if options.clear_event is None:
+        if self.options.clear_event is None:
             return Sent("not sent", "the hub has nothing that takes an alert off")
-        items = [each for key, each in self._items.items() if key[0] == alert.id and key[1] <= alert.tries]
-        if self._needs_reply or not self.clears_in_order:
-            for each in items:
-                await each.are_known.wait()
-        if not self._needs_reply:
-            return await self._push_clear(alert, None)
-        lock = self._removing.get(alert.id) or asyncio.Lock()
-        self._removing[alert.id] = lock
-        async with lock:
-            return await self._remove(alert, items)
-
-    async def _remove(self, alert: Alert, items: list[_Items]) -> Sent:
-        known = [(each, number) for each in reversed(items) for number in reversed(each.numbers)]
-        if not known and any(each.were_removed for each in items):
-            return Sent("delivered")
-        if not known:
-            return Sent("refused", f"the hub has not told its {self.options.reply_id}")
-        results = list[Sent]()
-        for each, number in known:
-            sent = await self._push_clear(alert, number)
-            if sent.result in ("not sent", "uncertain"):
-                return sent
-            if sent.result == "delivered" or results:
-                each.remove(number)
-            results.append(sent)
-        return results[0]
-
-    async def _push_clear(self, alert: Alert, number: str | int | None) -> Sent:
-        assert self.options.clear_event is not None
-        payload = fill(self.options.clear_payload, values_of(alert) | {"reply_id": number})
+        values = values_of(alert, alert.duration) | {"reply_id": number}
+        payload = fill(self.options.clear_payload, values)
         return (await self._push(self._clear_channel, self.options.clear_event, payload))[0]
 
-    def forget(self, alert: Alert) -> bool:
-        """The hub would not remove what it made of it: it is asked for none of it again. False when it had
-        told no id."""
-        known = [
-            (each, number)
-            for key, each in self._items.items()
-            if key[0] == alert.id and key[1] <= alert.tries
-            for number in each.numbers
-        ]
-        for each, number in known:
-            each.remove(number)
-        return bool(known)
-
-    def know(self, alert: Alert) -> None:
-        """An earlier run was told these of the hub's ids."""
-        for tries, number in alert.items:
-            self._items_of(alert.id, tries).add(number)
-
-    def _items_of(self, id: str, tries: int) -> _Items:
-        key = (id, tries)
-        items = self._items.setdefault(key, _Items())
-        self._items.move_to_end(key)
-        if len(self._items) > _REMEMBERED_REPLIES:
-            self._items.popitem(last=False)
-        return items
+    async def remove(self, topic: str, number: Number) -> Sent:
+        """Ask a hub that lists its items to remove one. What it answers says nothing."""
+        channel = self._find(self.options.connection, topic)
+        return (await self._push(channel, REMOVE_EVENT, {"id": number}))[0]
 
     async def _push(self, channel: Channel | None, event: str, payload: Any) -> tuple[Sent, Any]:
         if channel is None or not channel.can_push:
@@ -275,29 +212,8 @@ class Delivery:
         return found if isinstance(found, str) else None
 
 
-class _Items:
-    """What the hub made of one alert, which may have been pushed more than once."""
-
-    def __init__(self) -> None:
-        self.numbers: deque[str | int] = deque(maxlen=MOST_ITEMS)
-        self.pushes = 0
-        self.were_removed = False
-        self.are_known = asyncio.Event()
-        self.are_known.set()
-
-    def add(self, number: str | int) -> None:
-        """One more, by the id that the hub gave it."""
-        if number not in self.numbers:
-            self.numbers.append(number)
-
-    def remove(self, number: str | int) -> None:
-        """It is there no more."""
-        self.were_removed = True
-        if number in self.numbers:
-            self.numbers.remove(number)
-
-
-def _is_id(number: Any) -> TypeGuard[str | int]:
+def is_number(number: Any) -> TypeGuard[Number]:
+    """Whether this can be a hub's own id."""
     if isinstance(number, str):
         return len(number) <= MOST_ITEM
     return isinstance(number, int) and not isinstance(number, bool) and number.bit_length() < 64

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from tui.alerts.alert import MAX_VIEWERS, MOST_ITEMS, MOST_MESSAGE, Alert, Outcome, fitted
+from tui.alerts.alert import MAX_VIEWERS, MOST_MESSAGE, Alert, Outcome, fitted
 from tui.alerts.doubtful import LATE_CONFIRMATION, DoubtfulAlerts
 from tui.alerts.growing import Growing
+from tui.alerts.page import Number, OnPage, Page
 from tui.alerts.record import Record
 from tui.alerts.rules import Rules
 from tui.alerts.stage import Stage
-from tui.alerts.standing import StandingAlerts
 from tui.alerts.stops import Stops
 from tui.alerts.view import Clear, Order, QueueOptions, Show, Update
 from tui.alerts.waiting import Entry, WaitingLine
@@ -26,10 +26,26 @@ MOST_TRIES = 5
 UNCERTAIN_PAUSE = 1.0
 """Seconds before the next push after one of unknown end."""
 
+LEAST_LEFT = 0.1
+"""Seconds; for less nothing is pushed any more."""
+
+ASKED = "; asked to take it off"
 NOT_CONFIRMED = "sent; no overlay confirmed it"
 SEEN_BEFORE = "an overlay confirmed it before it waited again"
 NO_DELIVERY = "no delivery is set up"
 _NOT_THERE_YET = "not connected yet"
+
+
+class Growth(NamedTuple):
+    """A push of one that is on the stage already.
+
+    Attributes:
+        seconds: what is left of its time, which the push bears.
+    """
+
+    alert: Alert
+    seconds: float
+    number: int
 
 
 class Player:
@@ -46,7 +62,7 @@ class Player:
         self.stops = Stops()
         self.waiting = WaitingLine()
         self.record = Record()
-        self.standing = StandingAlerts()
+        self.page = Page(clock)
         self.target_words = _NOT_THERE_YET
         self.unseen_words = ""
         self.playing: Stage | None = None
@@ -54,6 +70,7 @@ class Player:
         self._wall = WallSteps(clock)
         self._available = False
         self._gap_until = -math.inf
+        self._updates = 0
         self._growing = Growing()
         self._doubtful = DoubtfulAlerts()
         self._orders: list[Order] = []
@@ -82,10 +99,12 @@ class Player:
         """The monotonic moment at which :meth:`advance` must be called; None: only a call changes things."""
         moments = [self.waiting.next_expiry(), *self.stops.moments(self.now)]
         for stage in self.stages():
-            if stage.phase != "retrying" or self._may_show():
+            if stage.phase != "retrying":
                 moments += [stage.deadline, stage.update_at]
+            elif self._may_show():
+                moments.append(max(stage.deadline, self._free_at(stage.entry)))
         if self.playing is None and len(self.waiting) and self._may_show():
-            moments.append(self._gap_until)
+            moments.append(max(self._gap_until, self._free_at(self._next())))
         earliest = min(moments)
         return None if earliest == math.inf else earliest
 
@@ -126,7 +145,7 @@ class Player:
             self.record.touch()
         self.settle()
 
-    def delivered(self, id: str, tries: int | None = None, item: str | int | None = None) -> bool:
+    def delivered(self, id: str, tries: int | None = None, item: Number | None = None) -> bool:
         """The hub took it: its time begins. False when it was not being sent.
 
         Args:
@@ -135,28 +154,13 @@ class Player:
             item: the hub's own id of what it made of it, if it told one.
         """
         now = self.enter()
+        stage = self._landed(id, tries, arrived=True)
         if item is not None:
-            self.made(id, tries, item)
-        stage = self._find_sent(id, tries)
+            self.page.tell_item(id, item)
         if stage is not None:
             self._begin(stage, now)
         self.settle()
         return stage is not None
-
-    def made(self, id: str, tries: int | None, item: str | int) -> None:
-        """The hub told its id of what it made of a push of an alert, which may have ended meanwhile."""
-        stage = self.find_stage(id)
-        entry = self.waiting.find(id) if stage is None else stage.entry
-        ended = next((alert for alert in self.record.recent() if alert.id == id), None)
-        alert = ended if entry is None else entry.alert
-        if alert is None:
-            return
-        made = (alert.tries if tries is None else tries, item)
-        items = (*(each for each in alert.items if each != made), made)[-MOST_ITEMS:]
-        if entry is not None:
-            self.amend(entry, items=items)
-        else:
-            self.record.amend(alert, replace(alert, items=items))
 
     def refused(
         self,
@@ -174,16 +178,12 @@ class Player:
             answered: False for one that is taken for refused, since no answer came in time.
         """
         now = self.enter()
-        stage = self._find_sent(id, tries)
+        stage = self._landed(id, tries, arrived=has_left and not answered)
         if stage is not None:
             if not has_left:
                 self.amend(stage.entry, tries=stage.entry.alert.tries - 1)
-            elif not answered:
-                stage.is_doubtful = True
             if not stage.refused(now):
                 self._leave(stage)
-                if stage.is_doubtful:
-                    self.may_stand(stage.entry.alert)
                 self.end(stage.entry, "failed", reason)
             elif not self.is_there():
                 self.interrupt(stage, now)
@@ -194,7 +194,7 @@ class Player:
     def uncertain(self, id: str, reason: str, tries: int | None = None) -> bool:
         """The connection went after the push had left: nobody knows whether it arrived."""
         self.enter()
-        stage = self._find_sent(id, tries)
+        stage = self._landed(id, tries, arrived=True)
         if stage is not None:
             self._lose(stage, reason)
         self.settle()
@@ -206,6 +206,8 @@ class Player:
         found = True
         stage = self.find_stage(id)
         entry = self.waiting.find(id)
+        if stage is None or stage.phase != "showing":
+            self.page.acknowledge(id)
         if stage is not None:
             self._confirm(stage)
             if stage.phase != "showing":
@@ -233,17 +235,43 @@ class Player:
             self.amend(entry, state="playing")
             self._begin(stage, now)
         else:
-            self.may_stand(entry.alert)
             self.end(entry, "shown", "confirmed after the connection was lost")
 
-    def may_stand(self, alert: Alert, seconds: float | None = None) -> None:
-        """It has ended, or is about to, and may be on an overlay: for so long, or its whole time.
+    def begin_update(self, id: str, tries: int) -> Growth | None:
+        """Push one on the stage as it is now, for what is left of its time; None for nothing to push.
+        Its end is told by :meth:`end_update`."""
+        self.enter()
+        stage = self.find_stage(id)
+        if stage is None or stage.phase == "retrying" or stage.entry.alert.tries != tries:
+            return None
+        left = stage.deadline - self.now if stage.phase == "showing" else stage.entry.alert.duration
+        if left < LEAST_LEFT:
+            return None
+        self._updates += 1
+        growth = Growth(stage.entry.alert, left, self._updates)
+        self.page.push(growth.alert, growth, left, beside=stage in self.beside)
+        return growth
 
-        A panic until then takes it off.
-        """
-        seconds = alert.duration if seconds is None else min(seconds, alert.duration)
-        if self.options.has_target and alert.tries and seconds > 0:
-            self.standing.add(alert, self.now + seconds)
+    def end_update(self, growth: Growth, *, arrived: bool, item: Number | None = None) -> None:
+        """What became of that push; see :meth:`delivered`."""
+        self.enter()
+        self.page.land(growth.alert.id, growth, arrived=arrived)
+        if item is not None:
+            self.page.tell_item(growth.alert.id, item)
+        self.settle()
+
+    def listed(self, topic: str, items: Sequence[tuple[Number, str]], *, on_stack: bool) -> None:
+        """What a hub's state lists of alerts: as of :meth:`tui.alerts.page.Page.see`."""
+        self.enter()
+        self.page.see(topic, items, on_stack=on_stack)
+        self.settle()
+
+    def taken_off(self, entry: OnPage) -> None:
+        """The hub took one off the overlays."""
+        self.enter()
+        if self.page.find(entry.id) is entry:
+            self.page.gone(entry)
+        self.settle()
 
     def overlays_connected(self, at: float | None = None) -> bool:
         """A hub report received at monotonic ``at`` (now, if left out) names an overlay as connected.
@@ -269,6 +297,7 @@ class Player:
         self.now = max(self.now, self.clock.monotonic())
         if step := self._wall.step():
             self.stops.clock_was_set(step)
+            self.page.clock_was_set()
             self.record.touch()
         return self.now
 
@@ -289,16 +318,29 @@ class Player:
         """Keeps the bounds and begins what may begin; at the end of every call."""
         self.expire(self.now)
         self.drop_surplus()
+        self.page.expire()
         for stage in self.stages():
             if stage.update_at <= self.now:
                 self._order(Update(stage.entry.alert))
                 stage.updated(self.now)
-            if stage.phase == "retrying" and stage.deadline <= self.now and self._may_show():
+            is_due = stage.phase == "retrying" and stage.deadline <= self.now and self._may_show()
+            if is_due and self._free_at(stage.entry) <= self.now:
                 self._push(stage)
         if self.playing is None and len(self.waiting) and self._gap_until <= self.now and self._may_show():
-            entry = self.waiting.first()
-            self.waiting.remove(entry)
-            self.playing = self._start(entry)
+            entry = self._next()
+            if self._free_at(entry) <= self.now:
+                self.waiting.remove(entry)
+                self.playing = Stage(entry)
+                self._start(self.playing)
+
+    def _next(self) -> Entry:
+        """What is to begin next: one that a page may have already goes on before any other."""
+        standing = (entry for entry in self.waiting if self.page.stands(entry.alert.id))
+        return next(standing, None) or self.waiting.first()
+
+    def _free_at(self, entry: Entry) -> float:
+        """When nothing stands on the overlays any more in the way of this."""
+        return self.page.free_at(entry.alert.id) if self.options.has_target else -math.inf
 
     def expire(self, now: float) -> None:
         for entry in self.waiting.expired(now):
@@ -350,30 +392,47 @@ class Player:
 
     def join(self, entry: Entry) -> None:
         """A new alert waits, or shows at once beside the others."""
-        if entry.alert.bypass and self._may_show() and len(self.beside) < MOST_BESIDE:
-            self.beside.append(self._start(entry))
+        if entry.alert.bypass and self.page.keeps_stack:
+            # A newer item would hide what plays.
+            self.wait(entry, is_next=True)
+        elif entry.alert.bypass and self._may_show() and len(self.beside) < MOST_BESIDE:
+            self.beside.append(Stage(entry))
+            self._start(self.beside[-1])
             self._growing.add(entry)
         else:
             self.wait(entry)
 
-    def wait(self, entry: Entry) -> None:
+    def wait(self, entry: Entry, *, is_next: bool = False) -> None:
+        place = self.waiting.bypassing + 1
         self.waiting.add(entry)
+        if is_next:
+            for one in self.waiting.move(entry, place):
+                self.record.changed[one.alert.id] = one.alert
         self._growing.add(entry)
         self.record.touch()
 
-    def _start(self, entry: Entry) -> Stage:
-        stage = Stage(entry)
+    def _start(self, stage: Stage) -> None:
         if self.options.has_target:
             self._push(stage)
         else:
-            self.amend(entry, state="playing")
+            self.amend(stage.entry, state="playing")
             stage.shown(self.now)
-        return stage
 
     def _push(self, stage: Stage) -> None:
         self.amend(stage.entry, state="playing", tries=stage.entry.alert.tries + 1)
         stage.pushed(self.now)
-        self._order(Show(stage.entry.alert))
+        alert = stage.entry.alert
+        self.page.push(alert, alert.tries, alert.duration, beside=stage in self.beside)
+        self._order(Show(alert))
+
+    def _landed(self, id: str, tries: int | None, *, arrived: bool) -> Stage | None:
+        """It is known what became of a push; the stage of the alert if it was the push under way there."""
+        stage = self.find_stage(id)
+        is_it = stage is not None and stage.phase == "sending" and tries in (None, stage.entry.alert.tries)
+        if stage is not None and tries is None:
+            tries = stage.entry.alert.tries
+        self.page.land(id, tries, arrived=arrived)
+        return stage if is_it else None
 
     def _begin(self, stage: Stage, now: float) -> None:
         """Its time begins."""
@@ -396,6 +455,7 @@ class Player:
 
     def _lose(self, stage: Stage, reason: str) -> None:
         """Nobody knows whether its push arrived."""
+        self.page.land(stage.id, stage.entry.alert.tries, arrived=True)
         self._leave(stage)
         self._gap_until = self.now + UNCERTAIN_PAUSE
         self.doubt(stage.entry, reason)
@@ -404,7 +464,6 @@ class Player:
         if self.options.on_uncertain == "again" and entry.alert.tries < MOST_TRIES:
             self.put_back(entry, is_uncertain=True)
             return
-        self.may_stand(entry.alert)
         tries = "" if entry.alert.tries < 2 else f" {entry.alert.tries} times"
         self.end(entry, "unconfirmed", f"sent{tries}, unknown whether it arrived: {reason}")
 
@@ -429,27 +488,39 @@ class Player:
 
     def recall(self, stage: Stage) -> str:
         """Takes it from the stage and off the overlay; what is to be added to the words about it."""
-        self._leave(stage)
-        # One that is to be tried again may be there: the hub's answer was late, or was lost.
-        return "" if self.withdraw(stage) or not stage.was_pushed else self.take_off(stage.entry.alert)
+        self.unstage(stage)
+        return self.take_off(stage.id)
 
-    def take_off(self, alert: Alert) -> str:
-        if not self.options.has_target or self.options.clears == "nothing":
+    def unstage(self, stage: Stage) -> None:
+        """Takes it from the stage; the overlay may have it still."""
+        self._leave(stage)
+        self.withdraw(stage)
+
+    def take_off(self, id: str, *, panic: bool = False) -> str:
+        """Takes an alert off the overlay if it may be there; what is to be added to the words about it."""
+        entry = self.page.find(id)
+        if entry is None or not self.page.stands(id):
+            return ""
+        if not self.can_take_off:
             return "; it cannot be taken off the overlay, where it stays until its time ends"
-        self._order(Clear(alert))
-        return "" if self.is_there() else "; it is taken off when the overlays are there again"
+        self.page.take_off(id)
+        if entry.alert is not None:
+            self._order(Clear(entry.alert, panic))
+        return ASKED if self.is_there() else "; it is taken off when the overlays are there again"
+
+    @property
+    def can_take_off(self) -> bool:
+        """The hub can be asked to take something off the overlays."""
+        return self.options.has_target and (self.options.clears != "nothing" or self.page.keeps_stack)
 
     def show_others_again(self) -> None:
         """Pushes what a Clear for all wiped off the overlay with the one that was meant."""
-        if self.options.clears == "all" and any(isinstance(order, Clear) for order in self._orders):
+        wipes = self.options.clears == "all" and not self.page.keeps_stack
+        if wipes and any(isinstance(order, Clear) for order in self._orders):
             for stage in self.stages():
                 if stage.phase != "retrying":
                     self._order(Update(stage.entry.alert))
                     stage.updated(self.now)
-
-    def clear_left(self, entry: Entry) -> str:
-        """Takes off the overlay what waits again, and was sent before: it may stand there still."""
-        return self.take_off(entry.alert) if entry.alert.tries else ""
 
     def withdraw(self, stage: Stage) -> bool:
         """Whether its push was still to be carried out, and now is not."""
@@ -457,6 +528,7 @@ class Player:
         was_pushed = any(isinstance(order, Show) and order.alert.id == stage.id for order in self._orders)
         self._orders = kept
         if was_pushed:
+            self.page.land(stage.id, stage.entry.alert.tries, arrived=False)
             self.amend(stage.entry, tries=stage.entry.alert.tries - 1)
         return was_pushed
 
@@ -473,8 +545,6 @@ class Player:
         Args:
             words: why before its time was over; empty if it was.
         """
-        if words:
-            self.may_stand(entry.alert)
         if entry.alert.confirmed:
             return self.end(entry, "shown", words)
         if entry.alert.seen:
@@ -520,12 +590,6 @@ class Player:
 
     def stages(self) -> list[Stage]:
         return [*self.beside] if self.playing is None else [self.playing, *self.beside]
-
-    def _find_sent(self, id: str, tries: int | None) -> Stage | None:
-        """The stage of an alert whose push is under way."""
-        stage = self.find_stage(id)
-        is_it = stage is not None and stage.phase == "sending" and tries in (None, stage.entry.alert.tries)
-        return stage if is_it else None
 
     def find_stage(self, id: str) -> Stage | None:
         return next((stage for stage in self.stages() if stage.id == id), None)

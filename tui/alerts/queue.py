@@ -193,15 +193,13 @@ class AlertQueue:
             if alert.source_id is not None and not self._seen.holds(alert.source, alert.source_id, now):
                 self._seen.add(alert.source, alert.source_id, now - age)
             self._waiting.last_place = max(self._waiting.last_place, alert.place)
+            if alert.tries:
+                self.player.page.know_of_before(alert)
             if self._record.knows(alert.id):
                 continue
             again = None if alert.source_id is None else here.get((alert.source, alert.source_id))
             stands = again is not None and self._stands_for(again, alert)
             if alert.state == "ended":
-                if alert.outcome in ("shown", "unconfirmed", "failed"):
-                    self.player.may_stand(
-                        alert, (alert.sent_at or alert.ended_at or 0.0) + alert.duration - epoch
-                    )
                 continue
             self._record.take_up(alert.id)
             taken_up.add(alert.id)
@@ -253,6 +251,7 @@ class AlertQueue:
         """Take up what an earlier run was ordered, as far as it lasts; orders of this run go before it."""
         now = self.player.enter()
         self._stops.restore(standing, now, self._clock.time())
+        self.player.page.restore(standing.page, standing.stacks)
         self._record.touch()
         self.player.settle()
 
@@ -273,7 +272,9 @@ class AlertQueue:
 
     def standing(self) -> Standing:
         """What was ordered and lasts."""
-        return self._stops.standing(self.player.tick())
+        page = self.player.page
+        standing = self._stops.standing(self.player.tick())
+        return replace(standing, page=page.kept(), stacks=tuple(sorted(page.stacks)))
 
     def view(self) -> QueueView:
         """The whole queue; the same object until something changes."""

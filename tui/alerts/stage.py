@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+from tui.alerts.page import ANSWER_LIMIT
 from tui.alerts.waiting import Entry
 
 Phase = Literal["sending", "retrying", "showing"]
@@ -12,8 +13,6 @@ Phase = Literal["sending", "retrying", "showing"]
 
 RETRY_DELAYS = (1.0, 3.0)
 """Seconds before the second and the third try of a push that was refused."""
-ANSWER_LIMIT = 60.0
-"""Seconds after which a push that nobody told the end of counts as uncertain."""
 LONGEST = 300.0
 """Seconds after its first appearance beyond which an alert's growth does not prolong it."""
 UPDATE_EVERY = 1.0
@@ -29,7 +28,6 @@ class Stage:
         pushed_at: its last push.
         pushed_count: the count that was pushed.
         update_at: when its growth is to be pushed; infinite when there is nothing to push.
-        is_doubtful: it may be on an overlay though the hub has not said so.
     """
 
     def __init__(self, entry: Entry) -> None:
@@ -41,17 +39,11 @@ class Stage:
         self.pushed_count = 0
         self.update_at = math.inf
         self.refusals = 0
-        self.is_doubtful = entry.alert.tries > 0
 
     @property
     def id(self) -> str:
         """The alert's id."""
         return self.entry.alert.id
-
-    @property
-    def was_pushed(self) -> bool:
-        """It may be on an overlay."""
-        return self.pushed_at > -math.inf
 
     def pushed(self, now: float) -> None:
         """It is pushed, for the first time or again."""

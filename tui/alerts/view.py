@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from tui.alerts.alert import Alert, Outcome
+from tui.alerts.page import Kept, Place
 from tui.alerts.stage import Phase
 
 QueueState = Literal["playing", "paused", "held", "away", "empty"]
@@ -39,13 +40,15 @@ class Standing(msgspec.Struct, frozen=True):
         paused: until it is resumed.
         held: a pause that ends by itself.
         mutes: by type.
-        left: what is to be taken off the overlays, and may stand there still: alerts' ids, and their tries.
+        page: what may stand on the overlays.
+        stacks: the places whose hub keeps a stack of its own.
     """
 
     paused: bool = False
     held: Lasting | None = None
     mutes: dict[str, Lasting] = {}
-    left: tuple[tuple[str, int], ...] = ()
+    page: tuple[Kept, ...] = ()
+    stacks: tuple[Place, ...] = ()
 
 
 class Show(msgspec.Struct, frozen=True, tag=True):
@@ -62,9 +65,14 @@ class Update(msgspec.Struct, frozen=True, tag=True):
 
 
 class Clear(msgspec.Struct, frozen=True, tag=True):
-    """Take it off the overlay, if it is still there. Nobody waits for the answer."""
+    """Take it off the overlay, if it is still there. Nobody waits for the answer.
+
+    Attributes:
+        panic: with whatever else is there.
+    """
 
     alert: Alert
+    panic: bool = False
 
 
 Order = Show | Update | Clear

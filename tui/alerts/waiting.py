@@ -59,6 +59,11 @@ class WaitingLine:
         """Puts it where its priority and place say."""
         insort(self._entries, entry, key=_order)
 
+    @property
+    def bypassing(self) -> int:
+        """How many that bypass the queue wait in front."""
+        return next((at for at, one in enumerate(self._entries) if not one.alert.bypass), len(self._entries))
+
     def new_place(self, epoch: float) -> float:
         """The place of what is accepted now."""
         # By the epoch, so that alerts of an earlier run that the store brings late stand in front; never

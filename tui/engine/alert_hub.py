@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tui.alerts.delivery import Delivery
+from tui.alerts.delivery import Delivery, is_number
 from tui.alerts.options import DeliveryOptions
+from tui.alerts.page import Number
 from tui.channels import Message
 from tui.channels.clock import Clock
 from tui.engine.alert_sources import Connections, Wanted, on
@@ -24,6 +25,12 @@ REPORT_EVENT = "telemetry_update"
 """The event in which a hub tells of its overlay pages."""
 QUEUE_EVENT = "queue_state"
 """The event in which a hub tells of a queue of its own."""
+STATE_EVENT = "stream_state"
+"""The event in which a hub tells what is on the overlays, and of a stack that it keeps."""
+DEFAULT_PAGE = "Takeover"
+"""What a hub calls whoever joins the overlays' topic and names itself not: pages, dashboards, anybody."""
+ANSWER_WITHIN = 5.0
+"""Seconds after a question for reports in which one that comes is taken for the answer."""
 PAGES_KNOWN_FOR = 60.0
 """Seconds for which a report that no page is connected holds the queue."""
 
@@ -46,12 +53,18 @@ class _Queue(msgspec.Struct, gc=False):
     queue: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class _State(msgspec.Struct, gc=False):
+    alerts: msgspec.Raw = msgspec.Raw(b"null")
+    interrupt_stack: msgspec.Raw = msgspec.Raw(b"null")
+
+
 class _Named(msgspec.Struct, gc=False):
     id: str
 
 
 class _Item(msgspec.Struct, gc=False):
     data: _Named
+    id: Any = None
 
 
 _list = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -65,9 +78,11 @@ class OverlayHub:
     Args:
         connections: looked at anew each time, since a reload replaces them.
         is_ours: whether an item of the hub's own queue, by its id, was pushed from here.
-        knows_ours: whether that is known already; if not, what the hub tells of its queue waits.
+        knows_ours: whether that is known already; if not, what the hub tells of its items waits.
+        asked_at: when a connection's topic was last asked for reports, in monotonic seconds; None for never.
         acknowledged: called with the id that an overlay acknowledges.
-        reported: called after each report on overlay pages: whether one that shows alerts is connected.
+        reported: called after each report on overlay pages: whether one is connected that vouches for alerts.
+        listed: as of :meth:`tui.alerts.player.Player.listed`.
         changed: called when something is to be published soon.
     """
 
@@ -79,37 +94,56 @@ class OverlayHub:
         *,
         is_ours: Callable[[str], bool],
         knows_ours: bool,
+        asked_at: Callable[[str, str], float | None],
         acknowledged: Callable[[str], None],
         reported: Callable[[bool], None],
+        listed: Callable[[str, list[tuple[Number, str]], bool], None],
         changed: Callable[[], None],
     ) -> None:
         self._connections = connections
         self._changes = changes
         self._clock = clock
         self._is_ours = is_ours
+        self._asked_at = asked_at
         self._acknowledged_id = acknowledged
+        self._listed = listed
         self._reported_pages = reported
         self._changed = changed
         self._delivery: Delivery | None = None
         self._address: str | None = None
         self._knows_ours = knows_ours
-        self._told_early: bytes | None = None
+        # By topic and event, the last state that came before.
+        self._early: dict[tuple[str, str], Callable[[], None]] = {}
         self._foreign = 0
         self._reported_at = -math.inf
-        self.pages: tuple[OverlayPage, ...] = ()
-        """As of its last report."""
+        self._pages: tuple[OverlayPage, ...] = ()
+        self.tells_pages = False
+        """The hub named a page, or pushes reports by itself."""
+        self.hears_pages = False
+        """A page that acknowledges alerts was heard."""
 
     @property
     def warning(self) -> str | None:
         """What may stand in front of alerts, in words."""
         return f"the hub runs a queue of its own ({self._foreign} items)" if self._foreign else None
 
+    @property
+    def pages(self) -> tuple[OverlayPage, ...]:
+        """As of its last report; none while the hub is away."""
+        return self._pages if self._is_there() else ()
+
+    def _is_there(self) -> bool:
+        return any(
+            each.socket.address == self._address and each.socket.state == "connected"
+            for each in self._connections().values()
+        )
+
     def know_ours(self) -> None:
         """From now on it is known what was pushed from here, in an earlier run too."""
         self._knows_ours = True
-        early, self._told_early = self._told_early, None
-        if early is not None:
-            self._count(early)
+        early, self._early = self._early, {}
+        for take_in in early.values():
+            take_in()
 
     def wanted(self, delivery: Delivery | None) -> Wanted:
         """What is to be listened to for a delivery, which is the present one from now on."""
@@ -119,17 +153,24 @@ class OverlayHub:
         address = None if target is None else target.socket.address
         if address != self._address:
             # What another hub told says nothing of this one.
-            self._address, self.pages = address, ()
+            self._address, self._pages, self.tells_pages = address, (), False
+            self.hears_pages = False
         if delivery is None or target is None:
             return wanted
         for connection in self._connections().values():
             if connection.socket.address != address:
                 continue
             for each in connection.channels:
-                place = (f"hub: {connection.name}", each.channel.topic)
-                most = connection.socket.options.max_report_size
-                for event, told in ((REPORT_EVENT, self._reported), (QUEUE_EVENT, self._queue_told)):
-                    wanted[(*place, event)] = on(each.channel, event, partial(told, most))
+                topic, most = each.channel.topic, connection.socket.options.max_report_size
+                # Items are removed on the connection that alerts go by.
+                by = topic if connection is target else delivery.options.topic
+                told = {
+                    REPORT_EVENT: partial(self._reported, most, connection.name),
+                    QUEUE_EVENT: partial(self._queue_told, most, by),
+                    STATE_EVENT: partial(self._state_told, most, by),
+                }
+                for event, handler in told.items():
+                    wanted[(f"hub: {connection.name}", topic, event)] = on(each.channel, event, handler)
         options = delivery.options
         if options.acknowledged_by is not None and (channel := delivery.channel) is not None:
             key = ("acknowledged", options.topic, options.acknowledged_by)
@@ -139,12 +180,13 @@ class OverlayHub:
 
     def without_page(self, options: DeliveryOptions) -> str | None:
         """Why to wait though the hub is there: it says that nobody would see anything."""
-        if not options.wait_for_page:
+        if not (options.wait_for_page and self.tells_pages):
             return None
         if self._clock.monotonic() - self._reported_at > PAGES_KNOWN_FOR:
             return None
-        known = [page.connected for page in self.pages if _shows(page, options)]
-        return "no overlay page is connected" if known and not any(known) else None
+        names = {page.name for page in self._pages if page.connected}
+        is_seen = not names.isdisjoint(options.overlays) if options.overlays else bool(names)
+        return None if is_seen else "no overlay page is connected"
 
     # What does not decode, or is larger than what is read, the channel counts.
 
@@ -154,22 +196,40 @@ class OverlayHub:
         if number is not None:
             self._acknowledged_id(number)
 
-    def _reported(self, most: int, message: Message) -> None:
-        if self._delivery is None:
+    def _reported(self, most: int, connection: str, message: Message) -> None:
+        told = bytes(message.decode(_Report, most).overlays)
+        if self._delivery is None or _read(_list, told) is None:
             return
         options = self._delivery.options
-        told = overlay_pages(bytes(message.decode(_Report, most).overlays), self._clock.time())
-        pages = tuple(page for page in told if page.name not in options.our_names)
-        if told or self.pages:
-            self.pages, self._reported_at = pages, self._clock.monotonic()
-            self._reported_pages(any(page.connected and _shows(page, options) for page in pages))
+        named = overlay_pages(told, self._clock.time())
+        now = self._clock.monotonic()
+        asked_at = self._asked_at(connection, message.topic)
+        self.tells_pages |= bool(named) or asked_at is None or asked_at + ANSWER_WITHIN < now
+        if not self.tells_pages:
+            return
+        self._pages = tuple(page for page in named if page.name not in options.our_names)
+        self._reported_at = now
+        self._reported_pages(any(page.connected and vouches(page.name, options) for page in self._pages))
 
-    def _queue_told(self, most: int, message: Message) -> None:
+    def _state_told(self, most: int, topic: str, message: Message) -> None:
+        state = message.decode(_State, most)
+        items = [*_ours_in(bytes(state.alerts)), *_ours_in(bytes(state.interrupt_stack))]
+        self._when_known(topic, STATE_EVENT, lambda: self._listed(topic, items, True))
+
+    def _queue_told(self, most: int, topic: str, message: Message) -> None:
         queue = bytes(message.decode(_Queue, most).queue)
-        if self._knows_ours:
+
+        def take_in() -> None:
+            self._listed(topic, _ours_in(queue), False)
             self._count(queue)
+
+        self._when_known(topic, QUEUE_EVENT, take_in)
+
+    def _when_known(self, topic: str, event: str, take_in: Callable[[], None]) -> None:
+        if self._knows_ours:
+            take_in()
         else:
-            self._told_early = queue
+            self._early[topic, event] = take_in
 
     def _count(self, queue: bytes) -> None:
         foreign = items_of_another(queue, self._is_ours)
@@ -185,8 +245,12 @@ class OverlayHub:
         self._foreign = foreign
 
 
-def _shows(page: OverlayPage, options: DeliveryOptions) -> bool:
-    return not options.overlays or page.name in options.overlays
+def vouches(name: str, options: DeliveryOptions) -> bool:
+    """Whether a hub's word that this page is connected says that alerts are seen.
+
+    The settings must name it; and neither what a hub calls anybody nor we ourselves are a page.
+    """
+    return name in options.overlays and name != DEFAULT_PAGE and name not in options.our_names
 
 
 def overlay_pages(listed: bytes, now: float) -> tuple[OverlayPage, ...]:
@@ -207,6 +271,11 @@ def items_of_another(queue: bytes, is_ours: Callable[[str], bool]) -> int:
     items = _items(queue)
     read = (_read(_item, raw) for raw in items[:_MOST_ITEMS])
     return len(items) - sum(item is not None and is_ours(item.data.id) for item in read)
+
+
+def _ours_in(listed: bytes) -> list[tuple[Number, str]]:
+    read = (_read(_item, raw) for raw in _items(listed)[:_MOST_ITEMS])
+    return [(item.id, item.data.id) for item in read if item is not None and is_number(item.id)]
 
 
 def _items(listed: bytes) -> list[msgspec.Raw]:

@@ -11,11 +11,10 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from msgspec.structs import replace
-
 from tui.alerts.alert import Alert, new_id
 from tui.alerts.delivery import Delivery
 from tui.alerts.options import AlertOptions, SourceOptions
+from tui.alerts.page import Number
 from tui.alerts.queue import AlertQueue
 from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.templates import field
@@ -84,6 +83,7 @@ class AlertDesk:
     Args:
         connections: looked at anew each time, since a reload replaces them.
         store: None keeps alerts in memory alone.
+        asked_at: as of :class:`tui.engine.alert_hub.OverlayHub`.
         other: which other engine shows the alerts instead of this one, in words; None for none.
         changed: called when something is to be published soon.
     """
@@ -98,6 +98,7 @@ class AlertDesk:
         *,
         store: AlertStore | None,
         other: Callable[[], str | None] = lambda: None,
+        asked_at: Callable[[str, str], float | None] = lambda connection, topic: None,
         changed: Callable[[], None],
     ) -> None:
         self._options = options
@@ -115,10 +116,12 @@ class AlertDesk:
             connections,
             changes,
             clock,
-            is_ours=self._orders.pushes.are_of,
+            is_ours=self._queue.player.page.is_ours,
             knows_ours=store is None,
+            asked_at=asked_at,
             acknowledged=self._acknowledged,
             reported=self._reported,
+            listed=self._listed,
             changed=changed,
         )
         self._commands = AlertCommands(
@@ -149,7 +152,7 @@ class AlertDesk:
 
     @property
     def _delivery(self) -> Delivery | None:
-        return self._orders.pushes.delivery
+        return self._orders.delivery
 
     # The engine's loop
 
@@ -233,7 +236,7 @@ class AlertDesk:
         self._listening.keep({})
         if self._timer is not None:
             self._timer.cancel()
-        self._orders.pushes.stop()
+        self._orders.stop()
 
     def attach(self) -> None:
         """Listen on the channels that there are now: at the start and after a reload."""
@@ -398,13 +401,18 @@ class AlertDesk:
         self._look_at_target()
         self._settle()
 
+    def _listed(self, topic: str, items: list[tuple[Number, str]], on_stack: bool) -> None:
+        self._queue.player.listed(topic, items, on_stack=on_stack)
+        self._orders.ask_for_removals()
+        self._settle()
+
     # What the queue decided
 
     def _settle(self) -> None:
         """Store what changed, then do what is to be done, and wake up for what is next."""
         changed, orders = self._queue.take_changed(), self._queue.take_orders()
-        self._orders.note(orders)
-        standing = replace(self._queue.standing(), left=self._orders.left)
+        self._orders.tell_news()
+        standing = self._queue.standing()
         if self._kept_standing not in (None, standing):
             self._kept_standing = standing
             self._keeping.keep_standing(standing)
@@ -443,11 +451,8 @@ class AlertDesk:
     def _restore(self, alerts: list[Alert], standing: Standing) -> None:
         self._queue.restore_standing(standing)
         self._kept_standing = standing
-        # The hub's own queue may still hold what an earlier run put there.
-        self._orders.pushes.were_pushed(alert for alert in alerts if alert.tries)
         self._queue.restore(alerts)
-        known = {alert.id: alert for alert in alerts}
-        self._orders.take_up(standing.left, known, self._keeping.seek)
+        self._orders.seek(self._keeping.seek)
         waiting = sum(alert.state != "ended" for alert in alerts)
         if waiting:
             text = f"taken up again: {counted(waiting, 'alert')} of before"

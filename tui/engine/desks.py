@@ -59,6 +59,7 @@ class Desks:
                 random.Random(chance.random()),
                 store=alert_store,
                 other=other,
+                asked_at=lambda connection, topic: self.services.asked_at(connection, topic),
                 changed=soon_for_alerts,
             )
         checker = HealthChecker(clock, random.Random(chance.random()))

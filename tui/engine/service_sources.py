@@ -72,6 +72,8 @@ class ReportSource:
         self._waiting: Message | None = None
         self._read_at = clock.monotonic() - READ_HUB_EVERY
         self._ask_at = 0.0
+        self.asked_at: float | None = None
+        """When the hub was last asked, in monotonic seconds."""
         self._asking: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._ask_pause = _FIRST_PUT_OFF
@@ -195,6 +197,7 @@ class ReportSource:
         self._ask_at = now + max(_SHORTEST_ASK, self.options.stale_after / 2)
 
     async def _ask(self, channel: Channel) -> None:
+        self.asked_at = self._clock.monotonic()
         try:
             reply = await channel.push(ASK_EVENT, {}).reply()
         except ReplyError as error:

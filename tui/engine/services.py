@@ -126,6 +126,11 @@ class ServiceDesk:
         self.attach()
         self.look()
 
+    def asked_at(self, connection: str, topic: str) -> float | None:
+        """When a hub was last asked there for reports, in monotonic seconds; None for never."""
+        of = [each for each in self._sources if each.origin == f"{connection} {topic}"]
+        return max((each.asked_at for each in of if each.asked_at is not None), default=None)
+
     def stop(self) -> None:
         """End: nothing more is heard or asked."""
         self._listening.keep({})

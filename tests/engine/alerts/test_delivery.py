@@ -65,7 +65,7 @@ async def test_one_at_a_time_acknowledged_skipped_and_kept(hub: Hub, tmp_path: P
 
 
 async def test_without_a_page_nothing_is_said_to_be_shown(hub: Hub, tmp_path: Path) -> None:
-    async with engine(hub, tmp_path) as supervisor:
+    async with engine(hub, tmp_path, delivery={"overlays": ("omnibar",)}) as supervisor:
         hub.happen("cheer", user_name="mira")
         await eventually(lambda: alerts(supervisor).playing and pushes(hub), "plays")
         # Our own link has joined the overlays' topic too; that makes it no page.
@@ -75,7 +75,7 @@ async def test_without_a_page_nothing_is_said_to_be_shown(hub: Hub, tmp_path: Pa
         assert last(supervisor).reason == "sent; no overlay confirmed it"
         assert len(pushes(hub)) == 1
         assert not any(each.connected for each in alerts(supervisor).overlays)
-        # A page that says nothing of alerts is believed when the hub reports it while one plays.
+        # A page of the settings that says nothing of alerts is believed when the hub reports it meanwhile.
         quiet = OverlayPage(lambda: hub.url, "omnibar", shows_alerts=False)
         quiet.open()
         try:
@@ -347,7 +347,7 @@ async def test_a_page_that_is_loaded_anew_gets_nothing_twice(hub: Hub, tmp_path:
         report()
         await eventually(lambda: alerts(supervisor).mode == "waiting for overlays", "no page")
         # The hub is there: what it holds is taken off at once.
-        assert await do(supervisor, "panic") == "paused; 1 taken off"
+        assert await do(supervisor, "panic") == "paused; asked to take 1 off"
         await eventually(lambda: hub.show.stream_state()["active_content"] is None, "taken off")
 
 
