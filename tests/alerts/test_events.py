@@ -124,7 +124,7 @@ def test_a_type_is_known_that_a_source_can_bring_or_a_rule_has() -> None:
 
 
 def test_names_that_nobody_maps_are_counted_within_bounds() -> None:
-    unmapped = Unmapped(lambda: None)
+    unmapped = Unmapped()
     unmapped.count("stream_event")
     for number in range(3 * MAX_NAMES):
         unmapped.count(f"{number % (2 * MAX_NAMES)}\x1b" + "x" * 1000)

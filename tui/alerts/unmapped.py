@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from tui.alerts.alert import fitted
 from tui.alerts.events import NO_ALERTS
 
@@ -15,15 +13,10 @@ OTHERS = "(others)"
 
 
 class Unmapped:
-    """On the engine's loop.
+    """On the engine's loop. The next snapshot tells of it: a flood of what is no alert is no news."""
 
-    Args:
-        changed: called when a count has changed.
-    """
-
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         self._counts: dict[str, int] = {}
-        self._changed = changed
 
     @property
     def counts(self) -> dict[str, int]:
@@ -39,7 +32,6 @@ class Unmapped:
         if name not in self._counts and len(self._counts) >= MAX_NAMES:
             name = OTHERS
         self._counts[name] = self._counts.get(name, 0) + 1
-        self._changed()
 
     def forget(self) -> None:
         """Begin anew: other sources may map what was counted."""

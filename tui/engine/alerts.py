@@ -128,7 +128,7 @@ class AlertDesk:
             self._queue, self._keeping, changes, clock, chance, self._settle, lambda: self._options.types
         )
         self._sources: list[Source] = []
-        self._unmapped = Unmapped(changed)
+        self._unmapped = Unmapped()
         self._listening = Listening()
         self._rules_watch: RulesWatch | None = None
         self._rules_trouble: str | None = None
