@@ -278,7 +278,8 @@ class Watch:
             self.find("counters", words, "alerts")
         if len(alerts.waiting) > alerts.most_waiting or len(alerts.recent) > MOST_RECENT:
             self.find("bounds", f"{len(alerts.waiting)} wait, {len(alerts.recent)} ended lately")
-        end = None if alerts.playing is None else alerts.playing.ends_at
+        is_awake = self.world.loop.now - self._link.disturbed_at > PUBLISHED
+        end = alerts.playing.ends_at if is_awake and alerts.playing is not None else None
         if end is not None and end < snapshot.taken_at - PUBLISHED:
             self.find("ages", f"what plays was to end {snapshot.taken_at - end:.1f} s ago")
 
