@@ -282,7 +282,7 @@ class Evening:
     async def _sleep(self, seconds: float, counted: bool) -> None:
         """The machine sleeps; whether the loop's own clock counts that depends on the system."""
         engine = self.world.engine
-        if engine is not None:
+        if engine is not None and not self.world.is_asleep:
             self.world.is_asleep = True
             self.loop.suspend(engine.name)
             await asyncio.sleep(seconds)
@@ -291,9 +291,10 @@ class Evening:
             self.world.is_asleep = False
 
     async def _kill(self, seconds: float) -> None:
-        engine, self.world.engine = self.world.engine, None
-        if engine is None:
+        engine = self.world.engine
+        if engine is None or self.world.is_asleep:
             return
+        self.world.engine = None
         engine.kill()
         await asyncio.sleep(seconds)
         self.world.start_engine()

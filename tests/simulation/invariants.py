@@ -198,7 +198,7 @@ class Watch:
         stands = self._committed(id)
         if stands is None:
             # It is shown with the next publication.
-            self.world.network.call_at(now + PUBLISHED, self._must_be_kept, id)
+            self.world.network.call_at(now + PUBLISHED, self._must_be_kept, id, engine)
         elif stands != "open":
             self.find("pushed after its end", self._name(id), id)
         gone, joined = self._page_gone_at, self._joined_at
@@ -214,8 +214,9 @@ class Watch:
         ):
             self.find("pushed to nobody", f"{self._name(id)}, no page for {now - gone:.0f} s", id)
 
-    def _must_be_kept(self, id: str) -> None:
-        if self._committed(id) is None and not self._is_held(id):
+    def _must_be_kept(self, id: str, engine: EngineHost) -> None:
+        # One that was killed meanwhile had no time to show it.
+        if not engine.is_dead and self._committed(id) is None and not self._is_held(id):
             self.find("pushed unwritten", self._name(id), id)
 
     def _is_held(self, id: str) -> bool:
@@ -278,7 +279,8 @@ class Watch:
             self.find("counters", words, "alerts")
         if len(alerts.waiting) > alerts.most_waiting or len(alerts.recent) > MOST_RECENT:
             self.find("bounds", f"{len(alerts.waiting)} wait, {len(alerts.recent)} ended lately")
-        is_awake = self.world.loop.now - self._link.disturbed_at > PUBLISHED
+        # The loop's timers may have slept; the queue looks once a second.
+        is_awake = self.world.loop.now - self._link.disturbed_at > 2.0
         end = alerts.playing.ends_at if is_awake and alerts.playing is not None else None
         if end is not None and end < snapshot.taken_at - PUBLISHED:
             self.find("ages", f"what plays was to end {snapshot.taken_at - end:.1f} s ago")
