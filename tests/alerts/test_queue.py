@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from tests.alerts.driver import EPOCH, Driver
+from tests.alerts.driver import EPOCH, Driver, MovedClock
 from tui.alerts.alert import MAX_VIEWERS, MOST_PAYLOAD, TEST_SOURCE, Alert
 from tui.alerts.player import MOST_TRIES
+from tui.alerts.queue import AlertQueue
 from tui.alerts.rules import Rule, Rules
 from tui.alerts.rules_file import load
 from tui.alerts.seen import MOST_SEEN
@@ -153,6 +155,45 @@ def test_one_viewer_is_one_viewer_however_often() -> None:
         after.arrive("follow", {"user_id": number})
     (alert,) = after.queue.view().waiting
     assert (alert.count, len(alert.viewers)) == (2 + 3 + MAX_VIEWERS + 5, MAX_VIEWERS)
+
+
+def test_an_event_that_tells_its_time_is_the_same_alert_in_every_engine() -> None:
+    def ids(payload: dict[str, Any], source_id: str | None = None, **changes: Any) -> list[str]:
+        found = []
+        for chance in (1, 2):
+            queue = AlertQueue(MovedClock(), random.Random(chance))
+            queue.knows_past = changes.get("knows_past", True)
+            for _ in range(changes.get("times", 1)):
+                alert = queue.judge_arrival("raid", payload, source="hub", source_id=source_id)
+                assert alert is not None
+                queue.admit(alert)
+                found.append(alert.id)
+        return found
+
+    told = {"user_name": "mira", "timestamp": "2026-11-30T15:35:40Z"}
+    for payload in (told, {"type": "raid", "data": {"user_name": "mira"}, "timestamp": told["timestamp"]}):
+        for source_id in (None, "7"):
+            one, other = ids(payload, source_id)
+            assert one == other
+            assert len(one) == 20
+    assert len({*ids(told), *ids(told, "7"), *ids(told, "8"), *ids(told | {"viewers": 3})}) == 4
+    assert len({*ids(told, "7"), *ids(told | {"timestamp": "later"}, "7")}) == 2
+    # Alike in everything, and yet two events; nothing that tells them from what came before; no time.
+    one, again, other, another = ids(told, times=2)
+    assert one == other
+    assert len({one, again, another}) == 3
+    for one, other in (ids(told, "7", knows_past=False), ids({"user_name": "mira"}, "7")):
+        assert one != other
+
+
+def test_two_that_are_alike_are_two_though_neither_is_stored_yet() -> None:
+    driver = Driver(there=False)
+    payload = {"user_name": "mira", "timestamp": "now"}
+    judged = [driver.queue.judge_arrival("raid", payload, source="hub") for _ in range(2)]
+    for alert in judged:
+        assert alert is not None
+        driver.queue.admit(alert)
+    assert len(driver.queue.view().waiting) == 2
 
 
 def test_what_an_earlier_run_accepted_is_not_accepted_anew() -> None:

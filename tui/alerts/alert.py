@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import re
@@ -51,7 +52,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An alert as it is stored. All texts are from the network: bounded, of one line, never markup.
 
     Attributes:
-        id: ours, unique for ever, in the order of time.
+        id: unique for ever; that of an event which tells its time is the same in every engine.
         type: ``follow``, ``sub``, ``gift``, ``resub``, ``cheer``, ``raid``, ``redemption`` or any other word.
         payload: the event as JSON text; ``payload_cut`` says that parts of it were left out.
         priority: 1 to 10; 10 is shown first.
@@ -124,7 +125,16 @@ def decode(data: bytes) -> Alert:
 
 def new_id(now: float, chance: random.Random) -> str:
     """20 characters: 10 of the time (epoch seconds, to the millisecond), 10 of chance."""
-    number = (max(0, int(now * 1000)) % (1 << 50)) << 50 | chance.getrandbits(50)
+    return _spelled((max(0, int(now * 1000)) % (1 << 50)) << 50 | chance.getrandbits(50))
+
+
+def id_of_event(*told: str) -> str:
+    """20 characters, the same wherever the same is told of an event."""
+    digest = hashlib.blake2b(msgspec.json.encode(told), digest_size=13).digest()
+    return _spelled(int.from_bytes(digest) >> 4)
+
+
+def _spelled(number: int) -> str:
     return "".join(_DIGITS[number >> shift & 31] for shift in range(95, -1, -5))
 
 

@@ -8,13 +8,23 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tui.alerts.alert import MOST_PAYLOAD, MOST_TYPE, Alert, fitted, new_id, payload_text
+from tui.alerts.alert import (
+    MOST_PAYLOAD,
+    MOST_TITLE,
+    MOST_TYPE,
+    Alert,
+    fitted,
+    id_of_event,
+    new_id,
+    payload_text,
+)
 from tui.alerts.commands import Commands
 from tui.alerts.events import viewer_of
 from tui.alerts.player import Player
 from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.seen import SeenIds
 from tui.alerts.stage import Stage
+from tui.alerts.templates import field
 from tui.alerts.view import Order, Playing, QueueOptions, QueueState, QueueView, Standing
 from tui.alerts.waiting import Entry
 from tui.channels.clock import Clock
@@ -60,6 +70,11 @@ class AlertQueue:
         self._view: QueueView | None = None
         self._viewed = -1
         self._seen = SeenIds(same_id_window)
+        # Alerts that are on their way to the store.
+        self._judged = set[str]()
+        self.knows_past = True
+        """What an earlier run accepted was told: until then an event that comes again may not take the place
+        of what it was."""
         self._duplicates = 0
         self._ignored = 0
 
@@ -115,7 +130,7 @@ class AlertQueue:
         text, was_cut = payload_text(payload)
         viewer = viewer_of(payload)
         return Alert(
-            id=new_id(accepted_at, self._chance),
+            id=self._new_id(type, payload, text, source, source_id, accepted_at),
             type=fitted(type, MOST_TYPE) or "?",
             accepted_at=accepted_at,
             who=verdict.who,
@@ -134,9 +149,30 @@ class AlertQueue:
             place=self._waiting.new_place(accepted_at),
         )
 
+    def _new_id(
+        self,
+        type: str,
+        payload: Mapping[str, Any],
+        text: str,
+        source: str,
+        source_id: str | None,
+        accepted_at: float,
+    ) -> str:
+        """Of an event that tells its time the same in every engine that it reaches, so that a page on which
+        two of them show it can tell; of another one, or of one that came before, our own."""
+        time = field(payload, "timestamp")
+        if self.knows_past and isinstance(time, str) and time:
+            what = (type, text) if source_id is None else (source_id,)
+            id = id_of_event(source, fitted(time, MOST_TITLE), *what)
+            if id not in self._judged and not self._record.knows(id):
+                self._judged.add(id)
+                return id
+        return new_id(accepted_at, self._chance)
+
     def admit(self, alert: Alert) -> None:
         """Takes a new alert in. It waits, shows at once, makes another grow, or ends; once for each id."""
         now = self.player.enter()
+        self._judged.discard(alert.id)
         if not self._record.knows(alert.id):
             self._record.accept(alert.id)
             self._waiting.last_place = max(self._waiting.last_place, alert.place)

@@ -109,6 +109,7 @@ class AlertDesk:
         self._keeping = AlertKeeping(store, clock, self._on_loop)
         self._changed = changed
         self._queue = AlertQueue(clock, chance, same_id_window=options.same_id_window)
+        self._queue.knows_past = store is None
         self._orders = AlertOrders(
             self._queue, self._find, changes, clock, told=self._pushed, changed=changed
         )
@@ -452,6 +453,7 @@ class AlertDesk:
         self._queue.restore_standing(standing)
         self._kept_standing = standing
         self._queue.restore(alerts)
+        self._queue.knows_past = True
         self._orders.seek(self._keeping.seek)
         waiting = sum(alert.state != "ended" for alert in alerts)
         if waiting:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.alerts.scene import alert_options, alerts, connections, do, engine
+from tests.engine.alerts.scene import alert_options, alerts, connections, do, engine, pushes
 from tests.engine.conftest import eventually, running
 from tui.alerts.options import SourceOptions
 from tui.demo.dialect import REAL
@@ -91,3 +91,14 @@ async def test_a_type_that_none_can_have_is_muted_by_force_alone(hub: Hub, tmp_p
         assert (await supervisor.alerts(mute)).ok
         supervisor.stop()
         await eventually(supervisor.ended.is_set, "the engine stopped")
+
+
+@pytest.mark.parametrize("dialect", ["plain", *REAL])
+async def test_two_engines_push_an_event_under_one_id(tmp_path: Path, dialect: str) -> None:
+    folders = tmp_path / "one", tmp_path / "other"
+    for folder in folders:
+        folder.mkdir()
+    async with Hub(seed=1, dialect=dialect) as hub, engine(hub, folders[0]), engine(hub, folders[1]):
+        hub.happen("raid", user_name="mira")
+        await eventually(lambda: len(pushes(hub)) == 2, "both push")
+    assert len({each["data"]["id"] for each in pushes(hub)}) == 1
