@@ -119,6 +119,8 @@ class OverlayHub:
         self._pages: tuple[OverlayPage, ...] = ()
         self.tells_pages = False
         """The hub named a page, or pushes reports by itself."""
+        self._named_one = False
+        """It named a page that the settings list."""
         self.hears_pages = False
         """A page that acknowledges alerts was heard."""
 
@@ -154,7 +156,7 @@ class OverlayHub:
         if address != self._address:
             # What another hub told says nothing of this one.
             self._address, self._pages, self.tells_pages = address, (), False
-            self.hears_pages = False
+            self.hears_pages = self._named_one = False
         if delivery is None or target is None:
             return wanted
         for connection in self._connections().values():
@@ -185,6 +187,9 @@ class OverlayHub:
         if self._clock.monotonic() - self._reported_at > PAGES_KNOWN_FOR:
             return None
         names = {page.name for page in self._pages if page.connected}
+        if names and options.overlays and not self._named_one:
+            # Whoever is there may be the page, and has told no name.
+            return None
         is_seen = not names.isdisjoint(options.overlays) if options.overlays else bool(names)
         return None if is_seen else "no overlay page is connected"
 
@@ -208,6 +213,7 @@ class OverlayHub:
         if not self.tells_pages:
             return
         self._pages = tuple(page for page in named if page.name not in options.our_names)
+        self._named_one |= any(page.name in options.overlays for page in self._pages)
         self._reported_at = now
         self._reported_pages(any(page.connected and vouches(page.name, options) for page in self._pages))
 

@@ -20,6 +20,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def hub() -> AsyncIterator[Hub]:
-    async with Hub(seed=1, shows_alerts=False) as hub:
+async def hub(request: pytest.FixtureRequest) -> AsyncIterator[Hub]:
+    """The polite one, or the one of the dialect that a test is marked with (``on_every_hub``)."""
+    dialect = getattr(request, "param", "plain")
+    async with Hub(seed=1, shows_alerts=False, dialect=dialect, passes_on=True) as hub:
         yield hub

@@ -9,11 +9,14 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.engine.conftest import connection, eventually, running
 from tests.pace import PATIENCE
 from tui.alerts.alert import Alert, decode
 from tui.alerts.options import AlertOptions, DeliveryOptions, SourceOptions
 from tui.demo.channel import Reply, Stop
+from tui.demo.dialect import REAL
 from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
 from tui.demo.topics import Overlays
@@ -30,6 +33,8 @@ from tui.settings.values import ConnectionSettings
 from tui.store.alert_store import AlertStore
 
 LIMIT = PATIENCE
+on_every_hub = pytest.mark.parametrize("hub", ["plain", *REAL], indirect=True)
+"""Where pages are heard."""
 SHORT = "[[rule]]\ntype = 'cheer'\nduration = 0.5\n"
 LONG = "[[rule]]\ntype = 'cheer'\nduration = 2.4\n"
 
