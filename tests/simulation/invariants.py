@@ -195,12 +195,12 @@ class Watch:
         """An alert leaves for the hub."""
         now = self.world.loop.now
         alert = self.alert(id)
-        stands = self._committed(id)
-        if stands is None:
-            # It is shown with the next publication.
-            self.world.network.call_at(now + PUBLISHED, self._must_be_kept, id, engine)
-        elif stands != "open":
+        row = self._rows.get(id)
+        if row is not None and not row.open:
             self.find("pushed after its end", self._name(id), id)
+        elif (stands := self._committed(id)) != "open":
+            # One that was brought back is on the disk as it was. That it is held is soon published.
+            self.world.network.call_at(now + PUBLISHED, self._must_be_kept, id, stands, engine)
         gone, joined = self._page_gone_at, self._joined_at
         plan = self.world.plan
         if (
@@ -214,9 +214,9 @@ class Watch:
         ):
             self.find("pushed to nobody", f"{self._name(id)}, no page for {now - gone:.0f} s", id)
 
-    def _must_be_kept(self, id: str, engine: EngineHost) -> None:
+    def _must_be_kept(self, id: str, stood: str | None, engine: EngineHost) -> None:
         # One that was killed meanwhile had no time to show it.
-        if not engine.is_dead and self._committed(id) is None and not self._is_held(id):
+        if not engine.is_dead and self._committed(id) == stood and not self._is_held(id):
             self.find("pushed unwritten", self._name(id), id)
 
     def _is_held(self, id: str) -> bool:
