@@ -67,11 +67,12 @@ class LinkTruth:
         if event == "heartbeat":
             self._beats[ref] = now
             self._unanswered.append(now)
-        elif event == "phx_join":
-            self._joins[ref] = topic, now
+        elif event in ("phx_join", "phx_leave"):
+            # An answer to what went before counts no more.
+            self._joins = {other: join for other, join in self._joins.items() if join[0] != topic}
             self._left(topic)
-        elif event == "phx_leave":
-            self._left(topic)
+            if event == "phx_join":
+                self._joins[ref] = topic, now
 
     def _came(self, join_ref: Any, ref: Any, topic: str, event: str, payload: Any, now: float) -> None:
         if event == "phx_reply" and ref in self._beats:
