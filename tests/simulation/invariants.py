@@ -208,6 +208,7 @@ class Watch:
             and plan.params
             and plan.dialect == "telemetry"
             and gone is not None
+            and not self.world.page.is_joined
             and joined is not None
             and now - max(gone, joined, self._calm_since) > SOON
             and alert is not None
