@@ -164,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--dialect",
         choices=_DIALECTS,
-        default="plain",
+        default="telemetry",
         help="which hub: a polite one, or the real one at three moments (%(default)s)",
     )
     demo.set_defaults(command=_demo)

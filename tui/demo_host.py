@@ -54,7 +54,7 @@ class DemoHost:
         RuntimeError: (on entering) the hubs could not be started.
     """
 
-    def __init__(self, dialect: DialectName = "plain", *, staged: bool = True) -> None:
+    def __init__(self, dialect: DialectName = "telemetry", *, staged: bool = True) -> None:
         self._scenario = Scenario(demo_hubs(dialect=dialect), chance=random.Random(), staged=staged)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
