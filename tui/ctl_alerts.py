@@ -203,7 +203,8 @@ def _notes(alerts: AlertsView, now: float) -> Iterator[tuple[str, str]]:
         yield "muted", printable(", ".join(f"{type} until {time_of_day(end, now)}" for type, end in mutes))
     if alerts.overlays:
         pages = (f"{page.name} {'connected' if page.connected else 'away'}" for page in alerts.overlays)
-        yield "overlays", printable(", ".join(pages))
+        told = time_of_day(max(page.reported_at for page in alerts.overlays), now)
+        yield "overlays", printable(f"{', '.join(pages)}; the hub said so at {told}")
     for away in alerts.away:
         since = time_of_day(away.since, now)
         yield "away", printable(f"{away.source} since {since}: alerts in it are not seen")

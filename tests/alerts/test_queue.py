@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.alerts.driver import EPOCH, Driver, MovedClock
-from tui.alerts.alert import MAX_VIEWERS, MOST_PAYLOAD, TEST_SOURCE, Alert
+from tui.alerts.alert import MAX_VIEWERS, MOST_PAYLOAD, TEST_SOURCE, TESTS, Alert
 from tui.alerts.player import MOST_TRIES
 from tui.alerts.queue import AlertQueue
 from tui.alerts.rules import Rule, Rules
@@ -1018,8 +1018,22 @@ def test_test_alerts_make_room_for_all_others() -> None:
     driver.drain()
     assert driver.waiting() == [tests[3], tests[4], follow.id]
     others = [driver.arrive("sub", {"user_name": f"viewer {n}"}) for n in range(2)]
-    assert counts(driver) == {("raid", "dropped"): 4, ("sub", "collapsed"): 1}
+    assert counts(driver) == {(TESTS, "dropped"): 4, ("sub", "collapsed"): 1}
     assert driver.waiting() == [tests[4], others[0].id, follow.id]
+
+
+@pytest.mark.parametrize("first", [TEST_SOURCE, "hub"])
+def test_a_test_alert_and_a_viewers_make_each_other_grow_in_no_direction(first: str) -> None:
+    driver = Driver(there=False)
+    for source in (first, "hub" if first == TEST_SOURCE else TEST_SOURCE):
+        for name in ("mira", "zed"):
+            alert = driver.queue.judge_arrival("follow", {"user_name": name}, source=source)
+            assert alert is not None
+            driver.queue.admit(alert)
+    driver.drain()
+    assert [alert.count for alert in driver.queue.view().waiting] == [2, 2]
+    assert {row.source for row in driver.rows.values() if row.into} == {TEST_SOURCE, "hub"}
+    assert counts(driver) == {(TESTS, "collapsed"): 1, ("follow", "collapsed"): 1}
 
 
 def test_what_cannot_be_read_is_kept_bounded_and_cannot_be_requeued() -> None:

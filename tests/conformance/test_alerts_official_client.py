@@ -160,5 +160,5 @@ async def test_with_the_page_closed_nothing_claims_to_be_shown(tmp_path: Path) -
             assert {page.name: page.connected for page in alerts(supervisor).overlays}["takeover"] is False
             assert [each["who"] for each in overlay.all("shown")] == ["seen"]
         outcomes = {row.who: (row.outcome, row.confirmed, row.reason) for row in kept(tmp_path)}
-    nobody = ("unconfirmed", False, "sent; no overlay confirmed it")
+    nobody = ("unconfirmed", False, "sent, and listed by the hub; no overlay confirmed it")
     assert outcomes == {"seen": ("shown", True, ""), "one": nobody, "two": nobody}

@@ -77,9 +77,10 @@ def test_the_queue_in_words(folder: Path, run: Any) -> None:
     assert lines[3].endswith("viewer_2 raids with 20 \N{MULTIPLICATION SIGN}3")
     assert "in memory alone; viewer_3 raids" in lines[4]
     moment = time_of_day(until, time.time())
+    said = time_of_day(engine.queue.overlays[0].reported_at, time.time())
     assert lines[5:10] == [
         f"   muted  follow until {moment}",
-        "overlays  main away",
+        f"overlays  main away; the hub said so at {said}",
         f"    away  stage since {moment}: alerts in it are not seen",
         "unmapped  hype_train␛ \N{MULTIPLICATION SIGN}12, event:poll.begin \N{MULTIPLICATION SIGN}1",
         " warning  the store: disk full; 1 alert in memory alone",

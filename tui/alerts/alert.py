@@ -29,6 +29,8 @@ Outcome = Literal[
 
 TEST_SOURCE = "test"
 """The source of alerts that somebody made to try them out: they make room for all others."""
+TESTS = "(test)"
+"""As what they are counted, whatever their type; no type begins with a bracket."""
 
 MOST_TITLE = 200
 """Characters of ``who`` and of ``title``."""
@@ -136,6 +138,11 @@ def id_of_event(*told: str) -> str:
 
 def _spelled(number: int) -> str:
     return "".join(_DIGITS[number >> shift & 31] for shift in range(95, -1, -5))
+
+
+def counted_as(alert: Alert) -> str:
+    """Its type in counts."""
+    return TESTS if alert.source == TEST_SOURCE else alert.type
 
 
 def name_of(alert: Alert) -> str:

@@ -78,6 +78,16 @@ class _Listed:
         self.asked_at = -math.inf
 
 
+class _Ours:
+    """An alert that was pushed from here."""
+
+    __slots__ = ("name", "was_listed")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.was_listed = False
+
+
 class OnPage:
     """One alert that may be on a page. Moments are monotonic seconds.
 
@@ -168,7 +178,7 @@ class Page:
         self.stacks: set[Place] = set()
         self._clock = clock
         self._entries: dict[str, OnPage] = {}
-        self._ours: OrderedDict[str, str] = OrderedDict()
+        self._ours: OrderedDict[str, _Ours] = OrderedDict()
         self._gone: deque[Number] = deque(maxlen=MOST_ON_PAGE)
         self._news: list[News] = []
         self._kept: dict[str, Kept] = {}
@@ -217,6 +227,10 @@ class Page:
         """Whether an alert was pushed from here, in this run or in the last."""
         return id in self._ours
 
+    def was_listed(self, id: str) -> bool:
+        """Whether a state of the hub listed it."""
+        return id in self._ours and self._ours[id].was_listed
+
     # Pushes
 
     def push(self, alert: Alert, push: Hashable, seconds: float, *, beside: bool) -> None:
@@ -235,6 +249,7 @@ class Page:
         entry = self._entries.get(id)
         if entry is not None:
             entry.land(push, self._clock.monotonic(), arrived=arrived)
+            self._learn(entry)
             self._changed(entry)
             if entry.until == -math.inf:
                 self._forget(entry)
@@ -312,6 +327,7 @@ class Page:
             if number not in self._gone and self.is_ours(id):
                 present.setdefault(id, []).append(number)
         for id in present:
+            self._ours[id].was_listed = True
             if id not in self._entries:
                 # It should be away: its time was over, or it had gone already.
                 entry = self._entry(id)
@@ -322,8 +338,7 @@ class Page:
             before = list(entry.listed)
             has_gone = entry.see(topic, present.get(entry.id, ()), on_stack=on_stack)
             self._gone.extend(number for number in before if number not in entry.listed)
-            if self.is_stacked(entry) and entry.place is not None:
-                self.stacks.add(entry.place)
+            self._learn(entry)
             if has_gone:
                 self.gone(entry)
 
@@ -383,7 +398,7 @@ class Page:
         entry = self._entries.get(alert.id)
         if entry is not None:
             entry.alert, entry.name = alert, name_of(alert)
-        self._ours[alert.id] = name_of(alert)
+        self._ours.setdefault(alert.id, _Ours("")).name = name_of(alert)
         self._ours.move_to_end(alert.id)
         if len(self._ours) > MOST_OURS:
             self._ours.popitem(last=False)
@@ -394,14 +409,18 @@ class Page:
         if entry is not None and entry.alert is None:
             entry.alert, entry.name = alert, name_of(alert)
         if alert.id not in self._ours and len(self._ours) < MOST_OURS:
-            self._ours[alert.id] = name_of(alert)
+            self._ours[alert.id] = _Ours(name_of(alert))
             self._ours.move_to_end(alert.id, last=False)
+
+    def _learn(self, entry: OnPage) -> None:
+        if entry.place is not None and self.is_stacked(entry):
+            self.stacks.add(entry.place)
 
     def _entry(self, id: str) -> OnPage:
         entry = self._entries.get(id)
         if entry is None:
             entry = self._entries[id] = OnPage(id)
-            entry.name = self._ours.setdefault(id, entry.name)
+            entry.name = self._ours.setdefault(id, _Ours(entry.name)).name
         return entry
 
     def _forget(self, entry: OnPage) -> None:

@@ -31,6 +31,7 @@ LEAST_LEFT = 0.1
 
 ASKED = "; asked to take it off"
 NOT_CONFIRMED = "sent; no overlay confirmed it"
+ONLY_LISTED = "sent, and listed by the hub; no overlay confirmed it"
 SEEN_BEFORE = "an overlay confirmed it before it waited again"
 NO_DELIVERY = "no delivery is set up"
 _NOT_THERE_YET = "not connected yet"
@@ -154,9 +155,9 @@ class Player:
             item: the hub's own id of what it made of it, if it told one.
         """
         now = self.enter()
-        stage = self._landed(id, tries, arrived=True)
         if item is not None:
             self.page.tell_item(id, item)
+        stage = self._landed(id, tries, arrived=True)
         if stage is not None:
             self._begin(stage, now)
         self.settle()
@@ -255,9 +256,9 @@ class Player:
     def end_update(self, growth: Growth, *, arrived: bool, item: Number | None = None) -> None:
         """What became of that push; see :meth:`delivered`."""
         self.enter()
-        self.page.land(growth.alert.id, growth, arrived=arrived)
         if item is not None:
             self.page.tell_item(growth.alert.id, item)
+        self.page.land(growth.alert.id, growth, arrived=arrived)
         self.settle()
 
     def listed(self, topic: str, items: Sequence[tuple[Number, str]], *, on_stack: bool) -> None:
@@ -549,7 +550,9 @@ class Player:
             return self.end(entry, "shown", words)
         if entry.alert.seen:
             return self.end(entry, "shown", f"{SEEN_BEFORE}; {words}" if words else SEEN_BEFORE)
-        reason = NOT_CONFIRMED if self.options.has_target else NO_DELIVERY
+        reason = ONLY_LISTED if self.page.was_listed(entry.alert.id) else NOT_CONFIRMED
+        if not self.options.has_target:
+            reason = NO_DELIVERY
         return self.end(entry, "unconfirmed", f"{reason}; {words}" if words else reason, since)
 
     def _confirm_ended(self, is_meant: Callable[[Alert, float, float], bool], now: float) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 
-from tui.alerts.alert import Alert, Outcome
+from tui.alerts.alert import Alert, Outcome, counted_as
 from tui.alerts.view import OutcomeCount
 
 MOST_RECENT = 50
@@ -96,8 +96,9 @@ class Record:
 
     def _key(self, alert: Alert) -> tuple[str, Outcome]:
         assert alert.outcome is not None
-        if alert.type not in self._types:
+        type = counted_as(alert)
+        if type not in self._types:
             if len(self._types) >= MOST_TYPES:
                 return OTHER_TYPES, alert.outcome
-            self._types.add(alert.type)
-        return alert.type, alert.outcome
+            self._types.add(type)
+        return type, alert.outcome

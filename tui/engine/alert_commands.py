@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Collection
 
-from tui.alerts.alert import TEST_SOURCE, Alert
+from tui.alerts.alert import TEST_SOURCE, TESTS, Alert
 from tui.alerts.events import sample, unknown_type
 from tui.alerts.queue import AlertQueue
 from tui.alerts.view import Done
@@ -123,10 +123,10 @@ class AlertCommands:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def take_in() -> None:
-            ended.subtract(self._ended_of(alerts[0].type))
+            ended.subtract(self._ended())
             for alert in alerts:
                 self._queue.admit(alert)
-            ended.update(self._ended_of(alerts[0].type))
+            ended.update(self._ended())
             self._settle()
             if not done.done():
                 done.set_result(None)
@@ -139,9 +139,8 @@ class AlertCommands:
         words = f"{count} test alert{plural} of type {type}"
         return Done(True, f"{words}: {what} at once" if what else words)
 
-    def _ended_of(self, type: str) -> dict[str, int]:
-        outcomes = self._queue.view().outcomes
-        return {each.outcome: each.number for each in outcomes if each.type == type}
+    def _ended(self) -> dict[str, int]:
+        return {each.outcome: each.number for each in self._queue.view().outcomes if each.type == TESTS}
 
     async def _alert_of(self, id: str) -> Alert | CommandResult:
         found = find(self._queue.view(), id)

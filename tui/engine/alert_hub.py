@@ -117,17 +117,39 @@ class OverlayHub:
         self._foreign = 0
         self._reported_at = -math.inf
         self._pages: tuple[OverlayPage, ...] = ()
-        self.tells_pages = False
-        """The hub named a page, or pushes reports by itself."""
+        # The hub named a page, or pushes reports by itself.
+        self._tells_pages = False
+        # It named a page that the settings list.
         self._named_one = False
-        """It named a page that the settings list."""
-        self.hears_pages = False
-        """A page that acknowledges alerts was heard."""
+        # Somebody vouched for an alert.
+        self._is_heard = False
+        self._cannot_tell: str | None = None
 
     @property
     def warning(self) -> str | None:
-        """What may stand in front of alerts, in words."""
-        return f"the hub runs a queue of its own ({self._foreign} items)" if self._foreign else None
+        """What a person must know of the hub: what may stand in front of alerts, and what it cannot tell."""
+        queue = f"the hub runs a queue of its own ({self._foreign} items)" if self._foreign else None
+        return "; ".join(filter(None, (queue, self._cannot_tell))) or None
+
+    def was_unseen(self) -> None:
+        """An alert had its time, and nobody said that it was seen: if the hub cannot, that is said once."""
+        options = None if self._delivery is None else self._delivery.options
+        if options is None or self._is_heard or self._cannot_tell is not None:
+            return
+        if not self._tells_pages:
+            words = "this hub tells of no page, and passes on nothing that a page says of alerts"
+            if options.wait_for_page:
+                words += ": none is waited for"
+            self._say_once(f"{words}; see the guide to alerts")
+        elif self._pages and not self._named_one:
+            self._say_once("none of the pages that this hub names is one that the settings list in overlays")
+
+    def _say_once(self, words: str) -> None:
+        self._cannot_tell = words
+        self._changes.add(
+            self._clock.time(), None, f"nobody can say whether alerts are seen: {words}", "warning"
+        )
+        self._changed()
 
     @property
     def pages(self) -> tuple[OverlayPage, ...]:
@@ -155,8 +177,8 @@ class OverlayHub:
         address = None if target is None else target.socket.address
         if address != self._address:
             # What another hub told says nothing of this one.
-            self._address, self._pages, self.tells_pages = address, (), False
-            self.hears_pages = self._named_one = False
+            self._address, self._pages, self._cannot_tell = address, (), None
+            self._tells_pages = self._named_one = self._is_heard = False
         if delivery is None or target is None:
             return wanted
         for connection in self._connections().values():
@@ -182,7 +204,7 @@ class OverlayHub:
 
     def without_page(self, options: DeliveryOptions) -> str | None:
         """Why to wait though the hub is there: it says that nobody would see anything."""
-        if not (options.wait_for_page and self.tells_pages):
+        if not (options.wait_for_page and self._tells_pages):
             return None
         if self._clock.monotonic() - self._reported_at > PAGES_KNOWN_FOR:
             return None
@@ -199,6 +221,7 @@ class OverlayHub:
         payload = message.decode(Any, most)
         number = None if self._delivery is None else self._delivery.acknowledged(payload)
         if number is not None:
+            self._is_heard, self._cannot_tell = True, None
             self._acknowledged_id(number)
 
     def _reported(self, most: int, connection: str, message: Message) -> None:
@@ -209,13 +232,16 @@ class OverlayHub:
         named = overlay_pages(told, self._clock.time())
         now = self._clock.monotonic()
         asked_at = self._asked_at(connection, message.topic)
-        self.tells_pages |= bool(named) or asked_at is None or asked_at + ANSWER_WITHIN < now
-        if not self.tells_pages:
+        self._tells_pages |= bool(named) or asked_at is None or asked_at + ANSWER_WITHIN < now
+        if not self._tells_pages:
             return
         self._pages = tuple(page for page in named if page.name not in options.our_names)
         self._named_one |= any(page.name in options.overlays for page in self._pages)
         self._reported_at = now
-        self._reported_pages(any(page.connected and vouches(page.name, options) for page in self._pages))
+        is_seen = any(page.connected and vouches(page.name, options) for page in self._pages)
+        if is_seen:
+            self._is_heard, self._cannot_tell = True, None
+        self._reported_pages(is_seen)
 
     def _state_told(self, most: int, topic: str, message: Message) -> None:
         state = message.decode(_State, most)

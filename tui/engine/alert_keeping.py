@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from tui.alerts.alert import Alert, decode, encode
+from tui.alerts.alert import Alert, counted_as, decode, encode
 from tui.alerts.view import Standing
 from tui.channels.clock import Clock
 from tui.engine.alert_summaries import entry_of
@@ -150,7 +150,7 @@ class AlertKeeping:
         return Row(
             id=alert.id,
             open=alert.state != "ended",
-            type=alert.type,
+            type=counted_as(alert),
             outcome=alert.outcome,
             source=alert.source,
             source_id=alert.source_id,

@@ -419,6 +419,8 @@ class AlertDesk:
             self._keeping.keep_standing(standing)
         for alert in changed:
             if alert.state == "ended":
+                if alert.outcome == "unconfirmed" and alert.sent_at is not None:
+                    self._hub.was_unseen()
                 self._changes.keep_alert(alert.ended_at or self._clock.time(), _told(alert))
         if orders:
             self._keeping.write(changed, lambda: self._orders.carry_out(orders))

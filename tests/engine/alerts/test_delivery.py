@@ -35,6 +35,7 @@ from tests.engine.alerts.scene import (
 )
 from tests.engine.conftest import connection, eventually
 from tui.alerts.options import DeliveryOptions
+from tui.alerts.player import ONLY_LISTED
 from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
 from tui.demo.topics import Overlays, telemetry
@@ -72,7 +73,7 @@ async def test_without_a_page_nothing_is_said_to_be_shown(hub: Hub, tmp_path: Pa
         hub.send_to_topic("stream:overlays", "telemetry_update", telemetry(hub))
         await eventually(lambda: outcomes(supervisor), "ended")
         assert outcomes(supervisor) == [("mira", "unconfirmed")]
-        assert last(supervisor).reason == "sent; no overlay confirmed it"
+        assert last(supervisor).reason == ONLY_LISTED
         assert len(pushes(hub)) == 1
         assert not any(each.connected for each in alerts(supervisor).overlays)
         # A page of the settings that says nothing of alerts is believed when the hub reports it meanwhile.
@@ -206,7 +207,7 @@ async def test_lost_between_the_push_and_its_answer(hub: Hub, tmp_path: Path, on
         ids = [each["data"]["id"] for each in pushes(hub)]
         if on_uncertain == "again":
             assert ids == [last(supervisor).id] * 2
-            assert last(supervisor).reason == "sent; no overlay confirmed it"
+            assert last(supervisor).reason == ONLY_LISTED
         else:
             assert ids == [last(supervisor).id]
             assert "unknown whether it arrived" in str(last(supervisor).reason)
