@@ -135,6 +135,20 @@ def test_a_full_disk_is_tried_again_ever_more_slowly_and_loses_nothing(room: Roo
     assert len(program.told) == 20
 
 
+def test_a_disk_that_answers_at_last_is_not_well_before_it_has_taken_what_is_held(room: Room) -> None:
+    program = room.start()
+    room.pass_time(SOON)
+    # A look at the file hangs.
+    room.disk.stall(10.0)
+    room.pass_time(5.0)
+    program.put("a", "x" * 50_000)
+    room.disk.fill(True)
+    for _ in range(6_000):
+        room.pass_time(LATENCY / 2)
+        assert not program.store.state.ok
+    assert program.store.state.trouble == "disk full"
+
+
 def test_a_disk_that_is_full_from_the_start_is_opened_when_there_is_room(room: Room) -> None:
     room.disk.fill(True)
     program = room.start()

@@ -11,9 +11,8 @@ import sqlite3
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -303,25 +302,19 @@ class AlertStore:
     def _turn(self) -> Steps:
         # Only what was asked before the rows are taken: an answer holds all that was put before it.
         asked = min(len(self._questions), _ANSWERS_A_TURN)
-        if self._worker.monotonic() >= self._retry_at and (yield from self._use(self._reach)):
-            with self._lock:
-                rows, puts = self._backlog.take()
-            if self._backlog:
-                yield from self._use(partial(self._write, rows, puts))
-            else:
-                self._be_well()
+        if self._worker.monotonic() >= self._retry_at:
+            yield from self._use(self._reach_and_write)
         for _ in range(asked):
             yield from self._use(self._answer)
         if self._file is not None and self._trouble is None and self._trim_is_due():
             yield from self._use(self._trim)
         self._tell()
 
-    def _use(self, work: Callable[[], None]) -> Generator[None, None, bool]:
-        """Have ``work`` use the disk, and say what is in its way; whether nothing was."""
+    def _use(self, work: Callable[[], Steps]) -> Steps:
+        """Do what uses the disk, and say what is in its way."""
         self._busy_since = self._worker.monotonic()
         try:
-            yield None
-            work()
+            yield from work()
         except UnusableError as error:
             self._keep_aside(str(error))
         except MovedError as error:
@@ -332,19 +325,24 @@ class AlertStore:
         except Exception as error:
             log.exception("a mistake in the alert store")
             self._fail(error)
-        else:
-            return True
         finally:
             self._busy_since = None
-        return False
 
-    def _reach(self) -> None:
+    def _reach_and_write(self) -> Steps:
+        yield None
         self._look_at = self._worker.monotonic() + _LOOK_EVERY
         self._require()
         if self._file is not None and (changed := self._disk.changed()):
             self._lose(changed)
         if self._file is None:
             self._open_file()
+        with self._lock:
+            rows, puts = self._backlog.take()
+        if self._backlog:
+            yield None
+            self._write(rows, puts)
+        else:
+            self._be_well()
 
     def _lose(self, why: str) -> None:
         log.warning("%s: %s", self._disk, why)
@@ -394,7 +392,8 @@ class AlertStore:
         self._trouble = self._busy_since = None
         self._retry_at, self._delay = 0.0, _RETRIES[0]
 
-    def _answer(self) -> None:
+    def _answer(self) -> Steps:
+        yield None
         with self._lock:
             # The end may have taken them.
             if not self._questions:
@@ -419,7 +418,8 @@ class AlertStore:
     def _trim_is_due(self) -> bool:
         return self._worker.monotonic() >= self._trim_at or self._written_since_trim >= _TRIM_STEP
 
-    def _trim(self) -> None:
+    def _trim(self) -> Steps:
+        yield None
         assert self._file is not None
         self._trim_at, self._written_since_trim = self._worker.monotonic() + _TRIM_EVERY, 0
         if self._file.trim(self._age.before(), self._kept_rows, _TRIM_STEP) == _TRIM_STEP:
