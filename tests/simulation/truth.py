@@ -129,6 +129,8 @@ class LinkTruth:
         assert connected_at is not None
         beat = max(self._unanswered, default=now)
         silent = now - beat if self._last_data < beat else 0.0
+        # The timers of a machine that slept may still stand as they were.
+        silent = min(silent, now - self.disturbed_at - options.heartbeat_interval)
         if silent > 2 * options.join_timeout + 1 or (not self._joins and silent > self._limit() + 1):
             self._find("dead, and connected", f"nothing came for {silent:.1f} s of a heartbeat", "")
         told = connection.details.heartbeats_unanswered_since
