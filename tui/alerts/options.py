@@ -78,9 +78,10 @@ class DeliveryOptions:
     acknowledged_id: str = "id"
     """The field of that event that holds the alert's id."""
     overlays: tuple[str, ...] = ()
-    """The overlay pages that show alerts, as the hub's reports name them; none means any page."""
+    """The overlay pages that show alerts, as the hub's reports name them: one of these that is connected
+    while an alert plays vouches for it."""
     wait_for_page: bool = False
-    """Show nothing while the hub reports that none of these pages is connected."""
+    """Show nothing while the hub reports that none of these pages is connected, or, with none, no page."""
     timeout: float = DELIVERY_TIMEOUT
     """Seconds for the hub's answer."""
 

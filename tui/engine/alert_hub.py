@@ -119,8 +119,8 @@ class OverlayHub:
         self._pages: tuple[OverlayPage, ...] = ()
         # The hub named a page, or pushes reports by itself.
         self._tells_pages = False
-        # It named a page that the settings list.
-        self._named_one = False
+        # Pages of the settings that it ever named.
+        self._known: set[str] = set()
         # Somebody vouched for an alert.
         self._is_heard = False
         self._cannot_tell: str | None = None
@@ -141,7 +141,7 @@ class OverlayHub:
             if options.wait_for_page:
                 words += ": none is waited for"
             self._say_once(f"{words}; see the guide to alerts")
-        elif self._pages and not self._named_one:
+        elif self._pages and not self._known:
             self._say_once("none of the pages that this hub names is one that the settings list in overlays")
 
     def _say_once(self, words: str) -> None:
@@ -178,7 +178,8 @@ class OverlayHub:
         if address != self._address:
             # What another hub told says nothing of this one.
             self._address, self._pages, self._cannot_tell = address, (), None
-            self._tells_pages = self._named_one = self._is_heard = False
+            self._tells_pages = self._is_heard = False
+            self._known = set()
         if delivery is None or target is None:
             return wanted
         for connection in self._connections().values():
@@ -209,7 +210,7 @@ class OverlayHub:
         if self._clock.monotonic() - self._reported_at > PAGES_KNOWN_FOR:
             return None
         names = {page.name for page in self._pages if page.connected}
-        if names and options.overlays and not self._named_one:
+        if names and options.overlays and not self._known:
             # Whoever is there may be the page, and has told no name.
             return None
         is_seen = not names.isdisjoint(options.overlays) if options.overlays else bool(names)
@@ -229,14 +230,19 @@ class OverlayHub:
         if self._delivery is None or _read(_list, told) is None:
             return
         options = self._delivery.options
-        named = overlay_pages(told, self._clock.time())
+        wall = self._clock.time()
+        named = overlay_pages(told, wall)
         now = self._clock.monotonic()
         asked_at = self._asked_at(connection, message.topic)
         self._tells_pages |= bool(named) or asked_at is None or asked_at + ANSWER_WITHIN < now
         if not self._tells_pages:
             return
-        self._pages = tuple(page for page in named if page.name not in options.our_names)
-        self._named_one |= any(page.name in options.overlays for page in self._pages)
+        pages = tuple(page for page in named if page.name not in options.our_names)
+        names = {page.name for page in pages}
+        self._known = {name for name in options.overlays if name in self._known or name in names}
+        # There are hubs that name those alone that are there.
+        gone = [name for name in options.overlays if name in self._known and name not in names]
+        self._pages = (*pages, *(OverlayPage(name=name, connected=False, reported_at=wall) for name in gone))
         self._reported_at = now
         is_seen = any(page.connected and vouches(page.name, options) for page in self._pages)
         if is_seen:

@@ -131,6 +131,26 @@ async def test_what_the_hub_tells_of_our_own_join_is_no_page(hub: Hub) -> None:
         await stop(supervisor)
 
 
+async def test_a_page_that_left_is_told_as_gone_if_it_was_ever_there(hub: Hub) -> None:
+    """The hub names those that are there, and no others."""
+    links = (
+        connection("stage", hub.url, TOPIC, "dashboard:telemetry"),
+        with_own(hub.url, {"overlay_type": "Omnibar"}, "page"),
+    )
+    with running(*links, alerts=alerts(overlays=("Omnibar", "Takeover"))) as supervisor:
+
+        def told() -> list[tuple[str, bool]]:
+            found = supervisor.snapshot().alerts
+            assert found is not None
+            return [(page.name, page.connected) for page in found.overlays]
+
+        await eventually(lambda: supervisor.snapshot().alerts, "the queue is there")
+        await eventually(lambda: told() == [("Omnibar", True)], "the page is there")
+        assert (await supervisor.disconnect("page")).ok
+        await eventually(lambda: told() == [("Omnibar", False)], "the page is gone")
+        await stop(supervisor)
+
+
 async def test_a_check_is_no_page_either(hub: Hub) -> None:
     (found,) = await check.once([connection("stage", hub.url, TOPIC)], 5, alerts())
     assert found.status == check.OK
