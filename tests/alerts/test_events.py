@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tui.alerts.events import DOCUMENTED, EVENTS, NO_ALERTS, EventTypes, unknown_type, who_of
+from tui.alerts.events import DOCUMENTED, EVENTS, NO_ALERTS, EventTypes, unknown_type, viewer_of, who_of
 from tui.alerts.options import AlertOptions, SourceOptions
 from tui.alerts.rules import DEFAULT
 from tui.alerts.templates import field
@@ -74,6 +74,16 @@ def test_what_was_recorded_of_the_real_hub() -> None:
         ("resub", "Re subscribed, month 12", True),
         ("redemption", "Po redeemed hydrate", True),
     ]
+
+
+def test_who_it_was_is_told_by_the_id_else_by_the_name() -> None:
+    assert viewer_of({"user_id": "7", "user_name": "mira"}) == viewer_of({"user_id": 7, "user_name": "Zed"})
+    assert viewer_of({"user_name": "mira"}) == viewer_of({"data": {"user_name": "MIRA"}})
+    assert viewer_of({"user_name": "7"}) != viewer_of({"user_id": "7"})
+    assert viewer_of({"from_broadcaster_user_id": "7"}) == viewer_of({"user_id": "7"})
+    assert viewer_of({"user_id": 10**5000, "user_name": "mira"}) == viewer_of({"user_name": "mira"})
+    for nobody in ({}, {"user_id": None, "user_name": ""}, {"is_anonymous": True, "user_id": "7"}):
+        assert viewer_of(nobody) is None
 
 
 @pytest.mark.parametrize(

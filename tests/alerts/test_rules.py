@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui.alerts.alert import MOST_PAYLOAD, Alert, decode, encode, new_id, payload_text
-from tui.alerts.events import TYPES, sample
+from tui.alerts.events import EVENTS, TYPES, EventTypes, sample, viewer_of
 from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.rules_file import MAX_FILE_BYTES, RulesError, load
 
@@ -219,13 +219,18 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=12,
 )
-FIELDS = st.sampled_from(["bits", "user_name", "reward", "is_gift", "cumulative_months", "total", "x"])
+BUILT_IN_TYPES = EventTypes(EVENTS, "type")
+FIELDS = st.sampled_from(
+    ["user_id", "data", "bits", "user_name", "reward", "is_gift", "cumulative_months", "total", "x"]
+)
 
 
 @REPLAYED
 @given(type=st.sampled_from([*TYPES, "*", ""]) | st.text(), payload=st.dictionaries(FIELDS | st.text(), JSON))
 def test_no_event_is_a_traceback(type: str, payload: dict[str, Any]) -> None:
     verdict = DEFAULT.judge(type, payload, count=2)
+    viewer_of(payload)
+    BUILT_IN_TYPES.find(type, payload)
     assert len(verdict.title) <= 200
     assert len(verdict.message) <= 500
     text, cut = payload_text(payload)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tui.alerts.alert import MOST_TITLE, MOST_TYPE, fitted
-from tui.alerts.templates import field, objects
+from tui.alerts.templates import field, objects, shown
 from tui.text.nearest import nearest
 
 MOST_KIND = 200
@@ -109,7 +109,6 @@ DOCUMENTED: Mapping[str, frozenset[str]] = MappingProxyType(
 ANONYMOUS = "anonymous"
 _WHO = ("user_name", "from_broadcaster_user_name", "display_name", "user_login", "user", "name", "who")
 _USER_ID = ("user_id", "from_broadcaster_user_id")
-_MOST_VIEWER = 1000
 
 _NAMES = ("avalon", "kaelan", "mira", "zed", "quietfox", "ønske", "tanuki_dev", "さくら", "nightjar")
 _LINES = ("good evening!", "that jump was clean", "LUL", "no way 😂", "the overlay looks great tonight")
@@ -193,9 +192,8 @@ def viewer_of(payload: Mapping[str, Any]) -> str | None:
     if field(payload, "is_anonymous") is True:
         return None
     for key in (*_USER_ID, *_WHO):
-        value = field(payload, key)
-        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
-            told = f"{key in _USER_ID} {value}"[:_MOST_VIEWER].casefold()
+        if value := shown(field(payload, key)):
+            told = f"{key in _USER_ID} {value}".casefold()
             return hashlib.blake2s(told.encode("utf-8", "replace"), digest_size=6).hexdigest()
     return None
 

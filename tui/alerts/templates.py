@@ -51,7 +51,7 @@ class Template:
         """The text, of one line and at most ``most`` characters; ``given`` goes before the payload."""
         parts = [self._texts[0]]
         for (name, forms), text in zip(self._places, self._texts[1:], strict=True):
-            value = given[name] if name in given else _shown(field(payload, name))
+            value = given[name] if name in given else shown(field(payload, name))
             parts += (_formed(value, forms) if forms else value, text)
         return fitted("".join(parts), most)
 
@@ -88,7 +88,10 @@ def _formed(value: str, forms: list[str]) -> str:
     return (forms[0] if value == "1" or len(forms) == 1 else forms[1]).replace(_VALUE, value)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as a template shows it, at most :data:`MOST_MESSAGE` characters; empty for what is neither text
+    nor number nor truth value, and for a number of hundreds of digits.
+    """
     if isinstance(value, str):
         return value[:MOST_MESSAGE]
     if isinstance(value, bool):
