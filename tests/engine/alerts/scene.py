@@ -148,6 +148,14 @@ def rows(folder: Path) -> list[Alert]:
         ]
 
 
+def listed(hub: Hub) -> list[Any]:
+    """The data of whatever the hub has on, or waiting."""
+    if hub.landale is not None:
+        return [item.data for item in hub.landale.stack.items]
+    hub.show.stream_state()
+    return [item["data"] for item in hub.show.queue]
+
+
 def pushes(hub: Hub) -> list[Any]:
     return [each.frame.payload for each in hub.received if each.frame.event == "force_content"]
 

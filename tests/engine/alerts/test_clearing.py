@@ -16,7 +16,9 @@ from tests.engine.alerts.scene import (
     do,
     engine,
     kept,
+    listed,
     on_air,
+    on_every_hub,
     outcomes,
     page,
     pushes,
@@ -46,6 +48,7 @@ def told(supervisor: Supervisor) -> list[str]:
     return [line.text for line in supervisor.log().lines]
 
 
+@on_every_hub
 @pytest.mark.parametrize("verb", ["panic", "remove", "clear"])
 async def test_what_could_not_be_taken_off_is_when_the_link_is_back(
     hub: Hub, tmp_path: Path, verb: str
@@ -61,7 +64,7 @@ async def test_what_could_not_be_taken_off_is_when_the_link_is_back(
         assert "taken off when the overlays are there again" in words
         await eventually(lambda: outcomes(supervisor) == [("mira", "removed")], "ended")
         await hub.faults.accept()
-        await eventually(lambda: hub.show.stream_state()["active_content"] is None, "taken off")
+        await eventually(lambda: not listed(hub), "taken off")
         await eventually(lambda: overlay.joined and overlay.showing is None, "the page is empty")
         assert len(pushes(hub)) == 1
 

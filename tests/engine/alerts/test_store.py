@@ -21,6 +21,7 @@ from tests.engine.alerts.scene import (
     kept,
     last,
     on_air,
+    on_every_hub,
     outcomes,
     page,
     rows,
@@ -167,6 +168,7 @@ async def test_a_store_that_does_not_answer_is_not_waited_for(hub: Hub, tmp_path
     assert {alert.who: alert.outcome for alert in rows(tmp_path)} == {"mira": "shown", "of before": "shown"}
 
 
+@on_every_hub
 async def test_a_restarted_engine_goes_on_where_it_was(hub: Hub, tmp_path: Path) -> None:
     async with page(hub) as overlay:
         with kept(tmp_path) as store:
@@ -181,8 +183,9 @@ async def test_a_restarted_engine_goes_on_where_it_was(hub: Hub, tmp_path: Path)
                 await eventually(lambda: len(overlay.shown) == 2 and on_air(supervisor), "on the air again")
                 assert overlay.shown[0].id == overlay.shown[1].id
                 assert [each.who for each in alerts(supervisor).waiting] == ["zed"]
-                hub.send_to_topic("events:all", "cheer", seen)
-                await eventually(lambda: alerts(supervisor).duplicates == 1, "the same event is known")
+                if hub.landale is None or hub.landale.dialect.flat_events:  # it bears an id
+                    hub.send_to_topic("events:all", "cheer", seen)
+                    await eventually(lambda: alerts(supervisor).duplicates == 1, "the same event is known")
                 # What the earlier run put into the hub's own queue is ours too.
                 await eventually(lambda: state(supervisor, "stage", "stream:queue") == "joined", "joined")
                 assert not any("a queue of its own" in line.text for line in supervisor.log().lines)
