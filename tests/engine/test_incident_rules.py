@@ -374,7 +374,7 @@ async def test_a_store_that_cannot_write_is_one_of_the_queues_troubles(tmp_path:
 @pytest.mark.parametrize(
     ("store", "fails", "words"),
     [
-        ("the disk has not answered for 12 s; 1 dropped", True, "the disk has not answered"),
+        ("the disk has not answered; 1 dropped", True, "the disk has not answered"),
         ("the disk is full", True, "the disk is full"),
         ("file is not a database; kept aside as x; a new file was begun", False, None),
         ("written; 3 dropped", False, None),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from tests.simulation.committed import DiskTruth
+from tests.simulation.lines import LineTruth
 from tests.simulation.truth import LinkTruth
 from tests.simulation.world import OVERLAYS, EngineHost, World
 from tui.alerts.alert import TEST_SOURCE, Alert, decode
@@ -59,6 +60,7 @@ class Watch:
         self._calm_since = 0.0
         self._link = LinkTruth(world, self.find)
         self._disk = DiskTruth(world, self.find)
+        self._lines = LineTruth(self.find)
         self._unkept: dict[str, _Unkept] = {}
         self._ids: dict[str, str] = {}
         world.page_changed = self._page_changed
@@ -254,6 +256,7 @@ class Watch:
             return
         self._link.look(snapshot, engine, self._calm_since)
         self._rows_kept(engine)
+        self._lines.look(engine, world.loop.now)
         self._bounds(snapshot)
 
     def _rows_kept(self, engine: EngineHost) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
@@ -49,7 +48,6 @@ ALERTS = "alerts"
 _MOST_WORDS = 300
 _MOST_RECONNECTS = 1000
 _NOT_CONNECTED = "not connected"
-_TICKING = re.compile(r" for \d+ s$")
 
 
 class Finding(NamedTuple):
@@ -414,7 +412,8 @@ def _of_alerts(
         if count:
             troubles.append(f"{counted(count, 'alert')} {what}")
     if alerts.store_fails:
-        troubles.append(f"the store: {_unticking(alerts.store or '')}")
+        # What was dropped changes all the time.
+        troubles.append(f"the store: {(alerts.store or '').partition(';')[0]}")
     for source in memory.away(now):
         name = source.partition(" ")[0]
         if name in connections and _is_off(connections[name]):
@@ -425,8 +424,3 @@ def _of_alerts(
         if alerts.delivers_to is not None:
             concerned.append(alerts.delivers_to.partition(" ")[0])
         yield Finding("queue_dropping", ALERTS, "; ".join(troubles), tuple(dict.fromkeys(concerned)))
-
-
-def _unticking(words: str) -> str:
-    """What keeps the store from writing, without what changes all the time."""
-    return _TICKING.sub("", words.partition(";")[0])

@@ -225,14 +225,14 @@ class AlertStore:
     def state(self) -> StoreState:
         """How the store is at this moment."""
         held, dropped = len(self._backlog.rows), self._backlog.dropped + self._late
-        trouble, since = self._trouble, self._busy_since
+        trouble, since, length = self._trouble, self._busy_since, ""
         if since is not None and (stalled := self._worker.monotonic() - since) >= STALLED_AFTER:
-            trouble = f"the disk has not answered for {stalled:.0f} s"
+            trouble, length = "the disk has not answered", f" for {stalled:.0f} s"
         if self._closing_at is None and self._worker.broke:
             trouble = "stopped by a mistake of ours, which the log tells"
         words = self._notice or "written"
         if trouble is not None:
-            words = f"{trouble}; {held} held in memory"
+            words = f"{trouble}{length}; {held} held in memory"
         if dropped:
             words += f"; {dropped} dropped"
         return StoreState(trouble is None, words, held, dropped, trouble or "")
