@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from tests.alerts.driver import MovedClock
 from tui.alerts.alert import Alert, decode, encode
 from tui.alerts.queue import AlertQueue
-from tui.alerts.view import Clear, QueueOptions, Show, Update
+from tui.alerts.view import Clear, QueueOptions, Show, Standing, Update
 
 MOST = 4
 TYPES = st.sampled_from(["a", "b", "c"])
@@ -43,6 +44,10 @@ class QueueMachine(RuleBasedStateMachine):
         self.in_flight: list[str] = []
         self.pushed_at: dict[str, float] = {}
         self.shown_at: dict[str, float] = {}
+        self.standing = Standing()
+        self.on_page: dict[str, list[float]] = {}
+        """When each push of an alert is over on a page that keeps its own time, and may have got a push at
+        any moment until its answer, or until that was given up; infinite while it is under way."""
         self.ended: dict[str, str] = {}
         self.admitted = 0
         self.open_queue()
@@ -58,6 +63,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def commit(self) -> list[Show | Update | Clear]:
         changed = self.queue.take_changed()
+        self.standing = self.queue.standing()
         assert len({alert.id for alert in changed}) == len(changed)
         for alert in changed:
             self.judge_change(alert)
@@ -104,8 +110,14 @@ class QueueMachine(RuleBasedStateMachine):
                 self.free_to_show.discard(id)
                 self.in_flight.append(id)
                 self.shown_at[id] = now
+                self.begin_on_page(id)
             if isinstance(order, Update):
                 assert row.state == "playing"
+                growth = self.queue.player.begin_update(id, order.alert.tries)
+                if growth is not None:
+                    self.queue.player.end_update(growth, arrived=True)
+                    if id not in self.beside():
+                        self.on_page.setdefault(id, []).append(now + growth.seconds)
                 assert wiped or now >= self.pushed_at[id] + 1, "sooner than a second after the last push"
             if isinstance(order, Clear):
                 assert self.options["clears"] != "nothing"
@@ -113,6 +125,24 @@ class QueueMachine(RuleBasedStateMachine):
                 assert row.state == "ended" or (row.state == "waiting" and row.tries), "never sent"
             else:
                 self.pushed_at[id] = now
+
+    def beside(self) -> set[str]:
+        return {one.alert.id for one in self.queue.view().beside}
+
+    def begin_on_page(self, id: str) -> None:
+        if id not in self.beside():
+            others = {other: max(ends) for other, ends in self.on_page.items() if other != id and ends}
+            # An epoch second has seven digits behind the point.
+            assert max(others.values(), default=0.0) <= self.clock.passed + 0.001, "two on the page"
+            self.on_page.setdefault(id, []).append(math.inf)
+
+    def end_on_page(self, id: str, *, arrived: bool) -> None:
+        ends = self.on_page.get(id, [])
+        if math.inf in ends:
+            ends.remove(math.inf)
+            if arrived:
+                # Of what nobody told the end of within a minute, that was the end.
+                ends.append(min(self.clock.passed, self.shown_at[id] + 60) + self.rows[id].duration)
 
     def drain(self) -> None:
         self.carry_out(self.commit())
@@ -172,6 +202,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([-86_400.0, -5.0, 5.0, 86_400.0]))
     def set_the_wall_clock(self, seconds: float) -> None:
         self.clock.wall_offset += seconds
+        self.advance()
 
     @rule(there=st.sampled_from([True, True, False]))
     def target(self, there: bool) -> None:
@@ -215,12 +246,18 @@ class QueueMachine(RuleBasedStateMachine):
         self.queue.player.target(False, "other settings")
         self.queue.player.configure(self.queue_options())
         orders = self.commit()
-        self.in_flight = []
+        self.give_up_all()
         self.free_to_show |= {id for id, row in self.rows.items() if row.state != "ended"}
         self.carry_out(orders)
 
+    def give_up_all(self) -> None:
+        for id in self.in_flight:
+            self.end_on_page(id, arrived=True)
+        self.in_flight = []
+
     def land(self, id: str) -> None:
         self.in_flight.remove(id)
+        self.end_on_page(id, arrived=True)
         self.free_to_show.add(id)
 
     @rule(pick=PICK, answer=st.sampled_from(["ok", "ok", "refused", "uncertain", "confirmed"]))
@@ -229,6 +266,7 @@ class QueueMachine(RuleBasedStateMachine):
             return
         id = self.in_flight[pick % len(self.in_flight)]
         self.in_flight.remove(id)
+        self.end_on_page(id, arrived=answer != "refused")
         if answer == "refused":
             self.queue.player.refused(id, "no")
         elif answer == "uncertain":
@@ -238,6 +276,16 @@ class QueueMachine(RuleBasedStateMachine):
         if answer in ("refused", "uncertain") or not self.there:
             self.free_to_show.add(id)
         self.drain()
+
+    @rule(pick=PICK)
+    def hub_takes_off(self, pick: int) -> None:
+        """The hub did what it was asked."""
+        asked = self.queue.player.page.to_take_off()
+        if asked:
+            entry = asked[pick % len(asked)]
+            self.on_page.pop(entry.id, None)
+            self.queue.player.taken_off(entry)
+            self.drain()
 
     @rule(pick=PICK)
     def confirm(self, pick: int) -> None:
@@ -302,11 +350,13 @@ class QueueMachine(RuleBasedStateMachine):
             self.queue.commands.resume()
             if when == "before the orders":
                 self.commit()
+        self.give_up_all()
+        standing = self.standing
         self.open_queue()
-        self.in_flight = []
         self.free_to_show |= {id for id, row in self.rows.items() if row.state != "ended"}
         if there:
             self.target(True)
+        self.queue.restore_standing(standing)
         self.queue.restore(self.rows.values())
         self.drain()
 
@@ -338,6 +388,15 @@ class QueueMachine(RuleBasedStateMachine):
         assert all(one.alert.state == "playing" for one in self.stages())
         ended = sum(count.number for count in view.outcomes)
         assert view.accepted + view.restored == len(held) + ended == self.admitted
+
+    @invariant()
+    def no_page_has_an_alert_longer_than_the_queue_thinks(self) -> None:
+        for id, ends in self.on_page.items():
+            until = max(ends, default=0.0)
+            if self.clock.passed + 0.001 < until < math.inf:
+                entry = self.queue.player.page.find(id)
+                assert entry is not None
+                assert entry.until >= until - 0.001
 
     @invariant()
     def order_and_bounds_are_kept(self) -> None:
@@ -417,6 +476,7 @@ def walk(seed: int, steps: int) -> Counter[str]:
         (6, lambda: moves.all_goes_well(0.3)),
         (25, lambda: moves.answer(pick(10), chance.choice(answers))),
         (5, lambda: moves.confirm(pick(10))),
+        (5, lambda: moves.hub_takes_off(pick(10))),
         (5, lambda: moves.report(chance.choice([0.0, 0.5, 3.0]))),
         (6, lambda: moves.command(chance.choice(commands), chance.choice("abc"))),
         (
@@ -436,6 +496,7 @@ def walk(seed: int, steps: int) -> Counter[str]:
         moves.nothing_is_lost_and_the_store_knows_it_all()
         moves.order_and_bounds_are_kept()
         moves.there_is_always_a_next_time()
+        moves.no_page_has_an_alert_longer_than_the_queue_thinks()
     moves.teardown()
     return Counter(moves.ended.values())
 

@@ -227,7 +227,7 @@ class Commands:
         """Ends what waits to be shown once more, and takes off all that may stand there.
 
         Args:
-            of: ids of those that may be ended; None for all.
+            of: ids of an earlier run's, of which alone this is meant; None for all.
 
         Returns:
             How many ended of which nothing is there, and how many are to be taken off.
@@ -239,7 +239,11 @@ class Commands:
                 self._player.end(entry, "removed", "panic")
                 ended += not self._player.page.stands(entry.alert.id)
         on_stage = {stage.id for stage in self._player.stages()}
-        left = [each for each in self._player.page.standing() if each.id not in on_stage]
+        left = [
+            each
+            for each in self._player.page.standing()
+            if each.id not in on_stage and (of is None or each.is_restored)
+        ]
         for each in left:
             self._player.take_off(each.id, panic=True)
         return ended, len(left)

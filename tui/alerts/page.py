@@ -98,6 +98,7 @@ class OnPage:
         beside: it is shown beside the queue.
         numbers: the hub's ids that its answers bore.
         listed: those that the hub's states list, the oldest first.
+        is_restored: an earlier run pushed it, and this one did not.
         losses: how often the connection went while it was taken off.
     """
 
@@ -111,6 +112,7 @@ class OnPage:
         self.off: Off = ""
         self.numbers: deque[Number] = deque(maxlen=MOST_ITEMS)
         self.listed: dict[Number, _Listed] = {}
+        self.is_restored = False
         self.losses = 0
         self.told_to_wait = False
         self._settled = -math.inf
@@ -238,7 +240,7 @@ class Page:
         self.expire()
         entry = self._entry(alert.id)
         self.know(alert)
-        entry.off, entry.beside, entry.place = "", beside, self.place
+        entry.off, entry.beside, entry.place, entry.is_restored = "", beside, self.place, False
         entry.push(push, seconds, self._clock.monotonic())
         self._changed(entry)
         if len(self._entries) > MOST_ON_PAGE:
@@ -389,7 +391,7 @@ class Page:
                 continue
             entry = self._entry(each.id)
             entry.stand(self._clock.monotonic() + left, each.seconds)
-            entry.place, entry.beside = each.place, each.beside
+            entry.place, entry.beside, entry.is_restored = each.place, each.beside, True
             entry.off = "due" if each.off else ""
             entry.numbers.extend(each.items)
 

@@ -336,8 +336,8 @@ class Player:
 
     def _next(self) -> Entry:
         """What is to begin next: one that a page may have already goes on before any other."""
-        standing = (entry for entry in self.waiting if self.page.stands(entry.alert.id))
-        return next(standing, None) or self.waiting.first()
+        standing = [entry for entry in self.waiting if self.page.stands(entry.alert.id)]
+        return min(standing, key=self._free_at) if standing else self.waiting.first()
 
     def _free_at(self, entry: Entry) -> float:
         """When nothing stands on the overlays any more in the way of this."""
