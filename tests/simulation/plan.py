@@ -51,7 +51,7 @@ class Plan(NamedTuple):
     @property
     def is_vouched_for(self) -> bool:
         """Whether anybody can tell that the page has something on."""
-        return self.acknowledges or (self.dialect == "telemetry" and bool(self.params))
+        return self.acknowledges or (self.dialect in ("plain", "telemetry") and bool(self.params))
 
     def only(self, numbers: set[int]) -> Plan:
         """The same with these of its acts alone; it is over soon after the last of them."""

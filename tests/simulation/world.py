@@ -25,6 +25,8 @@ from tui.simulation.page import Page
 from tui.store.alert_file import Row
 from tui.store.alert_store import AlertStore
 
+TRAFFIC = 0.1
+"""Events a second."""
 LATENCY = (0.001, 0.04)
 PLACE = "hub.test:7175"
 OVERLAYS = "stream:overlays"
@@ -156,6 +158,9 @@ class World:
         )
         self.hub.host, self.hub.port = PLACE.split(":")[0], int(PLACE.split(":")[1])
         listener.hub = self.hub
+        # Speech, scenes, chat and reports go on meanwhile; what else viewers do, the plan says.
+        self.hub.show.chat_weight = 1_000_000
+        self.hub.traffic = TRAFFIC
         self.disk = SimulatedDisk(loop)
         self.rows_put: Callable[[tuple[Row, ...]], Callable[[], None]] = lambda _: lambda: None
         """Is told of rows on their way, and gives what is to be called when they are said to be written."""
