@@ -7,7 +7,6 @@ import logging
 import random
 import threading
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +17,7 @@ from tui.demo.dialect import DialectName
 from tui.demo.scenario import Scenario, demo_hubs
 from tui.engine.api import CommandResult, ExtraCommand
 from tui.engine.supervisor import Supervisor
+from tui.settings.values import ConnectionSettings, Topic
 from tui.settings.watch_values import EndpointOptions, ReportsOptions, ServicesOptions
 
 log = logging.getLogger("tui.demo")
@@ -26,21 +26,6 @@ RULES_FILE = "alert_rules.toml"
 
 _START_LIMIT = 10.0
 _STOP_LIMIT = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Topic:
-    topic: str
-    params: None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Connection:
-    name: str
-    label: str
-    url: str
-    topics: tuple[_Topic, ...]
-    options: Options
 
 
 class DemoHost:
@@ -95,14 +80,14 @@ class DemoHost:
             self._ready.set()
             await self._stop.wait()
 
-    def connections(self) -> Sequence[_Connection]:
+    def connections(self) -> Sequence[ConnectionSettings]:
         """What to supervise."""
         return [
-            _Connection(
+            ConnectionSettings(
                 name=name,
                 label=settings["label"],
                 url=settings["url"],
-                topics=tuple(_Topic(topic) for topic in settings["topics"]),
+                topics=tuple(Topic(topic=topic) for topic in settings["topics"]),
                 options=Options(**settings["options"]),
             )
             for name, settings in self._scenario.connections().items()

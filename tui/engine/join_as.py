@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tui.alerts.options import DeliveryOptions
-from tui.channels import Options
 from tui.engine.connection import ConnectionSettings, TopicSettings
-from tui.settings.secret import SecretTable
-
-
-@dataclass(frozen=True, slots=True)
-class _Topic:
-    topic: str
-    params: SecretTable | Mapping[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Connection:
-    name: str
-    label: str
-    url: str
-    topics: Sequence[TopicSettings]
-    options: Options
+from tui.settings import values
 
 
 class Naming:
@@ -45,12 +28,17 @@ class Naming:
         return tuple(map(self._named, connections))
 
     def _named(self, connection: ConnectionSettings) -> ConnectionSettings:
-        topics = tuple(self._joined(connection.name, topic) for topic in connection.topics)
-        return _Connection(connection.name, connection.label, connection.url, topics, connection.options)
+        return values.ConnectionSettings(
+            name=connection.name,
+            label=connection.label,
+            url=connection.url,
+            topics=tuple(self._joined(connection.name, topic) for topic in connection.topics),
+            options=connection.options,
+        )
 
-    def _joined(self, connection: str, topic: TopicSettings) -> TopicSettings:
-        join_as = self._places.get((connection, topic.topic))
-        if not join_as:
-            return topic
-        # Without any of the user's own nothing is to be asked for first, and the join keeps its turn.
-        return _Topic(topic.topic, dict(join_as) if topic.params is None else topic.params.over(join_as))
+    def _joined(self, connection: str, topic: TopicSettings) -> values.Topic:
+        params, join_as = topic.params, self._places.get((connection, topic.topic))
+        if join_as:
+            # Without any of the user's own nothing is to be asked for first, and the join keeps its turn.
+            params = dict(join_as) if params is None else params.over(join_as)
+        return values.Topic(topic=topic.topic, params=params)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tui.alerts.options import AlertOptions
 from tui.channels.options import Options
@@ -35,8 +35,8 @@ class Topic:
     """A topic that a connection joins."""
 
     topic: str
-    params: SecretTable | None = field(default=None, repr=False)
-    """Reads the parameters of the join anew; None where there are none. May raise ``SecretError``."""
+    params: SecretTable | Mapping[str, Any] | None = field(default=None, repr=False)
+    """The parameters of the join. A table reads them anew at each, and may raise ``SecretError``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
