@@ -78,7 +78,7 @@ class Commands:
             return self._done(False, "nothing is playing")
         words = self._player.recall(stage)
         self._player.show_others_again()
-        self._player.end(stage.entry, "skipped", "")
+        self._player.endings.end(stage.entry, "skipped", "")
         return self._done(True, f"skipped {name_of(stage.entry.alert)}{words}", stage.id)
 
     def remove(self, id: str) -> Done:
@@ -209,7 +209,7 @@ class Commands:
         self._player.enter()
         for stage in self._player.stages():
             self._player.unstage(stage)
-            self._player.end(stage.entry, "removed", "panic")
+            self._player.endings.end(stage.entry, "removed", "panic")
         self.has_panicked = True
         self._stops.pause()
         ended, number = self.end_left()
@@ -236,7 +236,7 @@ class Commands:
         for entry in [each for each in self._waiting if each.alert.tries]:
             if of is None or entry.alert.id in of:
                 self._waiting.remove(entry)
-                self._player.end(entry, "removed", "panic")
+                self._player.endings.end(entry, "removed", "panic")
                 ended += not self._player.page.stands(entry.alert.id)
         on_stage = {stage.id for stage in self._player.stages()}
         left = [
@@ -253,7 +253,7 @@ class Commands:
     def _remove(self, entries: list[Entry]) -> None:
         removed = []
         for entry in entries:
-            ended = self._player.end(entry, "removed", "")
+            ended = self._player.endings.end(entry, "removed", "")
             entry.alert = replace(entry.alert, **as_not_played(entry.alert))
             removed.append((entry, ended))
         self._undo.append(tuple(removed))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from tui.alerts.alert import MAX_VIEWERS, MOST_MESSAGE, Alert, Outcome, fitted
-from tui.alerts.doubtful import LATE_CONFIRMATION, DoubtfulAlerts
+from tui.alerts.alert import MAX_VIEWERS, MOST_MESSAGE, Alert, fitted
+from tui.alerts.endings import LATE_CONFIRMATION, Endings
 from tui.alerts.growing import Growing
 from tui.alerts.page import Number, OnPage, Page
 from tui.alerts.record import Record
@@ -30,10 +30,6 @@ LEAST_LEFT = 0.1
 """Seconds; for less nothing is pushed any more."""
 
 ASKED = "; asked to take it off"
-NOT_CONFIRMED = "sent; no overlay confirmed it"
-ONLY_LISTED = "sent, and listed by the hub; no overlay confirmed it"
-SEEN_BEFORE = "an overlay confirmed it before it waited again"
-NO_DELIVERY = "no delivery is set up"
 _NOT_THERE_YET = "not connected yet"
 
 
@@ -73,7 +69,8 @@ class Player:
         self._gap_until = -math.inf
         self._updates = 0
         self._growing = Growing()
-        self._doubtful = DoubtfulAlerts()
+        self.endings = Endings(clock, self.record, self.page, self._growing)
+        self.endings.delivers = options.has_target
         self._orders: list[Order] = []
 
     def configure(self, options: QueueOptions) -> None:
@@ -86,6 +83,7 @@ class Player:
             else:
                 stage.keep_to_itself()
         self.options = options
+        self.endings.delivers = options.has_target
         self.record.touch()
         self.settle()
 
@@ -182,10 +180,10 @@ class Player:
         stage = self._landed(id, tries, arrived=has_left and not answered)
         if stage is not None:
             if not has_left:
-                self.amend(stage.entry, tries=stage.entry.alert.tries - 1)
+                self.endings.amend(stage.entry, tries=stage.entry.alert.tries - 1)
             if not stage.refused(now):
                 self._leave(stage)
-                self.end(stage.entry, "failed", reason)
+                self.endings.end(stage.entry, "failed", reason)
             elif not self.is_there():
                 self.interrupt(stage, now)
             self.record.touch()
@@ -218,25 +216,25 @@ class Player:
         elif entry is not None and entry.back_at + LATE_CONFIRMATION > now:
             self._confirm_waiting(entry, now)
         else:
-            found = self._confirm_ended(lambda alert, _since, _ended: alert.id == id, now)
+            found = self.endings.confirm(lambda alert, _since, _ended: alert.id == id)
         self.settle()
         return found
 
     def _confirm_waiting(self, entry: Entry, now: float) -> None:
         """An overlay acknowledged one that has come back from the stage just now."""
         if not entry.is_uncertain:
-            self.amend(entry, seen=True)
+            self.endings.amend(entry, seen=True)
             return
         self.waiting.remove(entry)
-        self.amend(entry, confirmed=True)
+        self.endings.amend(entry, confirmed=True)
         if self.playing is None and self.is_there():
             # It is on the overlay, without another push.
             stage = self.playing = Stage(entry)
             stage.found(now)
-            self.amend(entry, state="playing")
+            self.endings.amend(entry, state="playing")
             self._begin(stage, now)
         else:
-            self.end(entry, "shown", "confirmed after the connection was lost")
+            self.endings.end(entry, "shown", "confirmed after the connection was lost")
 
     def begin_update(self, id: str, tries: int) -> Growth | None:
         """Push one on the stage as it is now, for what is left of its time; None for nothing to push.
@@ -288,7 +286,7 @@ class Player:
                 if stage.phase == "showing" and stage.since <= at and not stage.entry.alert.confirmed:
                     self._confirm(stage)
                     found = True
-            found |= self._confirm_ended(lambda _alert, since, ended: since <= at <= ended, now)
+            found |= self.endings.confirm(lambda _alert, since, ended: since <= at <= ended)
         self.settle()
         return found
 
@@ -346,20 +344,13 @@ class Player:
     def expire(self, now: float) -> None:
         for entry in self.waiting.expired(now):
             self.waiting.remove(entry)
-            self._give_up(entry, "expired", f"waited longer than {entry.alert.time_to_live:g} s")
+            self.endings.give_up(entry, "expired", f"waited longer than {entry.alert.time_to_live:g} s")
 
     def drop_surplus(self) -> None:
         while len(self.waiting) > self.options.most_waiting:
             entry = self.waiting.least()
             self.waiting.remove(entry)
-            self._give_up(entry, "dropped", f"queue full: {self.options.most_waiting} others wait")
-
-    def _give_up(self, entry: Entry, outcome: Outcome, reason: str) -> None:
-        """Ends one that waited in vain; what the overlays may have shown before does not end as unseen."""
-        if entry.alert.tries:
-            self.end_sent(entry, reason)
-        else:
-            self.end(entry, outcome, reason)
+            self.endings.give_up(entry, "dropped", f"queue full: {self.options.most_waiting} others wait")
 
     # Growing
 
@@ -374,7 +365,7 @@ class Player:
         is_more = bool(new) or not entry.alert.viewers
         count = target.alert.count + (entry.alert.count if is_more else 0)
         title, message = self.rules.render(target.alert, count)
-        self.amend(
+        self.endings.amend(
             target, count=count, viewers=(*known, *new)[:MAX_VIEWERS], title=title, message=message,
             grown_at=self.clock.time(),
         )  # fmt: skip
@@ -387,7 +378,7 @@ class Player:
                     self._orders[at] = Show(target.alert)
                     stage.pushed_count = count
         entry.alert = replace(entry.alert, into=target.alert.id)
-        self.end(entry, "collapsed", "")
+        self.endings.end(entry, "collapsed", "")
 
     # From waiting to the stage and back
 
@@ -416,11 +407,11 @@ class Player:
         if self.options.has_target:
             self._push(stage)
         else:
-            self.amend(stage.entry, state="playing")
+            self.endings.amend(stage.entry, state="playing")
             stage.shown(self.now)
 
     def _push(self, stage: Stage) -> None:
-        self.amend(stage.entry, state="playing", tries=stage.entry.alert.tries + 1)
+        self.endings.amend(stage.entry, state="playing", tries=stage.entry.alert.tries + 1)
         stage.pushed(self.now)
         alert = stage.entry.alert
         self.page.push(alert, alert.tries, alert.duration, beside=stage in self.beside)
@@ -438,13 +429,13 @@ class Player:
     def _begin(self, stage: Stage, now: float) -> None:
         """Its time begins."""
         stage.shown(now)
-        self.amend(stage.entry, sent_at=self.clock.time())
+        self.endings.amend(stage.entry, sent_at=self.clock.time())
         if not self.is_there():
             self.interrupt(stage, now)
 
     def _confirm(self, stage: Stage) -> None:
         if not stage.entry.alert.confirmed:
-            self.amend(stage.entry, confirmed=True)
+            self.endings.amend(stage.entry, confirmed=True)
 
     def interrupt(self, stage: Stage, now: float) -> None:
         """There is nowhere to show it any more."""
@@ -466,11 +457,11 @@ class Player:
             self.put_back(entry, is_uncertain=True)
             return
         tries = "" if entry.alert.tries < 2 else f" {entry.alert.tries} times"
-        self.end(entry, "unconfirmed", f"sent{tries}, unknown whether it arrived: {reason}")
+        self.endings.end(entry, "unconfirmed", f"sent{tries}, unknown whether it arrived: {reason}")
 
     def put_back(self, entry: Entry, *, is_uncertain: bool = False) -> None:
         """It waits again, in front of its priority, under the same id, and may do so for its whole time."""
-        self.amend(entry, **as_not_played(entry.alert))
+        self.endings.amend(entry, **as_not_played(entry.alert))
         entry.back_at, entry.is_uncertain = self.now, is_uncertain
         if entry.alert.time_to_live is not None:
             entry.expires_at = self.now + entry.alert.time_to_live
@@ -530,7 +521,7 @@ class Player:
         self._orders = kept
         if was_pushed:
             self.page.land(stage.id, stage.entry.alert.tries, arrived=False)
-            self.amend(stage.entry, tries=stage.entry.alert.tries - 1)
+            self.endings.amend(stage.entry, tries=stage.entry.alert.tries - 1)
         return was_pushed
 
     # Ends
@@ -538,55 +529,9 @@ class Player:
     def _finish(self, stage: Stage, now: float, early: str = "") -> None:
         """Its time is over."""
         self._leave(stage)
-        self.end_sent(stage.entry, early, stage.since)
-
-    def end_sent(self, entry: Entry, words: str, since: float = math.inf) -> Alert:
-        """Ends one that the overlays may have shown, since ``since`` if that is known.
-
-        Args:
-            words: why before its time was over; empty if it was.
-        """
-        if entry.alert.confirmed:
-            return self.end(entry, "shown", words)
-        if entry.alert.seen:
-            return self.end(entry, "shown", f"{SEEN_BEFORE}; {words}" if words else SEEN_BEFORE)
-        reason = ONLY_LISTED if self.page.was_listed(entry.alert.id) else NOT_CONFIRMED
-        if not self.options.has_target:
-            reason = NO_DELIVERY
-        return self.end(entry, "unconfirmed", f"{reason}; {words}" if words else reason, since)
-
-    def _confirm_ended(self, is_meant: Callable[[Alert, float, float], bool], now: float) -> bool:
-        """Turns doubtful ones of the last seconds into shown ones."""
-        confirmed = self._doubtful.take(is_meant, now)
-        for alert in confirmed:
-            self.record.amend(alert, replace(alert, outcome="shown", reason="", confirmed=True))
-            self.record.touch()
-        return bool(confirmed)
-
-    def end(self, entry: Entry, outcome: Outcome, reason: str, since: float = math.inf) -> Alert:
-        """Ends an alert that is neither waiting nor on the stage any more; the entry keeps it as it was."""
-        self._growing.remove(entry)
-        if entry.alert.seen and outcome in ("unconfirmed", "failed"):
-            outcome, reason = "shown", f"{SEEN_BEFORE}; {reason}"
-        alert = replace(
-            entry.alert,
-            state="ended",
-            outcome=outcome,
-            reason=fitted(reason, MOST_MESSAGE),
-            ended_at=self.clock.time(),
-        )
-        self.record.end(alert)
-        if outcome in ("unconfirmed", "failed"):
-            self._doubtful.add(alert, since, self.now)
-        self.record.touch()
-        return alert
+        self.endings.end_sent(stage.entry, early, stage.since)
 
     # Small things
-
-    def amend(self, entry: Entry, **fields: Any) -> None:
-        entry.alert = replace(entry.alert, **fields)
-        self.record.changed[entry.alert.id] = entry.alert
-        self.record.touch()
 
     def _order(self, order: Order) -> None:
         self._orders.append(order)

@@ -179,7 +179,7 @@ class AlertQueue:
             entry = Entry(alert, now, now)
             target = self.player.target_of(alert)
             if self._stops.is_muted(alert.type):
-                self.player.end(entry, "muted", f"{alert.type} is muted")
+                self.player.endings.end(entry, "muted", f"{alert.type} is muted")
             elif target is not None:
                 self.player.grow(target, entry, now)
             else:
@@ -206,7 +206,7 @@ class AlertQueue:
             place=self._waiting.new_place(accepted_at),
         )
         self._record.accept(alert.id)
-        self.player.end(Entry(alert, self.player.now, self.player.now), "rejected", reason)
+        self.player.endings.end(Entry(alert, self.player.now, self.player.now), "rejected", reason)
         self.player.settle()
 
     def restore(self, alerts: Iterable[Alert]) -> None:
@@ -242,9 +242,9 @@ class AlertQueue:
             grown_age = age if alert.grown_at is None else max(0.0, epoch - alert.grown_at)
             entry = Entry(alert, now - age, now - grown_age)
             if stands and alert.tries:
-                self.player.end_sent(entry, _CAME_AGAIN)
+                self.player.endings.end_sent(entry, _CAME_AGAIN)
             elif stands:
-                self.player.end(entry, "collapsed", _CAME_AGAIN)
+                self.player.endings.end(entry, "collapsed", _CAME_AGAIN)
             elif alert.state == "waiting":
                 self.player.wait(entry)
             else:
@@ -270,7 +270,7 @@ class AlertQueue:
             self._duplicates += 1
             self._waiting.remove(entry)
             entry.alert = replace(entry.alert, into=former.id)
-            self.player.end(entry, "collapsed", _CAME_AGAIN)
+            self.player.endings.end(entry, "collapsed", _CAME_AGAIN)
             return False
         if again.outcome == "collapsed":
             grown = (
@@ -302,7 +302,7 @@ class AlertQueue:
         elif epoch - alert.sent_at < alert.duration / 2:
             self.player.put_back(entry)
         else:
-            self.player.end_sent(entry, "the program ended while it played")
+            self.player.endings.end_sent(entry, "the program ended while it played")
 
     # How it stands
 

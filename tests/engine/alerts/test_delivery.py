@@ -36,8 +36,8 @@ from tests.engine.alerts.scene import (
     state,
 )
 from tests.engine.conftest import connection, eventually
+from tui.alerts.endings import ONLY_LISTED
 from tui.alerts.options import DeliveryOptions
-from tui.alerts.player import ONLY_LISTED
 from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
 from tui.demo.topics import Overlays, telemetry

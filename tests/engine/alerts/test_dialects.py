@@ -14,8 +14,8 @@ from tests.engine.alerts.scene import alert_options, alerts, do, last, outcomes,
 from tests.engine.alerts.scene import engine as begin
 from tests.engine.alerts.test_clearing import told
 from tests.engine.conftest import connection, eventually, running
+from tui.alerts.endings import ONLY_LISTED
 from tui.alerts.options import DeliveryOptions
-from tui.alerts.player import ONLY_LISTED
 from tui.demo.dialect import REAL
 from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
