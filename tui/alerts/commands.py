@@ -89,7 +89,7 @@ class Commands:
         stage = self._player.find_stage(id)
         if entry is not None:
             self._waiting.remove(entry)
-            words = self._player.take_off(id)
+            words = self._player.overlays.take_off(id)
         elif stage is not None:
             entry = stage.entry
             words = self._player.recall(stage)
@@ -109,7 +109,7 @@ class Commands:
         words = ""
         for entry in entries:
             self._waiting.remove(entry)
-            words = self._player.take_off(entry.alert.id) or words
+            words = self._player.overlays.take_off(entry.alert.id) or words
         self._player.show_others_again()
         self._remove(entries)
         return self._done(True, f"cleared {len(entries)} waiting{what}{words}")
@@ -215,9 +215,9 @@ class Commands:
         ended, number = self.end_left()
         if not number:
             words = "nothing to take off"
-        elif not self._player.can_take_off:
+        elif not self._player.overlays.can_take_off:
             words = f"{number} cannot be taken off the overlay, and will stay there until the end"
-        elif self._player.is_there():
+        elif self._player.overlays.are_there:
             words = f"asked to take {number} off"
         else:
             words = f"{number} to be taken off when the overlays are there again"
@@ -245,7 +245,7 @@ class Commands:
             if each.id not in on_stage and (of is None or each.is_restored)
         ]
         for each in left:
-            self._player.take_off(each.id, panic=True)
+            self._player.overlays.take_off(each.id, panic=True)
         return ended, len(left)
 
     # Small things

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec.structs import replace
 
 from tui.alerts.alert import MAX_VIEWERS, MOST_MESSAGE, Alert, fitted
 from tui.alerts.endings import LATE_CONFIRMATION, Endings
 from tui.alerts.growing import Growing
-from tui.alerts.page import Number, OnPage, Page
+from tui.alerts.overlays import Growth, Overlays
+from tui.alerts.page import Number, OnPage
 from tui.alerts.record import Record
 from tui.alerts.rules import Rules
 from tui.alerts.stage import Stage
 from tui.alerts.stops import Stops
-from tui.alerts.view import Clear, Order, QueueOptions, Show, Update
+from tui.alerts.view import QueueOptions
 from tui.alerts.waiting import Entry, WaitingLine
 from tui.channels.clock import Clock, WallSteps
 
@@ -28,21 +29,6 @@ UNCERTAIN_PAUSE = 1.0
 
 LEAST_LEFT = 0.1
 """Seconds; for less nothing is pushed any more."""
-
-ASKED = "; asked to take it off"
-_NOT_THERE_YET = "not connected yet"
-
-
-class Growth(NamedTuple):
-    """A push of one that is on the stage already.
-
-    Attributes:
-        seconds: what is left of its time, which the push bears.
-    """
-
-    alert: Alert
-    seconds: float
-    number: int
 
 
 class Player:
@@ -59,19 +45,16 @@ class Player:
         self.stops = Stops()
         self.waiting = WaitingLine()
         self.record = Record()
-        self.page = Page(clock)
-        self.target_words = _NOT_THERE_YET
+        self.overlays = Overlays(clock, options)
+        self.page = self.overlays.page
         self.unseen_words = ""
         self.playing: Stage | None = None
         self.beside: list[Stage] = []
         self._wall = WallSteps(clock)
-        self._available = False
         self._gap_until = -math.inf
-        self._updates = 0
         self._growing = Growing()
         self.endings = Endings(clock, self.record, self.page, self._growing)
         self.endings.delivers = options.has_target
-        self._orders: list[Order] = []
 
     def configure(self, options: QueueOptions) -> None:
         """Take other options, as at the start; what waits and plays goes on."""
@@ -82,17 +65,12 @@ class Player:
                 self.interrupt(stage, now)
             else:
                 stage.keep_to_itself()
-        self.options = options
+        self.options = self.overlays.options = options
         self.endings.delivers = options.has_target
         self.record.touch()
         self.settle()
 
     # What the driver takes
-
-    def take_orders(self) -> list[Order]:
-        """What is to be done, in this order, once the rows taken just before are committed."""
-        orders, self._orders = self._orders, []
-        return orders
 
     def next_at(self) -> float | None:
         """The monotonic moment at which :meth:`advance` must be called; None: only a call changes things."""
@@ -101,9 +79,9 @@ class Player:
             if stage.phase != "retrying":
                 moments += [stage.deadline, stage.update_at]
             elif self._may_show():
-                moments.append(max(stage.deadline, self._free_at(stage.entry)))
+                moments.append(max(stage.deadline, self.overlays.free_at(stage.id)))
         if self.playing is None and len(self.waiting) and self._may_show():
-            moments.append(max(self._gap_until, self._free_at(self._next())))
+            moments.append(max(self._gap_until, self.overlays.free_at(self._next().alert.id)))
         earliest = min(moments)
         return None if earliest == math.inf else earliest
 
@@ -122,11 +100,11 @@ class Player:
         """
         now = self.enter()
         words = fitted(words, MOST_MESSAGE)
-        if (available, words) != (self._available, self.target_words):
-            self._available = available
-            self.target_words = words
+        if (available, words) != (self.overlays.available, self.overlays.words):
+            self.overlays.available = available
+            self.overlays.words = words
             self.record.touch()
-        if not self.is_there():
+        if not self.overlays.are_there:
             # The last first, since each is put before the others.
             for stage in reversed(self.stages()):
                 if stage.phase == "sending" and not self.withdraw(stage):
@@ -184,7 +162,7 @@ class Player:
             if not stage.refused(now):
                 self._leave(stage)
                 self.endings.end(stage.entry, "failed", reason)
-            elif not self.is_there():
+            elif not self.overlays.are_there:
                 self.interrupt(stage, now)
             self.record.touch()
         self.settle()
@@ -227,7 +205,7 @@ class Player:
             return
         self.waiting.remove(entry)
         self.endings.amend(entry, confirmed=True)
-        if self.playing is None and self.is_there():
+        if self.playing is None and self.overlays.are_there:
             # It is on the overlay, without another push.
             stage = self.playing = Stage(entry)
             stage.found(now)
@@ -246,17 +224,12 @@ class Player:
         left = stage.deadline - self.now if stage.phase == "showing" else stage.entry.alert.duration
         if left < LEAST_LEFT:
             return None
-        self._updates += 1
-        growth = Growth(stage.entry.alert, left, self._updates)
-        self.page.push(growth.alert, growth, left, beside=stage in self.beside)
-        return growth
+        return self.overlays.begin_update(stage.entry.alert, left, beside=stage in self.beside)
 
     def end_update(self, growth: Growth, *, arrived: bool, item: Number | None = None) -> None:
         """What became of that push; see :meth:`delivered`."""
         self.enter()
-        if item is not None:
-            self.page.tell_item(growth.alert.id, item)
-        self.page.land(growth.alert.id, growth, arrived=arrived)
+        self.overlays.end_update(growth, item, arrived=arrived)
         self.settle()
 
     def listed(self, topic: str, items: Sequence[tuple[Number, str]], *, on_stack: bool) -> None:
@@ -268,8 +241,7 @@ class Player:
     def taken_off(self, entry: OnPage) -> None:
         """The hub took one off the overlays."""
         self.enter()
-        if self.page.find(entry.id) is entry:
-            self.page.gone(entry)
+        self.overlays.gone(entry)
         self.settle()
 
     def overlays_connected(self, at: float | None = None) -> bool:
@@ -320,14 +292,14 @@ class Player:
         self.page.expire()
         for stage in self.stages():
             if stage.update_at <= self.now:
-                self._order(Update(stage.entry.alert))
+                self.overlays.update(stage.entry.alert)
                 stage.updated(self.now)
             is_due = stage.phase == "retrying" and stage.deadline <= self.now and self._may_show()
-            if is_due and self._free_at(stage.entry) <= self.now:
+            if is_due and self.overlays.free_at(stage.id) <= self.now:
                 self._push(stage)
         if self.playing is None and len(self.waiting) and self._gap_until <= self.now and self._may_show():
             entry = self._next()
-            if self._free_at(entry) <= self.now:
+            if self.overlays.free_at(entry.alert.id) <= self.now:
                 self.waiting.remove(entry)
                 self.playing = Stage(entry)
                 self._start(self.playing)
@@ -335,11 +307,11 @@ class Player:
     def _next(self) -> Entry:
         """What is to begin next: one that a page may have already goes on before any other."""
         standing = [entry for entry in self.waiting if self.page.stands(entry.alert.id)]
-        return min(standing, key=self._free_at) if standing else self.waiting.first()
-
-    def _free_at(self, entry: Entry) -> float:
-        """When nothing stands on the overlays any more in the way of this."""
-        return self.page.free_at(entry.alert.id) if self.options.has_target else -math.inf
+        return (
+            min(standing, key=lambda entry: self.overlays.free_at(entry.alert.id))
+            if standing
+            else self.waiting.first()
+        )
 
     def expire(self, now: float) -> None:
         for entry in self.waiting.expired(now):
@@ -373,10 +345,8 @@ class Player:
         stage = self.find_stage(target.alert.id)
         if stage is not None and is_more:
             stage.prolong(now)
-            for at, order in enumerate(self._orders):
-                if isinstance(order, Show) and order.alert.id == stage.id:
-                    self._orders[at] = Show(target.alert)
-                    stage.pushed_count = count
+            if self.overlays.amend(target.alert):
+                stage.pushed_count = count
         entry.alert = replace(entry.alert, into=target.alert.id)
         self.endings.end(entry, "collapsed", "")
 
@@ -413,9 +383,7 @@ class Player:
     def _push(self, stage: Stage) -> None:
         self.endings.amend(stage.entry, state="playing", tries=stage.entry.alert.tries + 1)
         stage.pushed(self.now)
-        alert = stage.entry.alert
-        self.page.push(alert, alert.tries, alert.duration, beside=stage in self.beside)
-        self._order(Show(alert))
+        self.overlays.show(stage.entry.alert, beside=stage in self.beside)
 
     def _landed(self, id: str, tries: int | None, *, arrived: bool) -> Stage | None:
         """It is known what became of a push; the stage of the alert if it was the push under way there."""
@@ -430,7 +398,7 @@ class Player:
         """Its time begins."""
         stage.shown(now)
         self.endings.amend(stage.entry, sent_at=self.clock.time())
-        if not self.is_there():
+        if not self.overlays.are_there:
             self.interrupt(stage, now)
 
     def _confirm(self, stage: Stage) -> None:
@@ -440,7 +408,7 @@ class Player:
     def interrupt(self, stage: Stage, now: float) -> None:
         """There is nowhere to show it any more."""
         if stage.is_past_half(now) or stage.entry.alert.tries >= MOST_TRIES:
-            self._finish(stage, now, f"ended early: {self.target_words}")
+            self._finish(stage, now, f"ended early: {self.overlays.words}")
         else:
             self._leave(stage)
             self.put_back(stage.entry)
@@ -481,46 +449,25 @@ class Player:
     def recall(self, stage: Stage) -> str:
         """Takes it from the stage and off the overlay; what is to be added to the words about it."""
         self.unstage(stage)
-        return self.take_off(stage.id)
+        return self.overlays.take_off(stage.id)
 
     def unstage(self, stage: Stage) -> None:
         """Takes it from the stage; the overlay may have it still."""
         self._leave(stage)
         self.withdraw(stage)
 
-    def take_off(self, id: str, *, panic: bool = False) -> str:
-        """Takes an alert off the overlay if it may be there; what is to be added to the words about it."""
-        entry = self.page.find(id)
-        if entry is None or not self.page.stands(id):
-            return ""
-        if not self.can_take_off:
-            return "; it cannot be taken off the overlay, where it stays until its time ends"
-        self.page.take_off(id)
-        if entry.alert is not None:
-            self._order(Clear(entry.alert, panic))
-        return ASKED if self.is_there() else "; it is taken off when the overlays are there again"
-
-    @property
-    def can_take_off(self) -> bool:
-        """The hub can be asked to take something off the overlays."""
-        return self.options.has_target and (self.options.clears != "nothing" or self.page.keeps_stack)
-
     def show_others_again(self) -> None:
         """Pushes what a Clear for all wiped off the overlay with the one that was meant."""
-        wipes = self.options.clears == "all" and not self.page.keeps_stack
-        if wipes and any(isinstance(order, Clear) for order in self._orders):
+        if self.overlays.are_wiped:
             for stage in self.stages():
                 if stage.phase != "retrying":
-                    self._order(Update(stage.entry.alert))
+                    self.overlays.update(stage.entry.alert)
                     stage.updated(self.now)
 
     def withdraw(self, stage: Stage) -> bool:
         """Whether its push was still to be carried out, and now is not."""
-        kept = [order for order in self._orders if isinstance(order, Clear) or order.alert.id != stage.id]
-        was_pushed = any(isinstance(order, Show) and order.alert.id == stage.id for order in self._orders)
-        self._orders = kept
+        was_pushed = self.overlays.withdraw(stage.entry.alert)
         if was_pushed:
-            self.page.land(stage.id, stage.entry.alert.tries, arrived=False)
             self.endings.amend(stage.entry, tries=stage.entry.alert.tries - 1)
         return was_pushed
 
@@ -532,9 +479,6 @@ class Player:
         self.endings.end_sent(stage.entry, early, stage.since)
 
     # Small things
-
-    def _order(self, order: Order) -> None:
-        self._orders.append(order)
 
     def stages(self) -> list[Stage]:
         return [*self.beside] if self.playing is None else [self.playing, *self.beside]
@@ -550,11 +494,8 @@ class Player:
     def is_open(self, id: str) -> bool:
         return self.find_stage(id) is not None or self.waiting.find(id) is not None
 
-    def is_there(self) -> bool:
-        return self._available or not self.options.has_target
-
     def _may_show(self) -> bool:
-        return self.is_there() and not (
+        return self.overlays.are_there and not (
             self.stops.paused or self.stops.is_held(self.now) or self.unseen_words
         )
 

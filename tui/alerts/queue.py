@@ -88,7 +88,7 @@ class AlertQueue:
 
     def take_orders(self) -> list[Order]:
         """What is to be done, in this order, once the rows taken just before are committed."""
-        return self.player.take_orders()
+        return self.player.overlays.take_orders()
 
     def next_at(self) -> float | None:
         """The monotonic moment at which :meth:`advance` must be called; None: only a call changes things."""
@@ -342,8 +342,8 @@ class AlertQueue:
             return "paused", "paused"
         if self._stops.is_held(self.player.now):
             return "held", "held"
-        if not self.player.is_there():
-            return "away", f"waiting for overlays: {self.player.target_words}"
+        if not self.player.overlays.are_there:
+            return "away", f"waiting for overlays: {self.player.overlays.words}"
         if self.player.unseen_words:
             return "away", f"waiting for overlays: {self.player.unseen_words}"
         if self.player.stages() or len(self._waiting):

@@ -1,0 +1,125 @@
+"""What the queue has done on the overlays: pushes ordered, told of, and taken off again."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tui.alerts.alert import Alert
+from tui.alerts.page import Number, OnPage, Page
+from tui.alerts.view import Clear, Order, QueueOptions, Show, Update
+from tui.channels.clock import Clock
+
+NOT_THERE_YET = "not connected yet"
+ASKED = "; asked to take it off"
+LATER = "; it is taken off when the overlays are there again"
+STAYS = "; it cannot be taken off the overlay, where it stays until its time ends"
+
+
+class Growth(NamedTuple):
+    """A push of one that is on the stage already.
+
+    Attributes:
+        seconds: what is left of its time, which the push bears.
+    """
+
+    alert: Alert
+    seconds: float
+    number: int
+
+
+class Overlays:
+    """Orders, in their turn, and the page that they change.
+
+    Attributes:
+        available: there is something to deliver to; ``words`` say why not.
+    """
+
+    def __init__(self, clock: Clock, options: QueueOptions) -> None:
+        self.page = Page(clock)
+        self.options = options
+        self.available = False
+        self.words = NOT_THERE_YET
+        self._orders: list[Order] = []
+        self._updates = 0
+
+    @property
+    def are_there(self) -> bool:
+        """Nothing is in the way of showing an alert; without a delivery nothing ever is."""
+        return self.available or not self.options.has_target
+
+    @property
+    def can_take_off(self) -> bool:
+        """The hub can be asked to take something off."""
+        return self.options.has_target and (self.options.clears != "nothing" or self.page.keeps_stack)
+
+    @property
+    def are_wiped(self) -> bool:
+        """Something is taken off, and whatever else is there with it."""
+        wipes = self.options.clears == "all" and not self.page.keeps_stack
+        return wipes and any(isinstance(order, Clear) for order in self._orders)
+
+    def free_at(self, id: str) -> float:
+        """As of :meth:`Page.free_at`; without a delivery nothing is in the way."""
+        return self.page.free_at(id) if self.options.has_target else float("-inf")
+
+    def take_orders(self) -> list[Order]:
+        """What is to be done, in this order."""
+        orders, self._orders = self._orders, []
+        return orders
+
+    def show(self, alert: Alert, *, beside: bool) -> None:
+        """Push it, for the first time or again."""
+        self.page.push(alert, alert.tries, alert.duration, beside=beside)
+        self._orders.append(Show(alert))
+
+    def update(self, alert: Alert) -> None:
+        """Push it as it is now."""
+        self._orders.append(Update(alert))
+
+    def amend(self, alert: Alert) -> bool:
+        """It has grown; whether its push was still to be carried out, and now is of the grown one."""
+        for at, order in enumerate(self._orders):
+            if isinstance(order, Show) and order.alert.id == alert.id:
+                self._orders[at] = Show(alert)
+                return True
+        return False
+
+    def withdraw(self, alert: Alert) -> bool:
+        """Whether its push was still to be carried out, and now is not."""
+        was_pushed = any(isinstance(order, Show) and order.alert.id == alert.id for order in self._orders)
+        self._orders = [
+            order for order in self._orders if isinstance(order, Clear) or order.alert.id != alert.id
+        ]
+        if was_pushed:
+            self.page.land(alert.id, alert.tries, arrived=False)
+        return was_pushed
+
+    def take_off(self, id: str, *, panic: bool = False) -> str:
+        """Take it off if it may be there; what is to be added to the words about it."""
+        entry = self.page.find(id)
+        if entry is None or not self.page.stands(id):
+            return ""
+        if not self.can_take_off:
+            return STAYS
+        self.page.take_off(id)
+        if entry.alert is not None:
+            self._orders.append(Clear(entry.alert, panic))
+        return ASKED if self.are_there else LATER
+
+    def begin_update(self, alert: Alert, seconds: float, *, beside: bool) -> Growth:
+        """A push of one that is there leaves now."""
+        self._updates += 1
+        growth = Growth(alert, seconds, self._updates)
+        self.page.push(alert, growth, seconds, beside=beside)
+        return growth
+
+    def end_update(self, growth: Growth, item: Number | None, *, arrived: bool) -> None:
+        """What became of that push."""
+        if item is not None:
+            self.page.tell_item(growth.alert.id, item)
+        self.page.land(growth.alert.id, growth, arrived=arrived)
+
+    def gone(self, entry: OnPage) -> None:
+        """The hub took one off."""
+        if self.page.find(entry.id) is entry:
+            self.page.gone(entry)
