@@ -33,8 +33,7 @@ def bitten(bite: Bite, folder: Path, *arguments: str) -> str:
     here, there = ROOT, folder
     for part in Path(bite.file).parts:
         for each in here.iterdir():
-            # What is compiled would be taken for the copy's, or the copy's for what is compiled.
-            if each.name not in (part, "__pycache__"):
+            if each.name != part:
                 (there / each.name).symlink_to(each)
         here, there = here / part, there / part
         if here.is_dir():
@@ -43,10 +42,11 @@ def bitten(bite: Bite, folder: Path, *arguments: str) -> str:
     ended = subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=folder,
+        # What is compiled is that of the whole tree.
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     return ended.stdout + ended.stderr

@@ -17,6 +17,8 @@ from tui.simulation.loop import VirtualLoop
 from tui.simulation.network import Line
 
 LOOK_EVERY = 1.0
+REPEATED = 300.0
+"""Seconds within which an event may come again."""
 WELL = 1800.0
 """Seconds, at the most, in which the queue must have emptied when all is well."""
 
@@ -81,6 +83,8 @@ class Evening:
         self._trace = hashlib.sha256()
         """Everything that was sent, was told and stands on the disk."""
         self._pushes = 0
+        self._event = 0.0, b""
+        """The last one that bore an id, and when it came."""
         self._faults: dict[asyncio.Task[None], None] = {}
 
         self.world = World(plan, loop, mistakes)
@@ -121,6 +125,8 @@ class Evening:
 
     def _tapped(self, line: Line, is_up: bool, message: bytes) -> None:
         self._trace.update(f"{self.loop.now:.6f} {line.name} {is_up} ".encode() + message)
+        if not is_up and b'"events:all"' in message and b'"id":"' in message:
+            self._event = self.loop.now, message
         if is_up and b'"force_content"' in message:
             self._pushes += 1
             if self._verbose:
@@ -156,7 +162,9 @@ class Evening:
     # Acts
 
     def _do(self, act: Act) -> None:
-        if act.part == "viewer":
+        if act.what == "repeat":
+            self._repeat()
+        elif act.part == "viewer":
             if self.world.hub.running:
                 self.world.hub.happen(act.what, **act.how)
         elif act.part == "person":
@@ -267,6 +275,12 @@ class Evening:
             for channel in hub.channels(name):
                 if channel.connection in ours:
                     channel.connection.end_channel(channel, "phx_error")
+
+    def _repeat(self) -> None:
+        at, message = self._event
+        if self.loop.now - at < REPEATED:
+            for line in self._lines("engine"):
+                line.transport.write_message(message, text=True)
 
     async def _page_away(self, seconds: float) -> None:
         await self.world.page.close()

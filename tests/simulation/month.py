@@ -36,7 +36,7 @@ def month(seed: int, hours: float) -> Plan:
     acts = []
     for day in range(max(1, round(hours * 3600 / DAY))):
         for act in plan(1000 * seed + day, HOURS, first.dialect).acts.values():
-            if act.part == "viewer":
+            if "user_name" in act.how:
                 # A viewer comes once.
                 act.how["user_name"] += f"{day:03}"
             if act.what not in ("kill", "clock"):

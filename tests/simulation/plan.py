@@ -46,6 +46,7 @@ class Plan(NamedTuple):
     """With what another page joins, which the settings do not list; None for none."""
     waits: bool
     """``wait_for_page``."""
+    most_waiting: int = 50
     kept_days: float = KEPT_DAYS
 
     @property
@@ -91,17 +92,19 @@ def plan(seed: int, hours: float, dialect: DialectName | None = None) -> Plan:
     seconds = hours * 3600
     acts = [*_viewers(chance, seconds), *_person(chance, seconds), *_faults(chance, seconds)]
     acts.sort(key=lambda act: act.at)
+    numbered = [*enumerate(acts), *enumerate(_repeats(seed, seconds), len(acts))]
     is_plain = dialect == "plain"
     return Plan(
         seed,
         dialect,
         seconds,
-        dict(enumerate(acts)),
+        dict(sorted(numbered, key=lambda each: each[1].at)),
         params={"overlay_type": "takeover"} if chance.random() < 0.8 else {},
         reads="content" if is_plain and chance.random() < 0.5 else "state",
         acknowledges=is_plain and chance.random() < 0.7,
         other=chance.choice((None, None, {}, {"overlay_type": "omnibar", "overlay": "omnibar"})),
         waits=chance.random() < 0.5,
+        most_waiting=3 if seed % 3 == 0 else 50,
     )
 
 
@@ -167,6 +170,12 @@ def _person(chance: random.Random, seconds: float) -> list[Act]:
         if verb == "disconnect":
             acts.append(Act(at + chance.uniform(2, 60), "person", "connect", {}))
     return acts
+
+
+def _repeats(seed: int, seconds: float) -> list[Act]:
+    """A source may bring an event twice."""
+    times = _times(random.Random(f"repeats {seed}"), seconds, 200.0)
+    return [Act(at, "viewer", "repeat", {}) for at in times]
 
 
 def _faults(chance: random.Random, seconds: float) -> list[Act]:

@@ -10,6 +10,7 @@ from tests.bites import Bite, bitten
 
 KEEPING = "tui/engine/alert_keeping.py"
 FILE = "tui/store/alert_file.py"
+PLAYER = "tui/alerts/player.py"
 LIFECYCLE = "tui/channels/lifecycle.py"
 HEARTBEAT = "tui/channels/heartbeat.py"
 
@@ -43,6 +44,80 @@ BITES = (
         KEEPING,
         'open=alert.state != "ended"',
         "open=True",
+    ),
+    Bite(
+        "two on the page",
+        "tui/alerts/page.py",
+        "return max(others, default=-math.inf)",
+        "return -math.inf",
+    ),
+    Bite(
+        "cut short",
+        "tui/alerts/page.py",
+        "self._settled = max(self._settled, now + flight[1])",
+        "self._settled = max(self._settled, now + flight[1] / 2)",
+    ),
+    Bite(
+        "pushed after its end",
+        "tui/engine/alert_pushes.py",
+        "            player.delivered(alert.id, alert.tries, sent.item)\n",
+        "            player.delivered(alert.id, alert.tries, sent.item)\n"
+        "            await asyncio.sleep(30)\n"
+        "            await delivery.show(alert, 1.0)\n",
+    ),
+    Bite(
+        "pushed to nobody",
+        PLAYER,
+        "self.stops.paused or self.stops.is_held(self.now) or self.unseen_words",
+        "self.stops.paused or self.stops.is_held(self.now)",
+    ),
+    Bite(
+        "shown unseen",
+        PLAYER,
+        "        if entry.alert.confirmed:\n            return self.end",
+        "        if True:\n            return self.end",
+    ),
+    Bite(
+        "shown without a voucher",
+        PLAYER,
+        "        if entry.alert.confirmed:\n            return self.end",
+        "        if True:\n            return self.end",
+    ),
+    Bite(
+        "taken off, and there",
+        "tui/alerts/page.py",
+        "if listed.asked_at + ASK_AGAIN <= now:",
+        "if False:",
+    ),
+    Bite(
+        "tests apart",
+        "tui/alerts/growing.py",
+        "return alert.type, alert.source == TEST_SOURCE",
+        "return alert.type, False",
+    ),
+    Bite(
+        "two alerts of one event",
+        "tui/alerts/seen.py",
+        "return at is not None and at + self.window > now",
+        "return False",
+    ),
+    Bite(
+        "not emptied",
+        "tui/alerts/page.py",
+        "return max(others, default=-math.inf)",
+        "return max(others, default=math.inf)",
+    ),
+    Bite(
+        "bounds",
+        PLAYER,
+        "while len(self.waiting) > self.options.most_waiting:",
+        "while len(self.waiting) > self.options.most_waiting + 1:",
+    ),
+    Bite(
+        "counters",
+        "tui/alerts/record.py",
+        "        self.accepted += 1\n",
+        "        self.accepted += 2\n",
     ),
     Bite(
         "connected",

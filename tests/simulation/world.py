@@ -43,6 +43,7 @@ def settings(plan: Plan, **changes: Any) -> tuple[ConnectionSettings, AlertOptio
         options=Options.preset("live"),
     )
     alerts = AlertOptions(
+        most_waiting=plan.most_waiting,
         sources=(SourceOptions(connection="hub", topic="events:all"),),
         delivery=DeliveryOptions(
             connection="hub",
