@@ -26,6 +26,8 @@ CUT = 0.5
 """Seconds by which a page and an engine may differ on an end."""
 PUBLISHED = 0.4
 """Seconds in which what the engine knows is published."""
+IDLE = 12.0
+"""Seconds in which what may stand on a page ends, and the next one is shown."""
 SOON = 10.0
 """Seconds in which what is asked of a hub that is there, and tells of it, is done."""
 
@@ -55,6 +57,8 @@ class Watch:
         """How many there were."""
         self._rows: dict[str, Row] = {}
         self._kept: dict[str, Alert] = {}
+        self._ended: dict[str, float] = {}
+        self._idle_since: float | None = None
         self._page_gone_at: float | None = 0.0
         self._joined_at: float | None = None
         self._calm_since = 0.0
@@ -85,7 +89,7 @@ class Watch:
     def forget(self, before: float) -> None:
         """What had ended by then, in epoch seconds, so that days without end need no memory without end."""
         gone = {id for id, row in self._rows.items() if not row.open and row.changed_at < before}
-        for known in (self._rows, self._kept, self.was_on, self._seen_once):
+        for known in (self._rows, self._kept, self.was_on, self._ended):
             for id in gone & known.keys():
                 del known[id]
         self._ids = {who: id for who, id in self._ids.items() if id not in gone}
@@ -120,6 +124,10 @@ class Watch:
                 self.alerts += 1
                 self._came(row)
             self._rows[row.id] = row
+            if row.open:
+                self._ended.pop(row.id, None)
+            else:
+                self._ended.setdefault(row.id, self.world.loop.now)
             self._kept.pop(row.id, None)
             if row.outcome == "shown" and row.id not in self.was_on:
                 alert = decode(row.data)
@@ -258,6 +266,22 @@ class Watch:
         self._rows_kept(engine)
         self._lines.look(engine, world.loop.now)
         self._bounds(snapshot)
+        self._goes_on(snapshot, world.loop.now)
+
+    def _goes_on(self, snapshot: Snapshot, now: float) -> None:
+        """What waits is shown, where nobody stopped it and somebody sees it."""
+        alerts = snapshot.alerts
+        assert alerts is not None
+        is_stopped = alerts.mode in ("paused", "held") or not self.world.page.is_joined
+        is_calm = self._joined_at is not None and now - max(self._joined_at, self._calm_since) > SOON
+        shows = alerts.playing is not None or bool(alerts.beside)
+        if is_stopped or shows or not is_calm or not alerts.waiting:
+            self._idle_since = None
+        elif self._idle_since is None:
+            self._idle_since = now
+        elif now - self._idle_since > IDLE:
+            words = f"{len(alerts.waiting)} wait for {IDLE:g} s, {alerts.mode}: {alerts.words}"
+            self.find("stands still", words, str(self._idle_since))
 
     def _rows_kept(self, engine: EngineHost) -> None:
         """What reached an engine that lives, with a disk that answers, has a row in time."""
@@ -307,9 +331,9 @@ class Watch:
             return
         for id in page.has_on:
             alert = self.alert(id)
-            if alert is None or alert.ended_at is None or alert.outcome not in ("skipped", "removed"):
+            if alert is None or alert.outcome not in ("skipped", "removed"):
                 continue
-            if self.world.clock.time() - alert.ended_at > SOON / 2:
+            if now - self._ended.get(id, now) > SOON / 2:
                 came_back = "came back" if id == page.shows else "is held"
                 self.find("taken off, and there", f"{self._name(id)} {came_back}", id)
 
