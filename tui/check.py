@@ -106,7 +106,7 @@ def running(snapshot: Snapshot, now: float) -> list[Finding]:
 
 def _finding(connection: ConnectionSnapshot, now: float) -> Finding:
     state = connection.metrics.connection_state
-    waiting = [channel for channel in connection.channels if channel.state != "joined"]
+    waiting = [channel for channel in connection.channels if channel.is_missed]
     trouble = connection.trouble
     if state != "connected":
         # Disconnected is what somebody asked for: worth a word, not an alarm.

@@ -13,6 +13,7 @@ import pytest
 
 from tests.engine.conftest import FAST, connection, eventually, running, state_of
 from tests.pace import Stopwatch
+from tui import check
 from tui.alerts.options import AlertOptions, SourceOptions
 from tui.channels import StateChange
 from tui.channels.clock import SystemClock
@@ -22,6 +23,7 @@ from tui.engine.api import Engine, ExtraCommand
 from tui.engine.reports import JsonLines
 from tui.engine.snapshot import CommandResult, Snapshot
 from tui.engine.supervisor import Supervisor
+from tui.presenters.status import status_bar
 
 
 async def test_connections_and_topics_come_up_and_are_published(hub: Hub) -> None:
@@ -61,6 +63,35 @@ async def test_a_channel_that_crashes_again_and_again_is_told_once_and_kept_each
             assert caplog.messages.count(crash) == 4
             told = [line.text for line in engine.log().lines]
             assert (told.count(crash), told.count("joined stream:queue")) == (1, 1)
+            engine.stop()
+            await eventually(engine.ended.is_set, "the engine stopped")
+
+
+async def test_a_channel_that_crashed_is_missed_only_when_it_does_not_come_back() -> None:
+    slow = replace(FAST, reconnect_base_delay=1.0, reconnect_max_delay=1.0)
+    async with Hub(dialect="new") as hub:
+        assert hub.landale is not None
+        with running(connection("stage", hub.url, "stream:queue", options=slow)) as engine:
+            said: set[tuple[str, int]] = set()
+
+            def look() -> str:
+                snapshot = engine.snapshot()
+                value = status_bar(snapshot, snapshot.taken_at)
+                said.update((value.tone, each.status) for each in check.running(snapshot, snapshot.taken_at))
+                return value.detail or value.subject
+
+            await eventually(lambda: look() == "1 connection", "joined")
+            said.clear()
+            for joins in (2, 3):
+                hub.landale.force({"id": f"a{joins}"}, 60_000)
+                await eventually(lambda joins=joins: look() and hub.joins["stream:queue"] == joins, "joined")
+            await eventually(lambda: look() and hub.channels("stream:queue"), "joined again")
+            assert said == {("good", check.OK)}
+
+            hub.faults.refuse_join("stream:queue")
+            hub.landale.force({"id": "a4"}, 60_000)
+            await eventually(lambda: look() == "1 channel not joined", "refused")
+            assert ("busy", check.WARNING) in said
             engine.stop()
             await eventually(engine.ended.is_set, "the engine stopped")
 

@@ -30,6 +30,7 @@ from tui.channels.wire import DecodeError, Message, decode_reply
 
 ChannelState = Literal["closed", "errored", "joined", "joining", "leaving"]
 
+CRASHED = "the channel crashed on the server"
 CLOSED_BY_SERVER = "closed by the server"
 """The reason of a channel whose server ended it, as it may."""
 
@@ -592,10 +593,9 @@ class Channel:
         return self.state in ("joined", "leaving")
 
     def _crashed(self, message: Message) -> None:
-        words = "the channel crashed on the server"
-        error = NotConnectedError(f"{self.topic}: {words}; pushes under way may or may not have arrived")
+        error = NotConnectedError(f"{self.topic}: {CRASHED}; pushes under way may or may not have arrived")
         self.socket.fail_pushes(self, error)
-        self._errored(words, message.raw, message.binary)
+        self._errored(CRASHED, message.raw, message.binary)
 
     def stop(self) -> asyncio.Task[None] | None:
         """End whoever waits for a push or a join, and the handlers' task; returns what to await."""

@@ -53,6 +53,7 @@ class ChannelView(msgspec.Struct, frozen=True):
     topic: str
     state: str
     reason: str | None
+    is_coming_back: bool = False
 
 
 class ConnectionView(msgspec.Struct, frozen=True):
@@ -74,6 +75,11 @@ class ConnectionView(msgspec.Struct, frozen=True):
     def joined(self) -> int:
         """How many of its channels are joined."""
         return sum(channel.state == "joined" for channel in self.channels)
+
+    @property
+    def missed(self) -> int:
+        """How many are not, and are not just coming back."""
+        return sum(channel.state != "joined" and not channel.is_coming_back for channel in self.channels)
 
 
 class KeepingView(msgspec.Struct, frozen=True):
@@ -176,12 +182,10 @@ def _connections_line(connections: tuple[ConnectionView, ...], now: float, width
         what = "down" if worst.symbol == "✗" else _RANKS[worst.rank]
         begin = f"{worst.symbol} {len(names)} {what}"
     else:
-        names = [
-            connection.name for connection in connections if connection.joined < len(connection.channels)
-        ]
+        names = [connection.name for connection in connections if connection.missed]
         if not names:
             return f"● {tally} up"
-        missing = sum(len(connection.channels) - connection.joined for connection in connections)
+        missing = sum(connection.missed for connection in connections)
         begin = f"◐ {counted(missing, 'channel')} not joined"
     room = width - len(begin) - len(tally) - 2
     return f"{begin} {cut_to(printable(' '.join(names)), room)} {tally}"

@@ -18,7 +18,7 @@ from tui.channels import (
     Socket,
     StateChange,
 )
-from tui.channels.channel import CLOSED_BY_SERVER
+from tui.channels.channel import CLOSED_BY_SERVER, CRASHED
 from tui.channels.clock import Clock
 from tui.channels.connection import Opener, open_link
 from tui.channels.errors import ReplyError
@@ -51,6 +51,8 @@ MAX_REPLY = 1024 * 1024
 INSPECTED_FOR = 10.0
 """Seconds after the last question for its frames until a connection is no longer recorded."""
 _TELL_LOSSES_EVERY = 60.0
+COMES_BACK_WITHIN = 5.0
+"""Seconds in which a channel that crashed on the server is not missed: it is being joined again."""
 _TELL_CRASH_EVERY = 60.0
 """Seconds; a hub may crash a channel at each change of what it holds."""
 
@@ -91,6 +93,7 @@ class SupervisedChannel:
         self._last_event: str | None = None
         self._last_text: str | None = None
         self._trouble: str | None = None
+        self._crashed_at: float | None = None
         self._told = ("", -_TELL_CRASH_EVERY)
         self._is_old_news = False
         channel.on("phx_join", self._joined)
@@ -106,10 +109,11 @@ class SupervisedChannel:
         # A join is news on a screen only when it did not go without saying.
         if self._trouble is not None or self.channel.joins == 1:
             self._tell(f"joined {self.channel.topic}", "info", self._trouble is None or self._is_old_news)
-        self._trouble = None
+        self._trouble = self._crashed_at = None
 
     def _errored(self, message: Message) -> None:
         words = self.channel.reason or "error"
+        self._crashed_at = self._clock.monotonic() if words == CRASHED else None
         # The connection's own line says that it went; and the same refusal again is no news.
         if words != "not connected" and words != self._trouble:
             before, told_at = self._told
@@ -146,7 +150,13 @@ class SupervisedChannel:
             last_event=self._last_event,
             last_text=self._last_text,
             last_at=self._last_at,
+            is_coming_back=self._is_coming_back,
         )
+
+    @property
+    def _is_coming_back(self) -> bool:
+        crashed_at = self._crashed_at
+        return crashed_at is not None and self._clock.monotonic() - crashed_at < COMES_BACK_WITHIN
 
 
 class ToldOf(TypedDict):

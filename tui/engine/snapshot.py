@@ -34,6 +34,13 @@ class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     last_text: str | None = None
     """The last payload as text, cut to 200 characters. Text from the network: not to be trusted."""
     last_at: float | None = None
+    is_coming_back: bool = False
+    """It crashed on the server a moment ago, and is being joined again."""
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether it is worth a word that it is not joined."""
+        return self.state != "joined" and not self.is_coming_back
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):

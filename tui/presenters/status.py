@@ -243,7 +243,7 @@ def state_since(connection: ConnectionSnapshot) -> float | None:
 
 
 def unjoined(connection: ConnectionSnapshot) -> int:
-    return sum(channel.state != "joined" for channel in connection.channels)
+    return sum(channel.is_missed for channel in connection.channels)
 
 
 def terminal_title(snapshot: Snapshot, now: float) -> str:
