@@ -42,6 +42,7 @@ class Standing(msgspec.Struct, frozen=True):
         mutes: by type.
         page: what may stand on the overlays.
         stacks: the places whose hub keeps a stack of its own.
+        pages: those of the settings that the hub ever named.
     """
 
     paused: bool = False
@@ -49,6 +50,7 @@ class Standing(msgspec.Struct, frozen=True):
     mutes: dict[str, Lasting] = {}
     page: tuple[Kept, ...] = ()
     stacks: tuple[Place, ...] = ()
+    pages: tuple[str, ...] = ()
 
 
 class Show(msgspec.Struct, frozen=True, tag=True):

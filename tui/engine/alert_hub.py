@@ -119,8 +119,8 @@ class OverlayHub:
         self._pages: tuple[OverlayPage, ...] = ()
         # The hub named a page, or pushes reports by itself.
         self._tells_pages = False
-        # Pages of the settings that it ever named.
-        self._known: set[str] = set()
+        self.known: set[str] = set()
+        """Pages of the settings that it ever named, to an earlier run too."""
         # Somebody vouched for an alert.
         self._is_heard = False
         self._cannot_tell: str | None = None
@@ -141,7 +141,7 @@ class OverlayHub:
             if options.wait_for_page:
                 words += ": none is waited for"
             self._say_once(f"{words}; see the guide to alerts")
-        elif self._pages and not self._known:
+        elif self._pages and not self.known:
             self._say_once("none of the pages that this hub names is one that the settings list in overlays")
 
     def _say_once(self, words: str) -> None:
@@ -179,7 +179,7 @@ class OverlayHub:
             # What another hub told says nothing of this one.
             self._address, self._pages, self._cannot_tell = address, (), None
             self._tells_pages = self._is_heard = False
-            self._known = set()
+            self.known = set()
         if delivery is None or target is None:
             return wanted
         for connection in self._connections().values():
@@ -210,7 +210,7 @@ class OverlayHub:
         if self._clock.monotonic() - self._reported_at > PAGES_KNOWN_FOR:
             return None
         names = {page.name for page in self._pages if page.connected}
-        if names and options.overlays and not self._known:
+        if names and options.overlays and not self.known:
             # Whoever is there may be the page, and has told no name.
             return None
         is_seen = not names.isdisjoint(options.overlays) if options.overlays else bool(names)
@@ -239,9 +239,9 @@ class OverlayHub:
             return
         pages = tuple(page for page in named if page.name not in options.our_names)
         names = {page.name for page in pages}
-        self._known = {name for name in options.overlays if name in self._known or name in names}
+        self.known = {name for name in options.overlays if name in self.known or name in names}
         # There are hubs that name those alone that are there.
-        gone = [name for name in options.overlays if name in self._known and name not in names]
+        gone = [name for name in options.overlays if name in self.known and name not in names]
         self._pages = (*pages, *(OverlayPage(name=name, connected=False, reported_at=wall) for name in gone))
         self._reported_at = now
         is_seen = any(page.connected and vouches(page.name, options) for page in self._pages)

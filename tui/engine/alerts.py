@@ -11,6 +11,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from tui.alerts.alert import Alert, new_id
 from tui.alerts.delivery import Delivery
 from tui.alerts.options import AlertOptions, SourceOptions
@@ -413,7 +415,7 @@ class AlertDesk:
         """Store what changed, then do what is to be done, and wake up for what is next."""
         changed, orders = self._queue.take_changed(), self._queue.take_orders()
         self._orders.tell_news()
-        standing = self._queue.standing()
+        standing = replace(self._queue.standing(), pages=tuple(sorted(self._hub.known)))
         if self._kept_standing not in (None, standing):
             self._kept_standing = standing
             self._keeping.keep_standing(standing)
@@ -453,6 +455,7 @@ class AlertDesk:
 
     def _restore(self, alerts: list[Alert], standing: Standing) -> None:
         self._queue.restore_standing(standing)
+        self._hub.known.update(standing.pages)
         self._kept_standing = standing
         self._queue.restore(alerts)
         self._queue.knows_past = True

@@ -10,7 +10,17 @@ from typing import Any
 
 import pytest
 
-from tests.engine.alerts.scene import alert_options, alerts, do, last, outcomes, page, pushes, state
+from tests.engine.alerts.scene import (
+    alert_options,
+    alerts,
+    do,
+    kept,
+    last,
+    outcomes,
+    page,
+    pushes,
+    state,
+)
 from tests.engine.alerts.scene import engine as begin
 from tests.engine.alerts.test_clearing import told
 from tests.engine.conftest import connection, eventually, running
@@ -190,6 +200,33 @@ async def test_an_empty_list_of_a_hub_that_tells_by_itself_holds_the_queue(hub: 
             await eventually(lambda: state(supervisor, "stage", "stream:overlays") != "joined", "away")
             await eventually(lambda: alerts(supervisor).overlays == (), "nothing is said of its pages")
             await hub.start()
+
+
+@only_telemetry
+async def test_the_next_run_knows_too_that_the_hub_names_the_page(hub: Hub, tmp_path: Path) -> None:
+    waiting: dict[str, Any] = {"wait_for_page": True, "overlays": ("takeover",)}
+
+    def report() -> None:
+        assert hub.landale is not None
+        hub.send_to_topic("stream:overlays", "telemetry_update", hub.landale.telemetry())
+
+    with kept(tmp_path) as store:
+        async with page(hub), begin(hub, tmp_path, store, rules=RULES, delivery=waiting) as supervisor:
+            report()
+            await eventually(lambda: alerts(supervisor).overlays, "named")
+            hub.happen("cheer", user_name="mira", bits=5)
+            await plays(supervisor, "mira")
+    dashboard = OverlayPage(lambda: hub.url, None, shows_alerts=False)
+    dashboard.open()
+    try:
+        await eventually(lambda: dashboard.joined, "a dashboard is there")
+        with kept(tmp_path) as store:
+            async with begin(hub, tmp_path, store, rules=RULES, delivery=waiting) as supervisor:
+                await eventually(lambda: store.restored.done(), "restored")
+                report()
+                await eventually(lambda: alerts(supervisor).mode == "waiting for overlays", "it waits")
+    finally:
+        await dashboard.close()
 
 
 @pytest.mark.parametrize(
