@@ -185,7 +185,7 @@ def _saw_everything(running: Running) -> bool:
 
 
 async def test_a_demo_of_a_given_length_ends_by_itself_with_status_0(tmp_path: Path) -> None:
-    with program(tmp_path, "demo", "--headless", "--duration", "1") as running:
+    with program(tmp_path, "demo", "--headless", "--duration", "1", "--dialect", "new") as running:
         assert await ends(running, limit=15) == 0
 
 
