@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from guide_page import needs_the_client, page
@@ -85,6 +86,33 @@ async def test_a_hub_that_goes_away_leaves_nothing_on_the_printed_page(tmp_path:
         hub.faults.drop_all()
         await eventually(lambda: hub.joins["stream:overlays"] > joins, "it is back by itself")
         assert overlay.told[-1]["what"] == "hidden"
+
+
+@needs_the_client
+@pytest.mark.parametrize("stack", ["alerts", "interrupt_stack"])
+async def test_the_printed_page_chooses_as_the_real_ones_do(tmp_path: Path, stack: str) -> None:
+    """The first of the highest priority, the newest first; what is no alert of ours is passed over."""
+
+    def item(number: str, priority: int, seconds: float, **others: Any) -> dict[str, Any]:
+        named = {"id": f"hub's {number}", "data": {"id": number, "who": "Ana"}}
+        return {"priority": priority, "duration": round(seconds * 1000), **named, **others}
+
+    items = [
+        item("low", 50, 60),
+        item("text", 200, 60, data="words"),
+        item("nothing", 200, 60, data=None),
+        item("second", 100, 0.6),
+        item("first", 100, 60),
+    ]
+    async with Hub(seed=3, dialect="new") as hub, page(hub, tmp_path) as overlay:
+        for listed in (items[3:], items):
+            hub.send_to_topic("stream:overlays", "stream_state", {stack: listed})
+        await eventually(lambda: overlay.has_on == "first", "the time of the newer one is over")
+        hub.send_to_topic("stream:overlays", "stream_state", {stack: items[:3]})
+        await eventually(lambda: overlay.has_on == "low", "nothing higher is listed")
+        hub.send_to_topic("stream:overlays", "stream_state", {"current_show": "variety"})
+        await eventually(lambda: overlay.has_on is None, "nothing is listed")
+        assert [each["id"] for each in overlay.told] == ["second", "first", "low", None]
 
 
 def test_the_lines_of_elixir_pass_on_what_the_printed_page_says() -> None:

@@ -11,7 +11,7 @@ from plain_client import eventually
 
 from tui.demo.dialect import DEFAULT_PAGE, REAL
 from tui.demo.hub import Hub
-from tui.demo.overlay import OverlayPage
+from tui.demo.overlay import OverlayPage, Screen
 from tui.demo.scenario import ALERT_PAGE, Scenario, demo_hubs
 from tui.demo.topics import telemetry
 
@@ -110,6 +110,33 @@ async def test_content_that_is_over_is_shown_to_nobody(hub, client):
         await peer.send("1", "2", "stream:overlays", "request_state", {})
         await peer.until("phx_reply")
         assert list(page.shown) == []
+
+
+def item(number, priority=100, duration=1_000, **others):
+    return {"id": number, "priority": priority, "duration": duration, "data": {"id": number}, **others}
+
+
+@pytest.mark.parametrize("stack", ["alerts", "interrupt_stack"])
+def test_a_page_chooses_the_first_of_the_highest_priority_whose_time_is_not_over(stack):
+    screen = Screen()
+    items = [item("new", 50, 9_000), item("b", 100, 2_000), item("a", 100, 5_000)]
+    seen = []
+    for now in (0.0, 1.9, 2.0, 4.9, 5.0, 8.9, 9.0):
+        first = screen.first({stack: items}, now)
+        seen.append(first and first.number)
+    assert seen == ["b", "b", "a", "a", "new", "new", None]
+    # What comes back under its id, once it was not listed, is another thing.
+    assert screen.first({stack: []}, 9.0) is None
+    assert screen.first({stack: items}, 9.0).end == 11.0
+
+
+@pytest.mark.parametrize(
+    "listed", [None, 7, {}, [None], [7], [{"id": 1}], [item("a", None)], [item("a", duration="long")]]
+)
+def test_what_is_no_item_is_passed_over(listed):
+    assert Screen().first({"alerts": listed}, 0.0) is None
+    if isinstance(listed, list):
+        assert Screen().first({"alerts": [*listed, item("good")]}, 0.0).number == "good"
 
 
 @pytest.fixture(params=["plain", *REAL])
