@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import random
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
@@ -21,6 +22,9 @@ REPEATED = 300.0
 """Seconds within which an event may come again."""
 WELL = 1800.0
 """Seconds, at the most, in which the queue must have emptied when all is well."""
+
+
+_IDENTIFIED = re.compile(rb'"id":".*"user_name":"viewer')
 
 
 class Told(NamedTuple):
@@ -125,7 +129,7 @@ class Evening:
 
     def _tapped(self, line: Line, is_up: bool, message: bytes) -> None:
         self._trace.update(f"{self.loop.now:.6f} {line.name} {is_up} ".encode() + message)
-        if not is_up and b'"events:all"' in message and b'"id":"' in message:
+        if not is_up and b'"events:all"' in message and _IDENTIFIED.search(message):
             self._event = self.loop.now, message
         if is_up and b'"force_content"' in message:
             self._pushes += 1

@@ -11,6 +11,7 @@ from tests.bites import Bite, bitten
 KEEPING = "tui/engine/alert_keeping.py"
 FILE = "tui/store/alert_file.py"
 PLAYER = "tui/alerts/player.py"
+ENDINGS = "tui/alerts/endings.py"
 LIFECYCLE = "tui/channels/lifecycle.py"
 HEARTBEAT = "tui/channels/heartbeat.py"
 
@@ -73,13 +74,13 @@ BITES = (
     ),
     Bite(
         "shown unseen",
-        PLAYER,
+        ENDINGS,
         "        if entry.alert.confirmed:\n            return self.end",
         "        if True:\n            return self.end",
     ),
     Bite(
         "shown without a voucher",
-        PLAYER,
+        ENDINGS,
         "        if entry.alert.confirmed:\n            return self.end",
         "        if True:\n            return self.end",
     ),
@@ -163,10 +164,27 @@ BITES = (
     ),
 )
 
-EVENINGS = ("--evenings", "12", "--hours", "0.15", "--seed", "1")
+FIRST = {
+    "two on the page": (15, 0.15),
+    "cut short": (4, 0.15),
+    "pushed to nobody": (2, 0.3),
+    "two alerts of one event": (7, 0.15),
+    "bounds": (6, 0.15),
+    "connected": (3, 0.15),
+    "dead, and connected": (3, 0.15),
+    "unanswered": (3, 0.15),
+}
+"""The evening in which it is found, and its hours, where that is not the first one."""
+
+
+def evenings(bite: Bite) -> tuple[str, ...]:
+    """The evenings in which it is looked for, until it is found."""
+    first, hours = FIRST.get(bite.finding, (1, 0.15))
+    words = f"--evenings 12 --hours {hours} --seed {first} --until"
+    return *words.split(), bite.finding
 
 
 @pytest.mark.parametrize("bite", BITES, ids=[bite.finding for bite in BITES])
 def test_each_invariant_finds_the_fault_that_is_meant_for_it(bite: Bite, tmp_path: Path) -> None:
-    told = bitten(bite, tmp_path, "tests.simulation", *EVENINGS, "--until", bite.finding)
+    told = bitten(bite, tmp_path, "tests.simulation", *evenings(bite))
     assert f" {bite.finding}: " in told, told
