@@ -187,7 +187,7 @@ class Evening:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._mistakes.append(f"{task.get_name()}: {error!r}")
+            self.world.mistakes.append(f"{task.get_name()}: {error!r}")
 
     async def _order(self, verb: str, how: dict[str, object]) -> None:
         engine = self.world.engine

@@ -43,7 +43,6 @@ def settings(plan: Plan, **changes: Any) -> tuple[ConnectionSettings, AlertOptio
         options=Options.preset("live"),
     )
     alerts = AlertOptions(
-        most_waiting=plan.most_waiting,
         sources=(SourceOptions(connection="hub", topic="events:all"),),
         delivery=DeliveryOptions(
             connection="hub",
@@ -51,7 +50,7 @@ def settings(plan: Plan, **changes: Any) -> tuple[ConnectionSettings, AlertOptio
             overlays=("takeover",) if plan.params else (),
             wait_for_page=plan.waits,
         ),
-        **changes,
+        **{"most_waiting": plan.most_waiting, **changes},
     )
     return connection, alerts
 
