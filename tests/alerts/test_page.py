@@ -326,6 +326,21 @@ def test_the_next_run_takes_off_what_the_hub_lists_still() -> None:
     assert shown(again.orders) == ["cheer"]
 
 
+def test_what_a_hub_lists_for_ever_is_not_in_the_way_for_ever() -> None:
+    driver = Driver(EIGHT)
+    alert = begin(driver)
+    lists(driver, ("h1", alert.id))
+    assert shown(driver.after(8.3)) == ["cheer"]
+    driver.show()
+    driver.after(30.0)
+    lists(driver, ("h1", alert.id))
+    assert removals(driver) == []
+    assert driver.arrive("sub").id in {order.alert.id for order in driver.orders}
+    # So it is with a list of what was shown before.
+    driver.queue.player.listed("stream:queue", [("q1", alert.id)], on_stack=False)
+    assert removals(driver) == []
+
+
 # A hub that answers with an id, or merely politely
 
 

@@ -298,7 +298,6 @@ class Page:
         """It is there no more."""
         if entry.off:
             self._news.append(News(entry, True))
-        self._gone.extend(entry.listed)
         self._forget(entry)
 
     def take_news(self) -> list[News]:
@@ -330,7 +329,7 @@ class Page:
                 present.setdefault(id, []).append(number)
         for id in present:
             self._ours[id].was_listed = True
-            if id not in self._entries:
+            if on_stack and id not in self._entries and len(self._entries) < MOST_ON_PAGE:
                 # It should be away: its time was over, or it had gone already.
                 entry = self._entry(id)
                 entry.off = "due"
@@ -426,6 +425,8 @@ class Page:
         return entry
 
     def _forget(self, entry: OnPage) -> None:
+        # What a hub lists for ever must not be in the way for ever.
+        self._gone.extend(entry.listed)
         del self._entries[entry.id]
         self._kept.pop(entry.id, None)
 
