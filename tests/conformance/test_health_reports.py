@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+from guide_page import HERE, NODE, needs_the_client
 
-from tests.conformance.test_alerts_official_client import HERE, NODE, needs_the_client
 from tests.engine.conftest import connection, eventually, running
 from tui.channels import Channel, Socket, report_health
 from tui.demo.hub import Hub
