@@ -47,6 +47,8 @@ class LinkTruth:
         self._unanswered: list[float] = []
         self._joins: dict[str, tuple[str, float]] = {}
         self._joined: dict[str, str] = {}
+        # By topic, joins that may keep the server from answering anything, those that were left too.
+        self._holding_up: dict[str, tuple[str, float]] = {}
         self._is_told = False
 
     # What passes
@@ -72,17 +74,19 @@ class LinkTruth:
             self._joins = {other: join for other, join in self._joins.items() if join[0] != topic}
             self._left(topic)
             if event == "phx_join":
-                self._joins[ref] = topic, now
+                self._joins[ref] = self._holding_up[topic] = topic, now
 
     def _came(self, join_ref: Any, ref: Any, topic: str, event: str, payload: Any, now: float) -> None:
         if event == "phx_reply" and ref in self._beats:
             sent = self._beats.pop(ref)
+            self._holding_up = {of: join for of, join in self._holding_up.items() if join[1] > sent}
             self._unanswered = [at for at in self._unanswered if at > sent]
             self._answered_at = now
             if self._connected_at is None:
                 self._connected_at = self._changed_at = now
         elif event == "phx_reply" and ref in self._joins:
             joined, _ = self._joins.pop(ref)
+            self._holding_up.pop(joined, None)
             if payload["status"] == "ok":
                 self._joined[joined] = join_ref
             self._changed_at = now
@@ -131,7 +135,8 @@ class LinkTruth:
         silent = now - beat if self._last_data < beat else 0.0
         # The timers of a machine that slept may still stand as they were.
         silent = min(silent, now - self.disturbed_at - options.heartbeat_interval)
-        if silent > 2 * options.join_timeout + 1 or (not self._joins and silent > self._limit() + 1):
+        is_held_up = any(now - at < 2 * options.join_timeout + 1 for _, at in self._holding_up.values())
+        if silent > 2 * options.join_timeout + 1 or (not is_held_up and silent > self._limit() + 1):
             self._find("dead, and connected", f"nothing came for {silent:.1f} s of a heartbeat", "")
         told = connection.details.heartbeats_unanswered_since
         overdue = [at for at in self._unanswered if now - at > options.heartbeat_timeout + SETTLED]

@@ -219,7 +219,7 @@ class MemoryLink:
         self.line = line
         self.is_over = False
         self.ended_at: float | None = None
-        """By the loop."""
+        """By the loop; when a closing began."""
         self.ended_by: Literal["itself", "other"] = "itself"
         """Which end ended it."""
         self._owner: LinkOwner | None = owner
@@ -247,6 +247,7 @@ class MemoryLink:
         self._owner, self._is_closing = None, True
         if self.is_over:
             return
+        self.ended_at = self.line.network.loop.now
         self._shut = asyncio.get_running_loop().create_future()
         self.line.up.send(self.line.transport.asked_to_close)
         try:
@@ -305,7 +306,8 @@ class MemoryLink:
 
     def _over(self) -> None:
         self.is_over = True
-        self.ended_at = self.line.network.loop.now
+        if self.ended_at is None:
+            self.ended_at = self.line.network.loop.now
         self.line.forget_if_over()
 
 
