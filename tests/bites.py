@@ -46,7 +46,7 @@ def bitten(bite: Bite, folder: Path, *arguments: str) -> str:
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=300,
         check=False,
     )
     return ended.stdout + ended.stderr

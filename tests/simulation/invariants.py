@@ -12,7 +12,7 @@ from tests.simulation.committed import DiskTruth
 from tests.simulation.lines import LineTruth
 from tests.simulation.truth import LinkTruth
 from tests.simulation.world import OVERLAYS, EngineHost, World
-from tui.alerts.alert import TEST_SOURCE, Alert, decode
+from tui.alerts.alert import TEST_SOURCE, TESTS, Alert, decode
 from tui.engine.snapshot import Snapshot
 from tui.simulation.network import Line
 from tui.simulation.page import Page
@@ -118,7 +118,7 @@ class Watch:
 
     def _see_rows(self, rows: tuple[Row, ...]) -> None:
         for row in rows:
-            if row.type.startswith("("):
+            if row.type.startswith("(") and row.type != TESTS:
                 continue
             if row.id not in self._rows:
                 self.alerts += 1
@@ -339,7 +339,9 @@ class Watch:
 
     def end(self) -> None:
         """What must be so when the evening is over and all was well for a while."""
-        left = self.world.disk.read("SELECT id FROM alerts WHERE open AND type NOT LIKE '(%'")
+        left = self.world.disk.read(
+            "SELECT id FROM alerts WHERE open AND (type NOT LIKE '(%' OR type = '(test)')"
+        )
         for (id,) in left:
             self.find("no outcome", self._name(str(id)), str(id))
         self._disk.look(is_over=True)

@@ -92,7 +92,7 @@ def plan(seed: int, hours: float, dialect: DialectName | None = None) -> Plan:
     seconds = hours * 3600
     acts = [*_viewers(chance, seconds), *_person(chance, seconds), *_faults(chance, seconds)]
     acts.sort(key=lambda act: act.at)
-    numbered = [*enumerate(acts), *enumerate(_repeats(seed, seconds), len(acts))]
+    numbered = [*enumerate(acts), *enumerate(_beside(seed, seconds), len(acts))]
     is_plain = dialect == "plain"
     return Plan(
         seed,
@@ -172,10 +172,13 @@ def _person(chance: random.Random, seconds: float) -> list[Act]:
     return acts
 
 
-def _repeats(seed: int, seconds: float) -> list[Act]:
-    """A source may bring an event twice."""
-    times = _times(random.Random(f"repeats {seed}"), seconds, 200.0)
-    return [Act(at, "viewer", "repeat", {}) for at in times]
+def _beside(seed: int, seconds: float) -> list[Act]:
+    """A source may bring an event twice, and somebody try what might grow with what viewers do."""
+    chance = random.Random(f"beside {seed}")
+    acts = [Act(at, "viewer", "repeat", {}) for at in _times(chance, seconds, 200.0)]
+    for at in _times(chance, seconds, 200.0):
+        acts.append(Act(at, "person", "test", {"type": chance.choice(("follow", "sub")), "count": 1}))
+    return acts
 
 
 def _faults(chance: random.Random, seconds: float) -> list[Act]:

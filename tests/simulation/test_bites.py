@@ -141,8 +141,8 @@ BITES = (
     Bite(
         "dropped alive",
         HEARTBEAT,
-        'return "dead" if now >= self._sent_at + self._limit(allowance)',
-        'return "dead" if now >= self._sent_at + self._limit(allowance) / 2',
+        "return max(self._timeout, allowance) if",
+        "return max(self._timeout, allowance) / 2 if",
     ),
     Bite(
         "ages",
@@ -165,14 +165,17 @@ BITES = (
 )
 
 FIRST = {
-    "two on the page": (15, 0.15),
+    "two on the page": (7, 0.15),
     "cut short": (4, 0.15),
     "pushed to nobody": (2, 0.3),
+    "shown unseen": (4, 0.15),
+    "tests apart": (7, 0.15),
     "two alerts of one event": (7, 0.15),
-    "bounds": (6, 0.15),
+    "bounds": (12, 0.15),
     "connected": (3, 0.15),
     "dead, and connected": (3, 0.15),
     "unanswered": (3, 0.15),
+    "dropped alive": (2, 0.15),
 }
 """The evening in which it is found, and its hours, where that is not the first one."""
 
