@@ -20,8 +20,9 @@ from tui.engine.supervisor import Supervisor
 from tui.settings.values import ConnectionSettings, Topic
 from tui.simulation.disk import LoopWorker, SimulatedDisk
 from tui.simulation.loop import PROCESS, VirtualClock, VirtualLoop
-from tui.simulation.network import HubListener, Network
+from tui.simulation.network import Network
 from tui.simulation.page import Page
+from tui.simulation.transport import HubListener
 from tui.store.alert_file import Row
 from tui.store.alert_store import AlertStore
 

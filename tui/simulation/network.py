@@ -11,25 +11,19 @@ import contextvars
 import random
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosedError
-from websockets.frames import CloseCode
 
 from tui.channels.answer_head import AnswerHead
-from tui.channels.connection import CLOSE_TIMEOUT, NO_CLOSE_FRAME, LinkOwner, LinkRequest, Opener
-from tui.channels.errors import NotConnectedError
-from tui.channels.outflow import Outflow
+from tui.channels.connection import NO_CLOSE_FRAME, LinkOwner, LinkRequest, Opener
 from tui.channels.reasons import AnswerError, Step, host_and_port
-from tui.demo.connection import Connection
 from tui.demo.hub import Hub
-from tui.demo.transport import CLOSE_TIMEOUT as HUB_CLOSE_TIMEOUT
 from tui.demo.upgrade import Upgrade
+from tui.simulation.link import MemoryLink
 from tui.simulation.loop import VirtualLoop
-
-DROPPED = "connection dropped without a close frame"
+from tui.simulation.transport import DROPPED, HubListener, HubTransport
 
 Tap = Callable[["Line", bool, bytes], None]
 """Takes the line, whether it is sent to the hub, and the message."""
@@ -92,27 +86,6 @@ class Network:
             line.link.abort()
             raise
         return line.link
-
-
-class HubListener:
-    """Takes the connections of one address for a hub; a :class:`tui.demo.listening.Listener`."""
-
-    def __init__(self, network: Network, place: str) -> None:
-        self.is_open = False
-        self.hub: Hub
-        """Set by whoever makes the hub."""
-        network.listeners[place] = self
-
-    async def open(self) -> None:
-        self.is_open = True
-
-    def close(self) -> None:
-        self.is_open = False
-
-    async def until_gone(self, limit: float) -> None:
-        while self.hub.transports and limit > 0:
-            await asyncio.sleep(0.01)
-            limit -= 0.01
 
 
 class _Way:
@@ -208,223 +181,3 @@ class Line:
         """It is over when both its ends know."""
         if self.link.is_over and self.transport.is_closed:
             self.network.lines.pop(self, None)
-
-
-class MemoryLink:
-    """The end of whoever opened it; a :class:`tui.channels.connection.Link`."""
-
-    writable = True
-
-    def __init__(self, line: Line, owner: LinkOwner) -> None:
-        self.line = line
-        self.is_over = False
-        self.ended_at: float | None = None
-        """By the loop; when a closing began."""
-        self.ended_by: Literal["itself", "other"] = "itself"
-        """Which end ended it."""
-        self._owner: LinkOwner | None = owner
-        self._is_closing = False
-        self._written = 0
-        self._shut: asyncio.Future[None] | None = None
-        # What arrives is dealt with in the process that opened it, when that runs.
-        self._context = contextvars.copy_context()
-
-    @property
-    def outflow(self) -> Outflow:
-        """All leaves at once."""
-        return Outflow(self._written, 0)
-
-    def send(self, data: bytes, text: bool) -> None:
-        """As of :class:`tui.channels.connection.Link`."""
-        if self.is_over or self._is_closing:
-            raise NotConnectedError("not connected")
-        self._written += len(data)
-        self.line.told(data, is_up=True)
-        self.line.up.send(self.line.transport.arrived, data.decode() if text else data)
-
-    async def shut(self, code: int = CloseCode.NORMAL_CLOSURE) -> None:
-        """As of :class:`tui.channels.connection.Link`."""
-        self._owner, self._is_closing = None, True
-        if self.is_over:
-            return
-        self.ended_at = self.line.network.loop.now
-        self._shut = asyncio.get_running_loop().create_future()
-        self.line.up.send(self.line.transport.asked_to_close)
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await self._shut
-        except TimeoutError:
-            pass
-        finally:
-            self.abort()
-
-    def abort(self) -> None:
-        """As of :class:`tui.channels.connection.Link`."""
-        self._owner = None
-        if not self.is_over:
-            self._over()
-            self.line.up.send(self.line.transport.gone)
-
-    # What comes from the other end
-
-    def arrived(self, data: bytes, text: bool) -> None:
-        self._in_its_process(self._take, data, text)
-
-    def closed_by_hub(self, code: int) -> None:
-        """A close frame came, which is answered."""
-        self.line.up.send(self.line.transport.gone)
-        self.lost(code, f"{code} {CloseCode(code).name.lower().replace('_', ' ')}")
-
-    def closed_for_us(self) -> None:
-        """Our close frame was answered."""
-        self._in_its_process(self._answered)
-
-    def lost(self, code: int, words: str) -> None:
-        self._in_its_process(self._lost, code, words)
-
-    def _in_its_process(self, callback: Callable[..., object], *arguments: Any) -> None:
-        self.line.network.loop.call_soon(callback, *arguments, context=self._context)
-
-    def _take(self, data: bytes, text: bool) -> None:
-        if self._owner is not None and not self.is_over:
-            self.line.told(data, is_up=False)
-            self._owner.heard = True
-            self._owner.frame_received(data, text)
-
-    def _answered(self) -> None:
-        if self._shut is not None and not self._shut.done():
-            self._shut.set_result(None)
-
-    def _lost(self, code: int, words: str) -> None:
-        owner, self._owner = self._owner, None
-        if not self.is_over:
-            self.ended_by = "other"
-            self._over()
-        self._answered()
-        if owner is not None:
-            owner.link_lost(code, words)
-
-    def _over(self) -> None:
-        self.is_over = True
-        if self.ended_at is None:
-            self.ended_at = self.line.network.loop.now
-        self.line.forget_if_over()
-
-
-class HubTransport:
-    """The hub's end; a :class:`tui.demo.transport.Carrier`."""
-
-    def __init__(self, line: Line, hub: Hub) -> None:
-        self.line = line
-        self.hub = hub
-        self.connection: Connection | None = None
-        self.deaf = False
-        self.is_open = True
-        self.is_closed = False
-        self._came: deque[str | bytes] = deque()
-        self._waiting: asyncio.Future[None] | None = None
-        self._last_received = line.network.loop.now
-        self._held: list[tuple[bytes, bool]] = []
-        self._gone = asyncio.Event()
-        self._timers: list[asyncio.TimerHandle] = []
-        hub.transports[self] = None
-        self._check_idle_in(hub.idle_timeout)
-
-    def serve(self) -> None:
-        """It is upgraded."""
-        if not self.is_closed:
-            self.line.network.spawn(self.hub.serve(self), "connection")
-
-    async def recv(self) -> str | bytes:
-        while not self._came:
-            if self.is_closed or not self.is_open:
-                raise ConnectionClosedError(None, None)
-            self._waiting = asyncio.get_running_loop().create_future()
-            await self._waiting
-        return self._came.popleft()
-
-    async def wait_closed(self) -> None:
-        await self._gone.wait()
-
-    def write_message(self, data: bytes, *, text: bool) -> None:
-        if not self.is_open or self.deaf or self.line.holds_back(data):
-            return
-        if self.hub.faults.frozen:
-            self._held.append((data, text))
-        else:
-            self.line.down.send(self.line.link.arrived, data, text)
-
-    def write_raw(self, data: bytes) -> None:
-        raise NotImplementedError("no bytes are sent here, only messages")
-
-    def begin_close(self, code: int) -> None:
-        if self.deaf or self.hub.faults.frozen:
-            self.abort()
-        elif self.is_open:
-            self.is_open = False
-            self.line.down.send(self.line.link.closed_by_hub, code)
-            self._later(HUB_CLOSE_TIMEOUT, self.abort)
-            self._wake()
-
-    def abort(self, *, reset: bool = False) -> None:
-        if not self.is_closed:
-            self.line.down.send(self.line.link.lost, NO_CLOSE_FRAME, DROPPED)
-            self.gone()
-
-    def freeze(self) -> None:
-        pass  # the hub's own tasks stand still
-
-    def thaw(self) -> None:
-        self._last_received = self.line.network.loop.now
-        held, self._held = self._held, []
-        for data, text in held:
-            self.write_message(data, text=text)
-
-    # What comes from the other end
-
-    def arrived(self, message: str | bytes) -> None:
-        self._last_received = self.line.network.loop.now
-        if self.is_open and not self.deaf:
-            self._came.append(message)
-            self._wake()
-
-    def asked_to_close(self) -> None:
-        """The other end's close frame, which is answered."""
-        if not self.is_closed and not self.deaf:
-            self.line.down.send(self.line.link.closed_for_us)
-            self.gone()
-
-    def gone(self) -> None:
-        """The connection is no more."""
-        if self.is_closed:
-            return
-        self.is_open, self.is_closed = False, True
-        self.hub.transports.pop(self, None)
-        for timer in self._timers:
-            timer.cancel()
-        if self.connection is not None:
-            self.connection.lost()
-        self._gone.set()
-        self._wake()
-        self.line.forget_if_over()
-
-    def _wake(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
-
-    def _later(self, seconds: float, callback: Callable[[], object]) -> None:
-        network = self.line.network
-        self._timers = [timer for timer in self._timers if not timer.cancelled()]
-        self._timers.append(network.call_at(network.loop.now + seconds, callback))
-
-    def _check_idle_in(self, seconds: float) -> None:
-        self._timers.clear()
-        self._later(seconds, self._check_idle)
-
-    def _check_idle(self) -> None:
-        limit = self.hub.idle_timeout
-        left = limit if self.hub.faults.frozen else self._last_received + limit - self.line.network.loop.now
-        if left > 0:
-            self._check_idle_in(left)
-        else:
-            self.begin_close(CloseCode.PROTOCOL_ERROR)

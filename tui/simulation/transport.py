@@ -1,0 +1,161 @@
+"""The hub's end of a connection in memory, and where a hub listens for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from websockets.exceptions import ConnectionClosedError
+from websockets.frames import CloseCode
+
+from tui.channels.connection import NO_CLOSE_FRAME
+from tui.demo.connection import Connection
+from tui.demo.hub import Hub
+from tui.demo.transport import CLOSE_TIMEOUT as HUB_CLOSE_TIMEOUT
+
+if TYPE_CHECKING:
+    from tui.simulation.network import Line, Network
+
+DROPPED = "connection dropped without a close frame"
+
+
+class HubListener:
+    """Takes the connections of one address for a hub; a :class:`tui.demo.listening.Listener`."""
+
+    def __init__(self, network: Network, place: str) -> None:
+        self.is_open = False
+        self.hub: Hub
+        """Set by whoever makes the hub."""
+        network.listeners[place] = self
+
+    async def open(self) -> None:
+        self.is_open = True
+
+    def close(self) -> None:
+        self.is_open = False
+
+    async def until_gone(self, limit: float) -> None:
+        while self.hub.transports and limit > 0:
+            await asyncio.sleep(0.01)
+            limit -= 0.01
+
+
+class HubTransport:
+    """The hub's end; a :class:`tui.demo.transport.Carrier`."""
+
+    def __init__(self, line: Line, hub: Hub) -> None:
+        self.line = line
+        self.hub = hub
+        self.connection: Connection | None = None
+        self.deaf = False
+        self.is_open = True
+        self.is_closed = False
+        self._came: deque[str | bytes] = deque()
+        self._waiting: asyncio.Future[None] | None = None
+        self._last_received = line.network.loop.now
+        self._held: list[tuple[bytes, bool]] = []
+        self._gone = asyncio.Event()
+        self._timers: list[asyncio.TimerHandle] = []
+        hub.transports[self] = None
+        self._check_idle_in(hub.idle_timeout)
+
+    def serve(self) -> None:
+        """It is upgraded."""
+        if not self.is_closed:
+            self.line.network.spawn(self.hub.serve(self), "connection")
+
+    async def recv(self) -> str | bytes:
+        while not self._came:
+            if self.is_closed or not self.is_open:
+                raise ConnectionClosedError(None, None)
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        return self._came.popleft()
+
+    async def wait_closed(self) -> None:
+        await self._gone.wait()
+
+    def write_message(self, data: bytes, *, text: bool) -> None:
+        if not self.is_open or self.deaf or self.line.holds_back(data):
+            return
+        if self.hub.faults.frozen:
+            self._held.append((data, text))
+        else:
+            self.line.down.send(self.line.link.arrived, data, text)
+
+    def write_raw(self, data: bytes) -> None:
+        raise NotImplementedError("no bytes are sent here, only messages")
+
+    def begin_close(self, code: int) -> None:
+        if self.deaf or self.hub.faults.frozen:
+            self.abort()
+        elif self.is_open:
+            self.is_open = False
+            self.line.down.send(self.line.link.closed_by_hub, code)
+            self._later(HUB_CLOSE_TIMEOUT, self.abort)
+            self._wake()
+
+    def abort(self, *, reset: bool = False) -> None:
+        if not self.is_closed:
+            self.line.down.send(self.line.link.lost, NO_CLOSE_FRAME, DROPPED)
+            self.gone()
+
+    def freeze(self) -> None:
+        pass  # the hub's own tasks stand still
+
+    def thaw(self) -> None:
+        self._last_received = self.line.network.loop.now
+        held, self._held = self._held, []
+        for data, text in held:
+            self.write_message(data, text=text)
+
+    # What comes from the other end
+
+    def arrived(self, message: str | bytes) -> None:
+        self._last_received = self.line.network.loop.now
+        if self.is_open and not self.deaf:
+            self._came.append(message)
+            self._wake()
+
+    def asked_to_close(self) -> None:
+        """The other end's close frame, which is answered."""
+        if not self.is_closed and not self.deaf:
+            self.line.down.send(self.line.link.closed_for_us)
+            self.gone()
+
+    def gone(self) -> None:
+        """The connection is no more."""
+        if self.is_closed:
+            return
+        self.is_open, self.is_closed = False, True
+        self.hub.transports.pop(self, None)
+        for timer in self._timers:
+            timer.cancel()
+        if self.connection is not None:
+            self.connection.lost()
+        self._gone.set()
+        self._wake()
+        self.line.forget_if_over()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def _later(self, seconds: float, callback: Callable[[], object]) -> None:
+        network = self.line.network
+        self._timers = [timer for timer in self._timers if not timer.cancelled()]
+        self._timers.append(network.call_at(network.loop.now + seconds, callback))
+
+    def _check_idle_in(self, seconds: float) -> None:
+        self._timers.clear()
+        self._later(seconds, self._check_idle)
+
+    def _check_idle(self) -> None:
+        limit = self.hub.idle_timeout
+        left = limit if self.hub.faults.frozen else self._last_received + limit - self.line.network.loop.now
+        if left > 0:
+            self._check_idle_in(left)
+        else:
+            self.begin_close(CloseCode.PROTOCOL_ERROR)
