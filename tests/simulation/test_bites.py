@@ -109,6 +109,19 @@ BITES = (
         "return max(others, default=math.inf)",
     ),
     Bite(
+        "stands still",
+        "tui/alerts/page.py",
+        "return max(others, default=-math.inf)",
+        "return max(others, default=math.inf)",
+    ),
+    Bite(
+        "told again and again",
+        "tui/engine/alerts.py",
+        "            self._settle()\n        self._tell_store()\n",
+        "            self._settle()\n        self._tell_store()\n"
+        '        self._changes.add(self._clock.time(), None, "still here", "info")\n',
+    ),
+    Bite(
         "bounds",
         PLAYER,
         "while len(self.waiting) > self.options.most_waiting:",
