@@ -67,6 +67,7 @@ class Watch:
         self._lines = LineTruth(self.find)
         self._unkept: dict[str, _Unkept] = {}
         self._ids: dict[str, str] = {}
+        self._came_to: dict[str, EngineHost | None] = {}
         world.page_changed = self._page_changed
         world.rows_put = self._rows_put
         world.network.taps.append(self._tapped)
@@ -89,7 +90,7 @@ class Watch:
     def forget(self, before: float) -> None:
         """What had ended by then, in epoch seconds, so that days without end need no memory without end."""
         gone = {id for id, row in self._rows.items() if not row.open and row.changed_at < before}
-        for known in (self._rows, self._kept, self.was_on, self._ended):
+        for known in (self._rows, self._kept, self.was_on, self._ended, self._came_to):
             for id in gone & known.keys():
                 del known[id]
         self._ids = {who: id for who, id in self._ids.items() if id not in gone}
@@ -140,9 +141,17 @@ class Watch:
     def _came(self, row: Row) -> None:
         alert = decode(row.data)
         if alert.who.startswith("viewer") and alert.requeued_from is None:
-            other = self._ids.setdefault(alert.who, row.id)
-            if other != row.id:
+            other, engine = self._ids.get(alert.who), self.world.engine
+            if other is not None and self._came_to[other] is not engine and self._is_forgotten(other, engine):
+                other = None
+            self._ids[alert.who] = other or row.id
+            self._came_to[row.id] = engine
+            if other is not None:
                 self.find("two alerts of one event", f"{self._name(row.id)} and {self._name(other)}", row.id)
+
+    def _is_forgotten(self, id: str, engine: EngineHost | None) -> bool:
+        """It died with the memory that held it, or the disk has not told of it yet."""
+        return self._committed(id) is None or (engine is not None and not engine.store.restored.done())
 
     def _collapsed(self, alert: Alert) -> None:
         into = None if alert.into is None else self.alert(alert.into)
