@@ -52,7 +52,13 @@ class Plan(NamedTuple):
     @property
     def is_vouched_for(self) -> bool:
         """Whether anybody can tell that the page has something on."""
-        return self.acknowledges or (self.dialect in ("plain", "telemetry") and bool(self.params))
+        return self.acknowledges or (self.dialect in ("plain", "telemetry") and self.is_listed)
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the settings list the page: one that comes late and reads content alone shows nothing,
+        though a hub names it as connected."""
+        return bool(self.params) and self.reads == "state"
 
     def only(self, numbers: set[int]) -> Plan:
         """The same with these of its acts alone; it is over soon after the last of them."""

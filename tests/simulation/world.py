@@ -48,7 +48,7 @@ def settings(plan: Plan, **changes: Any) -> tuple[ConnectionSettings, AlertOptio
         delivery=DeliveryOptions(
             connection="hub",
             payload={**PAYLOAD, "data": {**PAYLOAD["data"], "duration": "{duration}"}},
-            overlays=("takeover",) if plan.params else (),
+            overlays=("takeover",) if plan.is_listed else (),
             wait_for_page=plan.waits,
         ),
         **{"most_waiting": plan.most_waiting, **changes},
