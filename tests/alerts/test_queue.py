@@ -304,6 +304,14 @@ def test_an_overlay_or_the_hubs_report_confirms_it_until_10_s_after_its_end() ->
     driver.after(6.0)
     assert driver.outcome(by_report) == "shown"
 
+    # A page that came behind its beginning may know nothing of it.
+    before = driver.arrive("follow")
+    driver.show()
+    driver.after(1.0)
+    assert not driver.queue.player.overlays_connected(since=driver.clock.passed)
+    driver.after(6.0)
+    assert driver.outcome(before) == "unconfirmed"
+
     late, too_late = driver.arrive("raid"), driver.arrive("raid")
     driver.show()
     driver.after(10.5)
@@ -315,7 +323,10 @@ def test_an_overlay_or_the_hubs_report_confirms_it_until_10_s_after_its_end() ->
     driver.after(20.1)
     assert not driver.queue.player.confirm(too_late.id)
     driver.drain()
-    assert counts(driver) == {("follow", "shown"): 2, ("raid", "shown"): 1, ("raid", "unconfirmed"): 1}
+    assert counts(driver) == {
+        ("follow", "shown"): 2, ("follow", "unconfirmed"): 1,
+        ("raid", "shown"): 1, ("raid", "unconfirmed"): 1,
+    }  # fmt: skip
 
 
 def test_a_refused_push_is_tried_after_one_and_three_seconds_then_failed() -> None:

@@ -244,21 +244,23 @@ class Player:
         self.overlays.gone(entry)
         self.settle()
 
-    def overlays_connected(self, at: float | None = None) -> bool:
-        """A hub report received at monotonic ``at`` (now, if left out) names an overlay as connected.
+    def overlays_connected(self, at: float | None = None, since: float = -math.inf) -> bool:
+        """A hub report received at monotonic ``at`` (now, if left out) names an overlay as connected, as all
+        did ``since`` then.
 
-        Confirms whatever was on the air at that moment; True when that is news.
+        Confirms whatever began to be on the air in that time and was so at its end: an overlay that came
+        later may know nothing of it. True when that is news.
         """
         now = self.enter()
-        if at is None:
-            at = now
+        until = now if at is None else at
         found = False
         if self.options.has_target:
             for stage in self.stages():
-                if stage.phase == "showing" and stage.since <= at and not stage.entry.alert.confirmed:
+                is_new = stage.phase == "showing" and not stage.entry.alert.confirmed
+                if is_new and since <= stage.since <= until:
                     self._confirm(stage)
                     found = True
-            found |= self.endings.confirm(lambda _alert, since, ended: since <= at <= ended)
+            found |= self.endings.confirm(lambda _alert, begun, ended: since <= begun <= until <= ended)
         self.settle()
         return found
 

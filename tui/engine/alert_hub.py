@@ -29,6 +29,8 @@ STATE_EVENT = "stream_state"
 """The event in which a hub tells what is on the overlays, and of a stack that it keeps."""
 DEFAULT_PAGE = "Takeover"
 """What a hub calls whoever joins the overlays' topic and names itself not: pages, dashboards, anybody."""
+REPORTS_WITHIN = 10.0
+"""Seconds between two reports; what was between others nobody knows."""
 ANSWER_WITHIN = 5.0
 """Seconds after a question for reports in which one that comes is taken for the answer."""
 PAGES_KNOWN_FOR = 60.0
@@ -81,7 +83,8 @@ class OverlayHub:
         knows_ours: whether that is known already; if not, what the hub tells of its items waits.
         asked_at: when a connection's topic was last asked for reports, in monotonic seconds; None for never.
         acknowledged: called with the id that an overlay acknowledges.
-        reported: called after each report on overlay pages: whether one is connected that vouches for alerts.
+        reported: called after each report on overlay pages: since when, in monotonic seconds, every one has
+            named a page that vouches for alerts; None for none.
         listed: as of :meth:`tui.alerts.player.Player.listed`.
         changed: called when something is to be published soon.
     """
@@ -96,7 +99,7 @@ class OverlayHub:
         knows_ours: bool,
         asked_at: Callable[[str, str], float | None],
         acknowledged: Callable[[str], None],
-        reported: Callable[[bool], None],
+        reported: Callable[[float | None], None],
         listed: Callable[[str, list[tuple[Number, str]], bool], None],
         changed: Callable[[], None],
     ) -> None:
@@ -116,6 +119,7 @@ class OverlayHub:
         self._early: dict[tuple[str, str], Callable[[], None]] = {}
         self._foreign = 0
         self._reported_at = -math.inf
+        self._seen_since: float | None = None
         self._pages: tuple[OverlayPage, ...] = ()
         # The hub named a page, or pushes reports by itself.
         self._tells_pages = False
@@ -178,7 +182,7 @@ class OverlayHub:
         if address != self._address:
             # What another hub told says nothing of this one.
             self._address, self._pages, self._cannot_tell = address, (), None
-            self._tells_pages = self._is_heard = False
+            self._tells_pages, self._is_heard, self._seen_since = False, False, None
             self.known = set()
         if delivery is None or target is None:
             return wanted
@@ -243,11 +247,14 @@ class OverlayHub:
         # There are hubs that name those alone that are there.
         gone = [name for name in options.overlays if name in self.known and name not in names]
         self._pages = (*pages, *(OverlayPage(name=name, connected=False, reported_at=wall) for name in gone))
+        is_late = now - self._reported_at > REPORTS_WITHIN
         self._reported_at = now
-        is_seen = any(page.connected and vouches(page.name, options) for page in self._pages)
-        if is_seen:
+        if not any(page.connected and vouches(page.name, options) for page in self._pages):
+            self._seen_since = None
+        else:
+            self._seen_since = now if is_late or self._seen_since is None else self._seen_since
             self._is_heard, self._cannot_tell = True, None
-        self._reported_pages(is_seen)
+        self._reported_pages(self._seen_since)
 
     def _state_told(self, most: int, topic: str, message: Message) -> None:
         state = message.decode(_State, most)

@@ -398,9 +398,9 @@ class AlertDesk:
         if self._queue.player.confirm(id):
             self._settle()
 
-    def _reported(self, is_seen: bool) -> None:
-        if is_seen:
-            self._queue.player.overlays_connected()
+    def _reported(self, seen_since: float | None) -> None:
+        if seen_since is not None:
+            self._queue.player.overlays_connected(since=seen_since)
         self._look_at_target()
         self._settle()
 

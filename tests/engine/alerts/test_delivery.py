@@ -83,6 +83,8 @@ async def test_without_a_page_nothing_is_said_to_be_shown(hub: Hub, tmp_path: Pa
         quiet.open()
         try:
             await eventually(lambda: quiet.joined, "the page is there")
+            hub.send_to_topic("stream:overlays", "telemetry_update", telemetry(hub))
+            await eventually(lambda: any(each.connected for each in alerts(supervisor).overlays), "named")
             hub.happen("cheer", user_name="zed")
             await eventually(lambda: len(pushes(hub)) == 2, "pushed")
             await eventually(lambda: alerts(supervisor).playing, "plays")

@@ -125,7 +125,8 @@ async def test_what_grows_is_there_once_and_no_longer_than_the_queue_counts(hub:
         await eventually(lambda: len(forced(hub)) == 1, "the older item is gone")
         await eventually(lambda: getattr(overlay.showing, "data", {}).get("count") == 2, "the page has it")
         first, second = (each["duration"] for each in pushes(hub))
-        assert first == second == 20_000, "its time began anew when it grew"
+        assert first == 20_000
+        assert 19_000 < second <= 20_000, "its time began anew when it grew"
         await do(supervisor, "skip")
         await eventually(lambda: not forced(hub), "gone")
 
