@@ -283,7 +283,8 @@ class Watch:
         assert alerts is not None
         is_stopped = alerts.mode in ("paused", "held") or not self.world.page.is_joined
         # A hub that tells of its pages now and then is believed for a minute.
-        is_stopped |= self.world.plan.waits and self.world.plan.dialect == "plain" and alerts.mode != "playing"
+        plan = self.world.plan
+        is_stopped |= plan.waits and plan.dialect == "plain" and alerts.mode != "playing"
         is_calm = self._joined_at is not None and now - max(self._joined_at, self._calm_since) > SOON
         shows = alerts.playing is not None or bool(alerts.beside)
         if is_stopped or shows or not is_calm or not alerts.waiting:
