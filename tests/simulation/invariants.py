@@ -11,7 +11,7 @@ import msgspec
 from tests.simulation.committed import DiskTruth
 from tests.simulation.lines import LineTruth
 from tests.simulation.truth import LinkTruth
-from tests.simulation.world import OVERLAYS, EngineHost, World
+from tests.simulation.world import OVERLAYS, EngineHost, World, settings
 from tui.alerts.alert import TEST_SOURCE, TESTS, Alert, decode
 from tui.engine.snapshot import Snapshot
 from tui.simulation.network import Line
@@ -67,7 +67,8 @@ class Watch:
         self._lines = LineTruth(self.find)
         self._unkept: dict[str, _Unkept] = {}
         self._ids: dict[str, str] = {}
-        self._came_to: dict[str, EngineHost | None] = {}
+        self._came_to: dict[str, tuple[EngineHost | None, float]] = {}
+        self._same_id_window = settings(world.plan)[1].same_id_window
         world.page_changed = self._page_changed
         world.rows_put = self._rows_put
         world.network.taps.append(self._tapped)
@@ -141,11 +142,15 @@ class Watch:
     def _came(self, row: Row) -> None:
         alert = decode(row.data)
         if alert.who.startswith("viewer") and alert.requeued_from is None:
-            other, engine = self._ids.get(alert.who), self.world.engine
-            if other is not None and self._came_to[other] is not engine and self._is_forgotten(other, engine):
-                other = None
+            other, engine, now = self._ids.get(alert.who), self.world.engine, self.world.loop.now
+            if other is not None:
+                came_to, came_at = self._came_to[other]
+                is_forgotten = came_to is not engine and self._is_forgotten(other, engine)
+                # What lay on its way while the machine slept may come too late to be known.
+                if is_forgotten or now - came_at > self._same_id_window:
+                    other = None
             self._ids[alert.who] = other or row.id
-            self._came_to[row.id] = engine
+            self._came_to[row.id] = engine, now
             if other is not None:
                 self.find("two alerts of one event", f"{self._name(row.id)} and {self._name(other)}", row.id)
 
