@@ -12,7 +12,7 @@ from typing import NamedTuple
 import tui
 
 ROOT = Path(tui.__file__).parents[1]
-EVERY = 4
+EVERY = 8
 """Of so many faults one is tried where not all are."""
 
 

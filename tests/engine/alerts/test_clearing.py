@@ -114,7 +114,7 @@ async def test_a_reload_forgets_neither_what_is_shown_nor_where(hub: Hub, tmp_pa
 
 
 async def test_what_can_be_taken_off_no_more_is_told_once(hub: Hub, tmp_path: Path) -> None:
-    async with page(hub), engine(hub, tmp_path, rules=STAYS) as supervisor:
+    async with page(hub), engine(hub, tmp_path, rules=STAYS.replace("20.0", "5.0")) as supervisor:
         hub.happen("cheer", user_name="mira")
         await eventually(lambda: on_air(supervisor), "on the air")
         hub.faults.refuse()

@@ -418,7 +418,10 @@ async def test_nothing_is_taken_off_before_the_hub_has_dealt_with_it(
     hub.on("stream:overlays", SlowToShow)
     hub.on("stream:queue", kind)
     delivery = ALL_BESIDE if kind is TakingOff else BESIDE
-    async with page(hub) as overlay, engine(hub, tmp_path, rules=STAYS, delivery=delivery) as supervisor:
+    async with (
+        page(hub) as overlay,
+        engine(hub, tmp_path, rules=STAYS.replace("20.0", "5.0"), delivery=delivery) as supervisor,
+    ):
         await eventually(lambda: state(supervisor, "stage", "stream:queue") == "joined", "joined")
         hub.happen("cheer", user_name="mira")
         await eventually(lambda: pushes(hub), "pushed")
