@@ -384,7 +384,7 @@ class Visit:
 
 def copied(life: Lifecycle, hands: Hands) -> Lifecycle:
     """Another one that goes on from here."""
-    new: Any = object.__new__(Lifecycle)
+    new = object.__new__(Lifecycle)
     for name in Lifecycle.__slots__:
         if name != "__weakref__":
             setattr(new, name, getattr(life, name))
@@ -392,7 +392,7 @@ def copied(life: Lifecycle, hands: Hands) -> Lifecycle:
     new.breaker, new.heartbeat = copy.copy(life.breaker), copy.copy(life.heartbeat)
     new.heartbeat._sent = dict(life.heartbeat._sent)
     new.heartbeat._unanswered = list(life.heartbeat._unanswered)
-    return new  # type: ignore[no-any-return]
+    return new
 
 
 def counted(life: Lifecycle) -> int:

@@ -61,7 +61,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         """The loop's own clock, as the process that asks has it: it stands still while its machine sleeps."""
         return self.now - self._slept.get(PROCESS.get(), 0.0) if self._slept else self.now
 
-    def call_at(  # type: ignore[override]
+    def call_at(  # type: ignore[override]  # the arguments' types that it names are typeshed's own
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """As every loop's, by the clock of the process that the callback is of."""
@@ -100,7 +100,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         due = list[asyncio.Handle]()
         while self._scheduled and self._scheduled[0].when() <= self.now:
             handle = heapq.heappop(self._scheduled)
-            handle._scheduled = False  # type: ignore[attr-defined]
+            handle._scheduled = False  # type: ignore[attr-defined]  # private, as told above
             due.append(handle)
         chance.shuffle(due)
         self._ready.extend(due)
@@ -133,7 +133,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         aside = self._suspended.setdefault(process, [])
         for handle in [each for each in self._scheduled if _process_of(each) == process]:
             self._scheduled.remove(handle)
-            handle._scheduled = False  # type: ignore[attr-defined]
+            handle._scheduled = False  # type: ignore[attr-defined]  # private, as told above
             aside.append(handle)
         heapq.heapify(self._scheduled)
 
@@ -146,8 +146,8 @@ class VirtualLoop(base_events.BaseEventLoop):
             if handle.cancelled():
                 continue
             if isinstance(handle, asyncio.TimerHandle):
-                handle._when += slept  # type: ignore[attr-defined]
-                handle._scheduled = True  # type: ignore[attr-defined]
+                handle._when += slept  # type: ignore[attr-defined]  # private, as told above
+                handle._scheduled = True  # type: ignore[attr-defined]  # private, as told above
                 heapq.heappush(self._scheduled, handle)
             else:
                 self._ready.append(handle)
@@ -163,7 +163,8 @@ class VirtualLoop(base_events.BaseEventLoop):
 
 
 def _process_of(handle: asyncio.Handle) -> str:
-    return handle._context.get(PROCESS, "")  # type: ignore[attr-defined,no-any-return]
+    process: str = handle._context.get(PROCESS, "")  # type: ignore[attr-defined]  # private, as told above
+    return process
 
 
 class VirtualClock:
