@@ -125,11 +125,10 @@ def _priority(value: object) -> int:
 
 def _seconds(least: float, most: float) -> Callable[[object], float]:
     def read(value: object) -> float:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
         # A comparison finds out infinity and what is no number, too.
-        if not is_number or not least <= value <= most:  # type: ignore[operator]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
             raise ValueError(f"expected seconds, from {least:g} to {most:g}")
-        seconds = float(value)  # type: ignore[arg-type]
+        seconds = float(value)
         assert math.isfinite(seconds)
         return seconds
 

@@ -89,6 +89,7 @@ class SocketListener:
                 max_size=hub.max_frame,
                 write_limit=2**30,  # the transport has a bound of its own
                 logger=wire_logger,
+                # Called as the class would be, which alone the library's types allow.
                 create_connection=functools.partial(Transport, hub=hub),  # type: ignore[arg-type]
             )
             # It has told the system the same number.
