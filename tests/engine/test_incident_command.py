@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -55,7 +56,8 @@ class Told:
         loop = asyncio.get_running_loop()
 
         def on_loop(callback: Any) -> None:
-            loop.call_soon_threadsafe(self._count, callback)
+            with contextlib.suppress(RuntimeError):  # a command may end after its test
+                loop.call_soon_threadsafe(self._count, callback)
 
         self.command = IncidentCommand(
             self.options, self.clock, lambda text, severity: self.lines.append((severity, text)), on_loop

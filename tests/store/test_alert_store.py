@@ -116,6 +116,19 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate.free.set()
 
 
+def test_who_is_told_what_was_restored_finds_the_store_well(tmp_path: Path) -> None:
+    found: list[StoreState] = []
+    store = AlertStore(tmp_path / "alerts.sqlite", now=lambda: NOW)
+    store.restored.add_done_callback(lambda _: found.append(store.state))
+    store.start()
+    try:
+        store.restored.result(LIMIT)
+        eventually(lambda: found, "told")
+        assert (found[0].ok, found[0].words) == (True, "written")
+    finally:
+        store.close(LIMIT)
+
+
 def test_what_is_put_is_there_after_a_restart_and_can_be_asked_for(path: Path) -> None:
     with opened(path) as store:
         assert store.restored.result(LIMIT) == []

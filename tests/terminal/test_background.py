@@ -105,10 +105,11 @@ def test_put_in_the_background_while_it_is_shown_it_leaves_the_terminal_to_the_s
         shell.wait_for(lambda screen: "Stopped" in screen)
         shell.type("bg")
         wait_until(lambda: process.status() != psutil.STATUS_STOPPED, "it goes on")
+        # What the shell says before this goes with the other screen.
+        wait_until(lambda: shell.modes() == ["0", "0"], "main screen, no mouse reports")
         # What is typed now is the shell's, the mouse's reports are nobody's, and nothing is painted over it.
         shell.say(f"{times + 1}")
         assert process.status() != psutil.STATUS_STOPPED
-        wait_until(lambda: shell.modes() == ["0", "0"], "main screen, no mouse reports")
         shell.type("fg")
         shell.wait_for(lambda screen: "1/1 up" in screen)
     process.send_signal(signal.SIGSTOP)

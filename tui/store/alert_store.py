@@ -368,6 +368,8 @@ class AlertStore:
             found = self._backlog.opened(found)
             first, self._was_read = not self._was_read, True
         if first and self.restored.set_running_or_notify_cancel():
+            # Whoever is told of it must not find the store in trouble still.
+            self._trouble = None
             self.restored.set_result(found)
 
     def _ended_of(self, ids: set[str]) -> set[str]:
