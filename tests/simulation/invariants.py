@@ -68,6 +68,8 @@ class Watch:
         self._unkept: dict[str, _Unkept] = {}
         self._ids: dict[str, str] = {}
         self._came_to: dict[str, tuple[EngineHost | None, float]] = {}
+        self._pushed_unwell: dict[str, EngineHost] = {}
+        """What left last while the disk took nothing, and by whom."""
         self._same_id_window = settings(world.plan)[1].same_id_window
         world.page_changed = self._page_changed
         world.rows_put = self._rows_put
@@ -91,7 +93,7 @@ class Watch:
     def forget(self, before: float) -> None:
         """What had ended by then, in epoch seconds, so that days without end need no memory without end."""
         gone = {id for id, row in self._rows.items() if not row.open and row.changed_at < before}
-        for known in (self._rows, self._kept, self.was_on, self._ended, self._came_to):
+        for known in (self._rows, self._kept, self.was_on, self._ended, self._came_to, self._pushed_unwell):
             for id in gone & known.keys():
                 del known[id]
         self._ids = {who: id for who, id in self._ids.items() if id not in gone}
@@ -170,10 +172,16 @@ class Watch:
         if page is self.world.page:
             for id in on:
                 self.was_on.setdefault(id, now)
+        on = [id for id in on if not self._died_with_its_push(id)]
         if len(on) > 1:
             told = f"{page.name}: " + " beside ".join(self._name(id) for id in on)
             self.find("two on the page", f"{told}", " ".join(sorted(on)))
         self._cut_short(page, now)
+
+    def _died_with_its_push(self, id: str) -> bool:
+        """Only a memory that is gone knew that it was pushed; the next run cannot."""
+        engine = self._pushed_unwell.get(id)
+        return engine is not None and engine.is_dead
 
     def _cut_short(self, page: Page, now: float) -> None:
         """Where the hub keeps no stack, one takes the place of another."""
@@ -182,6 +190,8 @@ class Watch:
         if self.world.hub.landale is not None:
             return
         for id in before:
+            if self._died_with_its_push(id):
+                continue
             if page.has_on and id not in page.has_on and id not in page.found and before[id] - now > CUT:
                 words = f"{self._name(id)}, {before[id] - now:.1f} s before its end"
                 self.find("cut short", f"{words}, by {self._name(next(iter(page.has_on)))}", id)
@@ -220,6 +230,10 @@ class Watch:
         now = self.world.loop.now
         alert = self.alert(id)
         row = self._rows.get(id)
+        if self.world.disk.is_well:
+            self._pushed_unwell.pop(id, None)
+        else:
+            self._pushed_unwell[id] = engine
         if row is not None and not row.open:
             self.find("pushed after its end", self._name(id), id)
         elif (stands := self._committed(id)) != "open":

@@ -104,7 +104,7 @@ class LinkTruth:
         now = self._world.loop.now
         if self._line is not None and self._line.name != engine.name:
             self._begin(None)
-        if snapshot.sequence == self._sequence:
+        if snapshot.sequence == self._sequence and now - self.disturbed_at >= SETTLED:
             self._find("ages", "nothing was published since the last look", "")
         self._sequence = snapshot.sequence
         (connection,) = snapshot.connections
@@ -139,7 +139,9 @@ class LinkTruth:
         if silent > 2 * options.join_timeout + 1 or (not is_held_up and silent > self._limit() + 1):
             self._find("dead, and connected", f"nothing came for {silent:.1f} s of a heartbeat", "")
         told = connection.details.heartbeats_unanswered_since
-        overdue = [at for at in self._unanswered if now - at > options.heartbeat_timeout + SETTLED]
+        # What was out while the machine slept is not judged.
+        judged = [at for at in self._unanswered if at >= self.disturbed_at]
+        overdue = [at for at in judged if now - at > options.heartbeat_timeout + SETTLED]
         due = [at for at in self._unanswered if now - at > options.heartbeat_timeout - SETTLED]
         if len(overdue) >= 2 and told is None and not self._joins:
             self._find("unanswered", f"{len(overdue)} heartbeats are unanswered, and it is not said", "")
