@@ -20,26 +20,6 @@ class Fact(NamedTuple):
     tone: Tone = "plain"
 
 
-class FactPane(LineView):
-    """Rows of facts. The last fact of a row has the rest of the width."""
-
-    def __init__(
-        self, title: str, columns: Sequence[int], *, aligned: bool = False, id: str | None = None
-    ) -> None:
-        """``columns`` are the widths of the facts, label and value together.
-
-        Values are ``aligned`` under each other, or follow their labels.
-        """
-        super().__init__(id=id)
-        self._title = title
-        self._columns = tuple(columns)
-        self._aligned = aligned
-
-    def show(self, rows: Sequence[Sequence[Fact]]) -> None:
-        """Show ``rows``."""
-        self.set_lines(fact_lines(self._title, self._columns, rows, aligned=self._aligned))
-
-
 class FactList(LineView, can_focus=True):
     """One fact a row: its label on the left, its value under the others' values."""
 
