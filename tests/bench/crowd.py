@@ -14,7 +14,8 @@ from tests.bench.clients import open_bare, open_ours, options
 from tests.bench.figures import Aim, Figure, ratio, sample
 from tests.bench.servers import FRAMES, HUBS
 from tui.channels import Socket
-from tui.channels.connection import Link, LinkOwner, LinkRequest, open_link
+from tui.channels.connection import open_link
+from tui.channels.link import Link, LinkOwner, LinkRequest
 
 _HERE = "tests.bench.crowd"
 _LIMIT = 60.0

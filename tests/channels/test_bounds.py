@@ -18,8 +18,10 @@ from real import RawServer, eventually, read_frame, text_frame, until_gone, upgr
 
 from tests.channels.virtual import World, virtual
 from tui.channels import ReplyError, Socket, wire
-from tui.channels.connection import READ_SIZE, WRITE_LIMIT, LinkRequest, open_link
+from tui.channels.connection import open_link
+from tui.channels.frame_reader import READ_SIZE
 from tui.channels.inspector import MAX_BYTES, MAX_FRAMES, Inspector
+from tui.channels.link import WRITE_LIMIT, LinkRequest
 from tui.channels.push import Push
 from tui.channels.wire import DecodeError, Message, Reply, TextDecoder, decode_reply
 
@@ -336,7 +338,7 @@ async def test_pings_of_a_server_that_reads_nothing_are_not_answered_without_end
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         link: Any = await open_link(request(server), owner)
         await eventually(lambda: owner.frames)
-        assert link._reader.transport.get_write_buffer_size() < WRITE_LIMIT + READ_SIZE + 1000
+        assert link.transport.get_write_buffer_size() < WRITE_LIMIT + READ_SIZE + 1000
         assert not link.writable
         link.abort()
 
@@ -366,7 +368,7 @@ async def test_the_smallest_frames_of_one_read_leave_the_loop_its_turns(
         if behind_the_answer:
             await eventually(lambda: owner.frames == [5])
         owner.frames.clear()
-        link._reader.data_received(frames * (READ_SIZE // len(frames)))
+        link.data_received(frames * (READ_SIZE // len(frames)))
         go.set()
         turns = 0
         while not owner.frames or owner.frames[-1] != 4:
@@ -389,9 +391,9 @@ async def test_what_came_before_a_reset_is_told_before_the_end(nothing_left: Non
 
     async with RawServer(serve) as server:
         link: Any = await open_link(request(server), owner)
-        link._reader.data_received(b"\x8a\x00" * 20_000 + text_frame("last"))
+        link.data_received(b"\x8a\x00" * 20_000 + text_frame("last"))
         assert not owner.frames, "its turn is still to come"
-        link._reader.transport._fatal_error(ConnectionResetError(), "reset")
+        link.transport._fatal_error(ConnectionResetError(), "reset")
         await eventually(lambda: owner.lost)
         assert owner.frames == [4]
         assert owner.lost == [(1006, "connection reset without a close frame")]

@@ -1,6 +1,6 @@
 """The few methods and attributes of the websockets library that the client stands on: do they still hold?
 
-A failure here after an update of the library means that ``tui/channels/connection.py`` has to follow.
+A failure here after an update of the library means that ``tui/channels/frame_reader.py`` has to follow.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from websockets.protocol import Protocol
 from websockets.uri import parse_uri
 
 from tui.channels import NotConnectedError
-from tui.channels.connection import FrameReader, LinkRequest, open_link
+from tui.channels.connection import open_link
+from tui.channels.frame_reader import FrameReader
+from tui.channels.link import LinkRequest
 from tui.channels.reasons import AnswerError, in_words
 
 
@@ -106,8 +108,8 @@ async def test_nothing_passes_through_the_librarys_receive_queue(nothing_left):
         link = await open_link(request(server), owner)
         await eventually(lambda: owner.frames[-1] == (b"last", True))
         assert len(owner.frames) == 1001
-        assert len(link._reader.recv_messages.frames) == 0
-        assert link._reader.transport.is_reading()
+        assert len(link.recv_messages.frames) == 0
+        assert link.transport.is_reading()
         link.abort()
 
 
@@ -158,7 +160,7 @@ async def test_a_full_write_buffer_shows_and_its_end_is_told(nothing_left):
         link = await open_link(request(server), owner)
         sent = 0
         while link.writable:
-            link.send(b"x" * 500_000, text=True)
+            link.send_frame(b"x" * 500_000, text=True)
             sent += 1
             assert sent < 200
             await asyncio.sleep(0)
@@ -176,7 +178,7 @@ async def test_sending_on_a_closed_link_says_so(nothing_left):
         server.live[0].transport.abort()
         await eventually(lambda: owner.lost)
         with pytest.raises(NotConnectedError):
-            link.send(b"x", text=True)
+            link.send_frame(b"x", text=True)
         await link.shut()
         link.abort()
         assert owner.lost == [(1006, "connection dropped without a close frame")]
@@ -225,9 +227,9 @@ async def test_the_librarys_own_keep_alive_is_off(nothing_left):
     owner = Owner()
     async with FrameServer() as server:
         link = await open_link(request(server), owner)
-        assert link._reader.ping_interval is None
-        assert link._reader.keepalive_task is None
-        assert link._reader.protocol.extensions == []
+        assert link.ping_interval is None
+        assert link.keepalive_task is None
+        assert link.protocol.extensions == []
         link.abort()
 
 

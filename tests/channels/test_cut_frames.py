@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from websockets.utils import accept_key
 
-from tui.channels.connection import LinkRequest, open_link
+from tui.channels.connection import open_link
+from tui.channels.link import LinkRequest
 
 LIMIT = 100_000
 STREAMS = 300
@@ -119,7 +120,7 @@ async def told(port: int, arriving: list[bytes], *, cut: bool) -> tuple[Any, ...
     owner = Owner()
     url = f"ws://127.0.0.1:{port}/socket/websocket"
     link: Any = await open_link(LinkRequest(url=url, proxy="none", max_message_size=LIMIT), owner)
-    reader = link._reader
+    reader = link
     assert reader._cutting, "the fast way was not taken"
     reader._cutting = cut
     for piece in arriving:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from real import LIMIT, Client, RawServer, eventually, ok, read_frame, running, text_frame, upgrade
 
-from tui.channels.connection import LinkOwner, LinkRequest, open_link
+from tui.channels.connection import open_link
+from tui.channels.link import LinkOwner, LinkRequest
 from tui.demo.hub import Hub
 
 SLOW_LINE = Path(__file__).parent / "slow_line.py"
@@ -152,7 +153,7 @@ async def test_all_that_waits_is_known_wherever_it_waits(nothing_left, certifica
         url = f"{'wss' if tls else 'ws'}://127.0.0.1:{server.port}/socket/websocket?vsn=2.0.0"
         request = LinkRequest(url=url, proxy="none", ca_file=str(certificates / "ca.pem"))
         link = await open_link(request, Nobody())
-        link.send(b"x" * 20_000_000, True)
+        link.send_frame(b"x" * 20_000_000, True)
         await eventually(lambda: link.outflow.left > 10_000)
         assert sum(link.outflow) > 20_000_000
         link.abort()

@@ -19,8 +19,8 @@ from urllib.parse import parse_qsl, urlsplit
 from hypothesis import settings
 
 from tui.channels import Channel, ConnectionDetails, HealthMetrics, Options, Socket, StateChange
-from tui.channels.connection import CLOSE_TIMEOUT, LinkOwner, LinkRequest
 from tui.channels.errors import NotConnectedError
+from tui.channels.link import CLOSE_TIMEOUT, LinkOwner, LinkRequest
 from tui.channels.outflow import Outflow
 from tui.simulation.loop import VirtualClock, VirtualLoop
 
@@ -70,7 +70,7 @@ class MemoryLink:
 
     # The client's end
 
-    def send(self, data: bytes, text: bool) -> None:
+    def send_frame(self, data: bytes, text: bool) -> None:
         if self.closing or self.closed:
             raise NotConnectedError("not connected")
         frame = self._understand(data, text)

@@ -60,7 +60,7 @@ BITES = (
     ),
     Bite(
         "pushed after its end",
-        "tui/engine/alert_pushes.py",
+        "tui/engine/alert_orders.py",
         "            player.delivered(alert.id, alert.tries, sent.item)\n",
         "            player.delivered(alert.id, alert.tries, sent.item)\n"
         "            await asyncio.sleep(30)\n"

@@ -11,7 +11,7 @@ from typing import Any
 from tests.simulation.plan import Plan
 from tui.alerts.options import PAYLOAD, AlertOptions, DeliveryOptions, SourceOptions
 from tui.channels import Options
-from tui.channels.connection import Link, LinkOwner, LinkRequest
+from tui.channels.link import Link, LinkOwner, LinkRequest
 from tui.demo.hub import Hub
 from tui.engine.alert_values import AlertCommand
 from tui.engine.desks import DeskOptions

@@ -7,8 +7,8 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from tui import secret_values
 from tui.channels import values
-from tui.channels.connection import LinkRequest
 from tui.channels.errors import OpenError
+from tui.channels.link import LinkRequest
 from tui.channels.options import Options
 
 _TOKEN_PREFIX = "base64url.bearer.phx."

@@ -18,12 +18,13 @@ from tui.channels.answer import Answer
 from tui.channels.backoff import BackOff
 from tui.channels.channel import Channel, JoinReply
 from tui.channels.clock import Clock, SystemClock
-from tui.channels.connection import Link, LinkOwner, Opener, open_link
+from tui.channels.connection import open_link
 from tui.channels.endpoint import endpoint, link_request
 from tui.channels.errors import ChannelsError, NotConnectedError, OpenError
 from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics, RoundTrips, StateChange
 from tui.channels.inspector import Inspector
 from tui.channels.lifecycle import Lifecycle, Phase, Verb
+from tui.channels.link import Link, LinkOwner, Opener
 from tui.channels.loop_delay import LoopDelay
 from tui.channels.mistakes import Mistakes
 from tui.channels.options import Options
@@ -674,7 +675,7 @@ class Socket:
             raise ValueError("protocol version 1 has no binary frames")
         else:
             data = encode_binary(join_ref, ref, topic, event, bytes(payload))
-        connection.link.send(data, text)
+        connection.link.send_frame(data, text)
         if len(data) >= MUCH and connection.watch_outflow(self.now()):
             self.wake()
         self._messages_out += 1

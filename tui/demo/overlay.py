@@ -51,18 +51,26 @@ class Screen:
     """
 
     def __init__(self) -> None:
-        self._ends: dict[Any, float] = {}
+        self._known: dict[str, Listed] = {}
+
+    def on(self, state: dict[str, Any], now: float) -> list[Listed]:
+        """What has its time now, what is to be shown first. What is not of an item's shape is passed over."""
+        listed = state.get("alerts", state.get("interrupt_stack"))
+        items = [item for item in listed if _is_item(item)] if isinstance(listed, list) else []
+        known, self._known = self._known, {}
+        for item in items:
+            number, data = item["id"], item.get("data")
+            before = known.get(number)
+            # A hub that was started anew may give its ids once more.
+            if before is None or before.data != data:
+                before = Listed(number, data, now + item["duration"] / 1000)
+            self._known[number] = before
+        items.sort(key=lambda item: -item["priority"])
+        return [found for item in items if (found := self._known[item["id"]]).end > now]
 
     def first(self, state: dict[str, Any], now: float) -> Listed | None:
-        """What is to be shown now; None for nothing. What is not of an item's shape is passed over."""
-        listed = state.get("alerts", state.get("interrupt_stack"))
-        items = {item["id"]: item for item in listed if _is_item(item)} if isinstance(listed, list) else {}
-        self._ends = {id: self._ends.get(id, now + item["duration"] / 1000) for id, item in items.items()}
-        on = [item for id, item in items.items() if self._ends[id] > now]
-        if not on:
-            return None
-        first = max(on, key=lambda item: item["priority"])
-        return Listed(first["id"], first.get("data"), self._ends[first["id"]])
+        """What is to be shown now; None for nothing."""
+        return next(iter(self.on(state, now)), None)
 
 
 def _is_item(item: Any) -> bool:

@@ -20,9 +20,10 @@ from tui.channels import (
 )
 from tui.channels.channel import CLOSED_BY_SERVER, CRASHED
 from tui.channels.clock import Clock
-from tui.channels.connection import Opener, open_link
+from tui.channels.connection import open_link
 from tui.channels.errors import ReplyError
 from tui.channels.inspector import MAX_FRAMES, InspectedFrame, Inspector, without_secrets
+from tui.channels.link import Opener
 from tui.channels.loop_delay import LoopDelay
 from tui.channels.wire import Reply
 from tui.engine.changes import ChangeLog, Severity

@@ -13,7 +13,8 @@ import msgspec
 
 from tui.channels import StateChange
 from tui.channels.clock import Clock, SystemClock, WallSteps
-from tui.channels.connection import Opener, open_link
+from tui.channels.connection import open_link
+from tui.channels.link import Opener
 from tui.channels.loop_delay import KEPT as LOOP_DELAY_KEPT
 from tui.channels.loop_delay import LoopDelay
 from tui.engine.alert_values import AlertCommand, AlertContent, AlertOutcome, AlertPage

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from websockets.frames import CloseCode
 
-from tui.channels.connection import CLOSE_TIMEOUT, LinkOwner
 from tui.channels.errors import NotConnectedError
+from tui.channels.link import CLOSE_TIMEOUT, LinkOwner
 from tui.channels.outflow import Outflow
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class MemoryLink:
-    """The end of whoever opened it; a :class:`tui.channels.connection.Link`."""
+    """The end of whoever opened it; a :class:`tui.channels.link.Link`."""
 
     writable = True
 
@@ -41,8 +41,8 @@ class MemoryLink:
         """All leaves at once."""
         return Outflow(self._written, 0)
 
-    def send(self, data: bytes, text: bool) -> None:
-        """As of :class:`tui.channels.connection.Link`."""
+    def send_frame(self, data: bytes, text: bool) -> None:
+        """As of :class:`tui.channels.link.Link`."""
         if self.is_over or self._is_closing:
             raise NotConnectedError("not connected")
         self._written += len(data)
@@ -50,7 +50,7 @@ class MemoryLink:
         self.line.up.send(self.line.transport.arrived, data.decode() if text else data)
 
     async def shut(self, code: int = CloseCode.NORMAL_CLOSURE) -> None:
-        """As of :class:`tui.channels.connection.Link`."""
+        """As of :class:`tui.channels.link.Link`."""
         self._owner, self._is_closing = None, True
         if self.is_over:
             return
@@ -66,7 +66,7 @@ class MemoryLink:
             self.abort()
 
     def abort(self) -> None:
-        """As of :class:`tui.channels.connection.Link`."""
+        """As of :class:`tui.channels.link.Link`."""
         self._owner = None
         if not self.is_over:
             self._over()

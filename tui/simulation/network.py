@@ -1,6 +1,6 @@
 """A network in memory: addresses, and connections with latency, order, silence and loss.
 
-At one end stands whoever opens a link, as :data:`tui.channels.connection.Opener` has it; at the other a hub
+At one end stands whoever opens a link, as :data:`tui.channels.link.Opener` has it; at the other a hub
 of :mod:`tui.demo`, which does not know that there is no socket.
 """
 
@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 from websockets.datastructures import Headers
 
 from tui.channels.answer_head import AnswerHead
-from tui.channels.connection import NO_CLOSE_FRAME, LinkOwner, LinkRequest, Opener
+from tui.channels.link import NO_CLOSE_FRAME, LinkOwner, LinkRequest, Opener
 from tui.channels.reasons import AnswerError, Step, host_and_port
 from tui.demo.hub import Hub
 from tui.demo.upgrade import Upgrade

@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from tui.channels.connection import Link, LinkRequest
 from tui.channels.errors import NotConnectedError
+from tui.channels.link import Link, LinkRequest
 from tui.channels.reasons import AnswerError, Step
+from tui.demo.overlay import Screen
 from tui.simulation.network import Network
 
 TOPIC = "stream:overlays"
@@ -70,9 +71,7 @@ class Page:
         self._session: _Session | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._has_state = False
-        # What the hub made, by its own ids where it has any: its data, and the end of its time, which began
-        # when it was first seen here.
-        self._items: dict[str, tuple[Any, float]] = {}
+        self._screen = Screen()
 
     @property
     def is_open(self) -> bool:
@@ -131,27 +130,14 @@ class Page:
     def _take_state(self, payload: Any) -> None:
         if self._reads == "content":
             return
-        now = self._network.loop.now
-        items = payload["alerts"] if "alerts" in payload else payload["interrupt_stack"]
-        found, on, best = dict[str, tuple[Any, float]](), dict[str, float](), None
-        for item in items:
-            data = item.get("data")
-            id = data.get("id") if isinstance(data, dict) else None
-            if not isinstance(id, str):
-                continue
-            key = item.get("id", id)
-            length = item["duration"] / 1000 if "duration" in item else data.get("duration", DEFAULT_DURATION)
-            known = self._items.get(key)
-            end = known[1] if known is not None and known[0] == data else now + length
-            found[key] = data, end
-            if end > now:
-                on[id] = max(on.get(id, 0.0), end)
-                if best is None or item["priority"] > best[0]:
-                    best = item["priority"], id
-        self._items = found
+        on: dict[str, float] = {}
+        for item in self._screen.on(payload, self._network.loop.now):
+            id = item.data.get("id") if isinstance(item.data, dict) else None
+            if isinstance(id, str):
+                on[id] = max(on.get(id, 0.0), item.end)
         if not self._has_state:
             self.found, self._has_state = set(on), True
-        self._put_on(on, None if best is None else best[1])
+        self._put_on(on, next(iter(on), None))
 
     def _put_on(self, on: dict[str, float], shows: str | None) -> None:
         if self._timer is not None:
@@ -218,7 +204,7 @@ class _Session:
 
     def _send(self, *frame: Any) -> None:
         assert self.link is not None
-        self.link.send(msgspec.json.encode(frame), text=True)
+        self.link.send_frame(msgspec.json.encode(frame), text=True)
 
     def frame_received(self, data: bytes, text: bool) -> None:
         join_ref, ref, topic, event, payload = msgspec.json.decode(data)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from websockets.exceptions import ConnectionClosedError
 from websockets.frames import CloseCode
 
-from tui.channels.connection import NO_CLOSE_FRAME
+from tui.channels.link import NO_CLOSE_FRAME
 from tui.demo.connection import Connection
 from tui.demo.hub import Hub
 from tui.demo.transport import CLOSE_TIMEOUT as HUB_CLOSE_TIMEOUT

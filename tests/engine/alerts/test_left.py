@@ -32,7 +32,7 @@ from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
 from tui.demo.topics import Overlays, Queue
 from tui.engine import alert_keeping
-from tui.engine.alert_removals import MOST_LOSSES
+from tui.engine.alert_orders import MOST_LOSSES
 from tui.engine.supervisor import Supervisor
 from tui.store.alert_store import StoreError
 
