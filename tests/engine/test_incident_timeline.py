@@ -62,7 +62,7 @@ async def test_it_tells_states_closes_joins_and_frames_from_the_journal_or_from_
         stage = watch.connections["stage"]
         await watch.until(lambda: "refused" in str(stage.channels[1].channel.reason), "the refusal")
         await watch.until(lambda: stage.snapshot().details.stable, "the link")
-        stage.frames(0, 1000)  # somebody looks at its frames
+        stage.frames.page(0, 1000)  # somebody looks at its frames
         watch.connections["other"].disconnect()
         hub.push("echo:1", "news", {"text": "the last word"})
         await watch.until(lambda: stage.channels[0].channel.received == 1, "news")

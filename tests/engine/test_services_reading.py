@@ -15,17 +15,8 @@ from tests.channels.virtual import REPLAYED
 from tui.channels import HealthMetrics
 from tui.demo.hub import Hub
 from tui.demo.topics import telemetry
-from tui.engine.service_reading import (
-    MOST_FIGURES,
-    MOST_NAMED,
-    Telemetry,
-    Told,
-    bare_url,
-    moment,
-    read_health,
-    read_report,
-    read_telemetry,
-)
+from tui.engine.service_figures import MOST_FIGURES, bare_url, moment
+from tui.engine.service_reading import MOST_NAMED, Telemetry, Told, read_health, read_report, read_telemetry
 
 NOW = 1_800_000_000.0
 METRICS = HealthMetrics(

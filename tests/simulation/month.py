@@ -15,7 +15,7 @@ import tracemalloc
 from tests.simulation import truth
 from tests.simulation.evening import Evening, run
 from tests.simulation.plan import Plan, plan
-from tui.engine import supervisor
+from tui.engine import loop
 from tui.store.age_limit import DAY
 
 HOURS = 3.0
@@ -99,7 +99,7 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.disable()
     # Most of the month nothing happens, and all of it would be publications. What is said may be older so.
-    supervisor.PUBLISH_EVERY, truth.SETTLED = 0.9, 1.3
+    loop.PUBLISH_EVERY, truth.SETTLED = 0.9, 1.3
     if not arguments.untraced:
         tracemalloc.start()
     days = Days()

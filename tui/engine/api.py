@@ -7,6 +7,7 @@ says so.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics
@@ -168,4 +169,20 @@ class Engine(Protocol):
 
     async def run_extra(self, command: str) -> CommandResult:
         """Run one of :meth:`extra_commands` by its id."""
+        ...
+
+
+class Extras(Protocol):
+    """Commands of whoever runs beside the engine, such as the demo's faults."""
+
+    def commands(self) -> Sequence[ExtraCommand]:
+        """What there is to run."""
+        ...
+
+    async def run(self, command: str) -> CommandResult:
+        """Run one, awaited on the caller's loop."""
+        ...
+
+    def notice(self) -> str | None:
+        """One line that must stay on the screen. Called from the engine's thread; never blocks."""
         ...

@@ -9,53 +9,40 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol, TypedDict
 
 from tui.channels import (
-    Channel,
     ChannelsError,
     ConnectionDetails,
-    Message,
     NotConnectedError,
     Options,
     Socket,
     StateChange,
 )
-from tui.channels.channel import CLOSED_BY_SERVER, CRASHED
 from tui.channels.clock import Clock
 from tui.channels.connection import open_link
 from tui.channels.errors import ReplyError
-from tui.channels.inspector import MAX_FRAMES, InspectedFrame, Inspector, without_secrets
+from tui.channels.inspector import InspectedFrame
 from tui.channels.link import Opener
 from tui.channels.loop_delay import LoopDelay
 from tui.channels.wire import Reply
 from tui.engine.changes import ChangeLog, Severity
+from tui.engine.channel import SupervisedChannel
+from tui.engine.frames import Frames
 from tui.engine.history import DAY, HOUR, History
 from tui.engine.incidents import TroubleTracker
 from tui.engine.snapshot import (
-    ChannelSnapshot,
     CommandResult,
     ConnectionHistory,
     ConnectionSnapshot,
-    Frame,
-    FrameContent,
-    FramePage,
     SettingInForce,
 )
-from tui.secret_values import masked, masked_bytes, masked_json
+from tui.secret_values import masked_bytes, masked_json
 from tui.text.json_text import json_text
 
 _RATE_WINDOW = 5.0
-_TEXT_LIMIT = 200
-_PREVIEW_LIMIT = 200
 _REPLY_LIMIT = 64 * 1024
 """Characters of a reply in a message."""
 MAX_REPLY = 1024 * 1024
 """Bytes of a reply that is passed on whole."""
-INSPECTED_FOR = 10.0
-"""Seconds after the last question for its frames until a connection is no longer recorded."""
 _TELL_LOSSES_EVERY = 60.0
-COMES_BACK_WITHIN = 5.0
-"""Seconds in which a channel that crashed on the server is not missed: it is being joined again."""
-_TELL_CRASH_EVERY = 60.0
-"""Seconds; a hub may crash a channel at each change of what it holds."""
 
 
 class TopicSettings(Protocol):
@@ -82,84 +69,6 @@ class ConnectionSettings(Protocol):
     def options(self) -> Options: ...
 
 
-class SupervisedChannel:
-    """A channel that stays on the screen even when the server closes it."""
-
-    def __init__(self, channel: Channel, clock: Clock, tell: Callable[[str, Severity, bool], None]) -> None:
-        self.channel = channel
-        self._clock = clock
-        self._tell = tell
-        self._seen = 0
-        self._last_at: float | None = None
-        self._last_event: str | None = None
-        self._last_text: str | None = None
-        self._trouble: str | None = None
-        self._crashed_at: float | None = None
-        self._told = ("", -_TELL_CRASH_EVERY)
-        self._is_old_news = False
-        channel.on("phx_join", self._joined)
-        channel.on("phx_error", self._errored)
-        channel.on("phx_close", self._closed)
-
-    def join(self) -> None:
-        """Join, or join again if it was closed."""
-        if self.channel.state == "closed":
-            self.channel.join()
-
-    def _joined(self, message: Message) -> None:
-        # A join is news on a screen only when it did not go without saying.
-        if self._trouble is not None or self.channel.joins == 1:
-            self._tell(f"joined {self.channel.topic}", "info", self._trouble is None or self._is_old_news)
-        self._trouble = self._crashed_at = None
-
-    def _errored(self, message: Message) -> None:
-        words = self.channel.reason or "error"
-        self._crashed_at = self._clock.monotonic() if words == CRASHED else None
-        # The connection's own line says that it went; and the same refusal again is no news.
-        if words != "not connected" and words != self._trouble:
-            before, told_at = self._told
-            now = self._clock.monotonic()
-            self._is_old_news = words == before and now - told_at < _TELL_CRASH_EVERY
-            if not self._is_old_news:
-                self._told = words, now
-            self._trouble = words
-            self._tell(f"{self.channel.topic}: {words}", "warning", self._is_old_news)
-
-    def _closed(self, message: Message) -> None:
-        if self.channel.reason == CLOSED_BY_SERVER:
-            self._trouble, self._is_old_news = self.channel.reason, False
-            self._tell(f"{self.channel.topic}: {self.channel.reason}", "warning", False)
-
-    def snapshot(self) -> ChannelSnapshot:
-        """The channel as it stands."""
-        channel = self.channel
-        if channel.received != self._seen:
-            self._seen = channel.received
-            self._last_at = self._clock.time()
-            event = channel.last_event
-            self._last_event = None if event is None else masked(event[:_TEXT_LIMIT])
-            self._last_text = None if event is None else _head(channel)
-        return ChannelSnapshot(
-            topic=channel.topic,
-            state=channel.state,
-            reason=channel.reason,
-            joins=channel.joins,
-            received=channel.received,
-            buffered=channel.buffered,
-            push_buffer=channel.socket.options.push_buffer,
-            dropped=channel.dropped_messages + channel.dropped_pushes,
-            last_event=self._last_event,
-            last_text=self._last_text,
-            last_at=self._last_at,
-            is_coming_back=self._is_coming_back,
-        )
-
-    @property
-    def _is_coming_back(self) -> bool:
-        crashed_at = self._crashed_at
-        return crashed_at is not None and self._clock.monotonic() - crashed_at < COMES_BACK_WITHIN
-
-
 class ToldOf(TypedDict):
     """A reply in words and, where it is not too long, whole: see :class:`CommandResult`."""
 
@@ -179,34 +88,6 @@ def told_of(reply: Reply) -> ToldOf:
     if len(said) > _REPLY_LIMIT:
         message = f"{said[:_REPLY_LIMIT]}… (the first {_REPLY_LIMIT} of {len(said)} characters)"
     return ToldOf(message=message, reply=json_text(said) if reply.binary else said)
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}…"
-
-
-def _head(channel: Channel) -> str:
-    head = masked_bytes(channel.last_head[: 4 * _TEXT_LIMIT])
-    if channel.last_is_binary:
-        return f"{channel.last_size} bytes: {head[:32].hex()}"
-    return head.decode(errors="replace")[:_TEXT_LIMIT]
-
-
-def _frame(found: InspectedFrame) -> Frame:
-    found = without_secrets(found, 4 * _PREVIEW_LIMIT)
-    preview = found.payload.hex() if found.binary else found.payload.decode(errors="replace")
-    return Frame(
-        cursor=found.cursor,
-        timestamp=found.timestamp,
-        direction=found.direction,
-        topic=found.topic[:_TEXT_LIMIT],
-        event=found.event[:_TEXT_LIMIT],
-        ref=found.ref,
-        join_ref=found.join_ref,
-        size=found.size,
-        binary=found.binary,
-        preview=preview[:_PREVIEW_LIMIT],
-    )
 
 
 class _Losses(NamedTuple):
@@ -284,10 +165,7 @@ class SupervisedConnection:
         self._samples: deque[tuple[float, int, int]] = deque()
         self.past = past or History(clock)
         self._in_force = tuple(in_force)
-        self._asked = False
-        self._record = None if record is None else partial(record, self.name)
-        self._inspector = self._unasked_inspector(0)
-        self._inspected_at: float | None = None
+        self.frames = Frames(self.socket, clock, None if record is None else partial(record, self.name))
         self._losses_told = _Losses()
         self._losses_told_at: float | None = None
         self.channels = [self._new_channel(topic) for topic in settings.topics]
@@ -421,7 +299,7 @@ class SupervisedConnection:
         metrics = socket.get_health_metrics()
         details = socket.details()
         self._tell_losses(details)
-        self._stop_inspecting()
+        self.frames.look()
         # Heartbeats come though nothing happens: they are no traffic.
         rate_in, rate_out = self._rates(
             details.messages_in - details.heartbeats_answered, details.messages_out - details.heartbeats_sent
@@ -459,45 +337,6 @@ class SupervisedConnection:
                 for each in self._in_force
             ),
         )
-
-    def frames(self, after: int, limit: int) -> FramePage:
-        """The newest frames after the cursor; the first call begins to record them."""
-        self._inspected_at = self._clock.monotonic()
-        inspector = self.socket.inspector
-        if inspector is None or not self._asked:
-            # The cursor goes on, so that one who comes back is not shown old frames for new ones.
-            inspector = self.socket.inspector = Inspector(self._inspector.cursor, tell=self._record)
-            self._inspector = inspector
-            self._asked = True
-        found = inspector.after(after, max(1, min(limit, MAX_FRAMES)))
-        frames = tuple(_frame(each) for each in found)
-        return FramePage(
-            frames=frames,
-            next_cursor=inspector.cursor,
-            missed=max(0, inspector.cursor - max(after, 0) - len(frames)) if after else 0,
-        )
-
-    def frame(self, cursor: int) -> FrameContent | CommandResult:
-        """One frame that is still held."""
-        found = self._inspector.find(cursor)
-        if found is None:
-            return CommandResult(ok=False, message="the frame is no longer held")
-        shown = masked_bytes(found.payload)
-        payload = shown.hex() if found.binary else shown.decode(errors="replace")
-        return FrameContent(frame=_frame(found), payload=payload, cut=found.cut)
-
-    def _stop_inspecting(self) -> None:
-        if self._inspected_at is None or self._clock.monotonic() < self._inspected_at + INSPECTED_FOR:
-            return
-        self._inspected_at = None
-        self._inspector = self._unasked_inspector(self._inspector.cursor)
-
-    def _unasked_inspector(self, cursor: int) -> Inspector:
-        """One that holds nothing; the socket has it only where frames are recorded."""
-        self._asked = False
-        inspector = Inspector(cursor, kept=0, tell=self._record)
-        self.socket.inspector = None if self._record is None else inspector
-        return inspector
 
     def _tell_losses(self, details: ConnectionDetails) -> None:
         """Say what was lost since the last time, at most once a minute."""

@@ -15,7 +15,8 @@ from tui.channels.clock import Clock
 from tui.channels.errors import OpenError
 from tui.channels.reasons import AnswerError, Step, host_and_port, in_words, overdue
 from tui.channels.trust import tls_context
-from tui.engine.service_reading import MOST_WORDS, Told, read_health
+from tui.engine.service_figures import MOST_WORDS
+from tui.engine.service_reading import Told, read_health
 from tui.installation import needs
 from tui.settings.watch_values import EndpointOptions
 

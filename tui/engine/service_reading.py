@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Generator
-from datetime import UTC, datetime
-from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple, get_args
-from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from tui import formats
-from tui.alerts.alert import fitted
 from tui.channels.health import ConnectionState, HealthMetrics
+from tui.engine.service_figures import (
+    MOST_FIGURE,
+    MOST_WORDS,
+    Figures,
+    bare_url,
+    cut,
+    error_text,
+    label,
+    line,
+    moment,
+    time_text,
+    whole_number,
+)
 from tui.engine.service_values import ServiceState
-from tui.secret_names import is_secret, without_query
-from tui.secret_values import MASK, masked, masked_value
 
 MOST_NAME = 100
-MOST_WORDS = 200
-MOST_FIGURES = 30
 PAGE = "page "
 """Before the name of an overlay page."""
 MOST_NAMED = 200
@@ -37,16 +40,6 @@ RANK: dict[ServiceState, int] = {"unknown": 0, "good": 1, "off": 2, "busy": 3, "
 """From what says nothing to the worst."""
 
 _MOST_MEMBERS = 200
-_MOST_FIGURE_NAME = 40
-_MOST_FIGURE = 100
-_MOST_LISTED = 5
-_MOST_COUNT = 2**53  # what JSON's numbers hold exactly in every language
-
-_MILLISECONDS_FROM = 1e11
-"""As seconds it would be the year 5138, as milliseconds it is 1973."""
-_EARLIEST = 946_684_800.0  # the year 2000
-_CLOCK_DIFFERENCE = 86_400.0
-"""Seconds that another machine's clock may be ahead."""
 
 _WORDS: dict[ServiceState, tuple[str, ...]] = {
     "good": ("connected", "healthy", "ok", "up", "good", "pass", "passing", "alive", "running", "ready",
@@ -166,7 +159,7 @@ def read_report(payload: Any, now: float) -> Told | None:
     if isinstance(inner := payload.get("data"), dict) and "service" not in payload and "name" not in payload:
         payload = inner
     fields, others = _gather(payload)
-    name = _line(fields.pop("service", None), MOST_NAME) or _line(fields.pop("name", None), MOST_NAME)
+    name = line(fields.pop("service", None), MOST_NAME) or line(fields.pop("name", None), MOST_NAME)
     return _told(name, fields, others, now) if name else None
 
 
@@ -207,13 +200,13 @@ def _page(page: Any, now: float) -> Told | None:
     if not isinstance(page, dict):
         return None
     fields, others = _gather(page)
-    name = _line(fields.pop("name", None), MOST_NAME - 5)
-    channel = _line(fields.get("channel_state"), _MOST_FIGURE)
+    name = line(fields.pop("name", None), MOST_NAME - 5)
+    channel = line(fields.get("channel_state"), MOST_FIGURE)
     if not name:
         return None
     told = _told(f"{PAGE}{name}", fields, others, now)
     if told.state == "good" and channel and channel != "joined":
-        words = _cut(f"{told.words}, channel {channel}", MOST_WORDS)
+        words = cut(f"{told.words}, channel {channel}", MOST_WORDS)
         return msgspec.structs.replace(told, state="busy", words=words)
     return told
 
@@ -229,11 +222,11 @@ def _both(one: Told, other: Told) -> Told:
         # What says nothing is no better than what says something.
         return worse if better.state == "unknown" else better
     words = f"{worse.words} ({worse.environment})" if worse.environment else worse.words
-    return msgspec.structs.replace(worse, words=_cut(words, MOST_WORDS))
+    return msgspec.structs.replace(worse, words=cut(words, MOST_WORDS))
 
 
 def _service(name: Any, value: Any, now: float) -> Told | None:
-    known = _line(name, MOST_NAME) if isinstance(name, str) else None
+    known = line(name, MOST_NAME) if isinstance(name, str) else None
     if not known:
         return None
     if isinstance(value, dict):
@@ -263,13 +256,13 @@ def read_health(
     """
     if 300 <= code < 400 and location is not None:
         return Told(
-            state="bad", words=_cut(f"redirects to {bare_url(location, url)}, not followed", MOST_WORDS)
+            state="bad", words=cut(f"redirects to {bare_url(location, url)}, not followed", MOST_WORDS)
         )
     value = _decoded(body)
     told = _answer(value, now)
     if not 200 <= code < 300:
         words = f"HTTP {code}: {told.words}" if told.words else f"HTTP {code}"
-        return msgspec.structs.replace(told, state="bad", words=_cut(words, MOST_WORDS))
+        return msgspec.structs.replace(told, state="bad", words=cut(words, MOST_WORDS))
     if value is msgspec.UNSET:
         return _unread(body, unread)
     return told if told.words else msgspec.structs.replace(told, state="good", words="answers, no status")
@@ -283,7 +276,7 @@ def _unread(body: bytes, unread: str | None) -> Told:
     if text.startswith(("{", "[")):
         # It may say anything; to call it well would be a guess.
         return Told(state="unknown", words="answers, JSON that cannot be read")
-    word = _line(text, _MOST_FIGURE) or ""
+    word = line(text, MOST_FIGURE) or ""
     state = state_of(word)
     return (
         Told(state="good", words="answers, no JSON") if state == "unknown" else Told(state=state, words=word)
@@ -332,32 +325,21 @@ def _answer(value: Any, now: float) -> Told:
 # The parts of a payload
 
 
-def _gather(payload: dict[Any, Any]) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
+def _gather(
+    payload: dict[Any, Any], *, is_inner: bool = False
+) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
     """What is known of a payload's members, by its name in snake_case, and what is not, in order."""
     fields: dict[str, Any] = {}
     others: list[tuple[str, Any]] = []
     for key, value in islice(payload.items(), _MOST_MEMBERS):
         known = _KNOWN.get(key)
-        if known is None:
-            if key != _LEFT_OUT:
+        if known is None or (is_inner and known == "metrics"):
+            if is_inner or key != _LEFT_OUT:
                 others.append((key, value))
         elif known == "metrics" and isinstance(value, dict):
-            inner, further = _gather_flat(value)
+            inner, further = _gather(value, is_inner=True)
             fields = inner | fields
             others += further
-        elif fields.get(known) is None:
-            fields[known] = value
-    return fields, others
-
-
-def _gather_flat(payload: dict[Any, Any]) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
-    """As :func:`_gather` without going deeper."""
-    fields: dict[str, Any] = {}
-    others: list[tuple[str, Any]] = []
-    for key, value in islice(payload.items(), _MOST_MEMBERS):
-        known = _KNOWN.get(key)
-        if known is None or known == "metrics":
-            others.append((key, value))
         elif fields.get(known) is None:
             fields[known] = value
     return fields, others
@@ -366,13 +348,13 @@ def _gather_flat(payload: dict[Any, Any]) -> tuple[dict[str, Any], list[tuple[st
 def _told(name: str, fields: dict[str, Any], others: list[tuple[str, Any]], now: float) -> Told:
     metrics = _metrics(fields, now)
     state, words = _state(fields)
-    figures = _Figures()
+    figures = Figures()
     if metrics is None:
         figures.add_fields(fields, *_COUNTS, "last_heartbeat", "is_circuit_open")
     figures.add_fields(fields, "channel_state")
     for known in ("uptime_seconds", "last_seen"):
         if known in fields:
-            figures.add_text(_label(known.removesuffix("_seconds")), _time_text(known, fields[known], now))
+            figures.add_text(label(known.removesuffix("_seconds")), time_text(known, fields[known], now))
     figures.add_fields(fields, "websocket", "warnings")
     for key, value in others:
         figures.add(key, value)
@@ -381,14 +363,14 @@ def _told(name: str, fields: dict[str, Any], others: list[tuple[str, Any]], now:
             figures.add(key, value)
     return Told(
         name=name,
-        host=(_line(fields.get("host"), MOST_NAME) or "").lower().replace("@", "_"),
-        environment=_line(fields.get("environment"), MOST_NAME) or "",
+        host=(line(fields.get("host"), MOST_NAME) or "").lower().replace("@", "_"),
+        environment=line(fields.get("environment"), MOST_NAME) or "",
         url=bare_url(url) if isinstance(url := fields.get("url"), str) else "",
         state=state,
         words=words,
         since=moment(fields.get("since"), now),
         metrics=metrics,
-        last_error=_error(fields.get("last_error")),
+        last_error=error_text(fields.get("last_error")),
         close_code=_close_code(fields.get("close_code")),
         figures=figures.found,
     )
@@ -397,7 +379,7 @@ def _told(name: str, fields: dict[str, Any], others: list[tuple[str, Any]], now:
 def _metrics(fields: dict[str, Any], now: float) -> HealthMetrics | None:
     state = fields.get("connection_state")
     is_open = fields.get("is_circuit_open")
-    counts = {name: count for name in _COUNTS if (count := _count(fields.get(name))) is not None}
+    counts = {name: count for name in _COUNTS if (count := whole_number(fields.get(name))) is not None}
     if not isinstance(state, str) or not isinstance(is_open, bool) or len(counts) < len(_COUNTS):
         return None
     for known in _CONNECTION_STATES:
@@ -419,11 +401,11 @@ def _state(fields: dict[str, Any]) -> tuple[ServiceState, str]:
         if isinstance(value, bool):
             value = "ok" if value else "not ok"
             found.append(("good" if value == "ok" else "bad", value))
-        elif (code := _count(value)) is not None and 100 <= code < 600:
+        elif (code := whole_number(value)) is not None and 100 <= code < 600:
             found.append(("good" if code < 400 else "bad", f"status {code}"))
-        elif words := _line(value, MOST_WORDS):
+        elif words := line(value, MOST_WORDS):
             state = state_of(words)
-            attempts = _count(fields.get("reconnect_attempts"))
+            attempts = whole_number(fields.get("reconnect_attempts"))
             if attempts and words.lower() == "reconnecting":
                 words = f"reconnecting ({attempts})"
             found.append((state, words))
@@ -439,8 +421,8 @@ def _state(fields: dict[str, Any]) -> tuple[ServiceState, str]:
         return "unknown", ""
     state, words = max(found, key=lambda each: RANK[each[0]])
     warnings = fields.get("warnings")
-    if state == "busy" and isinstance(warnings, list) and warnings and (first := _error(warnings[0])):
-        words = _cut(f"{words}: {first}", MOST_WORDS)
+    if state == "busy" and isinstance(warnings, list) and warnings and (first := error_text(warnings[0])):
+        words = cut(f"{words}: {first}", MOST_WORDS)
     return state, words
 
 
@@ -448,7 +430,7 @@ def _socket_trouble(socket: dict[Any, Any]) -> tuple[ServiceState, str] | None:
     """What is wrong with a service's own WebSocket; the service may be well without it."""
     if socket.get("connected") is not False:
         return None
-    words = _line(socket.get("state"), _MOST_FIGURE) or "not connected"
+    words = line(socket.get("state"), MOST_FIGURE) or "not connected"
     return "busy", f"websocket {words}"
 
 
@@ -457,152 +439,6 @@ def state_of(words: str) -> ServiceState:
     return _STATES.get(words.lower().replace("_", " ").replace("-", " "), "unknown")
 
 
-def moment(value: Any, now: float) -> float | None:
-    """Epoch seconds of seconds, milliseconds or ISO 8601 (without a zone: UTC).
-
-    None for what is no time between the year 2000 and a day from ``now``.
-    """
-    if isinstance(value, str):
-        if len(value) > 40:
-            return None
-        try:
-            parsed = datetime.fromisoformat(value)
-            found = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, OverflowError):
-            return None
-    elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15:
-        found = value / 1000 if value >= _MILLISECONDS_FROM else float(value)
-    else:
-        return None
-    return found if _EARLIEST <= found <= now + _CLOCK_DIFFERENCE else None
-
-
-def _count(value: Any) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_COUNT:
-        return None
-    return int(value) if value == int(value) else None
-
-
 def _close_code(value: Any) -> int | None:
-    code = _count(value)
+    code = whole_number(value)
     return code if code is not None and 1000 <= code < 5000 else None
-
-
-def _line(value: Any, most: int) -> str | None:
-    """A text as one line, None when it is none or is empty."""
-    return without_query(fitted(value, most)) or None if isinstance(value, str) else None
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _error(value: Any) -> str | None:
-    """An error in words: a text, or the message or reason of an object."""
-    if isinstance(value, dict):
-        named = (_line(value.get(name), MOST_WORDS) for name in ("message", "reason", "code"))
-        return next(filter(None, named), None)
-    return _line(value, MOST_WORDS)
-
-
-def bare_url(url: str, base: str = "") -> str:
-    """A URL's scheme, host, port and path; of what is no URL nothing but that.
-
-    Args:
-        base: against which a relative one is read.
-    """
-    try:
-        parts = urlsplit(urljoin(base, url[:2000]))
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return "what is no address"
-    if not host or parts.scheme not in ("http", "https", "ws", "wss"):
-        return "what is no address"
-    where = f"[{host}]" if ":" in host else host
-    path = f"{parts.scheme}://{where}{'' if port is None else f':{port}'}{parts.path}"
-    return fitted(path, MOST_WORDS)
-
-
-# Figures
-
-
-class _Figures:
-    """Names and texts that are ready to be shown, at most :data:`MOST_FIGURES`."""
-
-    def __init__(self) -> None:
-        self.found: dict[str, str] = {}
-
-    def add_fields(self, fields: dict[str, Any], *names: str) -> None:
-        for name in names:
-            if name in fields:
-                self.add(name, fields[name])
-
-    def add(self, key: Any, value: Any) -> None:
-        """Add a value, the plain members of an object each by itself."""
-        if len(self.found) >= MOST_FIGURES or not isinstance(key, str):
-            return
-        name = _name(key)
-        if is_secret(key[:_MOST_FIGURE_NAME]):
-            self.add_text(name, MASK)
-            return
-        if not isinstance(value, dict):
-            self.add_text(name, _shown(value))
-            return
-        for inner, member in islice(value.items(), MOST_FIGURES):
-            if isinstance(inner, str):
-                text = f"{len(member)} entries" if isinstance(member, dict) else _shown(member)
-                text = MASK if is_secret(inner[:_MOST_FIGURE_NAME]) else text
-                self.add_text(f"{name} {_name(inner)}", text)
-
-    def add_text(self, name: str, text: str | None) -> None:
-        """Add what was put into words already."""
-        if text and name and len(self.found) < MOST_FIGURES:
-            self.found.setdefault(_cut(name, _MOST_FIGURE_NAME), text)
-
-
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
-
-def _name(key: str) -> str:
-    # Before what is remembered for long: it may have become a secret since.
-    return _label(masked(key[:_MOST_FIGURE_NAME]))
-
-
-@lru_cache(maxsize=1024)
-def _label(key: str) -> str:
-    """``memory_mb`` or ``memoryMb`` in words."""
-    return fitted(_HUMP.sub(" ", key).replace("_", " "), _MOST_FIGURE_NAME).lower()
-
-
-def _shown(value: Any) -> str | None:
-    """A plain value, or a list's first plain ones, as text."""
-    if isinstance(value, list):
-        texts = [text for each in value[:_MOST_LISTED] if (text := _plain(each))]
-        if not texts:
-            return f"{len(value)} entries" if value else None
-        more = f" and {len(value) - len(texts)} more" if len(value) > len(texts) else ""
-        return _cut(f"{'; '.join(texts)}{more}", _MOST_FIGURE)
-    return _plain(value)
-
-
-def _plain(value: Any) -> str | None:
-    if isinstance(value, str):
-        return without_query(fitted(value, _MOST_FIGURE))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if masked_value(value) == MASK:
-        return MASK
-    if isinstance(value, int):
-        # The digits of a number may be thousands.
-        return str(value) if abs(value) < 10**18 else "out of range"
-    if isinstance(value, float) and math.isfinite(value):
-        return str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:.6g}"
-    return None
-
-
-def _time_text(name: str, value: Any, now: float) -> str | None:
-    if name == "uptime_seconds":
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return formats.duration(value) if is_number and 0 <= value < 1e11 else _plain(value)
-    seen = moment(value, now)
-    return _plain(value) if seen is None else datetime.fromtimestamp(seen).strftime("%Y-%m-%d %H:%M:%S")

@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol
 
 from tui.channels.clock import Clock
 from tui.engine.minutes import HOUR, Minutes, Spent
-from tui.engine.service_reading import MOST_WORDS, RANK, Told
+from tui.engine.service_figures import MOST_WORDS
+from tui.engine.service_reading import RANK, Told
 from tui.engine.service_values import Freshness, ServiceSnapshot, ServiceState, Sight, Via
 
 FORGOTTEN_AFTER = 86_400.0

@@ -15,7 +15,8 @@ from tui.channels.clock import Clock
 from tui.engine.alert_sources import Connections, Listening, Wanted, channel_of, on
 from tui.engine.changes import ChangeLog, Severity
 from tui.engine.http_health import Checked, Hear
-from tui.engine.service_reading import PAGE, Telemetry, Told, bare_url
+from tui.engine.service_figures import bare_url
+from tui.engine.service_reading import PAGE, Telemetry, Told
 from tui.engine.service_rows import ServiceRow, ServiceRows, Sighting, SightKey
 from tui.engine.service_sources import ReportSource, source_name
 from tui.engine.service_values import ServicesSnapshot

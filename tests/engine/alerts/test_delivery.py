@@ -42,7 +42,7 @@ from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
 from tui.demo.topics import Overlays, telemetry
 from tui.engine import alert_hub
-from tui.engine import supervisor as supervisor_module
+from tui.engine import loop as loop_module
 from tui.engine.alert_values import AlertSummary, SourceAway
 from tui.engine.desks import DeskOptions
 
@@ -119,8 +119,8 @@ async def test_even_a_moment_away_is_in_the_history(
     with kept(tmp_path) as store:
         async with engine(hub, tmp_path, store) as supervisor:
             # Nothing is published, so nothing is looked at, before the source is back.
-            monkeypatch.setattr(supervisor_module, "PUBLISH_EVERY", 60.0)
-            monkeypatch.setattr(supervisor_module, "PUBLISH_SOON", 60.0)
+            monkeypatch.setattr(loop_module, "PUBLISH_EVERY", 60.0)
+            monkeypatch.setattr(loop_module, "PUBLISH_SOON", 60.0)
             await asyncio.sleep(0.3)
             hub.faults.crash_channel("events:all")
             await eventually(lambda: hub.joins["events:all"] == 2, "joined again")

@@ -1,0 +1,166 @@
+"""The connections that are supervised, by name: begun, changed by other settings, commanded, closed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from tui.channels import StateChange
+from tui.channels.clock import Clock
+from tui.channels.inspector import InspectedFrame
+from tui.channels.link import Opener
+from tui.channels.loop_delay import LoopDelay
+from tui.engine.changes import ChangeLog
+from tui.engine.connection import ConnectionSettings, Setting, SupervisedConnection
+from tui.engine.history import History
+from tui.engine.snapshot import CommandResult
+
+log = logging.getLogger("tui.engine")
+
+STOP_LIMIT = 1.2
+"""Seconds that the end waits for connections to close."""
+
+
+class Reconfigured(NamedTuple):
+    """What other settings made of the connections."""
+
+    begun: list[SupervisedConnection]
+    """Not started yet."""
+    retired: list[SupervisedConnection]
+    """Still open."""
+    message: str
+    """``added NAME, changed NAME``; empty where all is as it was."""
+
+
+class SupervisedConnections:
+    """On the engine's loop; the arguments are those of :class:`SupervisedConnection`."""
+
+    def __init__(
+        self,
+        changes: ChangeLog,
+        clock: Clock,
+        chance: random.Random,
+        *,
+        changed: Callable[[str, StateChange], None],
+        opener: Opener,
+        record: Callable[[str, InspectedFrame], object] | None,
+        loop_delay: LoopDelay,
+    ) -> None:
+        self._changes = changes
+        self._clock = clock
+        self._chance = chance
+        self._changed = changed
+        self._opener = opener
+        self._record = record
+        self._loop_delay = loop_delay
+        self.by_name: dict[str, SupervisedConnection] = {}
+        """In the order of the settings; another dictionary after each :meth:`configure`."""
+
+    def configure(self, settings: Iterable[ConnectionSettings], in_force: Iterable[Setting]) -> Reconfigured:
+        """Supervise these: what is the same goes on untouched, its counters too.
+
+        A connection whose URL or options changed is replaced; of one whose topics changed, only
+        those are left or joined.
+        """
+        wanted = {each.name: each for each in settings}
+        shown = _by_connection(in_force)
+        retired = [connection for name, connection in self.by_name.items() if name not in wanted]
+        done: dict[str, list[str]] = {"added": [], "removed": [each.name for each in retired]}
+        done |= {"replaced": [], "changed": []}
+        supervised: dict[str, SupervisedConnection] = {}
+        begun: list[SupervisedConnection] = []
+        for name, each in wanted.items():
+            connection = self.by_name.get(name)
+            if connection is not None and connection.reaches_as(each):
+                if connection.adopt(each, shown.get(name, ())):
+                    done["changed"].append(name)
+                supervised[name] = connection
+                continue
+            done["added" if connection is None else "replaced"].append(name)
+            if connection is not None:
+                retired.append(connection)
+            supervised[name] = self._supervise(
+                each, None if connection is None else connection.past, shown.get(name, ())
+            )
+            begun.append(supervised[name])
+        self.by_name = supervised
+        return Reconfigured(
+            begun, retired, ", ".join(f"{verb} {' '.join(names)}" for verb, names in done.items() if names)
+        )
+
+    def _supervise(
+        self, settings: ConnectionSettings, past: History | None, in_force: Iterable[Setting]
+    ) -> SupervisedConnection:
+        return SupervisedConnection(
+            settings,
+            self._changes,
+            self._clock,
+            random.Random(self._chance.random()),
+            changed=self._changed,
+            stable=self._became_stable,
+            opener=self._opener,
+            past=past,
+            in_force=tuple(in_force),
+            record=self._record,
+            loop_delay=self._loop_delay,
+        )
+
+    def _became_stable(self, stable: SupervisedConnection) -> None:
+        for connection in self.by_name.values():
+            if connection is not stable and connection.socket.address == stable.socket.address:
+                connection.socket.hasten()
+
+    def find(self, name: str) -> SupervisedConnection | CommandResult:
+        """One by its name; else what to answer to whoever named it."""
+        known = ", ".join(self.by_name) or "none"
+        return self.by_name.get(name) or CommandResult(
+            ok=False, message=f"no connection {name}; there are: {known}"
+        )
+
+    def command(
+        self,
+        name: str | None,
+        command: Callable[[SupervisedConnection], CommandResult],
+        participle: str,
+    ) -> CommandResult:
+        """Give one a command, or all of them without a name."""
+        found = self.by_name.values() if name is None else [self.find(name)]
+        result = CommandResult(ok=True, message=f"all {len(self.by_name)}: {participle}")
+        for connection in found:
+            if isinstance(connection, CommandResult):
+                return connection
+            # Without this nobody could tell tomorrow whether a person or a fault ended a connection.
+            text = f"{participle} by command"
+            self._changes.add(self._clock.time(), connection.name, text, quiet=True)
+            done = command(connection)
+            result = result if name is None else done
+        return result
+
+    def clock_was_set(self, step: float) -> None:
+        """The wall clock was set by so many seconds, back where they are negative."""
+        for connection in self.by_name.values():
+            connection.clock_was_set(step)
+
+    async def close(self) -> None:
+        """Close all, within :data:`STOP_LIMIT`."""
+        closing = [
+            asyncio.create_task(connection.socket.close(), name=f"closing {connection.name}")
+            for connection in self.by_name.values()
+        ]
+        if closing:
+            _, unfinished = await asyncio.wait(closing, timeout=STOP_LIMIT)
+            if unfinished:
+                log.warning("%d connections did not close within %g s", len(unfinished), STOP_LIMIT)
+
+
+def _by_connection(in_force: Iterable[Setting]) -> dict[str, list[Setting]]:
+    """The settings of each connection, ``connections.NAME.KEY``, by its name."""
+    found: dict[str, list[Setting]] = {}
+    for setting in in_force:
+        table, _, rest = setting.key.partition(".")
+        if table == "connections":
+            found.setdefault(rest.partition(".")[0], []).append(setting)
+    return found
