@@ -26,6 +26,7 @@ from tui.demo_host import DemoHost
 from tui.engine.api import ConnectionSnapshot, Engine
 from tui.engine.desks import DeskOptions
 from tui.engine.supervisor import Supervisor
+from tui.screens.inspector import InspectorScreen
 from tui.store.alert_store import FILE_NAME, AlertStore
 from widgets.frame_list import FrameList
 
@@ -64,7 +65,7 @@ async def _draw_demo(engine: Engine) -> None:
             return len(broken) >= at_least and all(_well(each) for each in connections if each not in broken)
 
         await _until(pilot, lambda: some_broken(0), "no moment without trouble")
-        app.inspect("stage")
+        app.open_screen(InspectorScreen("stage"))
         await _until(pilot, lambda: _frames(app) >= FRAMES // 2, "no frames")
         await engine.push("stage", "stream:overlays", "ping", {})
         await _until(pilot, lambda: _frames(app) >= FRAMES, "too few frames")

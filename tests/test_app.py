@@ -13,6 +13,7 @@ import pytest
 from rich.style import Style
 from textual.events import Key
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from tests.scripted_engine import BusyEngine, ScriptedEngine, channel, connection, evening, history, hub_away
 from tui.actions import ACTIONS
@@ -28,6 +29,7 @@ from tui.screens.inspector import InspectorScreen
 from tui.screens.palette import Palette
 from tui.screens.text import HelpScreen, MetricsScreen
 from widgets.change_log import ChangeLog
+from widgets.prompt import Prompt
 
 SIZE = (80, 24)
 
@@ -255,11 +257,15 @@ async def test_a_push_while_the_hub_is_away_answers_not_connected() -> None:
 async def test_brackets_without_end_and_broken_text_do_not_end_the_face() -> None:
     engine = ScriptedEngine([connection()])
     app = OverlaySupervisorApp(engine)
-    async with app.run_test(size=SIZE):
+    async with app.run_test(size=SIZE) as pilot:
         for payload in ("[" * 5000, '"\ud800"'):
-            mistake = app.push_line("events", f"stream:overlays ping {payload}")
-            assert mistake is not None
-            assert mistake.startswith("not JSON")
+            await pilot.press("p")
+            await until(pilot, lambda: len(app.screen.query(Prompt)) == 1)
+            app.screen.query_one(Input).value = f"stream:overlays ping {payload}"
+            await pilot.press("enter")
+            await until_seen(pilot, "✗ not JSON")
+            await pilot.press("escape")
+            await until(pilot, lambda: not app.screen.query(Prompt))
         assert engine.asked == []
 
 
@@ -363,7 +369,7 @@ async def test_suspending_does_nothing_and_says_so() -> None:
 
 
 async def test_the_answer_is_told_at_once_and_forgotten_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.screens.base.MESSAGE_SECONDS", 0.2)
+    monkeypatch.setattr("tui.screens.last_row.MESSAGE_SECONDS", 0.2)
     engine = evening()
     engine.answer = CommandResult(ok=True, message="phononmaser_in: connecting now")
     app = OverlaySupervisorApp(engine)
@@ -374,7 +380,7 @@ async def test_the_answer_is_told_at_once_and_forgotten_later(monkeypatch: pytes
 
 
 async def test_a_command_without_an_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.app.COMMAND_SECONDS", 0.1)
+    monkeypatch.setattr("tui.commands.COMMAND_SECONDS", 0.1)
 
     class Silent(ScriptedEngine):
         async def reconnect(self, name: str | None = None) -> CommandResult:

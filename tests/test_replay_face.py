@@ -12,11 +12,12 @@ from textual.pilot import Pilot
 
 from tests.engine.conftest import connection, eventually, running
 from tests.test_app import app_of, screen_text, until
-from tui.app import OverlaySupervisorApp, moment_of
+from tui.app import OverlaySupervisorApp
 from tui.demo.hub import Hub
 from tui.formats import NOTHING
 from tui.replay.opening import open_replay
 from tui.replay.recorder import Recorder
+from tui.replay_actions import moment_of
 from tui.store.journal import Journal
 from tui.store.recording import FOLDER_NAME, Recording, RecordingFiles
 from widgets.time_line import TimeLineValue, TimeMark, time_line

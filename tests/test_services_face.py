@@ -437,7 +437,7 @@ async def test_a_long_timeline_opens_at_the_moment_it_began_and_a_refusal_is_tol
         engine.answer = CommandResult(ok=False, message="no incident i-7")
         await until_seen(pilot, "nothing is wrong now")
         engine.incidents = IncidentsSnapshot()
-        app.show_timeline("i-7")
+        app.open_screen(TimelineScreen("i-7"))
         await until_seen(pilot, "✗ no incident i-7")
 
 

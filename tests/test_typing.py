@@ -14,7 +14,7 @@ from tests.test_app import SIZE, app_of, screen_lines, screen_text, until, until
 from tui.app import FaceOptions, OverlaySupervisorApp
 from tui.engine.api import CommandResult
 from tui.keymap import keymap
-from tui.screens import base
+from tui.screens import last_row
 from tui.screens.details import DetailsScreen
 from widgets.alert_list import AlertList
 from widgets.cursor_list import CursorList
@@ -160,7 +160,7 @@ async def test_nothing_takes_the_place_of_a_question() -> None:
 
 
 async def test_a_question_that_nobody_answers_is_withdrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "QUESTION_SECONDS", 0.2)
+    monkeypatch.setattr(last_row, "QUESTION_SECONDS", 0.2)
     engine = ScriptedEngine([connection()])
     app = OverlaySupervisorApp(engine)
     async with app.run_test(size=SIZE) as pilot:

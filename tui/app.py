@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import logging
 import re
-import threading
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -20,54 +15,36 @@ from textual import events
 from textual.app import App
 from textual.screen import Screen
 from textual.theme import Theme
-from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
-from tui import presenters
-from tui.actions import ACTIONS
-from tui.apart import apart
-from tui.engine.api import CommandResult, ConnectionSnapshot, Engine, LogLine, Snapshot
-from tui.exports import write_new
-from tui.formats import counted, time_of_day
-from tui.keymap import Keymap, keymap, textual_keymap
-from tui.presenters.alert_history import types_of
-from tui.presenters.frames import pretty
+from tui import presenters, replay_actions
+from tui.commands import LOG_LINES, EngineApp, FaceOptions
+from tui.engine.api import Engine, Snapshot
+from tui.formats import counted
+from tui.keymap import textual_keymap
+from tui.palette_commands import palette_commands
+from tui.presenters.alerts import NO_QUEUE
 from tui.presenters.incident_news import IncidentNews
-from tui.presenters.incidents import Severity
 from tui.presenters.status import RINGS_FROM
-from tui.push_line import PushError, read_push
-from tui.remembered import Remembered
-from tui.replay.controls import SPEEDS, Mark, Position, Replay
-from tui.screens.alert_actions import AlertActionsScreen
+from tui.replay.controls import Replay
 from tui.screens.alerts import AlertsScreen
 from tui.screens.base import SupervisorScreen
 from tui.screens.bindings import bindings
 from tui.screens.dashboard import DashboardScreen
-from tui.screens.details import DetailsScreen
-from tui.screens.incidents import IncidentsScreen, TimelineScreen
-from tui.screens.inspector import InspectorScreen
-from tui.screens.lists import ConnectionScreen
+from tui.screens.incidents import IncidentsScreen
 from tui.screens.palette import Palette, PaletteCommand, PaletteProvider
-from tui.screens.service import ServiceScreen
-from tui.screens.text import HelpScreen, LinesScreen, MetricsScreen, TextScreen
+from tui.screens.text import HelpScreen, LinesScreen
 from tui.screens.theme import ThemeScreen
 from tui.screens.workers import run_beside
-from tui.terminal import UnattendedApp
 from tui.typed import Pasted
-from widgets.lines import Span, Tone
+from widgets.lines import Tone
 from widgets.prompt import again
-from widgets.untrusted import displayable
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
-COMMAND_SECONDS = 10.0
-"""How long a command may take before its silence is told."""
-LOG_LINES = 500
 _MIDDLE_ROUNDS = 2
 """Rounds of the collector over what is not quite new before one over all; ten would take minutes."""
-REMEMBER_SECONDS = 0.5
-"""After a change of the arrangement: what is typed into the filter is not written letter by letter."""
 
 DARK = Theme(
     name="dark",
@@ -102,33 +79,7 @@ LIGHT = Theme(
 THEMES = ("dark", "light", "ansi-dark", "ansi-light")
 
 
-@dataclass(frozen=True, kw_only=True)
-class FaceOptions:
-    """What a face takes from the settings and from its last run."""
-
-    theme: str | None = None
-    """One of :data:`THEMES`; it beats the remembered one. ``NO_COLOR`` beats both."""
-    bell: bool = False
-    """Ring once when the worst state becomes worse."""
-    toast_from: Severity | None = "warning"
-    """The least severity of an incident that is told in the last row as it opens; None tells none."""
-    bell_from: Severity | None = None
-    """The same for the bell."""
-    refresh: float = 1.0
-    """Seconds between repaints of what merely ticks."""
-    keymap: Keymap = field(default_factory=lambda: keymap({}))
-    """The keys of every action."""
-    folder: Path | None = None
-    """Where pictures and exports go; None for the working directory."""
-    remembered: Remembered = field(default_factory=Remembered)
-    """How the last face was left."""
-    remember: Callable[[Remembered], None] | None = None
-    """Keeps how this one is left; called in a thread, and may raise OSError."""
-    notice: str | None = None
-    """Told once at the start."""
-
-
-class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
+class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
     """The face of one engine. Ends with its return code; the engine is the caller's to stop."""
 
     TITLE = "overlay-supervisor"
@@ -153,40 +104,26 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
         ``attached`` says that the engine lives elsewhere and goes on without this face. ``replay`` is the
         engine where it shows the past. ``clock`` gives epoch seconds, of a replay those of its moment.
         """
-        super().__init__()
+        super().__init__(engine, options=options, attached=attached, replay=replay, clock=clock)
         # Nothing moves by itself: an unchanged screen sends nothing.
         self.animation_level = "none"
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         for name in set(self.available_themes) - set(THEMES):
             self.unregister_theme(name)
-        self.options = options or FaceOptions()
         wanted = self.options.theme or self.options.remembered.theme
         self.theme = "ansi-dark" if self.without_colour else wanted if wanted in THEMES else "dark"
-        self.keymap = self.options.keymap
         self.set_keymap(textual_keymap(self.keymap))
-        self.clock = clock
         self.refresh_seconds = self.options.refresh
-        self.engine = engine
-        self.attached = attached
-        self.replay = replay
-        self.marks: tuple[Mark, ...] = ()
-        """What a replay's time line shows."""
-        self._jumps = 0
-        self.snapshot: Snapshot = engine.snapshot()
-        self.log_lines: deque[LogLine] = deque(maxlen=LOG_LINES)
-        self.log_missed = 0
         self._engine_worker = engine_worker
         self._engine_end: str | None = None
+        self._jumps = 0
         self._log_cursor = 0
         self._urgent: tuple[object, ...] = ()
         self._shown_tick = 0
         self._counted_at = 0.0
         self._worst: int | None = None
         self._news = IncidentNews(self.options.toast_from, self.options.bell_from)
-        self._remembered = self.options.remembered
-        self._remembering = threading.Lock()
-        self._remember_timer: Timer | None = None
 
     def get_default_screen(self) -> DashboardScreen:
         """The dashboard."""
@@ -220,7 +157,7 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
             if taken:
                 screen.take(event)
         else:
-            taken = isinstance(screen, SupervisorScreen) and screen.take_key(event)
+            taken = isinstance(screen, SupervisorScreen) and screen.last_row.take_key(event)
         if taken:
             event.stop()
             event.prevent_default()
@@ -248,7 +185,7 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
         if isinstance(screen, Palette):
             screen.take(event)
             return True
-        return isinstance(screen, SupervisorScreen) and screen.take_paste(event)
+        return isinstance(screen, SupervisorScreen) and screen.last_row.take_paste(event)
 
     # Showing ------------------------------------------------------------------------------------
 
@@ -295,16 +232,6 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
             if isinstance(screen, SupervisorScreen) and screen.is_attached:
                 screen.show(snapshot, now)
 
-    @property
-    def now(self) -> float:
-        """Epoch seconds, whole ones: what merely ticks changes no more often."""
-        return float(int(self.clock()))
-
-    @property
-    def position(self) -> Position | None:
-        """Where a replay stands; None for the present."""
-        return None if self.replay is None else self.replay.position()
-
     def _ring(self, worst: int, *, settled: bool) -> None:
         """Ring when things have become worse than they were, if that was asked for."""
         before = self._worst
@@ -326,7 +253,9 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
 
     @property
     def _is_asking(self) -> bool:
-        return any(isinstance(each, SupervisorScreen) and each.is_asking for each in self.screen_stack)
+        return any(
+            isinstance(each, SupervisorScreen) and each.last_row.is_asking for each in self.screen_stack
+        )
 
     async def _read_marks(self, replay: Replay) -> None:
         position = replay.position()
@@ -349,50 +278,10 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
         self.log_lines.extend(page.lines)
         return bool(page.lines or page.missed)
 
-    def remember(self, **changes: str | None) -> None:
-        """Keep how the face is arranged for the next start."""
-        remembered = msgspec.structs.replace(self._remembered, **changes)
-        if remembered == self._remembered:
-            return
-        self._remembered = remembered
-        if self._remember_timer is not None:
-            self._remember_timer.stop()
-        self._remember_timer = self.set_timer(REMEMBER_SECONDS, self._write_remembered)
-
-    @property
-    def remembered(self) -> Remembered:
-        """How the face is arranged now."""
-        return self._remembered
-
-    def _write_remembered(self) -> None:
-        keep = self.options.remember
-        if keep is None:
-            return
-
-        def write() -> None:
-            # One after the other, and each the latest there is.
-            with self._remembering:
-                keep(self._remembered)
-
-        async def run() -> None:
-            try:
-                await apart(write, write, "remember")
-            except OSError as error:
-                log.warning("the arrangement of the screen could not be kept: %s", error)
-
-        run_beside(self, run, name="remember", group="remember")
-
     def watch_theme(self, theme: str) -> None:
         """Keep the theme that was chosen."""
         if self.is_running and not self.without_colour:
             self.remember(theme=theme)
-
-    def connection(self, name: str) -> ConnectionSnapshot | None:
-        """The connection of that name as it was last read."""
-        for connection in self.snapshot.connections:
-            if connection.name == name:
-                return connection
-        return None
 
     def tell(self, text: str, tone: Tone = "plain") -> None:
         """Say something in the last row of the screen that is seen."""
@@ -401,135 +290,31 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
                 screen.tell(text, tone)
                 return
 
-    # Commands -----------------------------------------------------------------------------------
+    # Actions ------------------------------------------------------------------------------------
 
-    def command(self, verb: str, name: str | None) -> None:
-        """Give a command of the engine, for ``name`` or for all."""
-        give: dict[str, Callable[[str | None], Awaitable[CommandResult]]] = {
-            "connect": self.engine.connect,
-            "reconnect": self.engine.reconnect,
-            "disconnect": self.engine.disconnect,
-        }
-        self.run_command(f"{verb} {name or 'all'}", give[verb](name))
+    def action_alerts(self) -> None:
+        """Show the alert queue."""
+        if self.snapshot.alerts is None:
+            self.tell(NO_QUEUE, "busy")
+        else:
+            self._open_once(AlertsScreen)
 
-    def ask_command(self, verb: str, name: str | None) -> None:
-        """The same, asking once before anything that stops connections which nobody pointed at."""
-        screen = self.screen
-        harmless = verb == "connect" or (verb == "reconnect" and name is not None)
-        if harmless or not isinstance(screen, SupervisorScreen):
-            self.command(verb, name)
-            return
-        count = len(self.snapshot.connections)
-        what = name or ("the one connection" if count == 1 else f"all {count} connections")
-        keys = self.keymap.get(f"all.{verb}" if name is None else "", self.keymap[f"connection.{verb}"])
-        screen.ask(f"{verb} {what}", keys, lambda: self.command(verb, name))
-
-    def run_command(
-        self,
-        words: str,
-        answer: Awaitable[CommandResult],
-        told: Callable[[str, CommandResult], None] | None = None,
-    ) -> None:
-        """Wait for the engine's answer beside everything else, tell it, and call ``told`` with it."""
-
-        async def run() -> None:
-            try:
-                result = await asyncio.wait_for(answer, COMMAND_SECONDS)
-            except TimeoutError:
-                result = CommandResult(ok=False, message=f"no answer after {COMMAND_SECONDS:.0f} s")
-            if result.ok:
-                self.tell(result.message)
-            else:
-                self.tell(f"✗ {words}: {result.message}", "bad")
-            self.show_now()
-            if told is not None:
-                told(words, result)
-            # The engine publishes what a command did within 20 ms.
-            self.set_timer(0.04, self.show_now)
-
-        self.tell(f"{words} …")
-        run_beside(self, run, name=words, group="commands")
-
-    def push_line(self, name: str, line: str) -> str | None:
-        """Push what was typed: a topic, an event, and a payload in JSON.
-
-        Returns:
-            What is wrong with it and where, if it was not sent.
-        """
-        try:
-            push = read_push(line)
-        except PushError as error:
-            return str(error)
-        words = f"push {push.event} on {push.topic}"
-        self.run_command(
-            words, self.engine.push(name, push.topic, push.event, push.payload), told=self._show_reply
-        )
-        return None
-
-    def _show_reply(self, words: str, result: CommandResult) -> None:
-        """Show a reply that is too long for the last row on a screen of its own."""
-        screen = self.screen
-        if result.ok and len(result.message) > self.size.width - 2 and isinstance(screen, SupervisorScreen):
-            lines = [(Span(f" {line}"),) for line in pretty(result.message)]
-            self.open_screen(TextScreen("reply", words, lines, result.message))
-
-    def show_metrics(self, name: str) -> None:
-        """Show ``getMetrics()`` of ``name``."""
-        if connection := self.connection(name):
-            read_at = time_of_day(self.snapshot.taken_at, self.clock())
-            self.open_screen(MetricsScreen(name, read_at, presenters.metrics_json(connection)))
-
-    def show_state(self, name: str) -> None:
-        """Tell ``getState()`` of ``name``."""
-        if connection := self.connection(name):
-            self.tell(f"{name}.getState(): {connection.metrics.connection_state!r}")
-
-    def copy_metrics(self, name: str) -> None:
-        """Send the metrics of ``name`` to the terminal's clipboard."""
-        if connection := self.connection(name):
-            self.copy(presenters.metrics_json(connection), f"metrics of {name}")
-
-    def copy(self, text: str, what: str) -> None:
-        """Send ``text`` to the terminal's clipboard; whether it took it, no terminal says."""
-        self.copy_to_clipboard(text)
-        self.tell(f"{what} sent to the terminal's clipboard")
-
-    def show_details(self, name: str) -> None:
-        """Show everything known of ``name``."""
-        self.open_screen(DetailsScreen(name))
-
-    def show_alerts(self) -> None:
-        """Show the alert queue; where it is open below the present screen, go back to it."""
-        if any(isinstance(screen, AlertsScreen) for screen in self.screen_stack):
-            while not isinstance(self.screen, AlertsScreen):
+    def _open_once(self, kind: type[AlertsScreen] | type[IncidentsScreen]) -> None:
+        """Open a screen; where one of its kind is open below the present screen, go back to it."""
+        if any(isinstance(screen, kind) for screen in self.screen_stack):
+            while not isinstance(self.screen, kind):
                 self.pop_screen()
         else:
-            self.open_screen(AlertsScreen())
-
-    def show_service(self, key: str) -> None:
-        """Show everything known of the service of that key."""
-        self.open_screen(ServiceScreen(key))
-
-    def show_timeline(self, id: str) -> None:
-        """Show what happened before and during an incident."""
-        self.open_screen(TimelineScreen(id))
+            self.open_screen(kind())
 
     def action_incidents(self) -> None:
-        """Show the incidents; where they are open below the present screen, go back to them."""
-        if any(isinstance(screen, IncidentsScreen) for screen in self.screen_stack):
-            while not isinstance(self.screen, IncidentsScreen):
-                self.pop_screen()
-        else:
-            self.open_screen(IncidentsScreen())
+        """Show the incidents."""
+        self._open_once(IncidentsScreen)
 
     def action_command_palette(self) -> None:
         """Find a command by its name."""
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette())
-
-    def inspect(self, name: str) -> None:
-        """Show the frames of ``name``."""
-        self.open_screen(InspectorScreen(name))
 
     def action_refresh_rate(self, factor: float) -> None:
         """Repaint what merely ticks more often, or less."""
@@ -538,26 +323,8 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
 
     def action_picture(self) -> None:
         """Write a picture of the screen to a file."""
-        name = time.strftime("screen-%Y%m%dT%H%M%S.svg", time.localtime(self.clock()))
         picture = picture_of(self)
-
-        def write() -> str:
-            return str(write_new(self.options.folder, name, picture.encode()))
-
-        self.run_writing("picture", write)
-
-    def run_writing(self, what: str, write: Callable[[], str]) -> None:
-        """Write a file in a thread, and tell where it went."""
-
-        async def run() -> None:
-            try:
-                path = await apart(write, write, what)
-            except OSError as error:
-                self.tell(f"✗ {what}: {error.filename or ''}: {error.strerror}", "bad")
-            else:
-                self.tell(f"{what}: {path}")
-
-        run_beside(self, run, name=what, group="files")
+        self.export("picture", "screen", "svg", picture.encode)
 
     def action_choose_theme(self) -> None:
         """Choose a theme, each seen as the cursor comes to it."""
@@ -590,46 +357,16 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
         count = len(self.snapshot.connections)
         what = counted(count, "connection")
         keys = self.keymap["quit"]
-        screen.ask(f"quit and stop {what}", keys, lambda: self.exit(return_code=0))
-
-    # A replay ----------------------------------------------------------------------------------
+        screen.last_row.ask(f"quit and stop {what}", keys, lambda: self.exit(return_code=0))
 
     def action_replay(self, verb: str, amount: float = 0.0) -> None:
         """Go to another moment of a replay, or let it play."""
-        replay = self.replay
-        if replay is None:
-            self.tell("✗ this is the present: overlay-supervisor replay shows the past", "busy")
-            return
-        position = replay.position()
-        speed = (
-            SPEEDS[(SPEEDS.index(position.speed) + 1) % len(SPEEDS)] if position.playing else position.speed
-        )
-        what: dict[str, Callable[[], Awaitable[CommandResult]]] = {
-            "play": lambda: replay.pause() if position.playing else replay.play(position.speed),
-            "speed": lambda: replay.play(speed),
-            "step": lambda: replay.step(int(amount)),
-            "by": lambda: replay.seek(position.at + amount),
-            "incident": replay.next_incident if amount > 0 else replay.previous_incident,
-        }
-        self.run_command("replay", what[verb]())
+        replay_actions.replay(self, verb, amount)
 
     def action_replay_jump(self) -> None:
         """Ask for a moment of a replay, and go there."""
-        screen, replay = self.screen, self.replay
-        if replay is None or not isinstance(screen, SupervisorScreen):
-            self.action_replay("play")
-            return
-
-        def answered(text: str) -> None:
-            try:
-                position = replay.position()
-                at = moment_of(text, position.at, position.begin, position.end)
-            except ValueError:
-                self.tell("✗ expected a time such as 21:14, 21:14:05, -5m or 2026-11-22T21:14", "bad")
-                return
-            self.run_command("replay", replay.seek(at))
-
-        screen.prompt("go to:", "", answered=answered)
+        if isinstance(self.screen, SupervisorScreen):
+            replay_actions.ask_moment(self, self.screen.last_row)
 
     def action_detach(self) -> None:
         """Leave an engine that lives elsewhere to itself."""
@@ -642,80 +379,9 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
         """Say what suspending would do, and do nothing."""
         self.tell("✗ ^z would stop every connection: nothing was done; run it in tmux to leave it", "busy")
 
-    def open_screen(self, screen: SupervisorScreen) -> None:
-        """Open a screen over the present one."""
-        self.push_screen(screen)
-        self.call_later(self.show_now)
-
-    # The palette --------------------------------------------------------------------------------
-
     def palette_commands(self, screen: Screen[object]) -> Iterable[PaletteCommand]:
-        """The old console's debug helpers for the selected connection and for all; the actions; the
-        helpers for every other connection; the engine's extras."""
-        names = [connection.name for connection in self.snapshot.connections]
-        selected = screen.selected if isinstance(screen, ConnectionScreen) else None
-        if selected is not None:
-            yield from self._debug_helpers(selected.name)
-        yield PaletteCommand("debug: getMetrics all", "The metrics of all as JSON.", self._show_all_metrics)
-        yield PaletteCommand("debug: getState all", "The states of all.", self._show_all_states)
-        for verb in ("connect", "reconnect", "disconnect"):
-            yield PaletteCommand(
-                f"debug: {verb} all",
-                f"{verb.capitalize()} every connection now.",
-                _bound(self.ask_command, verb, None),
-            )
-        for action in ACTIONS:
-            target, _, name = action.function.partition("(")[0].rpartition(".")
-            there = target == "app" or hasattr(screen, f"action_{name}")
-            if action.palette is not None and there:
-                yield PaletteCommand(action.palette, action.help, self._doing(action.function))
-        if isinstance(screen, AlertActionsScreen) and self.snapshot.alerts is not None:
-            for type in types_of(self.snapshot.alerts):
-                yield PaletteCommand(
-                    f"alerts: test {displayable(type, 40)}",
-                    "Make one test alert of this type.",
-                    _bound(screen.test_alert, type),
-                )
-        for name in names:
-            if selected is None or name != selected.name:
-                yield from self._debug_helpers(name)
-        for extra in self.engine.extra_commands():
-            yield PaletteCommand(
-                displayable(extra.label, 80),
-                displayable(extra.help, 200),
-                _bound(self._run_extra, extra.id, extra.label),
-            )
-
-    def _debug_helpers(self, name: str) -> Iterable[PaletteCommand]:
-        yield PaletteCommand(
-            f"debug: getMetrics {name}", "Its nine metrics as JSON.", _bound(self.show_metrics, name)
-        )
-        yield PaletteCommand(f"debug: getState {name}", "Its state.", _bound(self.show_state, name))
-        for verb in ("connect", "reconnect", "disconnect"):
-            yield PaletteCommand(
-                f"debug: {verb} {name}",
-                f"{verb.capitalize()} {name} now.",
-                _bound(self.ask_command, verb, name),
-            )
-
-    def _doing(self, function: str) -> Callable[[], Awaitable[None]]:
-        async def do() -> None:
-            await self.run_action(function, default_namespace=self.screen)
-
-        return do
-
-    def _run_extra(self, command: str, label: str) -> None:
-        self.run_command(label, self.engine.run_extra(command))
-
-    def _show_all_metrics(self) -> None:
-        metrics = {connection.name: connection.metrics.to_camel() for connection in self.snapshot.connections}
-        text = msgspec.json.format(msgspec.json.encode(metrics), indent=2).decode()
-        read_at = time_of_day(self.snapshot.taken_at, self.clock())
-        self.open_screen(MetricsScreen("all", read_at, text))
-
-    def _show_all_states(self) -> None:
-        states = (f"{each.name} {each.metrics.connection_state}" for each in self.snapshot.connections)
-        self.tell("getState(): " + ", ".join(states))
+        """What the palette offers on ``screen``."""
+        return palette_commands(self, screen)
 
     # Workers ------------------------------------------------------------------------------------
 
@@ -729,35 +395,6 @@ class OverlaySupervisorApp(UnattendedApp, inherit_bindings=False):
         if event.state is WorkerState.ERROR:
             self.worker_failed(worker)
 
-    def worker_failed(self, worker: Worker[object]) -> None:
-        """Log and tell a failure that nobody foresaw; row 1 tells that of the engine itself."""
-        log.error("worker %s failed", worker.name, exc_info=worker.error)
-        if worker.name != "engine":
-            self.tell(f"✗ {worker.name}: {type(worker.error).__name__}: {worker.error}", "bad")
-
-
-def moment_of(text: str, now: float, begin: float, end: float) -> float:
-    """Epoch seconds of a time of day, of ``-5m`` or ``+30s`` from ``now``, or of a date.
-
-    A time of day is one of the day of ``now``, or of the day before or after if only that is between
-    ``begin`` and ``end``.
-
-    Raises:
-        ValueError: none of these.
-    """
-    text = text.strip()
-    units = {"s": 1, "m": 60, "h": 3600}
-    if match := re.fullmatch(r"([+-])(\d{1,6})([smh])", text):
-        return now + (1 if match[1] == "+" else -1) * int(match[2]) * units[match[3]]
-    if match := re.fullmatch(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", text):
-        day = datetime.fromtimestamp(now)
-        hour, minute, second = (int(part or 0) for part in match.groups())
-        day = day.replace(hour=hour, minute=minute, second=second, microsecond=0)
-        days = [(day + timedelta(days=shift)).timestamp() for shift in (0, -1, 1)]
-        # A minute that was begun before there was anything is meant too.
-        return next((moment for moment in days if begin - 60 <= moment <= end), days[0])
-    return datetime.fromisoformat(text).timestamp()
-
 
 def picture_of(app: App[int]) -> str:
     """The screen as SVG, without a font that would be fetched from somewhere when it is looked at."""
@@ -765,10 +402,6 @@ def picture_of(app: App[int]) -> str:
     # Some viewers, GNOME's among them, take leading spaces away unless told not to.
     picture = picture.replace("<svg ", '<svg xml:space="preserve" ', 1)
     return re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
-
-
-def _bound(function: Callable[..., None], *arguments: object) -> Callable[[], None]:
-    return lambda: function(*arguments)
 
 
 def _spare_the_collector() -> None:

@@ -65,7 +65,8 @@ class Face:
         replay: Replay | None = None,
     ) -> OverlaySupervisorApp:
         """A new face on ``engine``; the same one every time but for what was arranged meanwhile."""
-        from tui.app import FaceOptions, OverlaySupervisorApp
+        from tui.app import OverlaySupervisorApp
+        from tui.commands import FaceOptions
 
         notice, self._notice = self._notice, None
         options = FaceOptions(

@@ -201,3 +201,7 @@ def _changed_columns(before: Line, after: Line, width: int) -> int:
         for line in (before, after)
     ]
     return min(width, heads[1]) if heads[0] == heads[1] and heads[1] else width
+
+
+class LinesPane(LineView, can_focus=True):
+    """Lines to scroll through."""

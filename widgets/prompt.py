@@ -77,18 +77,17 @@ class Prompt(Horizontal):
         value: str = "",
         *,
         suggested: bool = False,
-        before: Widget | None = None,
         answered: Callable[[str], None],
         changed: Callable[[str], None] | None = None,
         left: Callable[[], None] | None = None,
     ) -> None:
         """``changed`` is called at each change, ``answered`` at enter, ``left`` at escape or ctrl+c.
 
-        ``before`` is what had the focus, and gets it again. What is typed takes the place of a ``suggested``
-        value, unless a key moves the cursor first.
+        What is typed takes the place of a ``suggested`` value, unless a key moves the cursor first.
         """
         super().__init__()
-        self.before = before
+        self.before: Widget | None = None
+        """What had the focus, and gets it again."""
         self.is_over = False
         """It was answered or left."""
         self._label = label

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 
 import msgspec
 
 from tui.alerts.events import TYPES
+from tui.commands import EngineApp
 from tui.engine.api import (
     AlertCommand,
     AlertsSnapshot,
@@ -17,57 +17,73 @@ from tui.engine.api import (
     CommandResult,
     SourceAway,
 )
-from tui.exports import write_new
 from tui.formats import counted
 from tui.presenters import alert_history as history
 from tui.presenters import alerts as present
-from tui.screens.base import SupervisorScreen
+from tui.replay_actions import replay
+from tui.screens.last_row import LastRow
 from tui.screens.workers import run_beside
+from widgets.prompt import Prompt
 from widgets.untrusted import displayable
 
 MOST_EXPORTED = 100_000
 """Alerts of one file, the newest."""
 PAGE = 1000
 
-_Told = Callable[[CommandResult], None]
 _Encode = Callable[[list[AlertSummary | SourceAway]], bytes]
 
 
-class AlertActionsScreen(SupervisorScreen):
-    """A screen on which the queue obeys."""
+class AlertActions:
+    """What can be done with the alert queue of ``app`` from every screen, asked for in ``row``.
 
-    @property
-    def alerts(self) -> AlertsSnapshot | None:
-        """The queue as it was last read."""
-        return self.supervisor.snapshot.alerts
+    Args:
+        selected_type: the type of the alert that a cursor is on, if there is one.
+        wanted_history: which part of the history is meant.
+    """
 
-    @property
-    def selected_type(self) -> str:
-        """The type that is offered where one is asked for."""
-        alerts = self.alerts
-        found = (*present.on_stage(alerts), *alerts.waiting) if alerts else ()
-        return typable(found[0].type) if found else TYPES[0]
+    def __init__(
+        self,
+        app: EngineApp,
+        row: LastRow,
+        *,
+        selected_type: Callable[[], str | None] = lambda: None,
+        wanted_history: Callable[[], history.AlertFilter] = history.AlertFilter,
+    ) -> None:
+        self._app = app
+        self._row = row
+        self._selected_type = selected_type
+        self._wanted_history = wanted_history
+        self._actions: dict[str, Callable[[], None]] = {
+            "pause": self._pause,
+            "skip": lambda: self.give("skip", AlertCommand(verb="skip")),
+            "undo": lambda: self.give("undo", AlertCommand(verb="undo")),
+            "panic": self._panic,
+            "hold": lambda: self._give_line("hold the alerts for seconds:", "30", _read_hold),
+            "clear": self._clear,
+            "clear_type": self._clear_type,
+            "mute": self._mute,
+            "test": self._test,
+            "export": lambda: self._export("jsonl", history.json_lines),
+            "export_csv": lambda: self._export("csv", history.csv_lines),
+        }
 
-    @property
-    def wanted_history(self) -> history.AlertFilter:
-        """Which part of the history is meant."""
-        return history.AlertFilter()
+    def do(self, what: str) -> None:
+        """Do ``alerts.what`` of :data:`tui.actions.ACTIONS`."""
+        self._actions[what]()
 
     def queue(self) -> AlertsSnapshot | None:
-        """The queue; where there is none that is said."""
-        if self.alerts is None:
-            self.tell(present.NO_QUEUE, "busy")
-        return self.alerts
+        """The queue as it was last read; where there is none that is said."""
+        alerts = self._app.snapshot.alerts
+        if alerts is None:
+            self._row.tell(present.NO_QUEUE, "busy")
+        return alerts
 
-    def give(self, words: str, command: AlertCommand, told: _Told | None = None) -> None:
+    def give(
+        self, words: str, command: AlertCommand, told: Callable[[CommandResult], None] | None = None
+    ) -> None:
         """Give a command; ``words`` say what it is, if it fails."""
-        if self.queue() is None:
-            return
-        self.supervisor.run_command(
-            displayable(words, 100),
-            self.supervisor.engine.alerts(command),
-            told=None if told is None else lambda _, result: told(result),
-        )
+        if self.queue() is not None:
+            self._app.run_command(displayable(words, 100), self._app.engine.alerts(command), told)
 
     def _give_line(
         self,
@@ -89,40 +105,31 @@ class AlertActionsScreen(SupervisorScreen):
             else:
                 self.give(words, command)
 
-        self.prompt(label, line, suggested=suggested, answered=answered)
+        self._row.prompt(Prompt(label, line, suggested=suggested, answered=answered))
 
     def _ask(self, action: str, what: str, command: AlertCommand) -> None:
         """Ask once: the key of ``action`` or y gives the command."""
-        keys = self.supervisor.keymap[action]
-        self.ask(what, keys, lambda: self.give(what, command))
+        self._row.ask(what, self._app.keymap[action], lambda: self.give(what, command))
 
-    # What plays
+    def _offered_type(self) -> str:
+        """The type that is offered where one is asked for."""
+        selected = self._selected_type()
+        if selected is None:
+            alerts = self._app.snapshot.alerts
+            found = (*present.on_stage(alerts), *alerts.waiting) if alerts else ()
+            selected = found[0].type if found else TYPES[0]
+        # One that no keyboard has cannot be typed.
+        return selected if selected == displayable(selected, 40) else TYPES[0]
 
-    def action_alerts_open(self) -> None:
-        """Show the queue."""
-        if self.queue() is not None:
-            self.supervisor.show_alerts()
-
-    def action_alerts_pause(self) -> None:
-        """Pause, or go on."""
-        if self.supervisor.replay is not None:
+    def _pause(self) -> None:
+        if self._app.replay is not None:
             # There is no queue to pause in the past.
-            self.supervisor.action_replay("play")
-            return
-        if (alerts := self.queue()) is not None:
+            replay(self._app, "play")
+        elif (alerts := self.queue()) is not None:
             verb: AlertVerb = "resume" if alerts.mode in ("paused", "held") else "pause"
             self.give(f"{verb} the alerts", AlertCommand(verb=verb))
 
-    def action_alerts_skip(self) -> None:
-        """Take what plays off."""
-        self.give("skip", AlertCommand(verb="skip"))
-
-    def action_alerts_undo(self) -> None:
-        """Take the last remove or clear back."""
-        self.give("undo", AlertCommand(verb="undo"))
-
-    def action_alerts_panic(self) -> None:
-        """Take everything off and pause, asking first."""
+    def _panic(self) -> None:
         if (alerts := self.queue()) is None:
             return
         what = "take every alert off the overlays and pause"
@@ -130,106 +137,74 @@ class AlertActionsScreen(SupervisorScreen):
             what = "pause, though the hub has nothing that takes off what plays"
         self._ask("alerts.panic", what, AlertCommand(verb="panic"))
 
-    def action_alerts_hold(self) -> None:
-        """Ask how long to hold."""
-        self._give_line("hold the alerts for seconds:", "30", _read_hold)
-
-    # What waits
-
-    def action_alerts_clear(self) -> None:
-        """Remove all that wait, asking first."""
+    def _clear(self) -> None:
         if (alerts := self.queue()) is None:
             return
         count = len(alerts.waiting)
         if not count:
-            self.tell("no alert waits", "busy")
+            self._row.tell("no alert waits", "busy")
             return
         what = "remove the one alert that waits" if count == 1 else f"remove all {count} alerts that wait"
         self._ask("alerts.clear", what, AlertCommand(verb="clear"))
 
-    def action_alerts_clear_type(self) -> None:
-        """Ask for a type, and remove all of it that wait."""
-        if self.queue() is not None:
-            label = "clear the waiting alerts of type:"
-            self.prompt(label, self.selected_type, suggested=True, answered=self.clear_type)
+    def _clear_type(self) -> None:
+        """Remove all that wait of the selected type, or of one that is asked for."""
+        if self.queue() is None:
+            return
+        if (type := self._selected_type()) is not None:
+            self._clear_all_of(type)
+            return
+        label = "clear the waiting alerts of type:"
+        self._row.prompt(Prompt(label, self._offered_type(), suggested=True, answered=self._clear_all_of))
 
-    def clear_type(self, type: str) -> None:
-        """Remove all of ``type`` that wait, asking first."""
-        type = type.strip()
-        count = sum(alert.type == type for alert in self.alerts.waiting) if self.alerts else 0
+    def _clear_all_of(self, type: str) -> None:
+        type, alerts = type.strip(), self._app.snapshot.alerts
+        count = sum(alert.type == type for alert in alerts.waiting) if alerts else 0
         shown = displayable(type, 40)
         if not count:
-            self.tell(f"no alert of type {shown} waits", "busy")
+            self._row.tell(f"no alert of type {shown} waits", "busy")
             return
         what = f"remove {counted(count, 'waiting alert')} of type {shown}"
         self._ask("alerts.clear_type", what, AlertCommand(verb="clear", type=type))
 
-    # What comes
-
-    def action_alerts_mute(self) -> None:
-        """Ask which type to mute, and how long."""
-        type = self.selected_type
+    def _mute(self) -> None:
+        type = self._offered_type()
         self._give_line("mute TYPE MINUTES, 0 ends it:", f"{type} 10", lambda line: _read_mute(line, type))
 
-    def action_alerts_test(self) -> None:
-        """Ask which test alerts to make."""
-        type = self.selected_type
+    def _test(self) -> None:
+        type = self._offered_type()
         self._give_line("test alert TYPE COUNT:", f"{type} 1", lambda line: _read_test(line, type))
 
     def test_alert(self, type: str) -> None:
         """Make one test alert."""
         self.give(f"test {type}", AlertCommand(verb="test", type=type))
 
-    # What was
-
-    def action_alerts_export(self) -> None:
-        """Write the history to a file, as JSON lines."""
-        self._start_export("jsonl", history.json_lines)
-
-    def action_alerts_export_csv(self) -> None:
-        """Write the history to a file, as CSV."""
-        self._start_export("csv", history.csv_lines)
-
-    def _start_export(self, ending: str, encode: _Encode) -> None:
+    def _export(self, ending: str, encode: _Encode) -> None:
         if self.queue() is not None:
-            run_beside(
-                self,
-                partial(self._export_alerts, ending, encode),
-                name="export",
-                group="export",
-                exclusive=True,
-            )
+            work = partial(self._read_and_export, ending, encode)
+            run_beside(self._row.screen, work, name="export", group="export", exclusive=True)
 
-    async def _export_alerts(self, ending: str, encode: _Encode) -> None:
-        wanted = self.wanted_history
+    async def _read_and_export(self, ending: str, encode: _Encode) -> None:
+        wanted = self._wanted_history()
         entries: list[AlertSummary | SourceAway] = []
         before: str | None = None
         while len(entries) < MOST_EXPORTED:
-            page = await self.supervisor.engine.alert_history(
+            page = await self._app.engine.alert_history(
                 before=before, limit=PAGE, type=wanted.type, outcome=wanted.outcome, words=wanted.words
             )
             if isinstance(page, CommandResult):
-                self.tell(f"✗ export: {page.message}", "bad")
+                self._row.tell(f"✗ export: {page.message}", "bad")
                 return
             entries += [entry for entry in page.alerts if wanted.passes(entry)]
             before = page.next_before
             if before is None:
                 break
         if not entries:
-            self.tell("✗ nothing to write: the history holds nothing of that", "busy")
+            self._row.tell("✗ nothing to write: the history holds nothing of that", "busy")
             return
-        moment = time.strftime("%Y%m%dT%H%M%S", time.localtime(self.supervisor.clock()))
-        name = f"alerts-{moment}.{ending}"
         rest = "" if before is None else ", the newest: there are older ones"
-        self.supervisor.run_writing(
-            f"{len(entries):,} {'entry' if len(entries) == 1 else 'entries'} of the history{rest}",
-            lambda: str(write_new(self.supervisor.options.folder, name, encode(entries))),
-        )
-
-
-def typable(type: str) -> str:
-    """A type as it may stand in a line to type into; a usual one for one that no keyboard has."""
-    return type if type == displayable(type, 40) else TYPES[0]
+        what = f"{len(entries):,} {'entry' if len(entries) == 1 else 'entries'} of the history{rest}"
+        self._app.export(what, "alerts", ending, lambda: encode(entries))
 
 
 def _read_hold(line: str) -> tuple[str, AlertCommand]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from functools import partial
+from functools import cached_property, partial
 
-from textual import events
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
@@ -22,16 +21,14 @@ from tui.presenters import alert_figures as figures
 from tui.presenters import alert_history as history
 from tui.presenters import alerts as present
 from tui.presenters import known_queue
-from tui.screens.alert_actions import typable
+from tui.screens.alert_actions import AlertActions
+from tui.screens.base import SupervisorScreen
 from tui.screens.bindings import bindings
-from tui.screens.details import LinesPane
-from tui.screens.lists import ListScreen
 from tui.screens.text import LinesScreen
 from tui.screens.workers import run_beside
 from widgets.alert_list import AlertList, alert_heading
 from widgets.cursor_list import CursorList
-from widgets.hint_line import Hint
-from widgets.lines import Line, LineView
+from widgets.lines import Line, LinesPane, LineView
 from widgets.on_air import OnAir
 from widgets.text_line import Divider, HeadingLine, NoticeLine, TitleLine
 
@@ -47,21 +44,32 @@ BESIDE_FROM = 110
 _FIGURES = 44
 
 
-class AlertsScreen(ListScreen):
+class AlertsScreen(SupervisorScreen):
     """One list: what plays and waits, then what ended, the newest first; older ones are read on scrolling."""
 
     BINDINGS = bindings("alerts")
     HELP_FIRST = ("alerts", "queue", "list")
+    HINTS = (
+        *(
+            "alerts.pause",
+            "alerts.details",
+            "alerts.remove",
+            "alerts.filter",
+            "alerts.figures",
+            "alerts.skip",
+        ),
+        *("alerts.undo", "alerts.requeue", "alerts.panic", "help"),
+    )
     AUTO_FOCUS = "#alerts"
 
     def __init__(self) -> None:
-        super().__init__()
+        self._list = AlertList(id="alerts")
+        super().__init__(self._list)
         self._on_air = OnAir(id="on-air")
         self._title = TitleLine(id="selected")
         self._notice = NoticeLine(id="notice")
         self._summary = LinesPane(id="summary")
         self._heading = HeadingLine(alert_heading, spare=AlertList.SPARE, id="list-heading")
-        self._list = AlertList(id="alerts")
         self._list.moved = self._cursor_moved
         self._figures = LinesPane(id="figures")
         self._figures_beside = Horizontal(Divider(), self._figures, id="figures-beside")
@@ -87,21 +95,14 @@ class AlertsScreen(ListScreen):
         """Where alerts are going that were moved, until the queue says that they are there."""
         self._figures_first = False
 
-    def hints(self) -> tuple[Hint, ...]:
-        """The keys that matter most here."""
-        return self.hints_of(
-            (
-                "alerts.pause",
-                "alerts.details",
-                "alerts.remove",
-                "alerts.filter",
-                "alerts.figures",
-                "alerts.skip",
-                "alerts.undo",
-                "alerts.requeue",
-                "alerts.panic",
-                "help",
-            )
+    @cached_property
+    def alert_actions(self) -> AlertActions:
+        """What can be done with the queue: with the selected type, and what the filter leaves."""
+        return AlertActions(
+            self.app,
+            self.last_row,
+            selected_type=self._selected_type,
+            wanted_history=lambda: self.wanted_history,
         )
 
     def body(self) -> Iterable[Widget]:
@@ -133,15 +134,10 @@ class AlertsScreen(ListScreen):
 
     def count_down(self, snapshot: Snapshot, now: float) -> None:
         """Show row 2."""
-        value = present.on_air(known_queue(snapshot, self.supervisor.position), now)
+        value = present.on_air(known_queue(snapshot, self.app.position), now)
         self._on_air.display = value is not None
         if value is not None:
             self._on_air.show(value)
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Put the figures beside the list, or behind it."""
-        super().on_resize(event)
-        self.supervisor.show_now()
 
     def _lay_out(self, alerts: AlertsSnapshot, now: float) -> None:
         wanted = self.wanted_history
@@ -243,7 +239,7 @@ class AlertsScreen(ListScreen):
     async def _read(self, before: str | None, limit: int) -> None:
         wanted = self.wanted_history
         try:
-            answer = await self.supervisor.engine.alert_history(
+            answer = await self.app.engine.alert_history(
                 before=before, limit=limit, type=wanted.type, outcome=wanted.outcome, words=wanted.words
             )
         finally:
@@ -252,7 +248,7 @@ class AlertsScreen(ListScreen):
             self._refused = answer.message
         elif wanted == self.wanted_history:
             self._take_page(answer, whole=limit == PAGE)
-        self.supervisor.show_now()
+        self.app.show_now()
 
     def _take_page(self, page: AlertPage, *, whole: bool) -> None:
         self._refused, self._day = None, page.counts
@@ -271,11 +267,11 @@ class AlertsScreen(ListScreen):
     @property
     def wanted_history(self) -> history.AlertFilter:
         """What the filter leaves."""
-        return history.alert_filter(self._wanted, history.types_of(self.alerts, self._day or {}))
+        return history.alert_filter(self._wanted, history.types_of(self.app.snapshot.alerts, self._day or {}))
 
-    def action_alerts_filter(self) -> None:
+    def action_alert_filter(self) -> None:
         """Ask for a type, an outcome, or words of who and what."""
-        self.prompt("/", self._wanted, answered=self._filter, changed=self._filter, left=self._end_filter)
+        self.last_row.ask_filter(self._wanted, self._filter)
 
     def _filter(self, text: str) -> None:
         before = self.wanted_history
@@ -284,17 +280,14 @@ class AlertsScreen(ListScreen):
         if before != after:
             self._begin_anew()
             self._newest = None
-        self.supervisor.show_now()
-
-    def _end_filter(self) -> None:
-        self._filter("")
+        self.app.show_now()
 
     def action_back(self) -> None:
         """End the filter, leave the figures; then leave."""
         if self._wanted:
-            self._end_filter()
+            self._filter("")
         elif self._figures_first:
-            self.action_alerts_figures()
+            self.action_figures()
         else:
             self.dismiss()
 
@@ -305,17 +298,17 @@ class AlertsScreen(ListScreen):
         if isinstance(key, str | tuple):
             self._chosen = key
         self._barren = 0
-        if (alerts := self.alerts) is not None:
-            self._read_what_is_needed(alerts, self.supervisor.now)
+        if (alerts := self.app.snapshot.alerts) is not None:
+            self._read_what_is_needed(alerts, self.app.now)
 
     def on_cursor_list_opened(self, event: CursorList.Opened) -> None:
         """Show the details."""
-        self.action_alerts_details()
+        self.action_alert_details()
 
     @property
     def selected(self) -> AlertSummary | SourceAway | None:
         """The alert, or the absence, on which the cursor is."""
-        alerts, key = self.alerts, self._list.selected
+        alerts, key = self.app.snapshot.alerts, self._list.selected
         if alerts is None:
             return None
         there: tuple[AlertSummary | SourceAway, ...] = (
@@ -328,16 +321,14 @@ class AlertsScreen(ListScreen):
                 return entry
         return self._held.get(key) if isinstance(key, str | tuple) else None
 
-    @property
-    def selected_type(self) -> str:
-        """The selected alert's type."""
+    def _selected_type(self) -> str | None:
         selected = self.selected
-        return typable(selected.type) if isinstance(selected, AlertSummary) else super().selected_type
+        return selected.type if isinstance(selected, AlertSummary) else None
 
     def _pointed_at(self) -> AlertSummary | None:
         """The selected alert; from now on the cursor stays on it. What is none is said."""
         selected = self.selected
-        if self.queue() is None:
+        if self.alert_actions.queue() is None:
             return None
         if isinstance(selected, AlertSummary):
             self._chosen = selected.id
@@ -346,23 +337,20 @@ class AlertsScreen(ListScreen):
         self.tell(words, "busy")
         return None
 
-    def action_alerts_open(self) -> None:
-        """It is open."""
-
-    def action_alerts_details(self) -> None:
+    def action_alert_details(self) -> None:
         """Show everything known of the selected alert."""
         if (alert := self._pointed_at()) is not None:
             run_beside(self, partial(self._open, alert.id), name="alert", group="alert", exclusive=True)
 
     async def _open(self, id: str) -> None:
-        answer = await self.supervisor.engine.alert(id)
+        answer = await self.app.engine.alert(id)
         if isinstance(answer, CommandResult):
             self.tell(f"✗ {answer.message}", "bad")
             return
-        lines: list[Line] = history.content_lines(answer, self.supervisor.now, self.size.width)
-        self.supervisor.open_screen(LinesScreen("alert", present.said(answer.alert), lines))
+        lines: list[Line] = history.content_lines(answer, self.app.now, self.size.width)
+        self.app.open_screen(LinesScreen("alert", present.said(answer.alert), lines))
 
-    def action_alerts_remove(self) -> None:
+    def action_remove_alert(self) -> None:
         """Remove the selected alert; the cursor goes on to the next one."""
         if (alert := self._pointed_at()) is None:
             return
@@ -375,18 +363,11 @@ class AlertsScreen(ListScreen):
             if result.ok and self._chosen == alert.id and isinstance(following, str | tuple):
                 self._chosen = following
 
-        self.give("remove", AlertCommand(verb="remove", id=alert.id), told)
+        self.alert_actions.give("remove", AlertCommand(verb="remove", id=alert.id), told)
 
-    def action_alerts_up(self) -> None:
-        """Move the selected alert up."""
-        self._move_selected(-1)
-
-    def action_alerts_down(self) -> None:
-        """Move the selected alert down."""
-        self._move_selected(1)
-
-    def _move_selected(self, by: int) -> None:
-        if (alert := self._pointed_at()) is None or (alerts := self.alerts) is None:
+    def action_move_alert(self, by: int) -> None:
+        """Move the selected alert up, or down."""
+        if (alert := self._pointed_at()) is None or (alerts := self.app.snapshot.alerts) is None:
             return
         if alert not in alerts.waiting:
             self.tell("only what waits can be moved", "busy")
@@ -403,33 +384,27 @@ class AlertsScreen(ListScreen):
             if self._places.get(alert.id) == place:
                 self.set_timer(0.1, lambda: self._arrived(alert.id, place))
 
-        self.give("move", AlertCommand(verb="move", id=alert.id, position=place), told)
+        self.alert_actions.give("move", AlertCommand(verb="move", id=alert.id, position=place), told)
 
     def _arrived(self, id: str, place: int) -> None:
         if self._places.get(id) == place:
             del self._places[id]
 
-    def action_alerts_requeue(self) -> None:
+    def action_requeue_alert(self) -> None:
         """Put an alert that has ended into the queue again."""
         if (alert := self._pointed_at()) is None:
             return
         if alert.state != "ended":
             self.tell("it has not ended yet", "busy")
             return
-        self.give("requeue", AlertCommand(verb="requeue", id=alert.id))
+        self.alert_actions.give("requeue", AlertCommand(verb="requeue", id=alert.id))
 
-    def action_alerts_clear_type(self) -> None:
-        """Remove all of the selected one's type that wait, asking first."""
-        if self.queue() is not None:
-            selected = self.selected
-            self.clear_type(selected.type if isinstance(selected, AlertSummary) else self.selected_type)
-
-    def action_alerts_figures(self) -> None:
+    def action_figures(self) -> None:
         """Show the figures in front of the list, or go to them where they are beside it."""
         if self.size.width >= BESIDE_FROM:
             self._figures_first = False
             (self._list if self.focused is self._figures else self._figures).focus()
             return
         self._figures_first = not self._figures_first
-        self.supervisor.show_now()
+        self.app.show_now()
         self.call_after_refresh((self._figures if self._figures_first else self._list).focus)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from functools import partial
 
-from textual import events
 from textual.containers import Container, Vertical
 from textual.widget import Widget
 
@@ -14,10 +13,12 @@ from tui.actions import ACTIONS
 from tui.engine.api import ConnectionHistory, ConnectionSnapshot, ServiceSnapshot, Snapshot
 from tui.keymap import shown
 from tui.remembered import Remembered
+from tui.screens.base import SupervisorScreen
 from tui.screens.bindings import bindings
-from tui.screens.details import LinesPane
+from tui.screens.connection_actions import HISTORY_EVERY, ConnectionActions
+from tui.screens.details import DetailsScreen
 from tui.screens.layout import BESIDE_WIDTH, FACTS_WIDTH, Rows, share_rows
-from tui.screens.lists import HISTORY_EVERY, ConnectionScreen
+from tui.screens.service import ServiceScreen
 from tui.screens.workers import run_beside
 from widgets.alert_list import AlertPane
 from widgets.change_log import ChangeLog
@@ -27,7 +28,7 @@ from widgets.cursor_list import CursorList
 from widgets.facts import FactList
 from widgets.hint_line import Hint
 from widgets.indicator import ConnectionIndicator
-from widgets.lines import Line, LineView, Span
+from widgets.lines import Line, LinesPane, LineView, Span
 from widgets.on_air import OnAir
 from widgets.text_line import Divider, HeadingLine, NoticeLine, TitleLine
 from widgets.untrusted import cut_to, displayable
@@ -61,18 +62,18 @@ _REPORTED = "reported: "
 """Before the key of a service, where the selection is remembered."""
 
 
-class DashboardScreen(ConnectionScreen):
+class DashboardScreen(SupervisorScreen):
     """All that is watched above, the selected one in the middle, the last changes below."""
 
-    BINDINGS = bindings("dashboard")
+    BINDINGS = bindings("connection", "dashboard")
     AUTO_FOCUS = "#connections"
 
     def __init__(self, remembered: Remembered) -> None:
-        super().__init__()
+        self._list = WatchList(id="connections")
+        super().__init__(self._list)
         self._on_air = OnAir(id="on-air")
         self._notice = NoticeLine(id="notice")
         self._list_heading = HeadingLine(heading_line, spare=WatchList.SPARE, id="list-heading")
-        self._list = WatchList(id="connections")
         self._list.moved = self._cursor_moved
         self._title = TitleLine(id="selected")
         self._indicator = ConnectionIndicator(id="indicator")
@@ -94,15 +95,16 @@ class DashboardScreen(ConnectionScreen):
         self._wanted = remembered.filter or ""
         self._chosen: str | Reported | None = _key_remembered(remembered.selection)
         """The connection or service chosen by hand; None follows the worst."""
+        self.connection_actions = ConnectionActions(self, self._pointed_at)
         self._history: ConnectionHistory | None = None
         self._history_of: tuple[object, ...] = ()
 
     def hints(self) -> tuple[Hint, ...]:
         """The few keys that matter most; help comes last and is never cut."""
         usual = [action.id for action in ACTIONS if action.hint]
-        if self.supervisor.replay is not None:
+        if self.app.replay is not None:
             return self.hints_of(_HINTS_OF_REPLAY)
-        return self.hints_of(usual if self.supervisor.snapshot.alerts is None else _HINTS_WITH_ALERTS)
+        return self.hints_of(usual if self.app.snapshot.alerts is None else _HINTS_WITH_ALERTS)
 
     def body(self) -> Iterable[Widget]:
         """The parts, top to bottom; their heights are set by what there is to show."""
@@ -134,13 +136,6 @@ class DashboardScreen(ConnectionScreen):
         watched = self.watched
         return watched if isinstance(watched, ConnectionSnapshot) else None
 
-    def refusal(self) -> str:
-        """Why what is selected cannot be commanded."""
-        watched = self.watched
-        if isinstance(watched, ServiceSnapshot):
-            return f"{watched.name} {presenters.NOT_OURS}"
-        return super().refusal()
-
     @property
     def moved_pane(self) -> LineView:
         """The focused pane, else the list."""
@@ -151,7 +146,7 @@ class DashboardScreen(ConnectionScreen):
     def show(self, snapshot: Snapshot, now: float) -> None:
         """Show a snapshot."""
         super().show(snapshot, now)
-        position = self.supervisor.position
+        position = self.app.position
         self.count_down(snapshot, now)
         found = [
             connection
@@ -178,14 +173,14 @@ class DashboardScreen(ConnectionScreen):
         self._notice.show(self._notice_text(snapshot))
         self._show_selected(selected, snapshot, now)
         self._show_alerts(snapshot, now)
-        entries = presenters.log_entries(self.supervisor.log_lines, now)
+        entries = presenters.log_entries(self.app.log_lines, now)
         self._show_log_title(snapshot)
         self._log.show(entries)
         self._share_rows(snapshot, selected, now)
 
     def count_down(self, snapshot: Snapshot, now: float) -> None:
         """Show row 2."""
-        known = presenters.known_queue(snapshot, self.supervisor.position)
+        known = presenters.known_queue(snapshot, self.app.position)
         if (value := presenters.on_air(known, now)) is not None:
             self._on_air.show(value)
 
@@ -195,10 +190,8 @@ class DashboardScreen(ConnectionScreen):
             self._alerts.show(presenters.pane_rows(alerts, now))
 
     def _show_log_title(self, snapshot: Snapshot) -> None:
-        missed = self.supervisor.log_missed
-        note = presenters.incidents_note(
-            snapshot.incidents, shown(self.supervisor.keymap["incidents.open"][:1])
-        )
+        missed = self.app.log_missed
+        note = presenters.incidents_note(snapshot.incidents, shown(self.app.keymap["incidents.open"][:1]))
         recording = "recording" if snapshot.keeping.recording else ""
         if note is not None:
             self._log_title.show("changes", "; ".join(filter(None, (note.text, recording))), note.tone)
@@ -228,7 +221,7 @@ class DashboardScreen(ConnectionScreen):
         self._title.show(selected.name, presenters.title_note(selected, now))
         self._indicator.show(presenters.indicator(selected, snapshot, now))
         facts = presenters.facts(selected, history, snapshot, now)
-        self._facts.show(presenters.known_facts(facts, self.supervisor.position))
+        self._facts.show(presenters.known_facts(facts, self.app.position))
         self._channels.show(presenters.channel_rows(selected, snapshot, now))
 
     def _show_service(self, service: ServiceSnapshot, snapshot: Snapshot, now: float) -> None:
@@ -261,15 +254,15 @@ class DashboardScreen(ConnectionScreen):
         )
 
     async def _read_history(self, name: str) -> None:
-        answer = await self.supervisor.engine.history(name)
+        answer = await self.app.engine.history(name)
         # An engine that is away has none to give; row 1 says so.
         self._history = answer if isinstance(answer, ConnectionHistory) else None
         if self._history is not None:
-            self.supervisor.show_now()
+            self.app.show_now()
 
     def _notice_text(self, snapshot: Snapshot) -> str | None:
         parts = [snapshot.notice] if snapshot.notice else []
-        if (position := self.supervisor.position) is not None:
+        if (position := self.app.position) is not None:
             # The time line says the rest.
             parts = [presenters.FROM_JOURNAL] if position.not_known else []
             parts += [position.spoilt] if position.spoilt else []
@@ -313,7 +306,7 @@ class DashboardScreen(ConnectionScreen):
             more_channels = max(0, channels + more_channels - max(panes, channels))
             panes, channels = max(panes, channels), 0
         rows = share_rows(
-            self.size.height - (self.supervisor.replay is not None),
+            self.size.height - (self.app.replay is not None),
             connections=len(self._list.lines),
             unwell=sum(each.metrics.connection_state in _UNWELL for each in self._shown),
             panes=panes,
@@ -348,17 +341,13 @@ class DashboardScreen(ConnectionScreen):
             widget.display = height > 0
             widget.styles.height = max(height, 1)
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Share the rows out anew."""
-        self.supervisor.show_now()
-
     # Doing --------------------------------------------------------------------------------------
 
     def _cursor_moved(self, key: Hashable) -> None:
         """Keep what was chosen, wherever its row goes."""
         self._choose(key if isinstance(key, Reported) else str(key))
-        self._show_selected(self.watched, self.supervisor.snapshot, self.supervisor.now)
-        self._share_rows(self.supervisor.snapshot, self.watched, self.supervisor.now)
+        self._show_selected(self.watched, self.app.snapshot, self.app.now)
+        self._share_rows(self.app.snapshot, self.watched, self.app.now)
 
     def on_watch_list_scrolled(self, event: WatchList.Scrolled) -> None:
         """Let the heading be that of the rows which are seen."""
@@ -368,53 +357,61 @@ class DashboardScreen(ConnectionScreen):
         """Show the details."""
         self.action_details()
 
-    def _selected_name(self) -> str | None:
+    def _pointed_at(self) -> ConnectionSnapshot | None:
+        """The selected connection; where there is none, it is said why it cannot be commanded."""
         # From the first command on, the selection no longer follows the worst: a second key must
         # not hit another connection than the first.
-        name = super()._selected_name()
-        self._choose(_key_of(watched) if (watched := self.watched) else self._chosen)
-        return name
+        watched = self.watched
+        if watched is None:
+            self.tell("no connection is selected", "busy")
+            return None
+        self._choose(_key_of(watched))
+        if isinstance(watched, ConnectionSnapshot):
+            return watched
+        self.tell(f"{watched.name} {presenters.NOT_OURS}", "busy")
+        return None
+
+    def action_connection(self, what: str) -> None:
+        """Do with the selected connection what :class:`ConnectionActions` can."""
+        self.connection_actions.do(what)
 
     def _choose(self, key: str | Reported | None) -> None:
         self._chosen = key
-        self.supervisor.remember(selection=f"{_REPORTED}{key.key}" if isinstance(key, Reported) else key)
+        self.app.remember(selection=f"{_REPORTED}{key.key}" if isinstance(key, Reported) else key)
 
     def action_details(self) -> None:
         """Show everything known of the selected connection or service."""
         watched = self.watched
         if isinstance(watched, ServiceSnapshot):
             self._choose(_key_of(watched))
-            self.supervisor.show_service(watched.key)
-        elif name := self._selected_name():
-            self.supervisor.show_details(name)
+            self.app.open_screen(ServiceScreen(watched.key))
+        elif (connection := self._pointed_at()) is not None:
+            self.app.open_screen(DetailsScreen(connection.name))
 
     def action_order(self) -> None:
         """Order worst first, or by name."""
         self._order = "name" if self._order == "worst" else "worst"
-        self.supervisor.remember(order=self._order)
+        self.app.remember(order=self._order)
         self.tell("ordered by name" if self._order == "name" else "ordered worst first")
-        self.supervisor.show_now()
+        self.app.show_now()
 
     def action_filter(self) -> None:
         """Ask for the text to filter by."""
-        self.prompt("/", self._wanted, answered=self._filter, changed=self._filter, left=self._end_filter)
+        self.last_row.ask_filter(self._wanted, self._filter)
 
     def action_back(self) -> None:
         """End the filter; then follow the worst connection again."""
         if self._wanted:
-            self._end_filter()
+            self._filter("")
         elif self._chosen:
             self._choose(None)
             self.tell("the selection follows the worst connection")
-            self.supervisor.show_now()
+            self.app.show_now()
 
     def _filter(self, text: str) -> None:
         self._wanted = text.strip()
-        self.supervisor.remember(filter=self._wanted)
-        self.supervisor.show_now()
-
-    def _end_filter(self) -> None:
-        self._filter("")
+        self.app.remember(filter=self._wanted)
+        self.app.show_now()
 
 
 def _key_of(watched: ConnectionSnapshot | ServiceSnapshot) -> str | Reported:

@@ -9,40 +9,34 @@ from textual.widget import Widget
 from tui import presenters
 from tui.engine.api import ConnectionHistory, ConnectionSnapshot, Snapshot
 from tui.replay.controls import Position
+from tui.screens.base import SupervisorScreen
+from tui.screens.bindings import bindings
+from tui.screens.connection_actions import HISTORY_EVERY, ConnectionActions
 from tui.screens.layout import HEALTH_COLUMNS, HEARTBEAT_COLUMNS, TRAFFIC_COLUMNS
-from tui.screens.lists import HISTORY_EVERY, ConnectionScreen
 from tui.screens.workers import run_beside
 from widgets.facts import Fact, fact_lines
-from widgets.hint_line import Hint
 from widgets.indicator import ConnectionIndicator
-from widgets.lines import Line, LineView, Span
+from widgets.lines import Line, LinesPane, Span
 from widgets.text_line import TitleLine
 from widgets.untrusted import displayable
 
 
-class LinesPane(LineView, can_focus=True):
-    """Lines to scroll through."""
-
-
-class DetailsScreen(ConnectionScreen):
+class DetailsScreen(SupervisorScreen):
     """One connection over the whole screen."""
 
+    BINDINGS = bindings("connection")
+    HINTS = ("connection.reconnect", "connection.inspect", "connection.push", "connection.metrics", "back")
     AUTO_FOCUS = "#details"
 
     def __init__(self, name: str) -> None:
-        super().__init__()
+        self._details = LinesPane(id="details")
+        super().__init__(self._details)
         self._connection_name = name
         self._title = TitleLine(id="selected")
         self._indicator = ConnectionIndicator(id="indicator")
-        self._details = LinesPane(id="details")
+        self.connection_actions = ConnectionActions(self, self._pointed_at)
         self._history: ConnectionHistory | None = None
         self._history_of: tuple[object, ...] = ()
-
-    def hints(self) -> tuple[Hint, ...]:
-        """The keys that work here."""
-        return self.hints_of(
-            ("connection.reconnect", "connection.inspect", "connection.push", "connection.metrics", "back")
-        )
 
     def body(self) -> Iterable[Widget]:
         """The name, the indicator, everything else."""
@@ -53,16 +47,17 @@ class DetailsScreen(ConnectionScreen):
     @property
     def selected(self) -> ConnectionSnapshot | None:
         """The connection that is shown."""
-        return self.supervisor.connection(self._connection_name)
+        return self.app.connection(self._connection_name)
 
-    def refusal(self) -> str:
-        """Why it cannot be commanded."""
-        return f"{displayable(self._connection_name, 60)} is no longer there"
+    def _pointed_at(self) -> ConnectionSnapshot | None:
+        connection = self.selected
+        if connection is None:
+            self.tell(f"{displayable(self._connection_name, 60)} is no longer there", "busy")
+        return connection
 
-    @property
-    def moved_pane(self) -> LineView:
-        """The one pane there is."""
-        return self._details
+    def action_connection(self, what: str) -> None:
+        """Do with the connection what :class:`ConnectionActions` can."""
+        self.connection_actions.do(what)
 
     def show(self, snapshot: Snapshot, now: float) -> None:
         """Show the connection as it stands."""
@@ -81,7 +76,7 @@ class DetailsScreen(ConnectionScreen):
         self._indicator.display = rows > 0
         self._indicator.styles.height = max(rows, 1)
         self._ask_history(connection, now)
-        position = self.supervisor.position
+        position = self.app.position
         self._details.set_lines(_lines(connection, self._history, snapshot, now, position))
 
     def _ask_history(self, connection: ConnectionSnapshot, now: float) -> None:
@@ -91,9 +86,9 @@ class DetailsScreen(ConnectionScreen):
             run_beside(self, self._read_history, name="history", group="history", exclusive=True)
 
     async def _read_history(self) -> None:
-        answer = await self.supervisor.engine.history(self._connection_name)
+        answer = await self.app.engine.history(self._connection_name)
         self._history = answer if isinstance(answer, ConnectionHistory) else None
-        self.supervisor.show_now()
+        self.app.show_now()
 
 
 def _lines(

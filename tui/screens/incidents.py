@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 
-from textual import events
 from textual.widget import Widget
 
 from tui.engine.api import CommandResult, IncidentSnapshot, Snapshot, Timeline
 from tui.presenters import incidents as present
+from tui.screens.base import SupervisorScreen
 from tui.screens.bindings import bindings
-from tui.screens.details import LinesPane
-from tui.screens.lists import ListScreen
 from tui.screens.workers import run_beside
 from widgets.cursor_list import CursorList
-from widgets.hint_line import Hint
 from widgets.incident_list import IncidentList, incident_heading
-from widgets.lines import LineView
+from widgets.lines import LinesPane
 from widgets.text_line import HeadingLine, NoticeLine, TitleLine
 
 READ_SECONDS = 10.0
@@ -25,55 +22,36 @@ _FACTS_FROM = 15
 """Rows from which the selected incident is shown whole below the list."""
 
 
-class _IncidentActions(ListScreen):
-    """A screen on which an incident is meant."""
+def _acknowledge(screen: SupervisorScreen, incident: IncidentSnapshot | None) -> None:
+    if incident is None:
+        screen.tell("no incident is selected", "busy")
+    elif incident.resolved_at is not None:
+        screen.tell("it is resolved already", "busy")
+    elif incident.acknowledged_at is not None:
+        screen.tell("it is acknowledged already", "busy")
+    else:
+        screen.app.run_command("acknowledge", screen.app.engine.acknowledge(incident.id))
+
+
+class IncidentsScreen(SupervisorScreen):
+    """The open ones, the most severe first, then the resolved ones, the newest first."""
 
     BINDINGS = bindings("incidents")
     HELP_FIRST = ("incidents", "list")
-
-    @property
-    def incident(self) -> IncidentSnapshot | None:
-        """The incident that is meant."""
-        raise NotImplementedError
-
-    def action_acknowledge(self) -> None:
-        """Acknowledge it."""
-        incident = self.incident
-        if incident is None:
-            self.tell("no incident is selected", "busy")
-        elif incident.resolved_at is not None:
-            self.tell("it is resolved already", "busy")
-        elif incident.acknowledged_at is not None:
-            self.tell("it is acknowledged already", "busy")
-        else:
-            self.supervisor.run_command("acknowledge", self.supervisor.engine.acknowledge(incident.id))
-
-    def action_timeline(self) -> None:
-        """Show what happened."""
-
-
-class IncidentsScreen(_IncidentActions):
-    """The open ones, the most severe first, then the resolved ones, the newest first."""
-
+    HINTS = ("incidents.timeline", "incidents.acknowledge", "move.down", "move.up", "help", "back")
     AUTO_FOCUS = "#incidents"
 
     def __init__(self) -> None:
-        super().__init__()
+        self._list = IncidentList(id="incidents")
+        super().__init__(self._list)
         self._title = TitleLine(id="selected")
         self._notice = NoticeLine(id="notice")
         self._heading = HeadingLine(incident_heading, spare=IncidentList.SPARE, id="list-heading")
-        self._list = IncidentList(id="incidents")
         self._list.moved = self._cursor_moved
         self._facts_title = TitleLine(id="log-title")
         self._facts = LinesPane(id="incident-facts")
         self._chosen: str | None = None
         """The incident chosen by hand; None is the first."""
-
-    def hints(self) -> tuple[Hint, ...]:
-        """The keys that matter most here."""
-        return self.hints_of(
-            ("incidents.timeline", "incidents.acknowledge", "move.down", "move.up", "help", "back")
-        )
 
     def body(self) -> Iterable[Widget]:
         """What is wrong in one line, the list, the selected one whole."""
@@ -85,14 +63,9 @@ class IncidentsScreen(_IncidentActions):
         yield self._facts
 
     @property
-    def moved_pane(self) -> LineView:
-        """The list."""
-        return self._list
-
-    @property
     def incident(self) -> IncidentSnapshot | None:
         """The selected one."""
-        return present.found_incident(self.supervisor.snapshot.incidents, self._list.selected)
+        return present.found_incident(self.app.snapshot.incidents, self._list.selected)
 
     def show(self, snapshot: Snapshot, now: float) -> None:
         """Show the incidents as they stand."""
@@ -118,15 +91,10 @@ class IncidentsScreen(_IncidentActions):
             self._facts.set_lines(lines)
             self._facts.styles.height = min(len(lines), self.size.height // 4)
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Share the rows out anew."""
-        super().on_resize(event)
-        self.supervisor.show_now()
-
     def _cursor_moved(self, key: Hashable) -> None:
         """Keep the one that was chosen."""
         self._chosen = str(key)
-        self._show_facts(self.supervisor.now)
+        self._show_facts(self.app.now)
 
     def on_cursor_list_opened(self, event: CursorList.Opened) -> None:
         """Show what happened."""
@@ -136,7 +104,7 @@ class IncidentsScreen(_IncidentActions):
         """Acknowledge the selected one, and stay on it."""
         if (incident := self.incident) is not None:
             self._chosen = incident.id
-        super().action_acknowledge()
+        _acknowledge(self, self.incident)
 
     def action_timeline(self) -> None:
         """Show what happened before and during the selected one."""
@@ -145,27 +113,26 @@ class IncidentsScreen(_IncidentActions):
             self.tell("no incident is selected", "busy")
             return
         self._chosen = incident.id
-        self.supervisor.show_timeline(incident.id)
+        self.app.open_screen(TimelineScreen(incident.id))
 
 
-class TimelineScreen(_IncidentActions):
+class TimelineScreen(SupervisorScreen):
     """One incident, and what happened before and during it."""
 
+    BINDINGS = bindings("incidents")
+    HELP_FIRST = ("incidents", "list")
+    HINTS = ("incidents.acknowledge", "move.down", "move.up", "back")
     AUTO_FOCUS = "#lines"
 
     def __init__(self, id: str) -> None:
-        super().__init__()
+        self._lines = LinesPane(id="lines")
+        super().__init__(self._lines)
         self._incident_id = id
         self._title = TitleLine(id="selected")
-        self._lines = LinesPane(id="lines")
         self._timeline: Timeline | None = None
         self._timeline_of: tuple[object, ...] = ()
         self._is_placed = False
         """The first look is at the moment at which it opened."""
-
-    def hints(self) -> tuple[Hint, ...]:
-        """The keys that work here."""
-        return self.hints_of(("incidents.acknowledge", "move.down", "move.up", "back"))
 
     def body(self) -> Iterable[Widget]:
         """The incident, then what happened."""
@@ -173,14 +140,9 @@ class TimelineScreen(_IncidentActions):
         yield self._lines
 
     @property
-    def moved_pane(self) -> LineView:
-        """The lines."""
-        return self._lines
-
-    @property
     def incident(self) -> IncidentSnapshot | None:
         """The incident as it stands, or as it was last known."""
-        found = present.found_incident(self.supervisor.snapshot.incidents, self._incident_id)
+        found = present.found_incident(self.app.snapshot.incidents, self._incident_id)
         return found or (self._timeline.incident if self._timeline is not None else None)
 
     def show(self, snapshot: Snapshot, now: float) -> None:
@@ -212,14 +174,13 @@ class TimelineScreen(_IncidentActions):
                 self.call_after_refresh(self._lines.scroll_to, y=y, animate=False)
 
     async def _read(self) -> None:
-        answer = await self.supervisor.engine.timeline(self._incident_id)
+        answer = await self.app.engine.timeline(self._incident_id)
         if isinstance(answer, CommandResult):
             self.tell(f"✗ {answer.message}", "bad")
             return
         self._timeline = answer
-        self._lay_out(self.supervisor.now)
+        self._lay_out(self.app.now)
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Fold long values anew."""
-        super().on_resize(event)
-        self._lay_out(self.supervisor.now)
+    def action_acknowledge(self) -> None:
+        """Acknowledge it."""
+        _acknowledge(self, self.incident)

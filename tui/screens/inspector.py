@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from typing import get_args
 
 from textual.widget import Widget
 
-from tui.engine.api import CommandResult, Frame, FramePage, Snapshot
-from tui.exports import write_new
+from tui.engine.api import CommandResult, Frame, FrameContent, FramePage, Snapshot
 from tui.presenters import frames as present
+from tui.screens.base import SupervisorScreen
 from tui.screens.bindings import bindings
-from tui.screens.lists import ListScreen
 from tui.screens.text import TextScreen
 from tui.screens.workers import run_beside
 from widgets.cursor_list import CursorList
 from widgets.frame_list import FrameList, frame_heading
-from widgets.hint_line import Hint
-from widgets.lines import LineView
 from widgets.text_line import HeadingLine, NoticeLine, TitleLine
 
 MOST_HELD = 1000
@@ -32,20 +29,30 @@ READ_SECONDS = 0.25
 _DIRECTIONS = get_args(present.Direction)
 
 
-class InspectorScreen(ListScreen):
+class InspectorScreen(SupervisorScreen):
     """Frames of one connection. To look is what has the engine record them."""
 
     BINDINGS = bindings("inspector")
     HELP_FIRST = ("inspector", "list")
+    HINTS = (
+        *(
+            "inspector.freeze",
+            "inspector.filter",
+            "inspector.direction",
+            "inspector.open",
+            "inspector.export",
+        ),
+        "back",
+    )
     AUTO_FOCUS = "#frames"
 
     def __init__(self, name: str) -> None:
-        super().__init__()
+        self._list = FrameList(id="frames")
+        super().__init__(self._list)
         self._connection_name = name
         self._title = TitleLine(id="selected")
         self._notice = NoticeLine(id="notice")
         self._heading = HeadingLine(frame_heading, spare=FrameList.SPARE, id="list-heading")
-        self._list = FrameList(id="frames")
         self._list.moved = self._cursor_moved
         self._held: deque[Frame] = deque(maxlen=MOST_HELD)
         self._cursor = 0
@@ -60,30 +67,12 @@ class InspectorScreen(ListScreen):
         self._frozen_at = 0.0
         self._new_since = 0
 
-    def hints(self) -> tuple[Hint, ...]:
-        """The keys that matter most here."""
-        return self.hints_of(
-            (
-                "inspector.freeze",
-                "inspector.filter",
-                "inspector.direction",
-                "inspector.open",
-                "inspector.export",
-                "back",
-            )
-        )
-
     def body(self) -> Iterable[Widget]:
         """The title, what must be said, the frames."""
         yield self._title
         yield self._notice
         yield self._heading
         yield self._list
-
-    @property
-    def moved_pane(self) -> LineView:
-        """The frames."""
-        return self._list
 
     def on_mount(self) -> None:
         """Begin to read."""
@@ -101,7 +90,7 @@ class InspectorScreen(ListScreen):
 
     async def _read(self) -> None:
         try:
-            answer = await self.supervisor.engine.frames(self._connection_name, self._cursor, MOST_AT_ONCE)
+            answer = await self.app.engine.frames(self._connection_name, self._cursor, MOST_AT_ONCE)
         finally:
             self._reading = False
         if isinstance(answer, CommandResult):
@@ -127,7 +116,7 @@ class InspectorScreen(ListScreen):
     def show(self, snapshot: Snapshot, now: float) -> None:
         """Show row 1; the frames are read by the screen itself."""
         super().show(snapshot, now)
-        connection = self.supervisor.connection(self._connection_name)
+        connection = self.app.connection(self._connection_name)
         self._title.show(self._connection_name, connection.address if connection else "no longer there")
 
     @property
@@ -143,7 +132,7 @@ class InspectorScreen(ListScreen):
         self._list.show([present.frame_row(frame) for frame in shown], self._chosen)
         troubles = self._notice_text(len(shown))
         quiet = "recorded while you look" if shown else "waiting for frames; recorded while you look"
-        if self.supervisor.replay is not None:
+        if self.app.replay is not None:
             quiet = "as recorded" if shown else "no frame of then is on record"
         self._notice.show(troubles or quiet, "busy" if troubles else "dim")
 
@@ -179,21 +168,18 @@ class InspectorScreen(ListScreen):
         """Let the list stand still, or go on."""
         if self._frozen is None:
             self._frozen, self._new_since = tuple(self._held), 0
-            self._frozen_at = self.supervisor.clock()
+            self._frozen_at = self.app.clock()
         else:
             self._frozen, self._chosen = None, None
         self._lay_out()
 
     def action_filter(self) -> None:
         """Ask for the text to filter by."""
-        self.prompt("/", self._wanted, answered=self._filter, changed=self._filter, left=self._end_filter)
+        self.last_row.ask_filter(self._wanted, self._filter)
 
     def _filter(self, text: str) -> None:
         self._wanted = text.strip()
         self._lay_out()
-
-    def _end_filter(self) -> None:
-        self._filter("")
 
     def action_direction(self) -> None:
         """Show both directions, only in, only out."""
@@ -204,7 +190,7 @@ class InspectorScreen(ListScreen):
         """End the filter; then leave."""
         if self._wanted or self._direction != "both":
             self._direction = "both"
-            self._end_filter()
+            self._filter("")
         else:
             self.dismiss()
 
@@ -217,28 +203,26 @@ class InspectorScreen(ListScreen):
 
     def action_open(self) -> None:
         """Show the selected frame with its payload."""
-        if (cursor := self._selected_cursor()) is not None:
-            run_beside(self, partial(self._open, cursor), name="frame", group="frame", exclusive=True)
-
-    async def _open(self, cursor: int) -> None:
-        answer = await self.supervisor.engine.frame(self._connection_name, cursor)
-        if isinstance(answer, CommandResult):
-            self.tell(f"✗ {answer.message}", "bad")
-            return
-        lines = present.frame_lines(answer, self.supervisor.now)
-        self.supervisor.open_screen(TextScreen(self._connection_name, "a frame", lines, answer.payload))
+        self._with_selected("frame", self._open)
 
     def action_copy(self) -> None:
         """Send the selected frame's payload to the terminal's clipboard."""
-        if (cursor := self._selected_cursor()) is not None:
-            run_beside(self, partial(self._copy, cursor), name="copy", group="frame", exclusive=True)
+        self._with_selected("copy", lambda frame: self.app.copy(frame.payload, "the payload"))
 
-    async def _copy(self, cursor: int) -> None:
-        answer = await self.supervisor.engine.frame(self._connection_name, cursor)
+    def _with_selected(self, name: str, do: Callable[[FrameContent], None]) -> None:
+        if (cursor := self._selected_cursor()) is not None:
+            run_beside(self, partial(self._read_one, cursor, do), name=name, group="frame", exclusive=True)
+
+    async def _read_one(self, cursor: int, do: Callable[[FrameContent], None]) -> None:
+        answer = await self.app.engine.frame(self._connection_name, cursor)
         if isinstance(answer, CommandResult):
             self.tell(f"✗ {answer.message}", "bad")
         else:
-            self.supervisor.copy(answer.payload, "the payload")
+            do(answer)
+
+    def _open(self, frame: FrameContent) -> None:
+        lines = present.frame_lines(frame, self.app.now)
+        self.app.open_screen(TextScreen(self._connection_name, "a frame", lines, frame.payload))
 
     def action_export(self) -> None:
         """Write the frames that are shown to a file."""
@@ -247,7 +231,7 @@ class InspectorScreen(ListScreen):
     async def _export(self) -> None:
         lines, gone = [], 0
         for frame in self._shown:
-            answer = await self.supervisor.engine.frame(self._connection_name, frame.cursor)
+            answer = await self.app.engine.frame(self._connection_name, frame.cursor)
             if isinstance(answer, CommandResult):
                 gone += 1
             else:
@@ -255,13 +239,9 @@ class InspectorScreen(ListScreen):
         if not lines:
             self.tell("✗ nothing to write: no frame that is shown is still held", "busy")
             return
-        moment = time.strftime("%Y%m%dT%H%M%S", time.localtime(self.supervisor.clock()))
-        name = f"frames-{self._connection_name}-{moment}.jsonl"
         lost = f", {gone} no longer held" if gone else ""
-        self.supervisor.run_writing(
-            f"{len(lines)} frames{lost}",
-            lambda: str(write_new(self.supervisor.options.folder, name, b"".join(lines))),
-        )
+        what = f"{len(lines)} frames{lost}"
+        self.app.export(what, f"frames-{self._connection_name}", "jsonl", lambda: b"".join(lines))
 
 
 def _only(direction: present.Direction) -> str:

@@ -11,33 +11,28 @@ from textual.widget import Widget
 
 from tui.actions import ACTIONS, Action
 from tui.keymap import Keymap, shown
-from tui.screens.details import LinesPane
-from tui.screens.lists import ListScreen
-from widgets.hint_line import Hint
-from widgets.lines import Line, LineView, Span, folded
+from tui.screens.base import SupervisorScreen
+from widgets.lines import Line, LinesPane, Span, folded
 from widgets.text_line import TitleLine
 from widgets.untrusted import fitted
 
 
-class LinesScreen(ListScreen):
+class LinesScreen(SupervisorScreen):
     """A title over lines that scroll; any of the usual keys leaves."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "back", show=False),
     ]
+    HINTS: ClassVar[tuple[str, ...]] = ("move.down", "move.up", "back")
     AUTO_FOCUS = "#lines"
 
     def __init__(self, title: str, note: str, lines: Iterable[Line]) -> None:
-        super().__init__()
-        self._title = TitleLine(id="selected")
         self._lines_pane = LinesPane(id="lines")
+        super().__init__(self._lines_pane)
+        self._title = TitleLine(id="selected")
         self._text = (title, note)
         self._lines = tuple(lines)
         self._lines_pane.set_lines(self._lines)
-
-    def hints(self) -> tuple[Hint, ...]:
-        """The keys that work here."""
-        return self.hints_of(("move.down", "move.up", "back"))
 
     def body(self) -> Iterable[Widget]:
         """The title and the lines."""
@@ -47,11 +42,6 @@ class LinesScreen(ListScreen):
     def on_mount(self) -> None:
         """Show the title."""
         self._title.show(*self._text)
-
-    @property
-    def moved_pane(self) -> LineView:
-        """The lines."""
-        return self._lines_pane
 
 
 class TextScreen(LinesScreen):
@@ -63,6 +53,7 @@ class TextScreen(LinesScreen):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "copy", show=False, id="connection.copy")]
+    HINTS = ("connection.copy", *LinesScreen.HINTS)
 
     def __init__(
         self, title: str, note: str, lines: Iterable[Line], text: str, what: str = "the text"
@@ -70,18 +61,13 @@ class TextScreen(LinesScreen):
         super().__init__(title, note, lines)
         self._copied, self._what = text, what
 
-    def hints(self) -> tuple[Hint, ...]:
-        """The keys that work here."""
-        return (*self.hints_of(("connection.copy",)), *super().hints())
-
     def on_resize(self, event: events.Resize) -> None:
         """Fold the lines to the width."""
-        super().on_resize(event)
         self._lines_pane.set_lines(folded(self._lines, event.size.width - 1))
 
     def action_copy(self) -> None:
         """Send what is shown to the terminal's clipboard."""
-        self.supervisor.copy(self._copied, self._what)
+        self.app.copy(self._copied, self._what)
 
 
 class MetricsScreen(TextScreen):
