@@ -182,7 +182,7 @@ def test_an_acknowledgement_of_what_was_given_up_makes_it_stand_anew() -> None:
     driver.arrive("cheer")
     driver.queue.player.uncertain(alert.id, "cut")
     driver.after(7.0)
-    assert driver.queue.player.confirm(alert.id)
+    assert driver.queue.confirmations.confirm(alert.id)
     assert shown(driver.drain() + driver.after(7.9)) == []
     assert shown(driver.after(0.2)) == ["cheer"]
 

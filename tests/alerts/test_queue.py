@@ -290,7 +290,7 @@ def test_an_overlay_or_the_hubs_report_confirms_it_until_10_s_after_its_end() ->
     driver = Driver()
     by_overlay = driver.arrive("follow")
     driver.show()
-    assert driver.queue.player.confirm(by_overlay.id)
+    assert driver.queue.confirmations.confirm(by_overlay.id)
     driver.after(6.0)
     assert driver.outcome(by_overlay) == "shown"
 
@@ -298,9 +298,9 @@ def test_an_overlay_or_the_hubs_report_confirms_it_until_10_s_after_its_end() ->
     before = driver.clock.passed
     driver.after(1.0)
     driver.show()
-    assert not driver.queue.player.overlays_connected(before), "received before it played"
+    assert not driver.queue.confirmations.overlays_connected(before), "received before it played"
     driver.after(1.0)
-    assert driver.queue.player.overlays_connected()
+    assert driver.queue.confirmations.overlays_connected()
     driver.after(6.0)
     assert driver.outcome(by_report) == "shown"
 
@@ -308,7 +308,7 @@ def test_an_overlay_or_the_hubs_report_confirms_it_until_10_s_after_its_end() ->
     before = driver.arrive("follow")
     driver.show()
     driver.after(1.0)
-    assert not driver.queue.player.overlays_connected(since=driver.clock.passed)
+    assert not driver.queue.confirmations.overlays_connected(since=driver.clock.passed)
     driver.after(6.0)
     assert driver.outcome(before) == "unconfirmed"
 
@@ -316,12 +316,12 @@ def test_an_overlay_or_the_hubs_report_confirms_it_until_10_s_after_its_end() ->
     driver.show()
     driver.after(10.5)
     assert driver.outcome(late) == "unconfirmed"
-    assert driver.queue.player.confirm(late.id)
+    assert driver.queue.confirmations.confirm(late.id)
     driver.drain()
     assert (driver.outcome(late), driver.rows[late.id].reason) == ("shown", "")
     driver.show()
     driver.after(20.1)
-    assert not driver.queue.player.confirm(too_late.id)
+    assert not driver.queue.confirmations.confirm(too_late.id)
     driver.drain()
     assert counts(driver) == {
         ("follow", "shown"): 2, ("follow", "unconfirmed"): 1,
@@ -365,7 +365,7 @@ def test_a_push_of_unknown_end_is_repeated_in_front_under_the_same_id_or_left() 
     assert leaving.outcome(alert) == "unconfirmed"
     assert "connection lost" in leaving.rows[alert.id].reason
     leaving.after(3.0)
-    assert leaving.queue.player.confirm(alert.id)
+    assert leaving.queue.confirmations.confirm(alert.id)
 
 
 def test_an_acknowledgement_after_the_connection_was_lost_spares_the_repetition() -> None:
@@ -374,7 +374,7 @@ def test_an_acknowledgement_after_the_connection_was_lost_spares_the_repetition(
     driver.queue.player.uncertain(alert.id, "connection lost")
     driver.queue.player.target(False, "reconnecting")
     driver.after(5.0)
-    assert driver.queue.player.confirm(alert.id)
+    assert driver.queue.confirmations.confirm(alert.id)
     driver.queue.player.target(True)
     assert driver.drain() == []
     assert driver.outcome(alert) == "shown"
@@ -387,7 +387,7 @@ def test_an_acknowledgement_after_the_connection_came_back_gives_it_its_whole_ti
     driver.queue.player.uncertain(alert.id, "connection lost")
     driver.drain()
     driver.clock.passed += 0.5
-    assert driver.queue.player.confirm(alert.id)
+    assert driver.queue.confirmations.confirm(alert.id)
     assert driver.drain() == []
     playing = driver.queue.view().playing
     assert playing is not None
@@ -406,9 +406,9 @@ def test_an_acknowledgement_after_the_last_time_out_still_counts() -> None:
         driver.drain()
     assert driver.outcome(alert) == "failed"
     # A page that is open shows no alert that the hub refused.
-    assert not driver.queue.player.overlays_connected()
+    assert not driver.queue.confirmations.overlays_connected()
     driver.after(9.0)
-    assert driver.queue.player.confirm(alert.id)
+    assert driver.queue.confirmations.confirm(alert.id)
     driver.drain()
     assert (driver.outcome(alert), driver.rows[alert.id].reason) == ("shown", "")
     assert counts(driver) == {("cheer", "shown"): 1}
@@ -420,7 +420,7 @@ def test_what_was_seen_does_not_end_as_unseen() -> None:
         alert = driver.arrive("raid", {"user_name": "avalon"})
         driver.show()
         if confirmed:
-            driver.queue.player.confirm(alert.id)
+            driver.queue.confirmations.confirm(alert.id)
         driver.after(1.0)
         driver.queue.player.target(False, "connection lost")
         driver.drain()
@@ -473,7 +473,7 @@ def test_an_acknowledgement_of_an_earlier_push_takes_back_the_one_that_has_not_l
     driver.drain()
     driver.clock.passed += 1.5
     driver.queue.advance()
-    assert driver.queue.player.confirm(alert.id)
+    assert driver.queue.confirmations.confirm(alert.id)
     assert driver.drain() == []
     assert (driver.rows[alert.id].state, driver.rows[alert.id].confirmed) == ("playing", True)
 
@@ -484,7 +484,7 @@ def test_an_acknowledgement_that_comes_much_later_is_none() -> None:
     driver.queue.player.uncertain(alert.id, "connection lost")
     driver.queue.player.target(False, "reconnecting")
     driver.after(10.0)
-    assert not driver.queue.player.confirm(alert.id)
+    assert not driver.queue.confirmations.confirm(alert.id)
     assert driver.waiting() == [alert.id]
 
 
@@ -526,7 +526,7 @@ def test_overlays_that_go_before_half_its_time_get_it_again_and_later_end_it() -
     driver.drain()
     assert driver.show().id == alert.id
     driver.after(5.1)
-    driver.queue.player.confirm(alert.id)
+    driver.queue.confirmations.confirm(alert.id)
     driver.queue.player.target(False, "gone")
     driver.drain()
     assert (driver.outcome(alert), driver.rows[alert.id].reason) == ("shown", "ended early: gone")
@@ -758,7 +758,7 @@ def test_an_acknowledgement_of_one_that_waits_again_is_remembered() -> None:
     driver.queue.commands.pause()
     driver.queue.player.target(True)
     driver.after(9.0)
-    assert driver.queue.player.confirm(alert.id)
+    assert driver.queue.confirmations.confirm(alert.id)
     driver.queue.commands.resume()
     for seconds in (1.0, 2.0, 4.0):
         driver.after(seconds)
@@ -818,7 +818,7 @@ def test_of_an_event_that_came_again_the_alert_that_has_gone_no_way_yet_ends() -
     before.clock.wall_offset = -30.0
     former = before.arrive("cheer", id="event 1")
     before.show()
-    before.queue.player.confirm(former.id)
+    before.queue.confirmations.confirm(former.id)
     before.after(20.0)
     assert before.outcome(former) == "shown"
     driver = Driver(there=False)
@@ -886,7 +886,7 @@ def test_the_word_of_an_overlay_counts_though_it_was_removed_and_undone_meanwhil
     driver.queue.commands.undo()
     driver.queue.commands.pause()
     driver.drain()
-    assert driver.queue.player.confirm(alert.id)
+    assert driver.queue.confirmations.confirm(alert.id)
     driver.queue.commands.clear()
     driver.queue.commands.undo()
     driver.drain()

@@ -272,7 +272,7 @@ class QueueMachine(RuleBasedStateMachine):
         elif answer == "uncertain":
             self.queue.player.uncertain(id, "cut")
         else:
-            (self.queue.player.confirm if answer == "confirmed" else self.queue.player.delivered)(id)
+            (self.queue.confirmations.confirm if answer == "confirmed" else self.queue.player.delivered)(id)
         if answer in ("refused", "uncertain") or not self.there:
             self.free_to_show.add(id)
         self.drain()
@@ -291,12 +291,12 @@ class QueueMachine(RuleBasedStateMachine):
     def confirm(self, pick: int) -> None:
         ids = [id for id in self.pushed_at if id not in self.in_flight]
         if ids:
-            self.queue.player.confirm(ids[-1 - pick % len(ids)])
+            self.queue.confirmations.confirm(ids[-1 - pick % len(ids)])
             self.drain()
 
     @rule(ago=st.sampled_from([0.0, 0.5, 3.0]))
     def report(self, ago: float) -> None:
-        self.queue.player.overlays_connected(self.clock.passed - ago)
+        self.queue.confirmations.overlays_connected(self.clock.passed - ago)
         self.drain()
 
     @rule(

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from tui.alerts.alert import MAX_VIEWERS, MOST_MESSAGE, Alert, fitted
-from tui.alerts.endings import LATE_CONFIRMATION, Endings
+from tui.alerts.endings import Endings
 from tui.alerts.growing import Growing
 from tui.alerts.overlays import Growth, Overlays
 from tui.alerts.page import Number, OnPage
@@ -52,8 +52,8 @@ class Player:
         self.beside: list[Stage] = []
         self._wall = WallSteps(clock)
         self._gap_until = -math.inf
-        self._growing = Growing()
-        self.endings = Endings(clock, self.record, self.page, self._growing)
+        self.growing = Growing()
+        self.endings = Endings(clock, self.record, self.page, self.growing)
         self.endings.delivers = options.has_target
 
     def configure(self, options: QueueOptions) -> None:
@@ -135,7 +135,7 @@ class Player:
             self.page.tell_item(id, item)
         stage = self._landed(id, tries, arrived=True)
         if stage is not None:
-            self._begin(stage, now)
+            self.begin(stage, now)
         self.settle()
         return stage is not None
 
@@ -177,43 +177,6 @@ class Player:
         self.settle()
         return stage is not None
 
-    def confirm(self, id: str) -> bool:
-        """An overlay acknowledged it. Counts until 10 s after its end; False when it changed nothing."""
-        now = self.enter()
-        found = True
-        stage = self.find_stage(id)
-        entry = self.waiting.find(id)
-        if stage is None or stage.phase != "showing":
-            self.page.acknowledge(id)
-        if stage is not None:
-            self._confirm(stage)
-            if stage.phase != "showing":
-                # Whatever became of the hub's answer: it is on the overlay.
-                self.withdraw(stage)
-                self._begin(stage, now)
-        elif entry is not None and entry.back_at + LATE_CONFIRMATION > now:
-            self._confirm_waiting(entry, now)
-        else:
-            found = self.endings.confirm(lambda alert, _since, _ended: alert.id == id)
-        self.settle()
-        return found
-
-    def _confirm_waiting(self, entry: Entry, now: float) -> None:
-        """An overlay acknowledged one that has come back from the stage just now."""
-        if not entry.is_uncertain:
-            self.endings.amend(entry, seen=True)
-            return
-        self.waiting.remove(entry)
-        self.endings.amend(entry, confirmed=True)
-        if self.playing is None and self.overlays.are_there:
-            # It is on the overlay, without another push.
-            stage = self.playing = Stage(entry)
-            stage.found(now)
-            self.endings.amend(entry, state="playing")
-            self._begin(stage, now)
-        else:
-            self.endings.end(entry, "shown", "confirmed after the connection was lost")
-
     def begin_update(self, id: str, tries: int) -> Growth | None:
         """Push one on the stage as it is now, for what is left of its time; None for nothing to push.
         Its end is told by :meth:`end_update`."""
@@ -243,26 +206,6 @@ class Player:
         self.enter()
         self.overlays.gone(entry)
         self.settle()
-
-    def overlays_connected(self, at: float | None = None, since: float = -math.inf) -> bool:
-        """A hub report received at monotonic ``at`` (now, if left out) names an overlay as connected, as all
-        did ``since`` then.
-
-        Confirms whatever began to be on the air in that time and was so at its end: an overlay that came
-        later may know nothing of it. True when that is news.
-        """
-        now = self.enter()
-        until = now if at is None else at
-        found = False
-        if self.options.has_target:
-            for stage in self.stages():
-                is_new = stage.phase == "showing" and not stage.entry.alert.confirmed
-                if is_new and since <= stage.since <= until:
-                    self._confirm(stage)
-                    found = True
-            found |= self.endings.confirm(lambda _alert, begun, ended: since <= begun <= until <= ended)
-        self.settle()
-        return found
 
     # Time
 
@@ -328,10 +271,6 @@ class Player:
 
     # Growing
 
-    def target_of(self, alert: Alert) -> Entry | None:
-        """The open alert that a newcomer makes grow; None when it stands for itself."""
-        return self._growing.target_of(alert, self.now)
-
     def grow(self, target: Entry, entry: Entry, now: float) -> None:
         known = target.alert.viewers
         new = tuple(viewer for viewer in entry.alert.viewers if viewer not in known)
@@ -362,7 +301,7 @@ class Player:
         elif entry.alert.bypass and self._may_show() and len(self.beside) < MOST_BESIDE:
             self.beside.append(Stage(entry))
             self._start(self.beside[-1])
-            self._growing.add(entry)
+            self.growing.add(entry)
         else:
             self.wait(entry)
 
@@ -372,7 +311,7 @@ class Player:
         if is_next:
             for one in self.waiting.move(entry, place):
                 self.record.changed[one.alert.id] = one.alert
-        self._growing.add(entry)
+        self.growing.add(entry)
         self.record.touch()
 
     def _start(self, stage: Stage) -> None:
@@ -396,16 +335,12 @@ class Player:
         self.page.land(id, tries, arrived=arrived)
         return stage if is_it else None
 
-    def _begin(self, stage: Stage, now: float) -> None:
+    def begin(self, stage: Stage, now: float) -> None:
         """Its time begins."""
         stage.shown(now)
         self.endings.amend(stage.entry, sent_at=self.clock.time())
         if not self.overlays.are_there:
             self.interrupt(stage, now)
-
-    def _confirm(self, stage: Stage) -> None:
-        if not stage.entry.alert.confirmed:
-            self.endings.amend(stage.entry, confirmed=True)
 
     def interrupt(self, stage: Stage, now: float) -> None:
         """There is nowhere to show it any more."""
@@ -437,7 +372,7 @@ class Player:
             entry.expires_at = self.now + entry.alert.time_to_live
         self.waiting.add_in_front(entry)
         self.record.changed[entry.alert.id] = entry.alert
-        self._growing.add(entry)
+        self.growing.add(entry)
 
     def _leave(self, stage: Stage) -> None:
         """Takes it from the stage; the next one begins after the gap."""

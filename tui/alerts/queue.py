@@ -19,6 +19,7 @@ from tui.alerts.alert import (
     payload_text,
 )
 from tui.alerts.commands import Commands
+from tui.alerts.confirmations import Confirmations
 from tui.alerts.events import viewer_of
 from tui.alerts.player import Player
 from tui.alerts.rules import DEFAULT, Rules
@@ -62,6 +63,7 @@ class AlertQueue:
     ) -> None:
         self.player = Player(clock, options, rules)
         self.commands = Commands(self.player, chance)
+        self.confirmations = Confirmations(self.player)
         self._clock = clock
         self._chance = chance
         self._stops = self.player.stops
@@ -177,7 +179,7 @@ class AlertQueue:
             self._record.accept(alert.id)
             self._waiting.last_place = max(self._waiting.last_place, alert.place)
             entry = Entry(alert, now, now)
-            target = self.player.target_of(alert)
+            target = self.player.growing.target_of(alert, self.player.now)
             if self._stops.is_muted(alert.type):
                 self.player.endings.end(entry, "muted", f"{alert.type} is muted")
             elif target is not None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import operator
 import random
-from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
@@ -18,17 +16,17 @@ from tui.alerts.delivery import Delivery
 from tui.alerts.options import AlertOptions, SourceOptions
 from tui.alerts.page import Number
 from tui.alerts.queue import AlertQueue
-from tui.alerts.rules import DEFAULT, Rules
-from tui.alerts.templates import field
 from tui.alerts.unmapped import Unmapped
 from tui.alerts.view import QueueOptions, Standing
-from tui.channels import Channel, DecodeError, Message
+from tui.channels import Channel
 from tui.channels.clock import Clock
 from tui.engine import alert_keeping
+from tui.engine.alert_arrivals import Arrivals
 from tui.engine.alert_commands import AlertCommands
 from tui.engine.alert_hub import OverlayHub
 from tui.engine.alert_keeping import AlertKeeping
 from tui.engine.alert_orders import AlertOrders
+from tui.engine.alert_recent import Recent
 from tui.engine.alert_sources import (
     Connections,
     Listening,
@@ -52,31 +50,15 @@ from tui.engine.alert_values import (
     AlertOutcome,
     AlertPage,
     AlertsSnapshot,
-    AlertSummary,
     SourceAway,
 )
 from tui.engine.changes import ChangeLog
-from tui.engine.rules_watch import LOOK_EVERY, RulesWatch
+from tui.engine.rules_watch import WatchedRules
 from tui.engine.snapshot import CommandResult
 from tui.formats import counted
-from tui.secret_values import masked, masked_bytes, masked_value
 from tui.store.alert_store import AlertStore
 
 log = logging.getLogger("tui.engine.alerts")
-
-
-_MOST_RECENT = 50
-_TELL_EVERY = 60.0
-_EVENT_LIMIT = 100
-_MOST_EARLY, _MOST_EARLY_BYTES = 10_000, 16 * 1024 * 1024
-"""Events that wait for the store to tell what it knows; those beyond do not wait."""
-_MOST_TOLD = 16 * 1024
-"""Bytes kept of an event that cannot be read."""
-_NO_THREAD = "not read, no thread could be started"
-_MOST_MASKED = 64 * 1024
-
-_LONGEST_ID = 200
-"""Characters of an event's id that are kept as they are."""
 
 
 class AlertDesk:
@@ -132,26 +114,29 @@ class AlertDesk:
         )
         self._sources: list[Source] = []
         self._unmapped = Unmapped()
+        self._arrivals = Arrivals(
+            self._queue,
+            self._keeping,
+            changes,
+            clock,
+            self._unmapped,
+            waits=store is not None,
+            stands_aside=self._stands_aside,
+            settle=self._settle,
+            changed=changed,
+        )
         self._listening = Listening()
-        self._rules_watch: RulesWatch | None = None
-        self._rules_trouble: str | None = None
+        self._rules = WatchedRules(self._queue.player, changes, clock, self._on_loop, changed)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._told_target: tuple[str | None, str | None] | None = None
         self._restored = store is None
         # None until the store has told what an earlier run was ordered, which must not be overwritten.
         self._kept_standing: Standing | None = None
-        self._recent_away: deque[SourceAway] = deque(maxlen=_MOST_RECENT)
-        self._recent_of: tuple[tuple[Alert, ...], SourceAway | None] | None = None
-        self._recent_told: tuple[AlertSummary | SourceAway, ...] = ()
-        self._came_early: list[tuple[Source, Message]] = []
-        self._came_early_bytes = 0
-        self._rejections_untold = 0
-        self._rejection_told_at = -_TELL_EVERY
+        self._recent = Recent(self._keeping)
         self._store_words: str | None = None
         self._find_other = other
         self._other: str | None = None
-        self._left_to_other = 0
 
     @property
     def _delivery(self) -> Delivery | None:
@@ -172,9 +157,7 @@ class AlertDesk:
         """Take these settings from now on; what waits and plays goes on. ``same_id_window`` and what is kept
         of the history change at the next start. What became of alerts by that, in words."""
         before = self._ended()
-        ruled = (options.rules, options.types)
-        if self._rules_watch is None or ruled != (self._options.rules, self._options.types):
-            self._watch_rules(options)
+        self._rules.configure(options.rules, options.types)
         if options.sources != self._options.sources:
             self._unmapped.forget()
         self._options = options
@@ -206,36 +189,12 @@ class AlertDesk:
     def _source(self, options: SourceOptions) -> Source:
         """The source of these options; one that is known goes on, so that its absence is not forgotten."""
         return next((each for each in self._sources if each.options == options), None) or Source(
-            options, self._came, self._unmapped.count
+            options, self._arrivals.came, self._unmapped.count
         )
-
-    def _watch_rules(self, options: AlertOptions) -> None:
-        if self._rules_watch is not None:
-            self._rules_watch.stop()
-            self._rules_watch = None
-        if options.rules is None:
-            self._queue.player.rules, self._rules_trouble = DEFAULT, None
-            return
-        watch = RulesWatch(
-            options.rules, options.types, lambda found: self._on_loop(self._take_rules, watch, found)
-        )
-        self._rules_watch = watch
-        self._start_watch(watch)
-
-    def _start_watch(self, watch: RulesWatch) -> None:
-        if watch is not self._rules_watch:
-            return
-        try:
-            watch.start()
-        except (RuntimeError, MemoryError):
-            if self._rules_trouble != _NO_THREAD:
-                self._take_rules(watch, _NO_THREAD)
-            asyncio.get_running_loop().call_later(LOOK_EVERY, self._start_watch, watch)
 
     def stop(self) -> None:
         """End: nothing more is pushed or taken in. What the store holds is its own to write."""
-        if self._rules_watch is not None:
-            self._rules_watch.stop()
+        self._rules.stop()
         self._listening.keep({})
         if self._timer is not None:
             self._timer.cancel()
@@ -282,7 +241,7 @@ class AlertDesk:
         """Whether another engine shows the alerts: then none is shown or taken in; what waited waits on."""
         before, self._other = self._other, self._find_other()
         if self._other is None and before is not None:
-            left, self._left_to_other = self._left_to_other, 0
+            left, self._arrivals.left = self._arrivals.left, 0
             text = f"alerts are shown here again; what was left to {before}: {counted(left, 'event')}"
             self._changes.add(self._clock.time(), None, text, "warning", "engine")
         return self._other is not None
@@ -306,7 +265,7 @@ class AlertDesk:
         return True
 
     def _was_away(self, away: SourceAway) -> None:
-        self._recent_away.append(away)
+        self._recent.away.append(away)
         now = self._clock.time()
         seconds = (away.until or now) - away.since
         length = "less than a second" if seconds < 1 else f"{seconds:.0f} s"
@@ -326,81 +285,15 @@ class AlertDesk:
             except RuntimeError:
                 log.debug("the engine's loop had ended already")
 
-    # What viewers did
-
-    def _came(self, source: Source, message: Message) -> None:
-        if not self._restored and message.size <= source.most and self._has_room_for(message):
-            # Which events are known already, the store knows.
-            self._came_early.append((source, message))
-            self._came_early_bytes += message.size
-            return
-        if self._stands_aside():
-            self._left_to_other += 1
-            return
-        options = source.options
-        try:
-            payload = message.decode(Any, source.most)
-        except DecodeError as error:
-            self._reject(source, message, str(error))
-            return
-        if not isinstance(payload, Mapping):
-            self._reject(source, message, "the event is no object")
-            return
-        name, type = source.types.find(message.event, payload)
-        if type is None:
-            self._unmapped.count(name)
-            return
-        number = field(payload, options.fields["id"]) if "id" in options.fields else None
-        if len(message.raw) <= _MOST_MASKED and masked_bytes(message.raw) is not message.raw:
-            # Here, since a template may set what was at a cut in the middle of a text.
-            payload = masked_value(payload)
-        who = options.fields.get("who")
-        if who is not None and isinstance(name := field(payload, who), str):
-            payload = {**payload, "user_name": name}
-        known = isinstance(number, str | int) and not isinstance(number, bool)
-        self._arrive(type, payload, source.name, _kept_id(str(number)) if known else None)
-
-    def _has_room_for(self, early: Message) -> bool:
-        is_room = self._came_early_bytes + early.size <= _MOST_EARLY_BYTES
-        return is_room and len(self._came_early) < _MOST_EARLY
-
-    def _arrive(self, type: str, payload: Mapping[str, Any], source: str, number: str | None) -> None:
-        alert = self._queue.judge_arrival(type, payload, source=source, source_id=number)
-        if alert is None:
-            self._changed()
-        else:
-            # Accepted means committed.
-            self._keeping.write([alert], lambda: self._admit(alert))
-
-    def _admit(self, alert: Alert) -> None:
-        self._queue.admit(alert)
-        self._settle()
-
-    def _reject(self, source: Source, message: Message, reason: str) -> None:
-        """What cannot be read is kept with the reason, counted, and told at most once a minute."""
-        event = masked(message.event[:_EVENT_LIMIT])
-        text = message.raw[:_MOST_TOLD].decode(errors="replace")
-        type = source.types.find(message.event, {})[1] or event
-        self._queue.reject(type, text, f"{event}: {reason}", source.name)
-        self._rejections_untold += 1
-        now = self._clock.monotonic()
-        if now >= self._rejection_told_at + _TELL_EVERY:
-            count, self._rejections_untold, self._rejection_told_at = self._rejections_untold, 0, now
-            words = (
-                f"{counted(count, 'event')} of {source.name} could not be read, the last: {event}: {reason}"
-            )
-            self._changes.add(self._clock.time(), None, words, "warning", "drop")
-        self._settle()
-
     # What the hub and the overlays tell
 
     def _acknowledged(self, id: str) -> None:
-        if self._queue.player.confirm(id):
+        if self._queue.confirmations.confirm(id):
             self._settle()
 
     def _reported(self, seen_since: float | None) -> None:
         if seen_since is not None:
-            self._queue.player.overlays_connected(since=seen_since)
+            self._queue.confirmations.overlays_connected(since=seen_since)
         self._look_at_target()
         self._settle()
 
@@ -473,9 +366,7 @@ class AlertDesk:
 
     def _go_on(self) -> None:
         self._restored = True
-        came, self._came_early = self._came_early, []
-        for source, message in came:
-            self._came(source, message)
+        self._arrivals.go_on()
         self._hub.know_ours()
         self._look_at_target()
         self._settle()
@@ -490,25 +381,6 @@ class AlertDesk:
             self._store_words = told
             text = f"the alerts' store: {words}" if words else "the alerts' store answers again"
             self._changes.add(self._clock.time(), None, text, "error" if words else "info")
-
-    # Rules
-
-    def _take_rules(self, watch: RulesWatch, found: Rules | str) -> None:
-        if watch is not self._rules_watch:
-            return
-        if isinstance(found, Rules):
-            self._queue.player.rules = found
-            self._rules_trouble = None
-            self._changes.add(self._clock.time(), None, "alert rules read")
-        else:
-            if self._options.rules is not None:
-                # The reason is what may not be cut off at the edge of a screen.
-                found = found.replace(str(self._options.rules), self._options.rules.name, 1)
-            self._rules_trouble = found
-            before = "built-in" if self._queue.player.rules is DEFAULT else "old"
-            text = f"the {before} alert rules stay in force: {found}"
-            self._changes.add(self._clock.time(), None, text, "error")
-        self._changed()
 
     # What is asked
 
@@ -552,7 +424,7 @@ class AlertDesk:
             beside=tuple(on_stage(each, held=held(each.alert.id)) for each in view.beside),
             waiting=tuple(summary(each, held=held(each.id)) for each in view.waiting),
             most_waiting=self._options.most_waiting,
-            recent=self._recent(view.recent),
+            recent=self._recent.entries(view.recent),
             accepted=view.accepted,
             restored=view.restored,
             counts=counts(view.outcomes),
@@ -568,36 +440,11 @@ class AlertDesk:
             held_in_memory=self._keeping.held,
             store=self._keeping.trouble,
             store_fails=self._keeping.fails,
-            rules=self._rules_trouble,
+            rules=self._rules.trouble,
             warning=self._hub.warning,
         )
-
-    def _recent(self, ended: tuple[Alert, ...]) -> tuple[AlertSummary | SourceAway, ...]:
-        # Of four publications a second, few find anything that ended since.
-        of = (ended, self._recent_away[-1] if self._recent_away else None)
-        is_same = self._recent_of is not None and all(map(operator.is_, of, self._recent_of))
-        if not is_same or self._keeping.unwritten:
-            held = self._keeping.is_held
-            entries: list[AlertSummary | SourceAway] = [*self._recent_away]
-            entries += [summary(each, held=held(each.id)) for each in ended]
-            entries.sort(key=_moment, reverse=True)
-            self._recent_told = tuple(entries[:_MOST_RECENT])
-            # Which of them are held changes with time.
-            self._recent_of = None if self._keeping.unwritten else of
-        return self._recent_told
-
-
-def _moment(entry: AlertSummary | SourceAway) -> float:
-    return (entry.until if isinstance(entry, SourceAway) else entry.ended_at) or 0.0
 
 
 def _told(alert: Alert) -> str:
     words = f"{alert.type} {alert.who}: {alert.outcome}"
     return f"{words}: {alert.reason}" if alert.reason else words
-
-
-def _kept_id(id: str) -> str:
-    """An event's id as it is kept: one of any length may come, and one that bears a secret."""
-    if len(id) <= _LONGEST_ID and masked(id) == id:
-        return id
-    return hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()

@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
@@ -21,7 +21,7 @@ import msgspec
 from tui.private_files import anything_goes
 from tui.store.age_limit import DAY, AgeLimit
 from tui.store.alert_file import EVERY, UNFIT, AlertFile, Row, Wanted
-from tui.store.backlog import Backlog
+from tui.store.backlog import Backlog, counted, ended
 from tui.store.disk import Disk, FileDisk, MovedError, UnusableError
 from tui.store.worker import Steps, Worker, WorkerThread
 
@@ -167,45 +167,21 @@ class AlertStore:
     def history(
         self, limit: int, before: tuple[float, str] | None = None, wanted: Wanted = EVERY
     ) -> Future[list[Row]]:
-        """Ended rows, written or not, newest first.
+        """As of :func:`tui.store.backlog.ended`.
 
         Args:
             limit: at most :data:`MOST_ASKED`.
-            before: ``(changed_at, id)`` of the last row of the page before.
 
         Returns:
             StoreError in it says why there is no answer. So with every question.
         """
 
-        def look(file: AlertFile) -> list[Row]:
-            held, rows, place = self._all_held(), list[Row](), before
-            while len(rows) < limit and (found := file.history(limit, place, wanted)):
-                rows += [row for row in found if row.id not in held]
-                place = found[-1].changed_at, found[-1].id
-            rows += [
-                row
-                for row in held.values()
-                if not row.open
-                and wanted.holds(row)
-                and (before is None or (row.changed_at, row.id) < before)
-            ]
-            rows.sort(key=lambda row: (row.changed_at, row.id), reverse=True)
-            return rows[: max(0, limit)]
-
-        return self._ask(look)
+        return self._ask(lambda file: ended(file, self._all_held(), limit, before, wanted))
 
     def counts(self, since: float) -> Future[dict[tuple[str, str], int]]:
-        """How many rows ended since then, written or not, by type and outcome ("" for none)."""
+        """As of :func:`tui.store.backlog.counted`."""
 
-        def count(file: AlertFile) -> dict[tuple[str, str], int]:
-            counts = Counter(file.counts(since))
-            for row in self._all_held().values():
-                for state, number in ((file.find(row.id), -1), (row, 1)):
-                    if state is not None and not state.open and state.changed_at >= since:
-                        counts[state.type, state.outcome or ""] += number
-            return {key: number for key, number in counts.items() if number}
-
-        return self._ask(count)
+        return self._ask(lambda file: counted(file, self._all_held(), since))
 
     def _all_held(self) -> dict[str, Row]:
         with self._lock:
@@ -465,9 +441,8 @@ class AlertStore:
             log.log(level, "%s: %s", self._disk, self.state.words)
             self._logged = self._trouble
         state = self.state
-        told = (state.ok, state.words)
-        if told != self._told:
-            self._told = told
+        if (state.ok, state.words) != self._told:
+            self._told = state.ok, state.words
             if self._on_state:
                 try:
                     self._on_state(state)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import msgspec
 
-from tui.store.alert_file import Row
+from tui.store.alert_file import AlertFile, Row, Wanted
 
 _DROP_STEP = 1_000
 
@@ -138,3 +138,34 @@ class Backlog:
         if lost:
             self.dropped += len(lost)
             self._waiting = deque(put for put in self._waiting if lost.isdisjoint(put.ids))
+
+
+def ended(
+    file: AlertFile, held: Mapping[str, Row], limit: int, before: tuple[float, str] | None, wanted: Wanted
+) -> list[Row]:
+    """Ended rows, written or held, newest first.
+
+    Args:
+        before: ``(changed_at, id)`` of the last row of the page before.
+    """
+    rows, place = list[Row](), before
+    while len(rows) < limit and (found := file.history(limit, place, wanted)):
+        rows += [row for row in found if row.id not in held]
+        place = found[-1].changed_at, found[-1].id
+    rows += [
+        row
+        for row in held.values()
+        if not row.open and wanted.holds(row) and (before is None or (row.changed_at, row.id) < before)
+    ]
+    rows.sort(key=lambda row: (row.changed_at, row.id), reverse=True)
+    return rows[: max(0, limit)]
+
+
+def counted(file: AlertFile, held: Mapping[str, Row], since: float) -> dict[tuple[str, str], int]:
+    """How many rows ended since then, written or held, by type and outcome ("" for none)."""
+    counts = Counter(file.counts(since))
+    for row in held.values():
+        for state, number in ((file.find(row.id), -1), (row, 1)):
+            if state is not None and not state.open and state.changed_at >= since:
+                counts[state.type, state.outcome or ""] += number
+    return {key: number for key, number in counts.items() if number}
