@@ -18,7 +18,7 @@ from tui.control.protocol import SOCKET_NAME, ControlError, check_length
 from tui.ending import LIMIT, Closing, End
 from tui.engine.api import CommandResult
 from tui.engine.desks import DeskOptions
-from tui.engine.reports import JsonLines, Reporters
+from tui.engine.reports import JsonLines, Reporter, Reporters
 from tui.engine.supervisor import Supervisor
 from tui.faces import Face, load_face, run_beside, run_with_face
 from tui.keymap import Keymap
@@ -35,6 +35,7 @@ from tui.resources import (
     state_lock,
 )
 from tui.store.log_file import LogLevel
+from tui.store.writer import Writer
 
 if TYPE_CHECKING:
     from tui.config import FaceSettings, Settings
@@ -45,42 +46,48 @@ if TYPE_CHECKING:
 log = logging.getLogger("tui.session")
 
 
-def run_headless(
+def run(
     read_settings: Callable[[], Settings],
     place: Place,
-    report_interval: float,
+    keys: Keymap | None,
     end: End,
     *,
+    report_interval: float = 10.0,
     record: bool = False,
 ) -> int:
-    """Run without a face until SIGTERM or SIGINT; prints JSON lines. Returns the exit status.
+    """Run until it is quit or ended by a signal. Returns the exit status.
 
-    SIGHUP, as ``ctl reload``, reads the settings anew.
+    SIGHUP, as ``ctl reload``, reads the settings anew; of a face whose terminal goes away only with
+    ``on_hangup = "keep"``: then the connections go on without it.
 
     Args:
         read_settings: reads the settings in force, at the start and at each reload.
+        keys: of the face; None runs without one and prints JSON lines.
+        report_interval: seconds between two metrics lines.
         record: keep what is shown and every frame, for a replay.
 
     Raises:
         Unstartable: another engine runs in the state folder, or the control socket cannot be opened.
         SettingsError: the settings cannot be used.
     """
-    settings = read_settings()
+    settings, folder = read_settings(), place.state_folder
+    if keys is not None:
+        load_face()
     end.lasts()
     with (
-        state_lock(place.state_folder, headless=True) as hold,
-        log_to(place.state_folder, place.log_level, hold) as log_file,
-        journal_in(place.state_folder, hold) as journal,
-        alert_store_in(place.state_folder, settings.alerts, hold) as alert_store,
-        recorder_in(place.state_folder, record, hold) as recorder,
-        standard_output() as output,
+        state_lock(folder, headless=keys is None) as hold,
+        log_to(folder, place.log_level, hold) as log_file,
+        journal_in(folder, hold) as journal,
+        alert_store_in(folder, settings.alerts, hold) as alert_store,
+        recorder_in(folder, record, hold) as recorder,
+        _json_lines(headless=keys is None) as output,
     ):
         feed = StateFeed()
         supervisor = Supervisor(
             tuple(settings.connections.values()),
             debug=settings.debug,
             in_force=settings.sources,
-            reporter=Reporters(JsonLines(output.write), feed, *recorder),
+            reporter=_reporter(output, feed, *recorder),
             recorder=recorder[0] if recorder else None,
             report_interval=report_interval,
             journal=journal,
@@ -94,49 +101,10 @@ def run_headless(
             reload = _Reloader(supervisor, settings, read_settings, metrics)
             with control_socket(supervisor, feed, place, log_file, reload):
                 end.closing = _each_of(output, journal, alert_store, *recorder, log_file)
-                return _headless(supervisor, end, hang_up=reload.in_background)
-
-
-def run_face(
-    read_settings: Callable[[], Settings], place: Place, keys: Keymap, end: End, *, record: bool = False
-) -> int:
-    """Run with a face until it is quit or ended by a signal. Returns the exit status.
-
-    With ``on_hangup = "keep"`` the connections go on without a face when the terminal goes away.
-
-    Raises:
-        Unstartable, SettingsError: as of :func:`run_headless`.
-    """
-    settings = read_settings()
-    load_face()
-    end.lasts()
-    with (
-        state_lock(place.state_folder) as hold,
-        log_to(place.state_folder, place.log_level, hold) as log_file,
-        journal_in(place.state_folder, hold) as journal,
-        alert_store_in(place.state_folder, settings.alerts, hold) as alert_store,
-        recorder_in(place.state_folder, record, hold) as recorder,
-    ):
-        feed = StateFeed()
-        supervisor = Supervisor(
-            tuple(settings.connections.values()),
-            debug=settings.debug,
-            in_force=settings.sources,
-            reporter=Reporters(feed, *recorder),
-            recorder=recorder[0] if recorder else None,
-            journal=journal,
-            desks=_desks(settings),
-            alert_store=alert_store,
-            folder=hold,
-        )
-        for each in recorder:
-            each.start(supervisor)
-        with metrics_server(supervisor, settings.metrics) as metrics:
-            reload = _Reloader(supervisor, settings, read_settings, metrics)
-            with control_socket(supervisor, feed, place, log_file, reload):
-                face = Face(settings.face, keys, place.state_folder)
+                if keys is None:
+                    return _headless(supervisor, end, hang_up=reload.in_background)
+                face = Face(settings.face, keys, folder)
                 hang_up = reload.in_background if settings.face.on_hangup == "keep" else None
-                end.closing = _each_of(journal, alert_store, *recorder, log_file)
                 return run_with_face(supervisor, face, log_file, end, on_hangup=hang_up)
 
 
@@ -218,7 +186,7 @@ def run_demo(
         staged: faults happen by themselves; else only when they are asked for.
 
     Raises:
-        Unstartable: as of :func:`run_headless`.
+        Unstartable: as of :func:`run`.
     """
     from tui.demo_host import DemoHost
 
@@ -233,7 +201,7 @@ def run_demo(
             state_lock(folder, headless=headless) as hold,
             log_to(folder, log_level, hold) as log_file,
             DemoHost(dialect, staged=staged) as host,
-            standard_output() as output,
+            _json_lines(headless=headless) as output,
         ):
             alerts = host.alerts(folder)
             with alert_store_in(folder, alerts, hold) as alert_store:
@@ -241,7 +209,7 @@ def run_demo(
                 supervisor = Supervisor(
                     host.connections(),
                     extras=host,
-                    reporter=Reporters(JsonLines(output.write), feed) if headless else feed,
+                    reporter=_reporter(output, feed),
                     report_interval=report_interval,
                     desks=DeskOptions(alerts=alerts, services=host.services()),
                     alert_store=alert_store,
@@ -282,6 +250,14 @@ class _Temporary:
     def close(self, timeout: float) -> bool:
         shutil.rmtree(self._folder, ignore_errors=True)
         return True
+
+
+def _json_lines(*, headless: bool) -> contextlib.AbstractContextManager[Writer | None]:
+    return standard_output() if headless else contextlib.nullcontext()
+
+
+def _reporter(output: Writer | None, *others: Reporter) -> Reporters:
+    return Reporters(*([] if output is None else [JsonLines(output.write)]), *others)
 
 
 def _each_of(*closing: Closing | None) -> tuple[Closing, ...]:
