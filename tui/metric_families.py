@@ -38,6 +38,10 @@ MOST_LABEL = 120
 """Characters of a label's value; a longer one is cut, and marked so that no two become one."""
 
 T = TypeVar("T")
+Values = Iterable[tuple[Sequence[str], float | None]]
+"""Samples: the values of their labels, and their own; None is left out."""
+AddFamily = Callable[[str, str, Sequence[str], Values, str], None]
+"""Name, words, labels, samples and unit."""
 
 
 class Families(Collector):
@@ -50,28 +54,14 @@ class Families(Collector):
     def collect(self) -> Iterable[Metric]:
         return [family for family in self._families if family.samples]
 
-    def gauge(
-        self,
-        name: str,
-        words: str,
-        labels: Sequence[str],
-        values: Iterable[tuple[Sequence[str], float | None]],
-        unit: str = "",
-    ) -> None:
+    def gauge(self, name: str, words: str, labels: Sequence[str], values: Values, unit: str = "") -> None:
         family = GaugeMetricFamily(PREFIX + name, words, labels=labels, unit=unit)
         for of, value in values:
             if value is not None:
                 family.add_metric(of, value)
         self._families.append(family)
 
-    def counter(
-        self,
-        name: str,
-        words: str,
-        labels: Sequence[str],
-        values: Iterable[tuple[Sequence[str], float | None]],
-        unit: str = "",
-    ) -> None:
+    def counter(self, name: str, words: str, labels: Sequence[str], values: Values, unit: str = "") -> None:
         family = CounterMetricFamily(PREFIX + name, words, labels=labels, unit=unit)
         for of, value in values:
             if value is not None:

@@ -17,11 +17,12 @@ from tui.engine.api import (
     AlertsSnapshot,
     ConnectionSnapshot,
     IncidentsSnapshot,
+    ServiceSnapshot,
     ServicesSnapshot,
     ServiceState,
     Snapshot,
 )
-from tui.metric_families import CLASSIC_CONTENT_TYPE, CONTENT_TYPE, Families, distinct, label
+from tui.metric_families import CLASSIC_CONTENT_TYPE, CONTENT_TYPE, AddFamily, Families, distinct, label
 from tui.settings.watch_values import IncidentRule, Severity
 from tui.text.printable import printable
 
@@ -46,7 +47,8 @@ def exposition(snapshot: Snapshot, now: float, *, version: str, classic: bool = 
         classic: the text format of before OpenMetrics, which has neither units nor times of creation.
     """
     families = Families(created=None if classic else snapshot.started_at)
-    _engine(families, snapshot, now, version)
+    families.info("build", "The program.", (), (((), {"version": label(version)}),))
+    _figures(families.gauge, _ENGINE, (), [((), (snapshot, now))])
     if why_not_up(snapshot, now) is None:
         left_out = _connections(families, snapshot.connections)
         left_out |= _services(families, snapshot.services)
@@ -87,148 +89,70 @@ class _Figure(NamedTuple, Generic[T]):
     unit: str = ""
 
 
+_Labelled = Sequence[tuple[Sequence[str], T]]
+
+
+def _figures(
+    add: AddFamily, figures: Sequence[_Figure[T]], labels: Sequence[str], things: _Labelled[T]
+) -> None:
+    """A family for each figure, with a sample for each thing."""
+    for figure in figures:
+        add(figure.name, figure.words, labels, [(of, figure.read(each)) for of, each in things], figure.unit)
+
+
 # The engine ---------------------------------------------------------------------------------------
 
 
-def _engine(families: Families, snapshot: Snapshot, now: float, version: str) -> None:
-    up = why_not_up(snapshot, now) is None
-    families.info("build", "The program.", (), (((), {"version": label(version)}),))
-    families.gauge(
-        "engine_up",
-        "1 while the engine runs and publishes; 0 when it stopped or hangs, and nothing more is told.",
-        (),
-        (((), int(up)),),
-    )
-    families.gauge(
-        "snapshot_age",
-        "How old what the engine last published is.",
-        (),
-        (((), max(0.0, now - snapshot.taken_at)),),
-        "seconds",
-    )
-    if up:
-        families.gauge(
-            "loop_delay",
-            "How late the engine's own loop was at the most in the last minute.",
-            (),
-            (((), snapshot.loop_delay_seconds),),
-            "seconds",
-        )
-    families.gauge(
-        "engine_start_time",
-        "When the engine started, in seconds since the epoch.",
-        (),
-        (((), snapshot.started_at),),
-        "seconds",
-    )
+# fmt: off
+_ENGINE: tuple[_Figure[tuple[Snapshot, float]], ...] = (
+    _Figure("engine_up", "1 while the engine runs and publishes; 0 when it stopped or hangs, and nothing more is told.", lambda at: int(why_not_up(*at) is None)),
+    _Figure("snapshot_age", "How old what the engine last published is.", lambda at: max(0.0, at[1] - at[0].taken_at), "seconds"),
+    _Figure("loop_delay", "How late the engine's own loop was at the most in the last minute.", lambda at: at[0].loop_delay_seconds if why_not_up(*at) is None else None, "seconds"),
+    _Figure("engine_start_time", "When the engine started, in seconds since the epoch.", lambda at: at[0].started_at, "seconds"),
+)
+"""Of a snapshot, and of the time at which it is read."""
+# fmt: on
 
 
 # Our own links ------------------------------------------------------------------------------------
 
+# Tables: one line for each figure, however long it is.
+# fmt: off
 _COUNTERS: tuple[_Figure[ConnectionSnapshot], ...] = (
     _Figure("reconnects", "Successful connects after the first.", lambda c: c.metrics.total_reconnects),
-    _Figure(
-        "failed_reconnects",
-        "Retries that never got a heartbeat answered.",
-        lambda c: c.metrics.failed_reconnects,
-    ),
-    _Figure(
-        "successful_connects",
-        "Connections whose first heartbeat was answered.",
-        lambda c: c.metrics.successful_connects,
-    ),
-    _Figure(
-        "heartbeat_failures",
-        "Connections dropped because nothing came after a heartbeat.",
-        lambda c: c.metrics.heartbeat_failures,
-    ),
-    _Figure(
-        "circuit_breaker_trips",
-        "Openings of the breaker after it had been closed.",
-        lambda c: c.metrics.circuit_breaker_trips,
-    ),
-    _Figure(
-        "circuit_breaker_probes",
-        "Single attempts that an open breaker let go.",
-        lambda c: c.details.circuit_breaker_probes,
-    ),
+    _Figure("failed_reconnects", "Retries that never got a heartbeat answered.", lambda c: c.metrics.failed_reconnects),
+    _Figure("successful_connects", "Connections whose first heartbeat was answered.", lambda c: c.metrics.successful_connects),
+    _Figure("heartbeat_failures", "Connections dropped because nothing came after a heartbeat.", lambda c: c.metrics.heartbeat_failures),
+    _Figure("circuit_breaker_trips", "Openings of the breaker after it had been closed.", lambda c: c.metrics.circuit_breaker_trips),
+    _Figure("circuit_breaker_probes", "Single attempts that an open breaker let go.", lambda c: c.details.circuit_breaker_probes),
     _Figure("connect_attempts", "Attempts to connect that were begun.", lambda c: c.details.attempts_begun),
-    _Figure(
-        "failed_connect_attempts",
-        "Attempts that ended by themselves before a heartbeat was answered.",
-        lambda c: c.details.failed_attempts,
-    ),
-    _Figure(
-        "aborted_connect_attempts",
-        "Attempts that were ended by a command.",
-        lambda c: c.details.attempts_aborted,
-    ),
+    _Figure("failed_connect_attempts", "Attempts that ended by themselves before a heartbeat was answered.", lambda c: c.details.failed_attempts),
+    _Figure("aborted_connect_attempts", "Attempts that were ended by a command.", lambda c: c.details.attempts_aborted),
     _Figure("heartbeats_sent", "Heartbeats sent.", lambda c: c.details.heartbeats_sent),
     _Figure("heartbeats_answered", "Heartbeats answered.", lambda c: c.details.heartbeats_answered),
-    _Figure(
-        "unjudged_round_trips",
-        "Round trips of heartbeats in which the engine's own loop was late: they are in no quantile.",
-        lambda c: c.details.round_trips_unjudged,
-    ),
+    _Figure("unjudged_round_trips", "Round trips of heartbeats in which the engine's own loop was late: they are in no quantile.", lambda c: c.details.round_trips_unjudged),
     _Figure("messages_received", "Frames received.", lambda c: c.details.messages_in),
     _Figure("messages_sent", "Frames sent.", lambda c: c.details.messages_out),
     _Figure("received", "Bytes of the frames received.", lambda c: c.details.bytes_in, "bytes"),
     _Figure("sent", "Bytes of the frames sent.", lambda c: c.details.bytes_out, "bytes"),
-    _Figure(
-        "dropped_messages",
-        "Frames dropped from full handler queues.",
-        lambda c: c.details.dropped_messages,
-    ),
+    _Figure("dropped_messages", "Frames dropped from full handler queues.", lambda c: c.details.dropped_messages),
     _Figure("dropped_pushes", "Pushes dropped from full buffers.", lambda c: c.details.dropped_pushes),
-    _Figure(
-        "undecodable_messages", "Frames or payloads that did not decode.", lambda c: c.details.undecodable
-    ),
+    _Figure("undecodable_messages", "Frames or payloads that did not decode.", lambda c: c.details.undecodable),
     _Figure("handler_errors", "Handlers that raised.", lambda c: c.details.handler_errors),
 )
 
 _GAUGES: tuple[_Figure[ConnectionSnapshot], ...] = (
-    _Figure(
-        "reconnect_attempts",
-        "Retries since the connection was last stable.",
-        lambda c: c.metrics.reconnect_attempts,
-    ),
-    _Figure(
-        "circuit_breaker_open",
-        "1 while the breaker is open; 0 from half-open on.",
-        lambda c: int(c.metrics.is_circuit_open),
-    ),
-    _Figure(
-        "last_heartbeat_timestamp",
-        "When a heartbeat was last answered, in seconds since the epoch; absent before the first.",
-        lambda c: c.metrics.last_heartbeat,
-        "seconds",
-    ),
-    _Figure(
-        "heartbeats_unanswered",
-        "1 while two heartbeats in a row or more are not answered though data comes.",
-        lambda c: int(c.details.heartbeats_unanswered_since is not None),
-    ),
-    _Figure(
-        "connection_state_start_time",
-        "When the present state began, in seconds since the epoch.",
-        lambda c: c.details.since,
-        "seconds",
-    ),
-    _Figure(
-        "connection_stable", "1 when it has been connected for long enough.", lambda c: int(c.details.stable)
-    ),
-    _Figure(
-        "connection_refused",
-        "1 from a refusal of our token (401 or 403) to the next success.",
-        lambda c: int(c.details.refusal is not None),
-    ),
+    _Figure("reconnect_attempts", "Retries since the connection was last stable.", lambda c: c.metrics.reconnect_attempts),
+    _Figure("circuit_breaker_open", "1 while the breaker is open; 0 from half-open on.", lambda c: int(c.metrics.is_circuit_open)),
+    _Figure("last_heartbeat_timestamp", "When a heartbeat was last answered, in seconds since the epoch; absent before the first.", lambda c: c.metrics.last_heartbeat, "seconds"),
+    _Figure("heartbeats_unanswered", "1 while two heartbeats in a row or more are not answered though data comes.", lambda c: int(c.details.heartbeats_unanswered_since is not None)),
+    _Figure("connection_state_start_time", "When the present state began, in seconds since the epoch.", lambda c: c.details.since, "seconds"),
+    _Figure("connection_stable", "1 when it has been connected for long enough.", lambda c: int(c.details.stable)),
+    _Figure("connection_refused", "1 from a refusal of our token (401 or 403) to the next success.", lambda c: int(c.details.refusal is not None)),
     _Figure("channels", "Topics that are meant to be joined.", lambda c: len(c.channels)),
-    _Figure(
-        "channels_joined",
-        "Topics that are joined.",
-        lambda c: sum(each.state == "joined" for each in c.channels),
-    ),
+    _Figure("channels_joined", "Topics that are joined.", lambda c: sum(each.state == "joined" for each in c.channels)),
 )
+# fmt: on
 
 
 def _connections(families: Families, connections: Sequence[ConnectionSnapshot]) -> dict[str, int]:
@@ -247,12 +171,8 @@ def _connections(families: Families, connections: Sequence[ConnectionSnapshot]) 
         get_args(ConnectionState),
         ((of, each.metrics.connection_state) for of, each in named),
     )
-    for counter in _COUNTERS:
-        values = ((of, counter.read(each)) for of, each in named)
-        families.counter(counter.name, counter.words, labels, values, counter.unit)
-    for gauge in _GAUGES:
-        values = ((of, gauge.read(each)) for of, each in named)
-        families.gauge(gauge.name, gauge.words, labels, values, gauge.unit)
+    _figures(families.counter, _COUNTERS, labels, named)
+    _figures(families.gauge, _GAUGES, labels, named)
     families.quantiles(
         "heartbeat_round_trip",
         "Of the last 100 answered heartbeats.",
@@ -277,6 +197,17 @@ def _connections(families: Families, connections: Sequence[ConnectionSnapshot]) 
 # What others tell of themselves -------------------------------------------------------------------
 
 
+# fmt: off
+_SERVICE_GAUGES: tuple[_Figure[ServiceSnapshot], ...] = (
+    _Figure("service_fresh", "1 while the newest word of a service is within its time.", lambda s: int(s.freshness == "fresh")),
+    _Figure("service_last_report_timestamp", "When the newest word came, in seconds since the epoch; absent before the first.", lambda s: s.reported_at, "seconds"),
+)
+_SERVICES_COUNTERS: tuple[_Figure[ServicesSnapshot], ...] = (
+    _Figure("service_reports_rejected", "Reports that could not be read.", lambda s: s.rejected),
+)
+# fmt: on
+
+
 def _services(families: Families, services: ServicesSnapshot) -> dict[str, int]:
     named, without = distinct(services.services, lambda each: (each.name, each.host), MOST_SERVICES)
     labels = ("service", "host")
@@ -293,29 +224,22 @@ def _services(families: Families, services: ServicesSnapshot) -> dict[str, int]:
         get_args(ServiceState),
         ((of, each.state) for of, each in named),
     )
-    families.gauge(
-        "service_fresh",
-        "1 while the newest word of a service is within its time.",
-        labels,
-        ((of, int(each.freshness == "fresh")) for of, each in named),
-    )
-    families.gauge(
-        "service_last_report_timestamp",
-        "When the newest word came, in seconds since the epoch; absent before the first.",
-        labels,
-        ((of, each.reported_at) for of, each in named),
-        "seconds",
-    )
-    families.counter(
-        "service_reports_rejected",
-        "Reports that could not be read.",
-        (),
-        (((), services.rejected),),
-    )
+    _figures(families.gauge, _SERVICE_GAUGES, labels, named)
+    _figures(families.counter, _SERVICES_COUNTERS, (), [((), services)])
     return {"services": without + services.left_out}
 
 
 # What is wrong ------------------------------------------------------------------------------------
+
+
+# fmt: off
+_INCIDENTS_GAUGES: tuple[_Figure[IncidentsSnapshot], ...] = (
+    _Figure("incident_command_failing", "1 while something is wrong with the command that is run for incidents.", lambda i: int(i.command is not None)),
+)
+_INCIDENTS_COUNTERS: tuple[_Figure[IncidentsSnapshot], ...] = (
+    _Figure("incident_commands_dropped", "Runs of that command that its rate limit left out.", lambda i: i.commands_dropped),
+)
+# fmt: on
 
 
 def _incidents(families: Families, incidents: IncidentsSnapshot) -> dict[str, int]:
@@ -331,55 +255,42 @@ def _incidents(families: Families, incidents: IncidentsSnapshot) -> dict[str, in
             continue
         open_[kind] += 1
         waiting[kind] += incident.acknowledged_at is None
-    families.gauge("incidents_open", "Incidents that are open.", ("rule", "severity"), open_.items())
-    families.gauge(
-        "incidents_unacknowledged",
-        "Open incidents that nobody has acknowledged.",
-        ("rule", "severity"),
-        waiting.items(),
-    )
-    families.gauge(
-        "incident_command_failing",
-        "1 while something is wrong with the command that is run for incidents.",
-        (),
-        (((), int(incidents.command is not None)),),
-    )
-    families.counter(
-        "incident_commands_dropped",
-        "Runs of that command that its rate limit left out.",
-        (),
-        (((), incidents.commands_dropped),),
-    )
+    kinds_of = ("rule", "severity")
+    families.gauge("incidents_open", "Incidents that are open.", kinds_of, open_.items())
+    words = "Open incidents that nobody has acknowledged."
+    families.gauge("incidents_unacknowledged", words, kinds_of, waiting.items())
+    _figures(families.gauge, _INCIDENTS_GAUGES, (), [((), incidents)])
+    _figures(families.counter, _INCIDENTS_COUNTERS, (), [((), incidents)])
     return {"incidents": incidents.left_out + other}
 
 
 _ALERT_MODES = ("idle", "playing", "paused", "held", "waiting for overlays")
 
 
+# fmt: off
+_ALERTS_GAUGES: tuple[_Figure[AlertsSnapshot], ...] = (
+    _Figure("alerts_waiting", "Alerts that wait in the queue.", lambda a: len(a.waiting)),
+    _Figure("alerts_waiting_limit", "How many may wait.", lambda a: a.most_waiting),
+    _Figure("alerts_playing", "Alerts that play, beside the queue too.", lambda a: int(a.playing is not None) + len(a.beside)),
+    _Figure("alerts_held_in_memory", "Alerts that the store has not answered for.", lambda a: a.held_in_memory),
+    _Figure("alerts_store_failing", "1 while the store does not answer.", lambda a: int(a.store_fails)),
+    _Figure("alerts_rules_failing", "1 while the rules' file is not used.", lambda a: int(a.rules is not None)),
+    _Figure("alerts_sources_away", "Sources that are away: alerts in them are not seen.", lambda a: len(a.away)),
+)
+_ALERTS_COUNTERS: tuple[_Figure[AlertsSnapshot], ...] = (
+    _Figure("alerts_accepted", "Alerts that became part of the queue.", lambda a: a.accepted),
+    _Figure("alerts_restored", "Alerts of an earlier run that were taken up again.", lambda a: a.restored),
+    _Figure("alerts_ignored", "Events that the rules ignore.", lambda a: a.ignored),
+    _Figure("alerts_duplicates", "Events that had come before.", lambda a: a.duplicates),
+    _Figure("alerts_unmapped", "Events that no source maps to a type.", lambda a: sum(a.unmapped.values())),
+)
+# fmt: on
+
+
 def _alerts(families: Families, alerts: AlertsSnapshot) -> dict[str, int]:
     families.states("alerts_mode", "What the alert queue does.", (), _ALERT_MODES, (((), alerts.mode),))
-    for name, words, value in (
-        ("alerts_waiting", "Alerts that wait in the queue.", len(alerts.waiting)),
-        ("alerts_waiting_limit", "How many may wait.", alerts.most_waiting),
-        (
-            "alerts_playing",
-            "Alerts that play, beside the queue too.",
-            int(alerts.playing is not None) + len(alerts.beside),
-        ),
-        ("alerts_held_in_memory", "Alerts that the store has not answered for.", alerts.held_in_memory),
-        ("alerts_store_failing", "1 while the store does not answer.", int(alerts.store_fails)),
-        ("alerts_rules_failing", "1 while the rules' file is not used.", int(alerts.rules is not None)),
-        ("alerts_sources_away", "Sources that are away: alerts in them are not seen.", len(alerts.away)),
-    ):
-        families.gauge(name, words, (), (((), value),))
-    for name, words, value in (
-        ("alerts_accepted", "Alerts that became part of the queue.", alerts.accepted),
-        ("alerts_restored", "Alerts of an earlier run that were taken up again.", alerts.restored),
-        ("alerts_ignored", "Events that the rules ignore.", alerts.ignored),
-        ("alerts_duplicates", "Events that had come before.", alerts.duplicates),
-        ("alerts_unmapped", "Events that no source maps to a type.", sum(alerts.unmapped.values())),
-    ):
-        families.counter(name, words, (), (((), value),))
+    _figures(families.gauge, _ALERTS_GAUGES, (), [((), alerts)])
+    _figures(families.counter, _ALERTS_COUNTERS, (), [((), alerts)])
     types, without_types = distinct(alerts.counts.items(), lambda pair: (pair[0],), MOST_TYPES)
     families.gauge(
         # No counter: to Prometheus each correction would be a restart from 0.
