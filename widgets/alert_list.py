@@ -46,13 +46,10 @@ class AlertPane(LineView, can_focus=True):
     def show(self, rows: Sequence[AlertRow]) -> None:
         """Show ``rows``, those that ended after a gap."""
         self._rows = tuple(rows)
-        self._lay_out()
+        self.lay_out()
 
-    def on_resize(self) -> None:
-        """Lay the rows out for the new width."""
-        self._lay_out()
-
-    def _lay_out(self) -> None:
+    def lay_out(self) -> None:
+        """Set the lines."""
         lines: list[Line] = []
         for row, before in zip(self._rows, (None, *self._rows), strict=False):
             if before is not None and row.ended and not before.ended:
@@ -69,11 +66,6 @@ class AlertList(CursorList[AlertRow]):
         self.show_rows(rows, [row.key for row in rows], selected)
         # What ends comes in above: stay where the cursor is.
         self.keep_in_view()
-
-    @property
-    def selected(self) -> Hashable:
-        """The key of the row on which the cursor is; None when there is none."""
-        return self._keys[self.cursor] if self._keys else None
 
     def key_after(self, key: Hashable) -> Hashable:
         """The key of the row below that of ``key``; None when there is none."""

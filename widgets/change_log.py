@@ -39,13 +39,10 @@ class ChangeLog(LineView, can_focus=True):
                 for entry in entries
             ]
         )
-        self._follow()
+        self.lay_out()
 
-    def on_resize(self) -> None:
+    def lay_out(self) -> None:
         """Keep the newest entry in view."""
-        self._follow()
-
-    def _follow(self) -> None:
         if self._is_following and self.scroll_y < self.max_scroll_y:
             # At once: below another screen there is no next refresh to wait for.
             self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)

@@ -44,13 +44,10 @@ class ChannelTable(LineView, can_focus=True):
     def show(self, rows: Sequence[ChannelRow]) -> None:
         """Show ``rows``."""
         self._rows = tuple(rows)
-        self._lay_out()
+        self.lay_out()
 
-    def on_resize(self) -> None:
-        """Lay the rows out for the new width."""
-        self._lay_out()
-
-    def _lay_out(self) -> None:
+    def lay_out(self) -> None:
+        """Set the lines."""
         width = max(0, self.size.width - self.FREE_COLUMNS)
         spare = min(self.size.height, self.lines_wanted(self.size.width)) - len(self._rows)
         lines: list[Line] = []

@@ -61,13 +61,18 @@ class CursorList(LineView, Generic[Row], can_focus=True):
         """The index of the selected row; 0 when there is none."""
         return self._places.get(self._selected, 0)
 
+    @property
+    def selected(self) -> Hashable:
+        """The key of the row on which the cursor is; None when there is none."""
+        return self._keys[self.cursor] if self._keys else None
+
     def show_rows(self, rows: Sequence[Row], keys: Sequence[Hashable], selected: Hashable) -> None:
         """Show ``rows``, each with its key, and the cursor on the row of the key ``selected``."""
         self._rows = tuple(rows)
         moved = selected != self._selected or len(keys) != len(self._keys)
         self._keys, self._selected = tuple(keys), selected
         self._places = {key: place for place, key in enumerate(self._keys)}
-        self.lay_out()
+        self._lay_rows_out()
         if moved:
             self.keep_in_view()
 
@@ -83,9 +88,9 @@ class CursorList(LineView, Generic[Row], can_focus=True):
         """The cursor's row is marked; so is its first character, for screens without colour."""
         return self.mark_style() if index == self.cursor else None
 
-    def on_resize(self) -> None:
+    def lay_out(self) -> None:
         """Lay the rows out for the new width."""
-        self.lay_out()
+        self._lay_rows_out()
         self.keep_in_view()
 
     def on_click(self, event: events.Click) -> None:
@@ -100,7 +105,7 @@ class CursorList(LineView, Generic[Row], can_focus=True):
         if self._keys:
             index = self._beside_headings(max(0, min(index, len(self._keys) - 1)))
             self._selected = self._keys[index]
-            self.lay_out()
+            self._lay_rows_out()
             self.keep_in_view()
             if self.moved is not None:
                 self.moved(self._selected)
@@ -125,7 +130,7 @@ class CursorList(LineView, Generic[Row], can_focus=True):
         elif height and self.cursor >= top + height:
             self.scroll_to(y=self.cursor - height + 1, animate=False)
 
-    def lay_out(self) -> None:
+    def _lay_rows_out(self) -> None:
         """Lay the rows out; those that stayed the same are not painted again."""
         width, cursor = max(0, self.size.width - self.SPARE), self.cursor
         before, self._laid_out = self._laid_out, {}

@@ -32,28 +32,25 @@ class HintLine(LineView):
     def show_hints(self, hints: Sequence[Hint]) -> None:
         """Show other hints."""
         self._hints = tuple(hints)
-        self._lay_out()
+        self.lay_out()
 
     def show_instead(self, text: str | None) -> None:
         """Show ``text`` where the hints would be; None shows them again."""
         self._instead = None if text is None else (Span(f" {text}", "busy"),)
-        self._lay_out()
+        self.lay_out()
 
     def tell(self, text: str, tone: Tone = "plain") -> None:
         """Show a message in place of the hints."""
         self._message = (Span(f" {text}", tone),)
-        self._lay_out()
+        self.lay_out()
 
     def clear(self) -> None:
         """Show the hints again."""
         self._message = None
-        self._lay_out()
+        self.lay_out()
 
-    def on_resize(self) -> None:
-        """Show as many hints as there is room for."""
-        self._lay_out()
-
-    def _lay_out(self) -> None:
+    def lay_out(self) -> None:
+        """Set the lines."""
         self.set_lines((self._message or self._instead or hints_line(self._hints, self.size.width),))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from widgets.cursor_list import CursorList
@@ -51,11 +51,6 @@ class IncidentList(CursorList[IncidentRow | _Between]):
         rows = (*opened, *((_RESOLVED,) if resolved else ()), *resolved)
         self.show_rows(rows, [row if isinstance(row, _Between) else row.key for row in rows], selected)
         self.keep_in_view()
-
-    @property
-    def selected(self) -> Hashable:
-        """The key of the row on which the cursor is; None when there is none."""
-        return self._keys[self.cursor] if self._keys else None
 
     def is_heading(self, row: IncidentRow | _Between) -> bool:
         """The row over the resolved ones."""

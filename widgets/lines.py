@@ -115,6 +115,13 @@ class LineView(ScrollView, can_focus=False, inherit_bindings=False):
         """The lines as they were last laid out."""
         return self._lines
 
+    def lay_out(self) -> None:
+        """Set the lines for the width there is; called when that changes."""
+
+    def on_resize(self) -> None:
+        """Lay the lines out anew."""
+        self.lay_out()
+
     def set_lines(self, lines: Sequence[Line]) -> None:
         """Show ``lines``; those that did not change are not painted."""
         old, new = self._lines, tuple(lines)

@@ -66,13 +66,10 @@ class OnAir(LineView):
             self.remove_class(f"on-air-{self.value.tone}")
             self.add_class(f"on-air-{value.tone}")
         self.value = value
-        self._lay_out()
+        self.lay_out()
 
-    def on_resize(self) -> None:
-        """Fit the line to the new width."""
-        self._lay_out()
-
-    def _lay_out(self) -> None:
+    def lay_out(self) -> None:
+        """Set the lines."""
         self.set_lines((on_air_line(self.value, self.size.width),))
 
 

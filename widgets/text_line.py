@@ -24,9 +24,9 @@ class HeadingLine(LineView):
         """Show the names of other columns."""
         if layout is not self._layout:
             self._layout = layout
-            self.on_resize()
+            self.lay_out()
 
-    def on_resize(self) -> None:
+    def lay_out(self) -> None:
         """Lay the names out for the new width."""
         self.set_lines((self._layout(max(0, self.size.width - self._spare)),))
 
@@ -42,13 +42,10 @@ class TitleLine(LineView):
     def show(self, title: str, note: str = "", tone: Tone = "dim") -> None:
         """Show ``title``, and a ``note`` in a tone of its own after it."""
         self._title, self._note, self._tone = displayable(title, 200), displayable(note, 400), tone
-        self._lay_out()
+        self.lay_out()
 
-    def on_resize(self) -> None:
-        """Draw the rule as long as the line."""
-        self._lay_out()
-
-    def _lay_out(self) -> None:
+    def lay_out(self) -> None:
+        """Set the lines."""
         room = max(0, self.size.width - 4)
         title = cut_to(self._title, room)
         note = cut_to(self._note, room - cell_width(title) - 3)

@@ -49,9 +49,9 @@ class TimeLine(LineView):
         """Show ``value``."""
         if value != self._value:
             self._value = value
-            self.on_resize()
+            self.lay_out()
 
-    def on_resize(self) -> None:
+    def lay_out(self) -> None:
         """Lay the bar out for the width there is."""
         if self._value is not None:
             self.set_lines((time_line(self._value, self.size.width),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from tui.engine.api import AlertsSnapshot
 from tui.formats import time_of_day
@@ -40,10 +41,23 @@ def summary_lines(alerts: AlertsSnapshot, day: Counts | None) -> list[Line]:
     return [(Span(f" {label:<9} ", "dim"), Span(_count_words(totals(counts)))) for label, counts in told]
 
 
+def section(title: str, facts: Sequence[tuple[str, str, Tone]], width: int, most: int = 1000) -> list[Line]:
+    """A heading over labels and values, ``most`` characters of each folded; nothing without facts."""
+    if not facts:
+        return []
+    lines: list[Line] = [(Span(f" {title}", "heading"),)]
+    for label, value, tone in facts:
+        lines += labelled(label, value[:most], width, tone)
+    return [*lines, ()]
+
+
+_figures = partial(section, most=_LONG)
+
+
 def figure_lines(alerts: AlertsSnapshot, day: Counts | None, held: str, now: float, width: int) -> list[Line]:
     """Everything beside the alerts themselves; ``held`` says how much of the history is shown."""
     again = f", {alerts.restored:,} taken up again" if alerts.restored else ""
-    lines = _section(
+    lines = _figures(
         "QUEUE",
         [
             ("state", state_words(alerts, now) or alerts.mode, "plain"),
@@ -58,7 +72,7 @@ def figure_lines(alerts: AlertsSnapshot, day: Counts | None, held: str, now: flo
     )
     told = troubles(alerts, now)
     tones: dict[str, Tone] = {"store trouble": "bad", "source away": "bad"}
-    lines += _section(
+    lines += _figures(
         "WARNINGS",
         [("", long, tones.get(short, "busy")) for short, long in told] or [("", "none", "plain")],
         width,
@@ -66,7 +80,7 @@ def figure_lines(alerts: AlertsSnapshot, day: Counts | None, held: str, now: flo
     mutes: list[tuple[str, str, Tone]] = [
         (type, f"until {time_of_day(until, now)}", "busy") for type, until in mutes_of(alerts)
     ]
-    lines += _section("MUTED", mutes, width)
+    lines += _figures("MUTED", mutes, width)
     pages: list[tuple[str, str, Tone]] = [
         (
             page.name,
@@ -75,13 +89,13 @@ def figure_lines(alerts: AlertsSnapshot, day: Counts | None, held: str, now: flo
         )
         for page in alerts.overlays
     ]
-    lines += _section("OVERLAYS", pages or [("", "none reported", "plain")], width)
+    lines += _figures("OVERLAYS", pages or [("", "none reported", "plain")], width)
     unmapped = [f"{number:,} {name}" for name, number in alerts.unmapped.items()]
     more = [f"and {len(unmapped) - _UNMAPPED} more"] if len(unmapped) > _UNMAPPED else []
-    lines += _section("NOT MAPPED", [("", words, "busy") for words in (*unmapped[:_UNMAPPED], *more)], width)
-    lines += _section("SESSION", _by_type(alerts.counts), width)
+    lines += _figures("NOT MAPPED", [("", words, "busy") for words in (*unmapped[:_UNMAPPED], *more)], width)
+    lines += _figures("SESSION", _by_type(alerts.counts), width)
     if day is not None:
-        lines += _section("24 HOURS", _by_type(day), width)
+        lines += _figures("24 HOURS", _by_type(day), width)
     return lines[:-1]
 
 
@@ -89,16 +103,6 @@ def _by_type(counts: Counts) -> list[tuple[str, str, Tone]]:
     return [(type, _count_words(outcomes), "plain") for type, outcomes in sorted(counts.items())] or [
         ("", "nothing ended", "plain")
     ]
-
-
-def _section(title: str, facts: Sequence[tuple[str, str, Tone]], width: int) -> list[Line]:
-    """A heading over labels and values, long values in several lines; nothing without facts."""
-    if not facts:
-        return []
-    lines: list[Line] = [(Span(f" {title}", "heading"),)]
-    for label, value, tone in facts:
-        lines += labelled(label, value[:_LONG], width, tone)
-    return [*lines, ()]
 
 
 def labelled(label: str, value: str, width: int, tone: Tone = "plain", *, gutter: int = GUTTER) -> list[Line]:

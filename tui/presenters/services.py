@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tui.engine.api import ConnectionSnapshot, HealthMetrics, ServiceSnapshot, Sight, Snapshot
 from tui.formats import NOTHING, coarse_age, counted, time_of_day
-from tui.presenters.alert_figures import labelled
+from tui.presenters.alert_figures import labelled, section
 from tui.presenters.service_state import SYMBOLS, TONES, by_name, is_troubled, worst_first
 from tui.presenters.status import BEST, Order, known, severity
 from widgets.facts import GUTTER, Fact
@@ -173,7 +173,7 @@ def service_lines(service: ServiceSnapshot, snapshot: Snapshot, now: float, widt
     cells = MINUTES if width >= _STRIP_FROM else MINUTES // 4
     observed = known(snapshot, now)
     live = observed and service.freshness == "fresh"
-    lines = _section(
+    lines = section(
         "SERVICE",
         (
             ("state", _state_words(service, snapshot, now), TONES[service.state] if live else "dim"),
@@ -187,7 +187,7 @@ def service_lines(service: ServiceSnapshot, snapshot: Snapshot, now: float, widt
     )
     lines += [(Span(" LAST HOUR", "heading"),), (Span("  "), *strip_spans(service.hour, cells)), ()]
     for sight in service.sights:
-        lines += _section(f"{sight.via.upper()}, {displayable(sight.origin, 200)}", _told(sight, now), width)
+        lines += section(f"{sight.via.upper()}, {displayable(sight.origin, 200)}", _told(sight, now), width)
         # Their names are longer than ours.
         names = [displayable(name, _LONGEST_LABEL) for name in sight.figures]
         gutter = max((GUTTER, *map(cell_width, names)))
@@ -223,10 +223,3 @@ def _age_words(freshness: str, reported_at: float | None, now: float) -> str:
     return f"{freshness}, came {at}" + (
         "" if freshness == "fresh" else f", {coarse_age(now - reported_at)} old"
     )
-
-
-def _section(title: str, facts: Sequence[tuple[str, str, Tone]], width: int) -> list[Line]:
-    lines: list[Line] = [(Span(f" {title}", "heading"),)]
-    for label, value, tone in facts:
-        lines += labelled(label, value, width, tone)
-    return [*lines, ()]
