@@ -468,13 +468,13 @@ def test_history_and_counts_hold_what_cannot_be_written(path: Path, monkeypatch:
     with opened(path) as store:
         written(
             store,
-            *(row(f"{n}", at=NOW + n, words="mira cheered") for n in range(4)),
+            *(row(f"{n}", at=NOW + n, terms="mira cheered") for n in range(4)),
             row("undone", at=NOW + 9),
             row("late", at=NOW + 8, outcome="unconfirmed"),
         )
         with monkeypatch.context() as broken:
             broken.setattr(module.AlertFile, "write", full)
-            store.put([row("held", at=NOW + 10, type="raid", words="zed raids"), row("undone", open=True)])
+            store.put([row("held", at=NOW + 10, type="raid", terms="zed raids"), row("undone", open=True)])
             store.put([row("late", at=NOW + 8), row("waits", open=True)])
             eventually(lambda: not store.state.ok, "full")
             found = [each.id for each in store.history(10).result(LIMIT)]
@@ -492,7 +492,7 @@ def test_history_and_counts_hold_what_cannot_be_written(path: Path, monkeypatch:
                 (("raid",), ["held"]),
                 (("%",), []),
             ):
-                assert [each.id for each in store.history(9, wanted=Wanted(words=words)).result(LIMIT)] == ids
+                assert [each.id for each in store.history(9, wanted=Wanted(terms=words)).result(LIMIT)] == ids
         eventually(lambda: store.state.ok, "written")
         assert [each.id for each in store.history(10).result(LIMIT)] == found
         assert store.counts(NOW).result(LIMIT) == {("raid", "shown"): 1, ("cheer", "shown"): 5}

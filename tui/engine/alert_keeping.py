@@ -157,7 +157,7 @@ class AlertKeeping:
             accepted_at=alert.accepted_at,
             changed_at=alert.ended_at or self._clock.time(),
             data=encode(alert),
-            words=_searched(f"{alert.who} {alert.title} {alert.message}"),
+            terms=_searched(f"{alert.who} {alert.title} {alert.message}"),
         )
 
     def _entry_in(self, row: Row) -> AlertSummary | SourceAway | None:

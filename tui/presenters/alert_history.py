@@ -26,24 +26,24 @@ class AlertFilter(NamedTuple):
 
     type: str | None = None
     outcome: AlertOutcome | None = None
-    words: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
 
     def passes(self, entry: AlertSummary | SourceAway) -> bool:
         """Whether ``entry`` is meant; an absence is, unless something else is."""
         if isinstance(entry, SourceAway):
             narrow = self.type is not None or self.outcome is not None
-            return not narrow and all(word in "away" for word in self.words)
+            return not narrow and all(word in "away" for word in self.terms)
         said = f"{entry.who} {entry.title} {entry.message}".casefold()
         texts = (entry.type.casefold(), entry.outcome or entry.state, said)
         return (
             self.type in (None, entry.type)
             and self.outcome in (None, entry.outcome)
-            and all(any(word in text for text in texts) for word in self.words)
+            and all(any(word in text for text in texts) for word in self.terms)
         )
 
     def shows(self, entry: AlertSummary | SourceAway) -> bool:
         """Whether it has a row: what grew another one is told by its count, unless it is asked for."""
-        asked_for = self.outcome == "collapsed" or any(word in "collapsed" for word in self.words)
+        asked_for = self.outcome == "collapsed" or any(word in "collapsed" for word in self.terms)
         hidden = isinstance(entry, AlertSummary) and entry.outcome == "collapsed" and not asked_for
         return self.passes(entry) and not hidden
 

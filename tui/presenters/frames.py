@@ -28,7 +28,7 @@ class FrameFilter(NamedTuple):
     direction: Direction = "both"
     topic: str = ""
     event: str = ""
-    words: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -43,7 +43,7 @@ class FrameFilter(NamedTuple):
         if self.topic not in topic or self.event not in event:
             return False
         text = f"{topic} {event} {frame.ref or ''} {frame.preview.casefold()}"
-        return all(word in text for word in self.words)
+        return all(word in text for word in self.terms)
 
 
 def frame_filter(text: str, direction: Direction) -> FrameFilter:

@@ -14,7 +14,7 @@ class ListFilter(NamedTuple):
 
     host: str = ""
     environment: str = ""
-    words: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=64)
@@ -42,7 +42,7 @@ def matches(connection: ConnectionSnapshot, text: str, snapshot: Snapshot) -> bo
         return False
     state = steady_indicator(connection, snapshot, 0).words
     topics = (channel.topic for channel in connection.channels)
-    return _hold(wanted.words, (connection.name, connection.label, connection.address, state, *topics))
+    return _hold(wanted.terms, (connection.name, connection.label, connection.address, state, *topics))
 
 
 def service_matches(service: ServiceSnapshot, text: str) -> bool:
@@ -53,7 +53,7 @@ def service_matches(service: ServiceSnapshot, text: str) -> bool:
         return False
     ways = (part for sight in service.sights for part in (sight.via, sight.origin))
     texts = (service.name, service.host, service.environment, service.url, service.words, service.freshness)
-    return _hold(wanted.words, (*texts, *ways))
+    return _hold(wanted.terms, (*texts, *ways))
 
 
 def _hold(words: tuple[str, ...], texts: tuple[str, ...]) -> bool:

@@ -240,7 +240,7 @@ class AlertsScreen(SupervisorScreen):
         wanted = self.wanted_history
         try:
             answer = await self.app.engine.alert_history(
-                before=before, limit=limit, type=wanted.type, outcome=wanted.outcome, words=wanted.words
+                before=before, limit=limit, type=wanted.type, outcome=wanted.outcome, words=wanted.terms
             )
         finally:
             self._reading = False

@@ -30,7 +30,7 @@ _TABLE = """CREATE TABLE alerts (
     accepted_at REAL NOT NULL,
     changed_at REAL NOT NULL,
     data BLOB NOT NULL,
-    words TEXT NOT NULL
+    terms TEXT NOT NULL
 )"""
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
         source, source_id: by which an event that was seen before is found again.
         accepted_at, changed_at: epoch seconds; ended rows are ordered and aged by the latter.
         data: the whole record, opaque.
-        words: what it can be found by, without upper case.
+        terms: what it can be found by, without upper case.
     """
 
     id: str
@@ -57,7 +57,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     accepted_at: float
     changed_at: float
     data: bytes
-    words: str = ""
+    terms: str = ""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -65,22 +65,22 @@ class Wanted(msgspec.Struct, frozen=True):
 
     Attributes:
         since: epoch seconds, that moment included.
-        words: each in the row's type, outcome or words; without upper case.
+        terms: each in the row's type, outcome or terms; without upper case.
     """
 
     type: str | None = None
     outcome: str | None = None
     since: float | None = None
-    words: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
 
     def holds(self, row: Row) -> bool:
         """Whether an ended row is."""
-        text = f"{row.type.lower()} {row.outcome or ''} {row.words}"
+        text = f"{row.type.lower()} {row.outcome or ''} {row.terms}"
         return (
             self.type in (None, row.type)
             and self.outcome in (None, row.outcome)
             and (self.since is None or row.changed_at >= self.since)
-            and all(word in text for word in self.words)
+            and all(word in text for word in self.terms)
         )
 
 
@@ -233,8 +233,8 @@ class AlertFile:
             ("outcome = ?", _text(wanted.outcome)),
             ("changed_at >= ?", wanted.since),
             *(
-                ("instr(lower(type) || ' ' || coalesce(outcome, '') || ' ' || words, ?)", _text(word))
-                for word in wanted.words
+                ("instr(lower(type) || ' ' || coalesce(outcome, '') || ' ' || terms, ?)", _text(word))
+                for word in wanted.terms
             ),
         ):
             if value is not None:
@@ -307,7 +307,7 @@ def _values(row: Row) -> tuple[Any, ...]:
         _number(row.accepted_at),
         _number(row.changed_at),
         row.data,
-        _text(row.words),
+        _text(row.terms),
     )
 
 
