@@ -11,7 +11,7 @@ import msgspec
 from tests.channels.real import FrameServer
 from tests.engine.conftest import FAST, connection, eventually, running, state_of
 from tui import check, presenters
-from tui.control.view import SnapshotView, short_line, standing
+from tui.control.view import short_line, standing
 from tui.engine.reports import JsonLines
 from tui.engine.snapshot import Snapshot
 from tui.formats import NOTHING, time_of_day
@@ -78,7 +78,7 @@ def assert_told(snapshot: Snapshot) -> None:
     (found,) = check.running(snapshot, now)
     assert str(found) == f"WARNING hub: connected, {words}, 1/1 topics joined"
 
-    view = msgspec.json.decode(msgspec.json.encode(snapshot), type=SnapshotView)
+    view = msgspec.json.decode(msgspec.json.encode(snapshot), type=Snapshot)
     assert standing(view.connections[0], now)[1:] == ("◐", f"connected, {words}")
     assert view.connections[0].details.round_trip_last is None
     assert short_line(view, now).startswith("◐ 1 with heartbeats unanswered hub 1/1")

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from tui.control import protocol
-from tui.control.alerts_view import AlertsView, what_is_off
+from tui.control.alerts_view import what_is_off
 from tui.control.client import RefusedError
 from tui.control.protocol import (
     ControlError,
@@ -37,11 +37,12 @@ from tui.control.shell import (
     tell_reply,
     wants_json,
 )
-from tui.control.view import ConnectionView, SnapshotView, not_the_present, short_line, standing, why
+from tui.control.view import is_up, joined, not_the_present, short_line, standing, why
 from tui.control.watch_view import incidents_line, services_line, summary_json
 from tui.ctl_alerts import add_alerts
 from tui.ctl_watch import add_watch
 from tui.ending import carry_out
+from tui.engine.api import AlertsSnapshot, ConnectionSnapshot, Snapshot
 from tui.formats import NOTHING, duration, loop_late, round_trip, time_of_day, told_state
 from tui.output import FAILED, Parser, flush, put, put_content, put_json, say, write_all
 from tui.places import SOCKET_VARIABLE, STATE_VARIABLE
@@ -147,7 +148,7 @@ def _count(text: str) -> int:
 def _status(args: argparse.Namespace) -> int:
     with client(args) as engine:
         info = engine.value(protocol.GetInfo(id=1), EngineInfo)
-        snapshot = engine.value(protocol.GetSnapshot(id=2), SnapshotView)
+        snapshot = engine.value(protocol.GetSnapshot(id=2), Snapshot)
         metrics = engine.value(protocol.GetMetrics(id=3), dict[str, Any]) if wants_json(args) else {}
     now = time.time()
     if wants_json(args):
@@ -180,16 +181,16 @@ def _status(args: argparse.Namespace) -> int:
     return OK
 
 
-def _status_line(connection: ConnectionView, now: float, width: int, *, live: bool) -> str:
+def _status_line(connection: ConnectionSnapshot, now: float, width: int, *, live: bool) -> str:
     stands = standing(connection, now)
     symbol, state = (stands.symbol, stands.words) if live else ("?", f"was {stands.words}")
-    time_taken = round_trip(connection.details.round_trip_last) if live and connection.is_up else NOTHING
+    time_taken = round_trip(connection.details.round_trip_last) if live and is_up(connection) else NOTHING
     begin = (
         f"{symbol} {padded(printable(connection.name), width)}  {state:<14}  "
-        f"{f'{connection.joined}/{len(connection.channels)}':>5}  {time_taken:>7}"
+        f"{f'{joined(connection)}/{len(connection.channels)}':>5}  {time_taken:>7}"
     )
     reasons = [why(connection, now)]
-    if connection.is_up:
+    if is_up(connection):
         reasons += [
             printable(f"{channel.topic}: {channel.reason or channel.state}")
             for channel in connection.channels
@@ -199,7 +200,7 @@ def _status_line(connection: ConnectionView, now: float, width: int, *, live: bo
     return cut_to(f"{begin}  {text}".rstrip(), COLUMNS)
 
 
-def _status_json(info: EngineInfo, snapshot: SnapshotView, metrics: dict[str, Any]) -> dict[str, object]:
+def _status_json(info: EngineInfo, snapshot: Snapshot, metrics: dict[str, Any]) -> dict[str, object]:
     return {
         "engine": {
             "pid": info.pid,
@@ -233,7 +234,7 @@ def _status_json(info: EngineInfo, snapshot: SnapshotView, metrics: dict[str, An
     }
 
 
-def _alerts_json(alerts: AlertsView) -> dict[str, object]:
+def _alerts_json(alerts: AlertsSnapshot) -> dict[str, object]:
     return {
         "mode": alerts.mode,
         "words": alerts.words,
@@ -252,7 +253,7 @@ def _metrics(args: argparse.Namespace) -> int:
         return _openmetrics(args)
     with client(args) as engine:
         metrics = engine.value(protocol.GetMetrics(id=1, name=args.name), dict[str, dict[str, Any]])
-        snapshot = engine.value(protocol.GetSnapshot(id=2), SnapshotView)
+        snapshot = engine.value(protocol.GetSnapshot(id=2), Snapshot)
     if (stale := not_the_present(snapshot, time.time())) is not None:
         # What nobody observes any more must not be taken for the present.
         raise RefusedError(stale)
@@ -275,7 +276,6 @@ def _openmetrics(args: argparse.Namespace) -> int:
         from tui.openmetrics import exposition, why_not_up
     except ImportError as error:
         return fail(FAILED, str(error))
-    from tui.engine.api import Snapshot
 
     with client(args) as engine:
         info = engine.value(protocol.GetInfo(id=1), EngineInfo)
@@ -298,7 +298,7 @@ def _metric(key: str, value: object, now: float) -> str:
 
 def _state(args: argparse.Namespace) -> int:
     with client(args) as engine:
-        snapshot = engine.value(protocol.GetSnapshot(id=1), SnapshotView)
+        snapshot = engine.value(protocol.GetSnapshot(id=1), Snapshot)
     states = {each.name: each.metrics.connection_state for each in snapshot.connections}
     now = time.time()
     words = {
@@ -325,7 +325,7 @@ def _line(args: argparse.Namespace) -> int:
     status, words = OK, ""
     try:
         with client(args, _LINE_SECONDS) as engine:
-            snapshot = engine.value(protocol.GetSnapshot(id=1), SnapshotView)
+            snapshot = engine.value(protocol.GetSnapshot(id=1), Snapshot)
         words = short_line(snapshot, time.time())
         if not_the_present(snapshot, time.time()) is not None:
             status = FAILED

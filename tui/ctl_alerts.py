@@ -14,15 +14,13 @@ import msgspec
 from tui.control import protocol
 from tui.control.alert_choice import choose
 from tui.control.alerts_view import (
-    AlertContentView,
-    AlertPageView,
-    AlertsView,
-    AlertView,
-    AwayView,
+    named,
+    on_stage,
     state_words,
     tally,
     unmapped_words,
     warnings,
+    what_is_shown,
 )
 from tui.control.client import ControlClient, RefusedError
 from tui.control.protocol import AlertOrder, CommandAlerts
@@ -36,7 +34,16 @@ from tui.control.shell import (
     tell,
     wants_json,
 )
-from tui.control.view import SnapshotView, not_the_present
+from tui.control.view import not_the_present
+from tui.engine.api import (
+    AlertContent,
+    AlertOutcome,
+    AlertPage,
+    AlertsSnapshot,
+    AlertSummary,
+    Snapshot,
+    SourceAway,
+)
 from tui.formats import NOTHING, for_json, time_of_day
 from tui.output import FAILED, put, put_json
 from tui.text.json_text import json_text
@@ -85,7 +92,7 @@ def add_alerts(
     most = protocol.MAX_ALERTS
     history.add_argument("--limit", metavar="N", type=_number(int, 1, most), default=_DEFAULT_HISTORY)
     history.add_argument("--type", metavar="TYPE", help="of this type alone")
-    outcomes = get_args(protocol.AlertOutcome)
+    outcomes = get_args(AlertOutcome)
     words = f"of this outcome alone: {', '.join(outcomes)}"
     history.add_argument("--outcome", metavar="OUTCOME", choices=outcomes, help=words)
     words = "with each of these words in who and what it was"
@@ -142,8 +149,8 @@ def _number(kind: Callable[[str], T], least: float, most: float) -> Callable[[st
 # How it stands ------------------------------------------------------------------------------------
 
 
-def _snapshot(engine: ControlClient) -> tuple[SnapshotView, AlertsView]:
-    snapshot = engine.value(protocol.GetSnapshot(id=1), SnapshotView)
+def _snapshot(engine: ControlClient) -> tuple[Snapshot, AlertsSnapshot]:
+    snapshot = engine.value(protocol.GetSnapshot(id=1), Snapshot)
     if (stale := not_the_present(snapshot, time.time())) is not None:
         # A queue that nobody observes any more must not be taken for the present one.
         raise RefusedError(stale)
@@ -164,7 +171,7 @@ def _list(args: argparse.Namespace) -> int:
         target = f"to {printable(alerts.delivers_to)}"
     waiting = f"{len(alerts.waiting)} of {alerts.most_waiting} waiting"
     put(cut_to(f"{state_words(alerts, now)}   {waiting}   {_accepted(alerts)}   {target}", COLUMNS))
-    rows = [("playing" if alert is alerts.playing else "beside", alert) for alert in alerts.on_stage]
+    rows = [("playing" if alert is alerts.playing else "beside", alert) for alert in on_stage(alerts)]
     rows += [(str(place), alert) for place, alert in enumerate(alerts.waiting, 1)]
     cells = _cells(alert for _, alert in rows)
     for (heading, alert), cell in zip(rows, cells, strict=True):
@@ -175,29 +182,29 @@ def _list(args: argparse.Namespace) -> int:
     return OK
 
 
-def _accepted(alerts: AlertsView) -> str:
+def _accepted(alerts: AlertsSnapshot) -> str:
     restored = f", {alerts.restored} taken up again" if alerts.restored else ""
     return f"{alerts.accepted} accepted{restored}"
 
 
-def _alert_line(heading: str, alert: AlertView, cells: str, now: float) -> str:
+def _alert_line(heading: str, alert: AlertSummary, cells: str, now: float) -> str:
     words = [
         "" if alert.state == "waiting" else _on_stage(alert, now),
         "in memory alone" if alert.held else "",
-        alert.what,
+        what_is_shown(alert),
     ]
     begin = f"{heading:>8}  {f'p{alert.priority}':<3}  {cells}"
     return cut_to(f"{begin}  {'; '.join(filter(None, words))}", COLUMNS)
 
 
-def _on_stage(alert: AlertView, now: float) -> str:
+def _on_stage(alert: AlertSummary, now: float) -> str:
     if alert.phase != "on air":
         return printable(alert.phase)
     until = "" if alert.ends_at is None else f" until {time_of_day(alert.ends_at, now)}"
     return f"on air{until}, {'seen by an overlay' if alert.confirmed else 'unconfirmed'}"
 
 
-def _notes(alerts: AlertsView, now: float) -> Iterator[tuple[str, str]]:
+def _notes(alerts: AlertsSnapshot, now: float) -> Iterator[tuple[str, str]]:
     if alerts.mutes:
         mutes = sorted(alerts.mutes.items())
         yield "muted", printable(", ".join(f"{type} until {time_of_day(end, now)}" for type, end in mutes))
@@ -214,7 +221,7 @@ def _notes(alerts: AlertsView, now: float) -> Iterator[tuple[str, str]]:
         yield "warning", words
 
 
-def _cells(alerts: Iterable[AlertView]) -> list[str]:
+def _cells(alerts: Iterable[AlertSummary]) -> list[str]:
     """Type and who of each alert, as wide as the widest of them needs, within bounds."""
     rows = [
         (cut_to(printable(alert.type), _TYPE_COLUMNS), cut_to(printable(alert.who), _WHO_COLUMNS))
@@ -230,7 +237,7 @@ def _counts(args: argparse.Namespace) -> int:
         _, alerts = _snapshot(engine)
         day: dict[str, dict[str, int]] | None
         try:
-            day, silent = engine.value(protocol.GetAlertHistory(id=2, limit=1), AlertPageView).counts, ""
+            day, silent = engine.value(protocol.GetAlertHistory(id=2, limit=1), AlertPage).counts, ""
         except RefusedError as error:
             # What the store does not tell hides nothing of what the engine knows itself.
             day, silent = None, str(error)
@@ -239,7 +246,7 @@ def _counts(args: argparse.Namespace) -> int:
             "accepted": alerts.accepted,
             "restored": alerts.restored,
             "waiting": len(alerts.waiting),
-            "playing": len(alerts.on_stage),
+            "playing": len(on_stage(alerts)),
             "ignored": alerts.ignored,
             "duplicates": alerts.duplicates,
             "unmapped": alerts.unmapped,
@@ -248,7 +255,7 @@ def _counts(args: argparse.Namespace) -> int:
         return OK
     put(
         f"since the start: {_accepted(alerts)}, {len(alerts.waiting)} waiting, "
-        f"{len(alerts.on_stage)} playing; {alerts.ignored} ignored, {alerts.duplicates} duplicates"
+        f"{len(on_stage(alerts))} playing; {alerts.ignored} ignored, {alerts.duplicates} duplicates"
     )
     _print_counts(alerts.counts)
     if alerts.unmapped:
@@ -273,14 +280,14 @@ def _history(args: argparse.Namespace) -> int:
         id=1, limit=args.limit, alert_type=args.type, outcome=args.outcome, words=tuple(args.words)
     )
     with client(args) as engine:
-        page = engine.value(request, AlertPageView)
+        page = engine.value(request, AlertPage)
     if wants_json(args):
         put_json(for_json(page.alerts))
         return OK
     now = time.time()
-    cells = iter(_cells(entry for entry in page.alerts if isinstance(entry, AlertView)))
+    cells = iter(_cells(entry for entry in page.alerts if isinstance(entry, AlertSummary)))
     for entry in page.alerts:
-        if isinstance(entry, AlertView):
+        if isinstance(entry, AlertSummary):
             line = _ended_line(entry, next(cells), now)
         else:
             until = time_of_day(entry.until, now)
@@ -292,20 +299,20 @@ def _history(args: argparse.Namespace) -> int:
     return OK
 
 
-def _ended_line(alert: AlertView, cells: str, now: float) -> str:
+def _ended_line(alert: AlertSummary, cells: str, now: float) -> str:
     begin = f"{time_of_day(alert.ended_at, now):<8}  {printable(alert.id)}  "
     outcome = padded(printable(alert.outcome or ""), _OUTCOME_COLUMNS)
     # The reason first: that is what the outcome alone does not tell.
-    words = "; ".join(filter(None, (printable(alert.reason or ""), alert.what)))
+    words = "; ".join(filter(None, (printable(alert.reason or ""), what_is_shown(alert))))
     return f"{begin}{outcome}  {cells}  {words}"
 
 
 def _show(args: argparse.Namespace) -> int:
     with client(args) as engine:
         _, alerts = _snapshot(engine)
-        ended = tuple(entry for entry in alerts.recent if isinstance(entry, AlertView))
-        meant = choose(args.id, (*alerts.waiting, *alerts.on_stage, *ended), alerts.waiting)
-        content = engine.value(protocol.GetAlert(id=2, alert=meant.id), AlertContentView)
+        ended = tuple(entry for entry in alerts.recent if isinstance(entry, AlertSummary))
+        meant = choose(args.id, (*alerts.waiting, *on_stage(alerts), *ended), alerts.waiting)
+        content = engine.value(protocol.GetAlert(id=2, alert=meant.id), AlertContent)
     if wants_json(args):
         put_json(for_json(content))
         return OK
@@ -319,7 +326,7 @@ def _show(args: argparse.Namespace) -> int:
     return OK
 
 
-def _facts(content: AlertContentView, now: float) -> Iterator[tuple[str, str]]:
+def _facts(content: AlertContent, now: float) -> Iterator[tuple[str, str]]:
     alert = content.alert
     yield "id", alert.id
     yield "type", alert.type
@@ -370,12 +377,12 @@ def _export(args: argparse.Namespace) -> int:
     return OK
 
 
-def _pages(engine: ControlClient, most: int) -> Iterator[tuple[AlertView | AwayView, ...]]:
+def _pages(engine: ControlClient, most: int) -> Iterator[tuple[AlertSummary | SourceAway, ...]]:
     before: str | None = None
     number = 1
     while most > 0:
         request = protocol.GetAlertHistory(id=number, before=before, limit=min(most, _PAGE))
-        page = engine.value(request, AlertPageView)
+        page = engine.value(request, AlertPage)
         yield page.alerts
         if page.next_before is None:
             return
@@ -412,15 +419,15 @@ def _with_one(args: argparse.Namespace) -> int:
     with client(args) as engine:
         _, alerts = _snapshot(engine)
         if args.verb == "requeue":
-            ended = (entry for entry in alerts.recent if isinstance(entry, AlertView))
+            ended = (entry for entry in alerts.recent if isinstance(entry, AlertSummary))
             meant = choose(args.id, ended)
         elif args.verb == "move":
             meant = choose(args.id, alerts.waiting, alerts.waiting)
         else:
-            meant = choose(args.id, (*alerts.waiting, *alerts.on_stage), alerts.waiting)
+            meant = choose(args.id, (*alerts.waiting, *on_stage(alerts)), alerts.waiting)
         order = AlertOrder(verb=args.verb, id=meant.id, position=getattr(args, "position", None))
         result = engine.command(CommandAlerts(id=2, command=order), COMMAND_SECONDS)
     if not wants_json(args) and meant.id != args.id and meant.alert is not None:
-        words = f"{args.id} is {meant.id}, {meant.alert.named}"
+        words = f"{args.id} is {meant.id}, {named(meant.alert)}"
         put(printable(words)) if result.ok else fail(FAILED, words)
     return tell(args, result, alert={"id": meant.id, "known": for_json(meant.alert)})

@@ -10,17 +10,25 @@ from tui.control import protocol
 from tui.control.choice import by_beginning
 from tui.control.client import ControlClient, RefusedError
 from tui.control.shell import COLUMNS, COMMAND_SECONDS, OK, client, fail, tell, wants_json
-from tui.control.view import SnapshotView, not_the_present
+from tui.control.view import not_the_present
 from tui.control.watch_view import (
-    IncidentsView,
-    IncidentView,
-    ServicesView,
-    TimelineEntryView,
-    TimelineView,
     how_old,
+    incident_symbol,
+    named,
     open_words,
+    rule_words,
     service_json,
+    service_symbol,
+    ways,
     worst_first,
+)
+from tui.engine.api import (
+    IncidentSnapshot,
+    IncidentsSnapshot,
+    ServicesSnapshot,
+    Snapshot,
+    Timeline,
+    TimelineEntry,
 )
 from tui.formats import duration, for_json, time_of_day
 from tui.output import FAILED, put, put_json
@@ -68,8 +76,8 @@ def add_watch(
     services.set_defaults(control=_services, fail=services.error)
 
 
-def _snapshot(engine: ControlClient) -> SnapshotView:
-    snapshot = engine.value(protocol.GetSnapshot(id=1), SnapshotView)
+def _snapshot(engine: ControlClient) -> Snapshot:
+    snapshot = engine.value(protocol.GetSnapshot(id=1), Snapshot)
     if (stale := not_the_present(snapshot, time.time())) is not None:
         # What nobody observes any more must not be taken for the present.
         raise RefusedError(stale)
@@ -100,7 +108,7 @@ def _incidents(args: argparse.Namespace) -> int:
     return OK
 
 
-def _cells(incident: IncidentView, now: float) -> list[str]:
+def _cells(incident: IncidentSnapshot, now: float) -> list[str]:
     notes = [
         f"lasted {_lasted(incident)}" if incident.resolved_at is not None else "",
         "acknowledged" if incident.acknowledged_at is not None else "",
@@ -108,20 +116,20 @@ def _cells(incident: IncidentView, now: float) -> list[str]:
         printable(incident.words),
     ]
     return [
-        f"{incident.symbol} {printable(incident.severity)}",
+        f"{incident_symbol(incident)} {printable(incident.severity)}",
         time_of_day(incident.opened_at, now),
         printable(incident.id),
-        cut_to(incident.what, _RULE_COLUMNS),
+        cut_to(rule_words(incident), _RULE_COLUMNS),
         cut_to(printable(incident.subject), _SUBJECT_COLUMNS),
         "; ".join(filter(None, notes)),
     ]
 
 
-def _lasted(incident: IncidentView) -> str:
+def _lasted(incident: IncidentSnapshot) -> str:
     return duration(max(0.0, (incident.resolved_at or incident.opened_at) - incident.opened_at))
 
 
-def _incident_notes(incidents: IncidentsView) -> Iterator[str]:
+def _incident_notes(incidents: IncidentsSnapshot) -> Iterator[str]:
     if incidents.left_out:
         yield f"{incidents.left_out} more are open, of which nothing is held"
     if incidents.command is not None:
@@ -134,7 +142,7 @@ def _show(args: argparse.Namespace) -> int:
     with client(args) as engine:
         incidents = _snapshot(engine).incidents
         id = _meant(args.id, (*incidents.open, *incidents.resolved))
-        timeline = engine.value(protocol.GetTimeline(id=2, incident=id), TimelineView)
+        timeline = engine.value(protocol.GetTimeline(id=2, incident=id), Timeline)
     if wants_json(args):
         put_json(for_json(timeline))
         return OK
@@ -152,10 +160,10 @@ def _show(args: argparse.Namespace) -> int:
     return OK
 
 
-def _facts(incident: IncidentView, now: float) -> Iterator[tuple[str, str]]:
+def _facts(incident: IncidentSnapshot, now: float) -> Iterator[tuple[str, str]]:
     yield "id", incident.id
     yield "severity", incident.severity
-    yield "rule", incident.what
+    yield "rule", rule_words(incident)
     yield "subject", incident.subject
     yield "words", incident.words
     yield "opened", time_of_day(incident.opened_at, now)
@@ -169,7 +177,7 @@ def _facts(incident: IncidentView, now: float) -> Iterator[tuple[str, str]]:
         yield "times", str(incident.times)
 
 
-def _entries(entries: Sequence[TimelineEntryView], now: float) -> list[str]:
+def _entries(entries: Sequence[TimelineEntry], now: float) -> list[str]:
     kind, subject = _ENTRY_COLUMNS
     return _rows(
         [
@@ -191,14 +199,14 @@ def _acknowledge(args: argparse.Namespace) -> int:
         result = engine.command(protocol.Acknowledge(id=2, incident=id), COMMAND_SECONDS)
     known = next((each for each in incidents.open if each.id == id), None)
     if not wants_json(args) and id != args.id and known is not None:
-        words = f"{args.id} is {id}, {known.named}"
+        words = f"{args.id} is {id}, {named(known)}"
         put(printable(words)) if result.ok else fail(FAILED, words)
     return tell(args, result, incident={"id": id, "known": for_json(known)})
 
 
-def _meant(typed: str, among: Iterable[IncidentView]) -> str:
+def _meant(typed: str, among: Iterable[IncidentSnapshot]) -> str:
     """The id that was meant. The engine may know one that the snapshot does not hold."""
-    return by_beginning(typed, {each.id: each.named for each in among}, "incidents") or typed
+    return by_beginning(typed, {each.id: named(each) for each in among}, "incidents") or typed
 
 
 # Services -----------------------------------------------------------------------------------------
@@ -227,10 +235,10 @@ def _services(args: argparse.Namespace) -> int:
         words = printable(service.words or service.state)
         texts = (
             *(printable(service.name), printable(service.host), words),
-            *(how_old(service, now), service.via, printable(service.environment)),
+            *(how_old(service, now), ways(service), printable(service.environment)),
         )
         cells = [cut_to(text, width) for text, width in zip(texts, _SERVICE_COLUMNS, strict=True)]
-        rows.append([f"{service.symbol} {cells[0]}", *cells[1:]])
+        rows.append([f"{service_symbol(service)} {cells[0]}", *cells[1:]])
     for line in _rows(rows):
         put(line)
     for words in _service_notes(services):
@@ -238,7 +246,7 @@ def _services(args: argparse.Namespace) -> int:
     return OK
 
 
-def _service_notes(services: ServicesView) -> Iterator[str]:
+def _service_notes(services: ServicesSnapshot) -> Iterator[str]:
     if services.left_out:
         yield f"{services.left_out} more services, of which nothing is held"
     if services.rejected:

@@ -23,7 +23,7 @@ from tui import ctl as command
 from tui.channels.errors import ReplyError
 from tui.channels.health import ConnectionDetails, HealthMetrics
 from tui.channels.wire import Reply
-from tui.control.view import LINE_COLUMNS, SnapshotView, short_line
+from tui.control.view import LINE_COLUMNS, short_line
 from tui.demo.hub import Hub
 from tui.engine.api import ChannelSnapshot, CommandResult, ConnectionSnapshot, Snapshot, Trouble
 from tui.engine.connection import MAX_REPLY, told_of
@@ -235,8 +235,8 @@ async def test_the_end_of_the_log(folder: Path) -> None:
 def test_nothing_heavy_is_imported_and_it_is_quick(folder: Path) -> None:
     code = (
         "import sys; sys.argv = ['overlayctl', 'line']; from tui.ctl import main; status = main();"
-        "heavy = ['asyncio', 'textual', 'pydantic', 'websockets', 'tui.channels', 'tui.engine', 'ssl'];"
-        "heavy.append('csv');"
+        "heavy = ['asyncio', 'textual', 'pydantic', 'websockets', 'tui.channels.socket', 'ssl'];"
+        "heavy += ['csv', 'tui.engine.supervisor'];"
         "print([each for each in heavy if each in sys.modules], status)"
     )
     with serving(folder):
@@ -256,7 +256,7 @@ def test_nothing_heavy_is_imported_and_it_is_quick(folder: Path) -> None:
 def shown(*connections: ConnectionSnapshot, **more: object) -> str:
     snapshot = Snapshot(sequence=1, taken_at=1000.0, started_at=0.0, connections=connections)
     snapshot = msgspec.structs.replace(snapshot, **more)
-    line = short_line(msgspec.json.decode(msgspec.json.encode(snapshot), type=SnapshotView), 1001.0)
+    line = short_line(msgspec.json.decode(msgspec.json.encode(snapshot), type=Snapshot), 1001.0)
     assert "\n" not in line
     assert columns(line) <= LINE_COLUMNS
     return line

@@ -7,23 +7,21 @@ import io
 import json
 import time
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import msgspec
 import pytest
 
 from tests.control.conftest import serving, wait_until
 from tests.control.queue_engine import HOSTILE, QueueEngine, alert, ended, serving_queue
 from tests.scripted_engine import connection
 from tui.alerts.options import AlertOptions
-from tui.control import alerts_view, protocol
 from tui.control.shell import COLUMNS
 from tui.control.view import LINE_COLUMNS
-from tui.engine import api
 from tui.engine.api import (
     AlertCommand,
     AlertContent,
     AlertsSnapshot,
+    ChannelSnapshot,
     CommandResult,
     OverlayPage,
     SourceAway,
@@ -311,7 +309,7 @@ def test_status_and_line_tell_what_is_off(folder: Path, run: Any) -> None:
             assert columns(row) <= COLUMNS
         report = json.loads(run("status", "--json").out)["alerts"]
         assert (report["mode"], report["waiting"]) == ("paused", 3)
-        engine.connections = (connection("s" * 60, channels=(api.ChannelSnapshot(topic="t"),)),)
+        engine.connections = (connection("s" * 60, channels=(ChannelSnapshot(topic="t"),)),)
         line = run("line").out
         assert line.endswith("… 1/1, alerts paused, store fails\n")
         assert columns(line) - 1 <= LINE_COLUMNS
@@ -339,20 +337,3 @@ async def test_on_a_queue_that_runs(folder: Path, run: Any) -> None:
         wait_until(lambda: waiting() == [], "cleared")
         assert run("alerts", "requeue", second).status == 0
         wait_until(lambda: len(waiting()) == 1, "requeued")
-
-
-def test_the_words_are_the_engines() -> None:
-    assert get_args(protocol.AlertVerb) == get_args(api.AlertVerb)
-    assert get_args(protocol.AlertOutcome) == get_args(api.AlertOutcome)
-    for view, full in (
-        (alerts_view.AlertView, api.AlertSummary),
-        (alerts_view.AwayView, api.SourceAway),
-        (alerts_view.PageView, api.OverlayPage),
-        (alerts_view.AlertsView, api.AlertsSnapshot),
-        (alerts_view.AlertPageView, api.AlertPage),
-        (alerts_view.AlertContentView, api.AlertContent),
-    ):
-        theirs = {each.name: each.default for each in msgspec.structs.fields(full)}
-        for field in msgspec.structs.fields(view):
-            # What the engine leaves out is the default; both must have the same.
-            assert field.required or field.default == theirs[field.name], field.name

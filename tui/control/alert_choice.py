@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tui.control.alerts_view import AlertView
+from tui.control.alerts_view import named
 from tui.control.choice import SHORTEST, by_beginning
 from tui.control.client import RefusedError
+from tui.engine.api import AlertSummary
 
 
 class Meant(NamedTuple):
     id: str
-    alert: AlertView | None
+    alert: AlertSummary | None
     """None for one that the snapshot does not hold; the engine may know it all the same."""
 
 
 def choose(
     typed: str,
-    among: Iterable[AlertView],
-    waiting: tuple[AlertView, ...] | None = None,
+    among: Iterable[AlertSummary],
+    waiting: tuple[AlertSummary, ...] | None = None,
 ) -> Meant:
     """Find the alert that ``typed`` means.
 
@@ -42,5 +43,5 @@ def choose(
             raise RefusedError(f"no alert waits in place {int(typed)}; {len(waiting)} wait")
         alert = waiting[int(typed) - 1]
         return Meant(alert.id, alert)
-    id = by_beginning(typed, {id: alert.named for id, alert in known.items()}, "alerts")
+    id = by_beginning(typed, {id: named(alert) for id, alert in known.items()}, "alerts")
     return Meant(typed, None) if id is None else Meant(id, known[id])

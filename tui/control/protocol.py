@@ -1,9 +1,8 @@
 """What is said on the control socket: one JSON object a line, versioned, typed and bounded.
 
 A request is ``{"v":1,"id":7,"type":"reconnect","name":"stage"}``; each answer bears its ``id``. After
-``watch`` and ``subscribe`` more lines follow by themselves. This module imports nothing of the engine,
-so that a shell command starts at once: what an answer carries is decoded by whoever asked, who knows
-its type.
+``watch`` and ``subscribe`` more lines follow by themselves. What an answer carries is decoded by
+whoever asked, who knows its type.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from tui import __version__
+from tui.engine.api import AlertOutcome, AlertVerb
 from tui.places import SOCKET_VARIABLE
 
 VERSION = 1
@@ -102,34 +102,6 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Topic = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 AlertId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 IncidentId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-
-AlertVerb = Literal[
-    "pause",
-    "resume",
-    "hold",
-    "skip",
-    "remove",
-    "move",
-    "requeue",
-    "clear",
-    "mute",
-    "panic",
-    "undo",
-    "test",
-]
-
-AlertOutcome = Literal[
-    "shown",
-    "unconfirmed",
-    "skipped",
-    "removed",
-    "expired",
-    "dropped",
-    "muted",
-    "collapsed",
-    "failed",
-    "rejected",
-]
 
 
 class _Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
