@@ -22,6 +22,7 @@ from tui import formats, presenters
 from tui.alerts.events import TYPES
 from tui.app import FaceOptions, OverlaySupervisorApp
 from tui.engine.api import AlertOutcome, AlertsSnapshot, AlertSummary, CommandResult, Snapshot, SourceAway
+from tui.palette_commands import palette_commands
 from tui.presenters import alert_history
 from tui.screens.alerts import AlertsScreen
 from tui.screens.dashboard import DashboardScreen
@@ -356,7 +357,7 @@ async def test_the_palette_tries_each_type() -> None:
     app = OverlaySupervisorApp(engine)
     async with app.run_test(size=SIZE) as pilot:
         assert isinstance(app.screen, DashboardScreen)
-        titles = {command.title: command.run for command in app.palette_commands(app.screen)}
+        titles = {command.title: command.run for command in palette_commands(app, app.screen)}
         assert {f"alerts: test {type}" for type in TYPES} <= titles.keys()
         assert "alerts: hold for some seconds" in titles
         assert "alerts: remove the selected" not in titles

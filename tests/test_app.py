@@ -20,6 +20,7 @@ from tui.actions import ACTIONS
 from tui.app import THEMES, FaceOptions, OverlaySupervisorApp
 from tui.engine.api import Availability, CommandResult, ConnectionSnapshot, ExtraCommand, KeepingSnapshot
 from tui.keymap import keymap
+from tui.palette_commands import palette_commands
 from tui.remembered import Remembered
 from tui.screens.alerts import AlertsScreen
 from tui.screens.dashboard import DashboardScreen
@@ -554,7 +555,7 @@ async def test_the_palette_has_the_old_helpers_for_one_and_all_and_the_engines_e
     app = OverlaySupervisorApp(engine)
     async with app.run_test(size=SIZE) as pilot:
         assert isinstance(app.screen, DashboardScreen)
-        titles = {command.title: command.run for command in app.palette_commands(app.screen)}
+        titles = {command.title: command.run for command in palette_commands(app, app.screen)}
         assert app.screen.selected is not None
         selected = app.screen.selected.name
         assert list(titles)[:5] == [

@@ -6,14 +6,13 @@ import gc
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import msgspec
 from textual import events
 from textual.app import App
-from textual.screen import Screen
 from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
@@ -22,7 +21,6 @@ from tui.commands import LOG_LINES, EngineApp, FaceOptions
 from tui.engine.api import Engine, Snapshot
 from tui.formats import counted
 from tui.keymap import textual_keymap
-from tui.palette_commands import palette_commands
 from tui.presenters.alerts import NO_QUEUE
 from tui.presenters.incident_news import IncidentNews
 from tui.presenters.status import RINGS_FROM
@@ -32,7 +30,7 @@ from tui.screens.base import SupervisorScreen
 from tui.screens.bindings import bindings
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.incidents import IncidentsScreen
-from tui.screens.palette import Palette, PaletteCommand, PaletteProvider
+from tui.screens.palette import Palette, PaletteProvider
 from tui.screens.text import HelpScreen, LinesScreen
 from tui.screens.theme import ThemeScreen
 from tui.screens.workers import run_beside
@@ -378,10 +376,6 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
     def action_suspend_process(self) -> None:
         """Say what suspending would do, and do nothing."""
         self.tell("✗ ^z would stop every connection: nothing was done; run it in tmux to leave it", "busy")
-
-    def palette_commands(self, screen: Screen[object]) -> Iterable[PaletteCommand]:
-        """What the palette offers on ``screen``."""
-        return palette_commands(self, screen)
 
     # Workers ------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 from textual.actions import parse
@@ -18,11 +19,18 @@ from tui.screens.base import SupervisorScreen
 from tui.screens.connection_actions import ask_command, show_metrics
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.details import DetailsScreen
-from tui.screens.palette import PaletteCommand
 from tui.screens.text import MetricsScreen
 from widgets.untrusted import displayable
 
 _VERBS = ("connect", "reconnect", "disconnect")
+
+
+class PaletteCommand(NamedTuple):
+    """One line of the palette."""
+
+    title: str
+    help: str
+    run: Callable[[], Awaitable[None] | None]
 
 
 def palette_commands(app: EngineApp, screen: Screen[object]) -> Iterable[PaletteCommand]:

@@ -76,7 +76,6 @@ class Show:
         self.chat_weight = CHAT_WEIGHT
         """As :data:`CHAT_WEIGHT`; more makes the other events rarer."""
         self.queue: list[dict[str, Any]] = []
-        self.processed = 0
         self.last_processed: str | None = None
         self.transcripts: deque[dict[str, Any]] = deque(maxlen=MAX_RECENT)
         self._number = 0
@@ -344,7 +343,6 @@ class Show:
             return
         if self.queue and self.queue[0]["status"] == "active":
             self.queue.pop(0)
-            self.processed += 1
             self.last_processed = self.timestamp()
         self.active, self.stack = None, []
         self._forced_until = None

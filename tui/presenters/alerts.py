@@ -188,7 +188,7 @@ def moment_of(entry: AlertSummary | SourceAway) -> float:
 
 def pane_rows(alerts: AlertsSnapshot, now: float) -> list[AlertRow]:
     """The pane: what waits, which sources are away, what ended last; what grew another one is left out."""
-    rows = [waiting_row(alert, place) for place, alert in enumerate(alerts.waiting, 1)]
+    rows = _waiting_rows(alerts)
     rows += [ended_row(away, now) for away in alerts.away]
     now_away = {key_of(away) for away in alerts.away}
     rows += [
@@ -205,34 +205,13 @@ def open_rows(alerts: AlertsSnapshot) -> list[AlertRow]:
     rows = []
     for alert in on_stage(alerts):
         label = _label(alerts, alert)
-        rows.append(
-            AlertRow(
-                key=alert.id,
-                lead="now" if alert is alerts.playing else "beside",
-                type=alert.type,
-                what=said(alert),
-                state=_STATES.get(label) or label.casefold(),
-                tone="good" if label == "ON AIR" else "busy",
-                priority=f"★{alert.priority}",
-                grown=alert.count - 1,
-                note=_memory(alert),
-            )
-        )
-    return rows + [waiting_row(alert, place) for place, alert in enumerate(alerts.waiting, 1)]
+        lead, state = "now" if alert is alerts.playing else "beside", _STATES.get(label) or label.casefold()
+        rows.append(_row(alert, lead, state, "good" if label == "ON AIR" else "busy"))
+    return rows + _waiting_rows(alerts)
 
 
-def waiting_row(alert: AlertSummary, place: int) -> AlertRow:
-    """One that waits, at its place from 1."""
-    return AlertRow(
-        key=alert.id,
-        lead=str(place),
-        type=alert.type,
-        what=said(alert),
-        state="waiting",
-        priority=f"★{alert.priority}",
-        grown=alert.count - 1,
-        note=_memory(alert),
-    )
+def _waiting_rows(alerts: AlertsSnapshot) -> list[AlertRow]:
+    return [_row(alert, str(place), "waiting") for place, alert in enumerate(alerts.waiting, 1)]
 
 
 def ended_row(entry: AlertSummary | SourceAway, now: float) -> AlertRow:
@@ -240,38 +219,36 @@ def ended_row(entry: AlertSummary | SourceAway, now: float) -> AlertRow:
     if isinstance(entry, SourceAway):
         return _away_row(entry, now)
     outcome = entry.outcome
+    tone: Tone = "dim" if outcome is None else OUTCOME_TONES[outcome]
+    row = _row(entry, time_of_day(moment_of(entry), now), outcome or "ended", tone)
+    return row._replace(note="  ".join(part for part in (entry.reason, row.note) if part), ended=True)
+
+
+def _row(alert: AlertSummary, lead: str, state: str, tone: Tone = "plain") -> AlertRow:
     return AlertRow(
-        key=entry.id,
-        lead=time_of_day(moment_of(entry), now),
-        type=entry.type,
-        what=said(entry),
-        state=outcome or "ended",
-        tone="dim" if outcome is None else OUTCOME_TONES[outcome],
-        priority=f"★{entry.priority}",
-        grown=entry.count - 1,
-        note="  ".join(part for part in (entry.reason or "", _memory(entry)) if part),
-        ended=True,
+        key=alert.id,
+        lead=lead,
+        type=alert.type,
+        what=said(alert),
+        state=state,
+        tone=tone,
+        priority=f"★{alert.priority}",
+        grown=alert.count - 1,
+        note="in memory only" if alert.held else "",
     )
 
 
 def _away_row(away: SourceAway, now: float) -> AlertRow:
-    if away.until is None:
-        lead, state, tone = time_of_day(away.since, now), "away now", "bad"
-    else:
-        lead, state, tone = time_of_day(away.until, now), f"away {duration(away.until - away.since)}", "busy"
+    lasted = "now" if away.until is None else duration(away.until - away.since)
     return AlertRow(
         key=key_of(away),
-        lead=lead,
+        lead=time_of_day(moment_of(away), now),
         type="",
         what=f"alerts not seen: {away.source}",
-        state=state,
-        tone="bad" if tone == "bad" else "busy",
+        state=f"away {lasted}",
+        tone="bad" if away.until is None else "busy",
         ended=True,
     )
-
-
-def _memory(alert: AlertSummary) -> str:
-    return "in memory only" if alert.held else ""
 
 
 def pane_note(alerts: AlertsSnapshot, now: float) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from tui.engine.api import Frame, FrameContent
 from tui.formats import NOTHING, size, time_of_day
+from tui.presenters.list_filter import typed_filter
 from tui.text.json_text import json_text
 from widgets.facts import Fact, fact_lines
 from widgets.frame_list import FrameRow
@@ -48,16 +49,8 @@ class FrameFilter(NamedTuple):
 
 def frame_filter(text: str, direction: Direction) -> FrameFilter:
     """The filter that ``topic:stream event:ping word`` asks for."""
-    topic = event = ""
-    words = []
-    for part in text.casefold().split():
-        if part.startswith("topic:"):
-            topic = part.removeprefix("topic:")
-        elif part.startswith("event:"):
-            event = part.removeprefix("event:")
-        else:
-            words.append(part)
-    return FrameFilter(direction, topic, event, tuple(words))
+    (topic, event), words = typed_filter(text, "topic:", "event:")
+    return FrameFilter(direction, topic, event, words)
 
 
 def frame_row(frame: Frame) -> FrameRow:

@@ -8,28 +8,25 @@ from typing import NamedTuple
 from tui.engine.api import ConnectionSnapshot, ServiceSnapshot, Snapshot
 from tui.presenters.status import steady_indicator
 
+_PREFIXES = ("host:", "env:")
 
-class ListFilter(NamedTuple):
-    """Rows in which every part is found, whatever its case."""
 
-    host: str = ""
-    environment: str = ""
-    terms: tuple[str, ...] = ()
+class TypedFilter(NamedTuple):
+    """What is typed into a filter: one text for each of its prefixes, and the words that have none."""
+
+    named: tuple[str, ...]
+    terms: tuple[str, ...]
 
 
 @lru_cache(maxsize=64)
-def list_filter(text: str) -> ListFilter:
-    """The filter that ``host:saya env:prod words`` asks for."""
-    host = environment = ""
-    words = []
-    for part in text.casefold().split():
-        if part.startswith("host:"):
-            host = part.removeprefix("host:")
-        elif part.startswith("env:"):
-            environment = part.removeprefix("env:")
-        else:
-            words.append(part)
-    return ListFilter(host, environment, tuple(words))
+def typed_filter(text: str, *prefixes: str) -> TypedFilter:
+    """Read ``host:saya env:prod words``, whatever its case; of a prefix that stands twice the last."""
+    parts = text.casefold().split()
+    named = tuple(
+        next((part.removeprefix(each) for part in reversed(parts) if part.startswith(each)), "")
+        for each in prefixes
+    )
+    return TypedFilter(named, tuple(part for part in parts if not part.startswith(prefixes)))
 
 
 def matches(connection: ConnectionSnapshot, text: str, snapshot: Snapshot) -> bool:
@@ -37,23 +34,25 @@ def matches(connection: ConnectionSnapshot, text: str, snapshot: Snapshot) -> bo
 
     No environment is known of our own connections.
     """
-    wanted = list_filter(text)
-    if wanted.environment or wanted.host not in connection.address.casefold():
+    (host, environment), terms = typed_filter(text, *_PREFIXES)
+    if environment or host not in connection.address.casefold():
         return False
     state = steady_indicator(connection, snapshot, 0).words
     topics = (channel.topic for channel in connection.channels)
-    return _hold(wanted.terms, (connection.name, connection.label, connection.address, state, *topics))
+    return _hold(terms, (connection.name, connection.label, connection.address, state, *topics))
 
 
 def service_matches(service: ServiceSnapshot, text: str) -> bool:
     """Whether a service's name, host, environment, address, ways of being seen and state hold it all."""
-    wanted = list_filter(text)
-    host = f"{service.host} {service.url}".casefold()
-    if wanted.host not in host or wanted.environment not in service.environment.casefold():
+    (host, environment), terms = typed_filter(text, *_PREFIXES)
+    if (
+        host not in f"{service.host} {service.url}".casefold()
+        or environment not in service.environment.casefold()
+    ):
         return False
     ways = (part for sight in service.sights for part in (sight.via, sight.origin))
     texts = (service.name, service.host, service.environment, service.url, service.words, service.freshness)
-    return _hold(wanted.terms, (*texts, *ways))
+    return _hold(terms, (*texts, *ways))
 
 
 def _hold(words: tuple[str, ...], texts: tuple[str, ...]) -> bool:

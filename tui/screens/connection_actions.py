@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from tui import presenters
 from tui.commands import EngineApp
-from tui.engine.api import CommandResult, ConnectionSnapshot
+from tui.engine.api import CommandResult, ConnectionHistory, ConnectionSnapshot
 from tui.formats import time_of_day
 from tui.presenters.frames import pretty
 from tui.push_line import PushError, read_push
 from tui.screens.base import SupervisorScreen
 from tui.screens.inspector import InspectorScreen
 from tui.screens.text import MetricsScreen, TextScreen
+from tui.screens.workers import run_beside
 from widgets.lines import Span
 from widgets.prompt import Prompt
 
@@ -81,6 +83,31 @@ class ConnectionActions:
         ):
             lines = [(Span(f" {line}"),) for line in pretty(result.message)]
             app.open_screen(TextScreen("reply", words, lines, result.message))
+
+
+class ReadHistory:
+    """What the engine keeps of the connection that ``screen`` shows, as it was last read."""
+
+    def __init__(self, screen: SupervisorScreen) -> None:
+        self._screen = screen
+        self._value: ConnectionHistory | None = None
+        self._read_for: tuple[object, ...] = ()
+
+    def of(self, name: str, now: float, *state: object) -> ConnectionHistory | None:
+        """What is known of ``name``; read anew at once when its ``state`` changed, else by and by."""
+        wanted = (name, int(now // HISTORY_EVERY), *state)
+        if wanted != self._read_for:
+            self._read_for = wanted
+            work = partial(self._read, name)
+            run_beside(self._screen, work, name="history", group="history", exclusive=True)
+        return self._value if self._value is not None and self._value.name == name else None
+
+    async def _read(self, name: str) -> None:
+        answer = await self._screen.app.engine.history(name)
+        # An engine that is away has none to give; row 1 says so.
+        self._value = answer if isinstance(answer, ConnectionHistory) else None
+        if self._value is not None:
+            self._screen.app.show_now()
 
 
 def ask_command(screen: SupervisorScreen, verb: str, name: str | None) -> None:

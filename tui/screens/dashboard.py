@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from functools import partial
 
 from textual.containers import Container, Vertical
 from textual.widget import Widget
 
 from tui import formats, presenters
 from tui.actions import ACTIONS
-from tui.engine.api import ConnectionHistory, ConnectionSnapshot, ServiceSnapshot, Snapshot
+from tui.engine.api import ConnectionSnapshot, ServiceSnapshot, Snapshot
 from tui.keymap import shown
 from tui.remembered import Remembered
 from tui.screens.base import SupervisorScreen
 from tui.screens.bindings import bindings
-from tui.screens.connection_actions import HISTORY_EVERY, ConnectionActions
+from tui.screens.connection_actions import ConnectionActions, ReadHistory
 from tui.screens.details import DetailsScreen
 from tui.screens.layout import BESIDE_WIDTH, FACTS_WIDTH, Rows, share_rows
 from tui.screens.service import ServiceScreen
-from tui.screens.workers import run_beside
 from widgets.alert_list import AlertPane
 from widgets.change_log import ChangeLog
 from widgets.channel_table import ChannelTable, channel_heading
@@ -96,8 +94,7 @@ class DashboardScreen(SupervisorScreen):
         self._chosen: str | Reported | None = _key_remembered(remembered.selection)
         """The connection or service chosen by hand; None follows the worst."""
         self.connection_actions = ConnectionActions(self, self._pointed_at)
-        self._history: ConnectionHistory | None = None
-        self._history_of: tuple[object, ...] = ()
+        self._history = ReadHistory(self)
 
     def hints(self) -> tuple[Hint, ...]:
         """The few keys that matter most; help comes last and is never cut."""
@@ -216,8 +213,9 @@ class DashboardScreen(SupervisorScreen):
         if isinstance(selected, ServiceSnapshot):
             self._show_service(selected, snapshot, now)
             return
-        self._ask_history(selected, now)
-        history = self._history if self._history and self._history.name == selected.name else None
+        metrics, without = selected.metrics, selected.details.round_trip_p50 is None
+        state = (metrics.connection_state, metrics.successful_connects, without)
+        history = self._history.of(selected.name, now, *state)
         self._title.show(selected.name, presenters.title_note(selected, now))
         self._indicator.show(presenters.indicator(selected, snapshot, now))
         facts = presenters.facts(selected, history, snapshot, now)
@@ -235,30 +233,6 @@ class DashboardScreen(SupervisorScreen):
 
     def _figures_are_beside(self, snapshot: Snapshot) -> bool:
         return snapshot.alerts is None and self.size.width >= BESIDE_WIDTH
-
-    def _ask_history(self, selected: ConnectionSnapshot, now: float) -> None:
-        """Ask for what is kept of ``selected``: at once when its state changed, else by and by."""
-        metrics = selected.metrics
-        wanted = (
-            selected.name,
-            metrics.connection_state,
-            metrics.successful_connects,
-            selected.details.round_trip_p50 is None,
-            int(now // HISTORY_EVERY),
-        )
-        if wanted == self._history_of:
-            return
-        self._history_of = wanted
-        run_beside(
-            self, partial(self._read_history, selected.name), name="history", group="history", exclusive=True
-        )
-
-    async def _read_history(self, name: str) -> None:
-        answer = await self.app.engine.history(name)
-        # An engine that is away has none to give; row 1 says so.
-        self._history = answer if isinstance(answer, ConnectionHistory) else None
-        if self._history is not None:
-            self.app.show_now()
 
     def _notice_text(self, snapshot: Snapshot) -> str | None:
         parts = [snapshot.notice] if snapshot.notice else []

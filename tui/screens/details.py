@@ -11,9 +11,8 @@ from tui.engine.api import ConnectionHistory, ConnectionSnapshot, Snapshot
 from tui.replay.controls import Position
 from tui.screens.base import SupervisorScreen
 from tui.screens.bindings import bindings
-from tui.screens.connection_actions import HISTORY_EVERY, ConnectionActions
+from tui.screens.connection_actions import ConnectionActions, ReadHistory
 from tui.screens.layout import HEALTH_COLUMNS, HEARTBEAT_COLUMNS, TRAFFIC_COLUMNS
-from tui.screens.workers import run_beside
 from widgets.facts import Fact, fact_lines
 from widgets.indicator import ConnectionIndicator
 from widgets.lines import Line, LinesPane, Span
@@ -35,8 +34,7 @@ class DetailsScreen(SupervisorScreen):
         self._title = TitleLine(id="selected")
         self._indicator = ConnectionIndicator(id="indicator")
         self.connection_actions = ConnectionActions(self, self._pointed_at)
-        self._history: ConnectionHistory | None = None
-        self._history_of: tuple[object, ...] = ()
+        self._history = ReadHistory(self)
 
     def body(self) -> Iterable[Widget]:
         """The name, the indicator, everything else."""
@@ -75,20 +73,9 @@ class DetailsScreen(SupervisorScreen):
         self._indicator.show(value)
         self._indicator.display = rows > 0
         self._indicator.styles.height = max(rows, 1)
-        self._ask_history(connection, now)
+        history = self._history.of(connection.name, now, connection.metrics)
         position = self.app.position
-        self._details.set_lines(_lines(connection, self._history, snapshot, now, position))
-
-    def _ask_history(self, connection: ConnectionSnapshot, now: float) -> None:
-        wanted = (connection.metrics, int(now // HISTORY_EVERY))
-        if wanted != self._history_of:
-            self._history_of = wanted
-            run_beside(self, self._read_history, name="history", group="history", exclusive=True)
-
-    async def _read_history(self) -> None:
-        answer = await self.app.engine.history(self._connection_name)
-        self._history = answer if isinstance(answer, ConnectionHistory) else None
-        self.app.show_now()
+        self._details.set_lines(_lines(connection, history, snapshot, now, position))
 
 
 def _lines(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import NamedTuple, Protocol, cast
+from collections.abc import Iterable
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -21,30 +20,15 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.fuzzy import FuzzySearch
 from textual.markup import escape
-from textual.screen import Screen
 from textual.style import Style
 from textual.widgets import Input, LoadingIndicator
 
+from tui.commands import EngineApp
+from tui.palette_commands import PaletteCommand, palette_commands
 from widgets.prompt import again, paste
 
 _MOST_QUERY = 200
 """Characters; each is looked for in each command."""
-
-
-class PaletteCommand(NamedTuple):
-    """One line of the palette."""
-
-    title: str
-    help: str
-    run: Callable[[], Awaitable[None] | None]
-
-
-class HasCommands(Protocol):
-    """An app that says what can be done on a screen."""
-
-    def palette_commands(self, screen: Screen[object]) -> Iterable[PaletteCommand]:
-        """The commands in the order in which they are to be offered."""
-        ...
 
 
 class PaletteProvider(Provider):
@@ -54,7 +38,8 @@ class PaletteProvider(Provider):
     """
 
     def _commands(self) -> Iterable[PaletteCommand]:
-        return cast("HasCommands", self.app).palette_commands(self.screen)
+        app = self.app
+        return palette_commands(app, self.screen) if isinstance(app, EngineApp) else ()
 
     async def discover(self) -> Hits:
         """Everything, while nothing is typed."""
