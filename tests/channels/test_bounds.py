@@ -10,6 +10,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -179,9 +180,7 @@ def test_of_a_huge_frame_nobody_looks_through_all_of_it(shape: str, monkeypatch:
 async def test_an_answer_is_built_for_nobody_but_whoever_awaits_its_response(status: str) -> None:
     class Pusher:
         topic = "t"
-
-        def now(self) -> float:
-            return 0.0
+        socket = SimpleNamespace(now=lambda: 0.0)
 
         def lost_by_server(self, words: str) -> None: ...
 
@@ -222,10 +221,10 @@ async def test_of_the_last_message_as_much_is_kept_as_is_shown(world: World) -> 
         with kept() as held:
             client.frame_received(data, True)
             assert held() < 100_000
-            assert channel.last_event is not None
-            assert event.startswith(channel.last_event)
+            assert channel.last is not None
+            assert event.startswith(channel.last.event)
             assert channel.last_size == len(raw)
-            assert raw.startswith(channel.last_head)
+            assert raw.startswith(channel.last.raw)
 
 
 @virtual
@@ -235,7 +234,7 @@ async def test_pings_that_nobody_answers_are_forgotten(world: World) -> None:
     world.server.frozen = True
     for _ in range(100):
         assert client.ping()
-    assert len(client._heartbeats_out) <= 8
+    assert len(client._lifecycle.heartbeat._sent) <= 8
 
 
 def test_a_mistake_of_ours_at_each_frame_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:

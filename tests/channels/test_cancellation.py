@@ -173,7 +173,7 @@ async def test_a_cancelled_push_leaves_nothing_and_a_late_reply_finds_nobody(hub
     assert over
     assert turns > 1
     await one.works(hub)
-    assert one.socket._replies == {}  # nothing kept for pushes that nobody awaits
+    assert one.socket.replies.awaited == {}  # nothing kept for pushes that nobody awaits
 
 
 async def test_a_push_cancelled_in_the_buffer_is_never_sent(hub, client):

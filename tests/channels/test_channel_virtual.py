@@ -585,8 +585,8 @@ async def test_nothing_is_kept_of_joins_and_leaves_that_are_never_answered(
         channels[1].leave(0.5)
         await world.pass_time(1)
     assert len(world.server.frames("phx_join")) > 300
-    assert len(socket._replies) <= 4
-    assert len(socket._holding_up) <= 2
+    assert len(socket.replies.awaited) <= 4
+    assert len(socket.replies.holding_up) <= 2
 
 
 @virtual

@@ -47,7 +47,7 @@ class Room:
     def __init__(self) -> None:
         self.handlers: dict[str, Callable[[Message], Any]] = {}
         self.undecodable: list[str] = []
-        self.socket = self
+        self.socket = self.mistakes = self
         self.presence = Presence(self)  # type: ignore[arg-type]
 
     def on(self, event: str, handler: Callable[[Message], Any]) -> Callable[[], None]:

@@ -153,9 +153,9 @@ class Run:
         if known.heartbeats_unanswered_since is not None:
             assert socket.state == "connected", "heartbeats of a link that is gone"
             assert known.round_trip_p50 is None
-        awaited = [each for each in socket._replies.values() if not isinstance(each, Push)]
+        awaited = [each for each in socket.replies.awaited.values() if not isinstance(each, Push)]
         assert len(awaited) <= 3 * len(TOPICS), "answers are awaited without end"
-        assert len(socket._holding_up) <= len(TOPICS) + 1
+        assert len(socket.replies.holding_up) <= len(TOPICS) + 1
         for topic, channel in self.channels.items():
             if settled and socket.is_connected and channel.reason == CLOSED_BY_SERVER:
                 assert self.closed[topic] == server.link.number, "closed on an earlier connection"

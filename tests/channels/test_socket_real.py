@@ -113,7 +113,7 @@ async def test_an_error_and_a_silence_are_told_apart(hub, client):
     with pytest.raises(ReplyTimeout):
         await one.channels[0].push("silent", timeout=0.05)
     await one.works(hub)
-    assert one.socket._replies == {}
+    assert one.socket.replies.awaited == {}
 
 
 async def test_connect_awaited_is_told_when_disconnect_comes_first(hub, client):

@@ -203,7 +203,7 @@ class Delivery:
         try:
             return Sent("delivered"), reply.decode(Any, channel.socket.options.max_report_size)
         except DecodeError as error:
-            channel.socket.payload_undecodable(channel.topic, "phx_reply", error)
+            channel.socket.mistakes.payload_undecodable(channel.topic, "phx_reply", error)
             return Sent("delivered"), None
 
     def acknowledged(self, payload: Any) -> str | None:

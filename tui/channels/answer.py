@@ -50,3 +50,21 @@ class Answer(Awaitable[T], Generic[T]):
         if self._error is not None:
             raise self._error
         return self._value  # type: ignore[return-value]  # set by succeed, which alone gets here
+
+
+def succeed(answers: list[Answer[T]], value: T) -> None:
+    """End all of them with ``value``, and forget them."""
+    for answer in _taken(answers):
+        answer.succeed(value)
+
+
+def fail(answers: list[Answer[T]], error: Exception) -> None:
+    """End all of them with ``error``, and forget them."""
+    for answer in _taken(answers):
+        answer.fail(error)
+
+
+def _taken(answers: list[Answer[T]]) -> list[Answer[T]]:
+    taken = answers.copy()
+    answers.clear()
+    return taken

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+from tui.channels.options import Options
+
 
 class BackOff:
     """Exponential delays with jitter and a cap that is a cap.
@@ -19,6 +21,13 @@ class BackOff:
         self._maximum = maximum
         self._jitter = jitter
         self._chance = chance
+
+    @classmethod
+    def of(cls, options: Options, chance: random.Random) -> BackOff:
+        """That of a connection's options."""
+        return cls(
+            options.reconnect_base_delay, options.reconnect_max_delay, options.reconnect_jitter, chance
+        )
 
     def delay(self, retry: int, *, after_stable: bool = False, retry_after: float | None = None) -> float:
         """Seconds before retry number ``retry`` (from 1).

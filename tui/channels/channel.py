@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import Any, Literal, Protocol
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
 
 import msgspec
 
-from tui.apart import Awaited
 from tui.channels import values
-from tui.channels.answer import Answer
+from tui.channels.answer import Answer, fail, succeed
 from tui.channels.backoff import BackOff
-from tui.channels.errors import (
-    ChannelClosed,
-    ChannelsError,
-    NotConnectedError,
-    OpenError,
-    PushDropped,
-    ReplyError,
-    ReplyTimeout,
-)
-from tui.channels.handlers import Handler, Handlers, Ledger
-from tui.channels.options import Options
-from tui.channels.push import Awaiting, Push, Response, undecodable
+from tui.channels.earlier_joins import EarlierJoins
+from tui.channels.errors import ChannelClosed, ChannelsError, NotConnectedError, ReplyError, ReplyTimeout
+from tui.channels.handlers import Handler, Handlers
+from tui.channels.push import JoinReply, LeaveReply, Push, Response, undecodable
+from tui.channels.push_buffer import PushBuffer
+from tui.channels.sender import Sender
 from tui.channels.wire import DecodeError, Message, decode_reply
 
 ChannelState = Literal["closed", "errored", "joined", "joining", "leaving"]
@@ -35,64 +28,8 @@ CLOSED_BY_SERVER = "closed by the server"
 """The reason of a channel whose server ended it, as it may."""
 
 _encode = msgspec.json.Encoder().encode
-_LAST_KEPT = 4096  # bytes of the last message: of a large one only the beginning is of use
+_LAST_KEPT = 4096
 _LIFECYCLE = frozenset(("phx_close", "phx_error"))
-
-
-class Sender(Ledger, Protocol):
-    """What a channel needs of its socket."""
-
-    @property
-    def options(self) -> Options: ...
-    @property
-    def is_open(self) -> bool: ...
-    @property
-    def writable(self) -> bool: ...
-    @property
-    def last_join_answer(self) -> float: ...
-
-    def now(self) -> float: ...
-    def next_ref(self) -> str: ...
-    def send(self, join_ref: str | None, ref: str, topic: str, event: str, payload: Any) -> None: ...
-    def await_reply(self, ref: str, awaiting: Awaiting) -> None: ...
-    def forget_reply(self, ref: str) -> None: ...
-    def fail_pushes(self, channel: Channel, error: ChannelsError) -> None: ...
-    def spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None: ...
-    def wake(self) -> None: ...
-    def register(self, channel: Channel) -> None: ...
-    def unregister(self, channel: Channel, *, for_good: bool) -> None: ...
-    def new_back_off(self) -> BackOff: ...
-
-
-class JoinReply:
-    """Awaits the reply to one join, known by its join_ref."""
-
-    def __init__(self, channel: Channel, join_ref: str) -> None:
-        self._channel = channel
-        self._join_ref = join_ref
-
-    def replied(self, message: Message) -> None:
-        self._channel.join_replied(self._join_ref, message)
-
-    def connection_lost(self, words: str) -> None:
-        pass  # the socket tells the channel itself
-
-
-class _LeaveReply:
-    """Awaits the reply to one leave; whatever it says, the channel is left.
-
-    It may come when the channel was joined again already, and then says nothing of that join.
-    """
-
-    def __init__(self, channel: Channel, join_ref: str | None) -> None:
-        self._channel = channel
-        self._join_ref = join_ref
-
-    def replied(self, message: Message) -> None:
-        self._channel.leave_replied(self._join_ref)
-
-    def connection_lost(self, words: str) -> None:
-        self._channel.leave_replied(self._join_ref)
 
 
 class Channel:
@@ -114,30 +51,27 @@ class Channel:
         """Joins that the server answered with ok."""
         self.received = 0
         """Messages of the server's own, replies not counted."""
-        self.dropped_pushes = 0
-        """Pushes dropped from the full buffer."""
+        self.last: Message | None = None
+        """The last of them; of a large one the first 4,096 characters of event and bytes of payload."""
         self.last_size = 0
-        """Bytes of the payload of the last of them."""
-        self._last: Message | None = None
+        """Bytes of its whole payload."""
 
         self._handlers = Handlers(
-            topic, socket.options.handler_queue, socket.options.handler_queue_bytes, socket
+            topic, socket.options.handler_queue, socket.options.handler_queue_bytes, socket.mistakes
         )
-        self._back_off = socket.new_back_off()
+        self._back_off = BackOff.of(socket.options, socket.chance)
         self._failures = 0
         self._join_ref: str | None = None
         self._join_sent_at: float | None = None
-        self._unanswered: str | None = None  # the latest join, also when it is awaited no more
-        self._late: str | None = None
+        self._earlier = EarlierJoins(socket.replies.forget, is_version_1=socket.options.protocol_version == 1)
         self._join_timeout = socket.options.join_timeout
         self._joined_at = 0.0
         self._rejoin_at: float | None = None
-        self._closes_due = 0
-        self._answers: list[Response] = []
+        self._answers: list[Answer[Any]] = []
         self._leave_answers: list[Answer[None]] = []
         self._leave_ref: str | None = None
         self._leave_timer: asyncio.TimerHandle | None = None
-        self._buffer: deque[Push] = deque()
+        self._buffer = PushBuffer(self, socket.options)
 
     def __repr__(self) -> str:
         return f"<Channel {self.topic} {self.state}>"
@@ -150,24 +84,14 @@ class Channel:
         return self.state == "joined" and self.socket.is_open and self.socket.writable
 
     @property
-    def last_event(self) -> str | None:
-        """Of the last message of the server's own; at most 4,096 characters."""
-        return None if self._last is None else self._last.event
-
-    @property
-    def last_head(self) -> bytes:
-        """The beginning of its payload, at most 4,096 bytes."""
-        return b"" if self._last is None else self._last.raw
-
-    @property
-    def last_is_binary(self) -> bool:
-        """It came in a binary frame."""
-        return self._last is not None and self._last.binary
-
-    @property
     def buffered(self) -> int:
         """Pushes that wait for the join."""
         return len(self._buffer)
+
+    @property
+    def dropped_pushes(self) -> int:
+        """Pushes dropped from the full buffer."""
+        return self._buffer.dropped
 
     @property
     def dropped_messages(self) -> int:
@@ -228,7 +152,7 @@ class Channel:
         self._failures = 0
         self.state = "joining"
         self.reason = "not connected"
-        self.socket.register(self)
+        self.socket.opened.add(self)
         if self.socket.is_open:
             self._begin_join()
         return answer
@@ -239,14 +163,14 @@ class Channel:
         if self.state == "closed":
             if self.reason == CLOSED_BY_SERVER:
                 self.reason = "left"
-                self.socket.unregister(self, for_good=True)
+                self.socket.opened.remove(self, for_good=True)
             answer.succeed(None)
             return answer
         self._leave_answers.append(answer)
         if self.state == "leaving":
             return answer
         sent = self._join_sent_at is not None or self.state == "joined"
-        self._end_pushes(ChannelClosed(f"{self.topic} was left"))
+        self._buffer.end(ChannelClosed(f"{self.topic} was left"))
         if not (sent and self.socket.is_open):
             self.left()
             return answer
@@ -254,7 +178,7 @@ class Channel:
         limit = self.socket.options.push_timeout if timeout is None else timeout
         self._leave_timer = asyncio.get_running_loop().call_later(limit, self.left)
         self._leave_ref = self._send_leave()
-        self.socket.await_reply(self._leave_ref, _LeaveReply(self, self._join_ref))
+        self.socket.replies.expect(self._leave_ref, LeaveReply(partial(self._leave_replied, self._join_ref)))
         return answer
 
     def push(self, event: str, payload: Any = None, *, timeout: float | None = None) -> Push:
@@ -278,73 +202,32 @@ class Channel:
             push = Push(self, event, payload, limit)
             try:
                 self._send(push)
-            except NotConnectedError:
+                return push
+            except BaseException as error:
                 push.end(ChannelClosed("not sent"))
-                return self._hold(event, payload, limit)
-            except BaseException:
-                push.end(ChannelClosed("not sent"))
-                raise
-            return push
-        return self._hold(event, payload, limit)
-
-    def _hold(self, event: str, payload: Any, limit: float) -> Push:
-        if isinstance(payload, (bytes, bytearray, memoryview)):
-            if self.socket.options.protocol_version == 1:
-                raise ValueError("protocol version 1 has no binary frames")
-            held: Any = bytes(payload)
-        else:
-            # Encoded now: what cannot be sent is told at once, and later changes do not reach it.
-            held = msgspec.Raw(_encode(payload))
-        push = Push(self, event, held, limit)
-        self._buffer.append(push)
-        if len(self._buffer) > self.socket.options.push_buffer:
-            self.dropped_pushes += 1
-            self._buffer.popleft().end(PushDropped(f"{self.topic}: the push buffer is full"))
-        return push
+                if not isinstance(error, NotConnectedError):
+                    raise
+        return self._buffer.hold(event, payload, limit)
 
     def _send(self, push: Push) -> None:
         ref = self.socket.next_ref()
         self.socket.send(self._join_ref, ref, self.topic, push.event, push.payload)
         push.sent(ref)
         push.payload = None
-        self.socket.await_reply(ref, push)
-
-    def now(self) -> float:
-        """The socket's clock, for a push's time."""
-        return self.socket.now()
-
-    def forget_reply(self, ref: str) -> None:
-        """Nobody awaits the reply to ``ref`` any more."""
-        self.socket.forget_reply(ref)
+        self.socket.replies.expect(ref, push)
 
     def withdraw(self, push: Push) -> None:
         """Take a push out of the buffer, so that it is never sent."""
-        if push in self._buffer:
-            self._buffer.remove(push)
+        self._buffer.withdraw(push)
 
     def flush(self) -> None:
         """Send what is buffered, in order, as long as it can be sent."""
-        while self._buffer and self.can_push:
-            push = self._buffer.popleft()
-            if push.deadline <= self.socket.now():
-                push.end(ReplyTimeout(f"{push.what}: not sent in its time"))
-                continue
-            try:
-                self._send(push)
-            except ValueError as error:
-                push.end(ChannelsError(f"{push.what}: {error}"))
-            except NotConnectedError:
-                self._buffer.appendleft(push)
-                return
-
-    def _end_pushes(self, error: ChannelsError) -> None:
-        while self._buffer:
-            self._buffer.popleft().end(error)
+        self._buffer.flush(self._send, lambda: self.can_push)
 
     # Joining
 
     def _begin_join(self) -> None:
-        self._forget_join()
+        self._earlier.forget()
         self.state = "joining"
         self.reason = "joining"
         self._rejoin_at = None
@@ -356,17 +239,13 @@ class Channel:
             self.socket.spawn(self._ask_and_join(join_ref), f"join of {self.topic}")
 
     async def _ask_and_join(self, join_ref: str) -> None:
-        place = f"join parameters of {self.topic}"
-        awaited = Awaited()
-        awaited.by_this_task()
         try:
-            async with asyncio.timeout(self._join_timeout):
-                params = await values.payload(self.params, place)
-        except (OpenError, TimeoutError) as error:
+            params = await values.payload_within(
+                self._join_timeout, self.params, f"join parameters of {self.topic}"
+            )
+        except ChannelsError as error:
             if self._join_ref == join_ref and self.state == "joining":
-                late = awaited.words(self._join_timeout, f"{place}: not given")
-                reason = error if isinstance(error, OpenError) else ReplyTimeout(late)
-                self._join_failed(str(reason), reason)
+                self._join_failed(str(error), error)
             return
         if self._join_ref == join_ref and self.state == "joining" and self.socket.is_open:
             self._send_join(join_ref, params)
@@ -382,18 +261,17 @@ class Channel:
             self._join_failed(str(error), error)
             return
         self._join_sent_at = self.socket.now()
-        self._unanswered = join_ref
-        self.socket.await_reply(join_ref, JoinReply(self, join_ref))
+        self._earlier.sent(join_ref)
+        self.socket.replies.expect(join_ref, JoinReply(partial(self._join_replied, join_ref)))
 
-    def join_replied(self, join_ref: str, message: Message) -> None:
+    def _join_replied(self, join_ref: str, message: Message) -> None:
         """The server answered a join; an answer to an earlier one only says that its end will follow."""
         current = join_ref == self._join_ref and self.state == "joining"
-        if join_ref == self._unanswered:
-            self._unanswered = None
+        self._earlier.answered(join_ref)
         try:
             reply = decode_reply(message)
         except DecodeError as error:
-            self.socket.payload_undecodable(self.topic, "phx_reply", error)
+            self.socket.mistakes.payload_undecodable(self.topic, "phx_reply", error)
             if current:
                 failed = undecodable(f"join of {self.topic}", error)
                 self._join_failed("the answer to the join does not decode", failed)
@@ -411,42 +289,24 @@ class Channel:
         self.joins += 1
         self._joined_at = self.socket.now()
         self._join_sent_at = None
-        answers, self._answers = self._answers, []
-        for answer in answers:
-            answer.succeed(reply)
+        succeed(self._answers, reply)
         self.flush()
         self._tell("phx_join", reply.raw, reply.binary)
 
-    def _forget_join(self) -> None:
-        """Await no answer to a join that has none: what it would say is not about the next one.
-
-        Save, in version 1, that the end of that join will come too; so the latest is awaited on.
-        """
-        forgotten, self._unanswered = self._unanswered, None
-        if self.socket.options.protocol_version == 1:
-            forgotten, self._late = self._late, forgotten
-        if forgotten is not None:
-            self.socket.forget_reply(forgotten)
-
     def _expect_close(self) -> None:
-        # Version 1 has no join_ref, and its phx_close no ref: the one that ends an earlier join, which
-        # was left, may come after the next one's reply and can only be told by counting.
-        if self.socket.options.protocol_version == 1 and self.socket.is_open:
-            self._closes_due += 1
+        if self.socket.is_open:
+            self._earlier.expect_close()
 
     def _join_failed(
         self, words: str, error: ChannelsError, raw: bytes | None = None, binary: bool = False
     ) -> None:
-        answers, self._answers = self._answers, []
-        for answer in answers:
-            answer.fail(error)
+        fail(self._answers, error)
         self._errored(words, _encode({"reason": words}) if raw is None else raw, binary)
 
     def _errored(self, words: str, raw: bytes, binary: bool = False) -> None:
         """Not joined any more, or not yet: join again after a back-off."""
         now = self.socket.now()
-        if self.state == "joined" and now >= self._joined_at + self.socket.options.stable_after:
-            self._failures = 0
+        self._forgive(now)
         self._failures += 1
         self.state = "errored"
         self.reason = words
@@ -457,6 +317,10 @@ class Channel:
         self._rejoin_at = now + self._back_off.delay(self._failures)
         self.socket.wake()
         self._tell("phx_error", raw, binary)
+
+    def _forgive(self, now: float) -> None:
+        if self.state == "joined" and now >= self._joined_at + self.socket.options.stable_after:
+            self._failures = 0
 
     def lost_by_server(self, words: str) -> None:
         """The server does not know this channel any more."""
@@ -473,7 +337,7 @@ class Channel:
             self.socket.send(self._join_ref, ref, self.topic, "phx_leave", {})
         return ref
 
-    def leave_replied(self, join_ref: str | None) -> None:
+    def _leave_replied(self, join_ref: str | None) -> None:
         """The server answered a leave, or cannot any more."""
         if self.state == "leaving" and join_ref == self._join_ref:
             self.left()
@@ -493,23 +357,19 @@ class Channel:
         self.state = "closed"
         self.reason = words
         self._rejoin_at = self._join_sent_at = None
-        self._forget_join()
-        self.socket.unregister(self, for_good=words != CLOSED_BY_SERVER)
+        self._earlier.forget()
+        self.socket.opened.remove(self, for_good=words != CLOSED_BY_SERVER)
         if self._leave_ref is not None:
-            self.socket.forget_reply(self._leave_ref)
+            self.socket.replies.forget(self._leave_ref)
             self._leave_ref = None
         if self._leave_timer is not None:
             self._leave_timer.cancel()
             self._leave_timer = None
         closed = ChannelClosed(f"{self.topic}: {words}")
-        self._end_pushes(closed)
-        self.socket.fail_pushes(self, closed)
-        answers, self._answers = self._answers, []
-        for answer in answers:
-            answer.fail(closed)
-        leave_answers, self._leave_answers = self._leave_answers, []
-        for leave_answer in leave_answers:
-            leave_answer.succeed(None)
+        self._buffer.end(closed)
+        self.socket.replies.fail_pushes(self, closed)
+        fail(self._answers, closed)
+        succeed(self._leave_answers, None)
         self._tell("phx_close", raw, binary)
 
     # What the socket reports
@@ -520,23 +380,19 @@ class Channel:
         Of those that are closed only one that the server closed on another connection is told.
         """
         if self.state == "closed":
-            self.socket.register(self)
+            self.socket.opened.add(self)
         if self.state in ("closed", "joining", "errored"):
             self._begin_join()
 
     def connection_lost(self, words: str) -> None:
         """The connection went; the channel waits for the next one."""
-        self._rejoin_at = self._unanswered = self._late = None
-        self._closes_due = 0
+        self._rejoin_at = None
+        self._earlier.connection_lost()
         if self.state == "leaving":
             self.left()
         elif self.state in ("joined", "joining", "errored"):
             was_member = self.state != "errored"
-            if (
-                self.state == "joined"
-                and self.socket.now() >= self._joined_at + self.socket.options.stable_after
-            ):
-                self._failures = 0
+            self._forgive(self.socket.now())
             self.state = "errored"
             self.reason = "not connected"
             self._join_sent_at = None
@@ -552,7 +408,7 @@ class Channel:
         if self.state != "joining" or self._join_sent_at is None:
             return None
         # A server runs one join at a time: each answer shows that it works on them.
-        deadline = max(self._join_sent_at, self.socket.last_join_answer) + self._join_timeout
+        deadline = max(self._join_sent_at, self.socket.replies.last_join_answer) + self._join_timeout
         if now < deadline:
             return deadline
         # Left before it is tried again, or a late success would meet the next try.
@@ -568,47 +424,27 @@ class Channel:
             return
         event = message.event
         if event in _LIFECYCLE:
-            if join_ref is None and not self._is_about_this_join(message):
+            is_member = self.state in ("joined", "leaving")
+            if join_ref is None and not self._earlier.is_about(message, self._join_ref, is_member=is_member):
                 return
             if event == "phx_close":
-                was_leaving = self.state == "leaving"
-                words = "left" if was_leaving else CLOSED_BY_SERVER
+                words = "left" if self.state == "leaving" else CLOSED_BY_SERVER
                 self._close(words, message.raw, message.binary)
             elif self.state in ("joined", "joining"):
                 self._crashed(message)
             return
         self.received += 1
-        self.last_size = size = len(message.raw)
-        self._last = message if size + len(event) <= _LAST_KEPT else _beginning(message)
+        self.last, self.last_size = message.beginning(_LAST_KEPT), len(message.raw)
         self._handlers.dispatch(message)
-
-    def _is_about_this_join(self, message: Message) -> bool:
-        """Whether an ending without a join_ref, as version 1 has them, ends the join that stands."""
-        if message.ref is not None:
-            return message.ref == self._join_ref
-        if message.event == "phx_close" and self._closes_due:
-            self._closes_due -= 1
-            return False
-        # A join is answered before anything else is said of it.
-        return self.state in ("joined", "leaving")
 
     def _crashed(self, message: Message) -> None:
         error = NotConnectedError(f"{self.topic}: {CRASHED}; pushes under way may or may not have arrived")
-        self.socket.fail_pushes(self, error)
+        self.socket.replies.fail_pushes(self, error)
         self._errored(CRASHED, message.raw, message.binary)
 
     def stop(self) -> asyncio.Task[None] | None:
         """End whoever waits for a push or a join, and the handlers' task; returns what to await."""
         closed = ChannelClosed(f"{self.topic}: the socket was closed")
-        self._end_pushes(closed)
-        answers, self._answers = self._answers, []
-        for answer in answers:
-            answer.fail(closed)
+        self._buffer.end(closed)
+        fail(self._answers, closed)
         return self._handlers.stop()
-
-
-def _beginning(message: Message) -> Message:
-    """As much of a message as is shown of the last one: all of it may be 16 MiB, and far more once built."""
-    return Message(
-        None, None, message.topic, message.event[:_LAST_KEPT], message.raw[:_LAST_KEPT], message.binary
-    )

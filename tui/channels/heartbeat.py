@@ -36,11 +36,15 @@ class Heartbeat:
         """A heartbeat went out; only what comes from now on speaks for the link."""
         self._sent_at = now
         self._proven = False
+        self.pinged(ref, now)
+        if len(self._unanswered) < _KEPT:
+            self._unanswered.append(now)
+
+    def pinged(self, ref: str, now: float) -> None:
+        """One went out beside the regular ones: its answer counts, the lack of it does not."""
         self._sent[ref] = now
         if len(self._sent) > _KEPT:
             del self._sent[next(iter(self._sent))]
-        if len(self._unanswered) < _KEPT:
-            self._unanswered.append(now)
 
     def start_anew(self) -> None:
         """What was out until now is not judged: nobody looked when its answer was due."""
@@ -63,12 +67,8 @@ class Heartbeat:
         if sent_at is None:
             return None
         self.answered = self._proven = True
-        self.answered_to(sent_at)
-        return now - sent_at
-
-    def answered_to(self, sent_at: float) -> None:
-        """A heartbeat that was sent at ``sent_at``, of these or beside them, was answered."""
         self._unanswered = [at for at in self._unanswered if at > sent_at]
+        return now - sent_at
 
     def judge(self, now: float, heard: bool, allowance: float = 0.0) -> Verdict:
         """What to do now.

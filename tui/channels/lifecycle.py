@@ -14,7 +14,7 @@ from tui.channels.backoff import BackOff
 from tui.channels.breaker import CircuitBreaker
 from tui.channels.clock import Clock
 from tui.channels.errors import OpenError
-from tui.channels.health import ConnectionState, StateChange
+from tui.channels.health import ConnectionState, HealthMetrics, StateChange
 from tui.channels.heartbeat import Heartbeat
 from tui.channels.options import Options
 
@@ -114,9 +114,7 @@ class Lifecycle:
         self._clock = clock
         self._chance = chance
         self._hands = hands
-        self._back_off = BackOff(
-            options.reconnect_base_delay, options.reconnect_max_delay, options.reconnect_jitter, chance
-        )
+        self._back_off = BackOff.of(options, chance)
         self.breaker = CircuitBreaker(options.circuit_breaker_threshold, options.circuit_breaker_timeout)
         self.heartbeat = self._new_heartbeat()
 
@@ -401,6 +399,20 @@ class Lifecycle:
     def _end(self, words: str, *, graceful: bool) -> None:
         self.stable = False
         self._hands.end_connection(words, graceful=graceful)
+
+    def metrics(self) -> HealthMetrics:
+        """The nine metrics, read without changing any."""
+        return HealthMetrics(
+            connection_state=self.state,
+            reconnect_attempts=self.reconnect_attempts,
+            total_reconnects=max(0, self.successful_connects - 1),
+            failed_reconnects=self.failed_reconnects,
+            successful_connects=self.successful_connects,
+            heartbeat_failures=self.heartbeat_failures,
+            circuit_breaker_trips=self.breaker.trips,
+            last_heartbeat=self.last_heartbeat,
+            is_circuit_open=self.breaker.is_open,
+        )
 
     def clock_was_set(self, step: float) -> None:
         """The wall clock was set by so many seconds: what is shown as a moment is that moment still."""

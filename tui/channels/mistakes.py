@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from tui.channels.clock import Clock
 from tui.channels.wire import DecodeError
@@ -69,3 +70,33 @@ class Mistakes:
             return False
         self._logged[kind] = now
         return True
+
+
+class Callbacks:
+    """Plain functions that are told of one thing. What one of them raises is counted and logged."""
+
+    __slots__ = ("_all", "_mistakes")
+
+    def __init__(self, mistakes: Mistakes) -> None:
+        self._all: tuple[Callable[..., object], ...] = ()
+        self._mistakes = mistakes
+
+    def add(self, callback: Callable[..., object]) -> Callable[[], None]:
+        """Tell it from now on; returns what ends that."""
+        self._all += (callback,)
+
+        def remove() -> None:
+            kept = list(self._all)
+            if callback in kept:
+                kept.remove(callback)
+            self._all = tuple(kept)
+
+        return remove
+
+    def call(self, *arguments: object) -> None:
+        """Tell all of them."""
+        for callback in self._all:
+            try:
+                callback(*arguments)
+            except Exception as error:  # noqa: BLE001 (counted and logged)
+                self._mistakes.handler_raised("socket", getattr(callback, "__name__", "handler"), error)

@@ -180,7 +180,7 @@ class Presence:
             try:
                 into[key] = _entry(undecoded)
             except DecodeError as error:
-                self._channel.socket.payload_undecodable(self._channel.topic, event, error)
+                self._channel.socket.mistakes.payload_undecodable(self._channel.topic, event, error)
             yield
 
     def _change(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import types
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 import msgspec
@@ -26,14 +26,57 @@ class Awaiting(Protocol):
         """The connection went before the reply."""
 
 
+class JoinReply:
+    """Awaits the reply to one join."""
+
+    def __init__(self, on_reply: Callable[[Message], None]) -> None:
+        self.replied = on_reply
+
+    def connection_lost(self, words: str) -> None:
+        """The socket tells the channel itself."""
+
+
+class LeaveReply:
+    """Awaits the reply to one leave; whatever it says, the channel is left.
+
+    It may come when the channel was joined again already, and then says nothing of that join.
+    """
+
+    def __init__(self, on_end: Callable[[], None]) -> None:
+        self._on_end = on_end
+
+    def replied(self, message: Message) -> None:
+        """The reply came."""
+        self._on_end()
+
+    def connection_lost(self, words: str) -> None:
+        """It never comes."""
+        self._on_end()
+
+
+class Awaited(Protocol):
+    """What is to be told that nobody awaits a reply any more."""
+
+    def forget(self, ref: str) -> None: ...
+
+
+class Carrier(Protocol):
+    """What a push needs of its socket."""
+
+    @property
+    def replies(self) -> Awaited: ...
+
+    def now(self) -> float: ...
+
+
 class Pusher(Protocol):
     """What a push needs of its channel."""
 
     @property
     def topic(self) -> str: ...
+    @property
+    def socket(self) -> Carrier: ...
 
-    def now(self) -> float: ...
-    def forget_reply(self, ref: str) -> None: ...
     def withdraw(self, push: Push) -> None: ...
     def lost_by_server(self, words: str) -> None: ...
 
@@ -90,7 +133,7 @@ class Push(Response):
         self.event = event
         self.payload = payload
         # The timer stands still while the machine sleeps, this does not.
-        self.deadline = channel.now() + timeout
+        self.deadline = channel.socket.now() + timeout
         self._timer = asyncio.get_running_loop().call_later(timeout, self._time_out, timeout)
 
     def sent(self, ref: str) -> None:
@@ -122,7 +165,7 @@ class Push(Response):
         """End it with ``error`` and forget it everywhere."""
         self._timer.cancel()
         if self._ref is not None:
-            self.channel.forget_reply(self._ref)
+            self.channel.socket.replies.forget(self._ref)
         self.fail(error)
 
     def _time_out(self, timeout: float) -> None:

@@ -5,13 +5,14 @@ What a function gives for a parameter is a secret, and is masked from then on wh
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from tui import secret_values
-from tui.apart import awaiting
-from tui.channels.errors import OpenError
+from tui.apart import Awaited, awaiting
+from tui.channels.errors import OpenError, ReplyTimeout
 from tui.channels.options import Plain, Text, Texts, Unavailable
 
 
@@ -59,6 +60,21 @@ async def payload(value: Any, place: str) -> Any:
     if isinstance(given, Mapping):
         return {name: await payload(member, f"{place}.{name}") for name, member in given.items()}
     return given
+
+
+async def payload_within(limit: float, value: Any, place: str) -> Any:
+    """The same, within so many seconds.
+
+    Raises:
+        OpenError, ReplyTimeout: there is none, or none in time; the second says what was waited for.
+    """
+    awaited = Awaited()
+    awaited.by_this_task()
+    try:
+        async with asyncio.timeout(limit):
+            return await payload(value, place)
+    except TimeoutError:
+        raise ReplyTimeout(awaited.words(limit, f"{place}: not given")) from None
 
 
 def is_plain(value: Any) -> bool:

@@ -44,6 +44,13 @@ class Message(msgspec.Struct, gc=False, eq=False):
     status: str | None = None
     _payload: Any = msgspec.UNSET
 
+    def beginning(self, most: int) -> Message:
+        """As much of it as may be kept: of a large one, far larger still once built, ``most`` bytes
+        of the payload and characters of the event."""
+        if len(self.raw) + len(self.event) <= most:
+            return self
+        return Message(None, None, self.topic, self.event[:most], self.raw[:most], self.binary)
+
     @property
     def payload(self) -> Any:
         """The payload: a JSON value, or the bytes of a binary frame. Decoded once.
@@ -394,6 +401,21 @@ def decode_reply(message: Message) -> Reply:
         reply = _decode_again(_decode_reply, message.raw, error)
         response = bytes(reply.response)
     return Reply(reply.status, response)
+
+
+def encode(
+    join_ref: str | None, ref: str | None, topic: str, event: str, payload: Any, version: int
+) -> bytes:
+    """A frame to send: binary for bytes, else text.
+
+    Raises:
+        TypeError, ValueError: the payload cannot be said in this version's frames.
+    """
+    if not isinstance(payload, (bytes, bytearray, memoryview)):
+        return encode_text(join_ref, ref, topic, event, payload, version)
+    if version == 1:
+        raise ValueError("protocol version 1 has no binary frames")
+    return encode_binary(join_ref, ref, topic, event, bytes(payload))
 
 
 def encode_text(

@@ -21,7 +21,6 @@ import random
 import ssl as tls
 import time
 from collections import Counter, deque
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from websockets.frames import CloseCode
@@ -216,12 +215,7 @@ class Hub:
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     # Channels

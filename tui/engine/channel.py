@@ -72,9 +72,9 @@ class SupervisedChannel:
         if channel.received != self._seen:
             self._seen = channel.received
             self._last_at = self._clock.time()
-            event = channel.last_event
-            self._last_event = None if event is None else masked(event[:_TEXT_LIMIT])
-            self._last_text = None if event is None else _head(channel)
+            last = channel.last
+            self._last_event = None if last is None else masked(last.event[:_TEXT_LIMIT])
+            self._last_text = None if last is None else _text(last, channel.last_size)
         return ChannelSnapshot(
             topic=channel.topic,
             state=channel.state,
@@ -96,8 +96,8 @@ class SupervisedChannel:
         return crashed_at is not None and self._clock.monotonic() - crashed_at < COMES_BACK_WITHIN
 
 
-def _head(channel: Channel) -> str:
-    head = masked_bytes(channel.last_head[: 4 * _TEXT_LIMIT])
-    if channel.last_is_binary:
-        return f"{channel.last_size} bytes: {head[:32].hex()}"
+def _text(last: Message, size: int) -> str:
+    head = masked_bytes(last.raw[: 4 * _TEXT_LIMIT])
+    if last.binary:
+        return f"{size} bytes: {head[:32].hex()}"
     return head.decode(errors="replace")[:_TEXT_LIMIT]
