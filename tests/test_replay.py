@@ -20,22 +20,34 @@ from tests.bench.replay import SimulatedRecording, record
 from tests.engine.conftest import connection as link
 from tests.engine.conftest import eventually, running, state_of
 from tests.scripted_engine import ScriptedEngine, connection, ended, evening_alerts, incident
+from tui.alerts.alert import TEST_SOURCE, TESTS
 from tui.channels import Socket, StateChange
 from tui.channels.inspector import InspectedFrame, Inspector
 from tui.demo.hub import Hub
 from tui.engine.api import (
     AlertCommand,
+    AlertSummary,
     CommandResult,
     ConnectionHistory,
     ConnectionSnapshot,
     FrameContent,
     FramePage,
+    IncidentSnapshot,
     IncidentsSnapshot,
     LogLine,
     Snapshot,
     Timeline,
 )
 from tui.engine.history import DAY, HOUR, History
+from tui.model.events import (
+    AlertEnded,
+    Event,
+    IncidentChanged,
+    RunStarted,
+    RunStopped,
+    SettingsReloaded,
+    StateChanged,
+)
 from tui.presenters.status import known
 from tui.replay.controls import Replay
 from tui.replay.differences import DifferenceError, applied, difference
@@ -177,8 +189,8 @@ def without_passing_time(snapshot: Snapshot) -> Snapshot:
 async def test_the_log_and_the_past_are_there_as_well_and_the_end_says_why(run: Run) -> None:
     replay = open_replay(run.folder, run.lines[-1].timestamp + 0.5)
     assert replay.position().source == "recording"
-    assert [msgspec.structs.replace(each, cursor=0) for each in replay.log(0, 500).lines] == [
-        msgspec.structs.replace(each, cursor=0) for each in run.lines
+    assert [msgspec.structs.replace(each, cursor=0, kind="state") for each in replay.log(0, 500).lines] == [
+        msgspec.structs.replace(each, cursor=0, kind="state") for each in run.lines
     ]
     history = await replay.history("stage")
     assert isinstance(history, ConnectionHistory)
@@ -724,25 +736,27 @@ def test_the_strip_and_the_shares_are_those_that_the_engine_reckons(
 # The journal ---------------------------------------------------------------------------------------
 
 
-def keep(folder: Path, *entries: tuple[float, Any, str | None, str]) -> None:
-    """Write a journal: seconds since the beginning, kind, connection, text."""
+def keep(folder: Path, *entries: tuple[float, str | None, Event | None]) -> None:
+    """Write a journal: seconds since the beginning, connection, event; a mark without one."""
     moment = BEGIN
     files = DayFiles(folder / "journal", now=lambda: moment)
-    for seconds, kind, name, text in entries:
+    for seconds, name, event in entries:
         moment = BEGIN + seconds
-        severity: Any = "error" if text.startswith(("failed", "opened")) else "info"
+        is_error = isinstance(event, IncidentChanged)
         entry = Entry(
             timestamp=moment,
-            kind=kind,
-            text=text,
+            kind="alive" if event is None else "alert" if isinstance(event, AlertEnded) else "state",
+            text="" if event is None else type(event).__name__,
             connection=name,
-            severity=severity,
+            severity="error" if is_error else "info",
+            event=event,
         )
         files.write(msgspec.json.encode(entry) + b"\n")
     files.close()
 
 
-LABEL = 'connections.stage.label "removed stage" -> "x, removed stage", and 3 more; 2 alerts dropped'
+def state(old: Any, new: Any, reason: str | None = None) -> StateChanged:
+    return StateChanged(old=old, new=new, reason=reason)
 
 
 def test_runs_stops_and_reloads_are_told_by_the_journal_and_nothing_is_known_in_between(
@@ -750,17 +764,17 @@ def test_runs_stops_and_reloads_are_told_by_the_journal_and_nothing_is_known_in_
 ) -> None:
     keep(
         tmp_path,
-        (0, "engine", None, "started"),
-        (1, "state", "stage", "connected"),
-        (1, "state", "old", "connected"),
-        (60, "engine", None, f"settings reloaded: added new, removed old, changed stage; {LABEL}"),
-        (63, "state", "new", "connected"),
-        (70, "engine", None, "stopped"),
-        (500, "engine", None, "started"),
-        (502, "state", "stage", "reconnecting: refused by saya:7175"),
-        (530, "alive", None, ""),
-        (2000, "engine", None, "started"),
-        (2001, "state", "stage", "connected after 1.0 s"),
+        (0, None, RunStarted()),
+        (1, "stage", state("connecting", "connected")),
+        (1, "old", state("connecting", "connected")),
+        (60, None, SettingsReloaded(added=("new",), removed=("old",), changed=("stage",))),
+        (63, "new", state("connecting", "connected")),
+        (70, None, RunStopped()),
+        (500, None, RunStarted()),
+        (502, "stage", state("connecting", "reconnecting", "refused by saya:7175")),
+        (530, None, None),
+        (2000, None, RunStarted()),
+        (2001, "stage", state("connecting", "connected")),
     )
     source = JournalSource(tmp_path, BEGIN + 2002)
 
@@ -786,39 +800,57 @@ def test_runs_stops_and_reloads_are_told_by_the_journal_and_nothing_is_known_in_
     assert strip.connections[0].hour[-34:] == "78" + "?" * 6 + "0" + "?" * 24 + "2"
 
 
-def test_alert_outcomes_come_from_the_journal_and_a_forged_one_does_not(tmp_path: Path) -> None:
+def test_alerts_come_from_the_journal_as_they_ended_whatever_they_are_called(tmp_path: Path) -> None:
+    def alert(
+        id: str, type: str, who: str, outcome: Any, reason: str | None = None, **more: Any
+    ) -> AlertEnded:
+        known = {"accepted_at": BEGIN, "ended_at": BEGIN + 5, "state": "ended", **more}
+        return AlertEnded(
+            alert=AlertSummary(id=id, type=type, who=who, outcome=outcome, reason=reason, **known)
+        )
+
     keep(
         tmp_path,
-        (0, "engine", None, "started"),
-        (5, "alert", None, "follow zed: shown"),
-        (6, "alert", None, "raid avalon: dropped: 50 were waiting"),
-        (7, "alert", None, "follow bob: shown: skipped"),
-        (8, "alert", None, "alerts: skip by command: skipped"),
+        (0, None, RunStarted()),
+        (5, None, alert("1", "big raid", "bob", "unconfirmed")),
+        (6, None, alert("2", "follow", "zed: shown", "failed", "the hub said: rejected")),
+        (7, None, alert("3", "follow", "zed", "shown", source=TEST_SOURCE)),
+        (8, None, alert("1", "big raid", "bob", "shown")),
     )
     shown = JournalSource(tmp_path, BEGIN + 60).shown(BEGIN + 30).snapshot
     assert shown is not None
     alerts = shown.alerts
     assert alerts is not None
     assert [(each.type, each.who, each.outcome, each.reason) for each in alerts.recent] == [  # type: ignore[union-attr]
-        ("raid", "avalon", "dropped", "50 were waiting"),
         ("follow", "zed", "shown", None),
+        ("follow", "zed: shown", "failed", "the hub said: rejected"),
+        ("big raid", "bob", "shown", None),
     ]
-    assert alerts.counts == {"follow": {"shown": 1}, "raid": {"dropped": 1}}
+    assert alerts.counts == {"big raid": {"shown": 1}, "follow": {"failed": 1}, TESTS: {"shown": 1}}
 
 
 async def test_incidents_come_from_the_journal_and_none_outlives_the_run_that_told_of_it(
     tmp_path: Path,
 ) -> None:
+    def incident(change: Any, id: str, subject: str, words: str, **more: Any) -> IncidentChanged:
+        known = {"severity": "warning", "opened_at": BEGIN + 10, "updated_at": BEGIN + 10, **more}
+        return IncidentChanged(
+            change=change,
+            incident=IncidentSnapshot(id=id, rule="breaker_open", subject=subject, words=words, **known),
+        )
+
+    quiet = "stage stream:overlays: of all"
+    seen = {"acknowledged_at": BEGIN + 15}
     keep(
         tmp_path,
-        (0, "engine", None, "started"),
-        (10, "incident", "stage", "opened breaker_open of stage: 5 refusals"),
-        (12, "incident", None, "opened silent_topic of stage stream:overlays: nothing for 60 s"),
-        (15, "incident", "stage", "acknowledged breaker_open of stage"),
-        (20, "incident", "stage", "resolved breaker_open of stage after 10.0 s"),
-        (30, "incident", "stage", "opened again breaker_open of stage: 5 refusals more"),
-        (50, "engine", None, "stopped"),
-        (60, "engine", None, "started"),
+        (0, None, RunStarted()),
+        (10, "stage", incident("opened", "1", "stage", "5 refusals")),
+        (12, None, incident("opened", "2", quiet, "nothing for 60 s", opened_at=BEGIN + 12)),
+        (15, "stage", incident("acknowledged", "1", "stage", "5 refusals", **seen)),
+        (20, "stage", incident("resolved", "1", "stage", "5 refusals", resolved_at=BEGIN + 20)),
+        (30, "stage", incident("reopened", "1", "stage", "5 refusals more", times=2)),
+        (50, None, RunStopped()),
+        (60, None, RunStarted()),
     )
     replay = open_replay(tmp_path, BEGIN + 1, clock=MovedClock(BEGIN + 61))
 
@@ -827,18 +859,29 @@ async def test_incidents_come_from_the_journal_and_none_outlives_the_run_that_to
         opened = replay.snapshot().incidents.open
         return [(each.subject, each.words, each.acknowledged_at is not None, each.times) for each in opened]
 
-    silent = ("stage stream:overlays", "nothing for 60 s", False, 1)
+    silent = (quiet, "nothing for 60 s", False, 1)
     assert await at(5) == []
     assert await at(16) == [("stage", "5 refusals", True, 1), silent]
     assert await at(25) == [silent]
     (resolved,) = replay.snapshot().incidents.resolved
     assert (resolved.opened_at, resolved.resolved_at) == (BEGIN + 10, BEGIN + 20)
-    assert await at(31) == [("stage", "5 refusals more", True, 2), silent]
+    assert await at(31) == [("stage", "5 refusals more", False, 2), silent]
     assert await at(60.5) == []
     gone_to = []
     while (await replay.previous_incident()).ok:
         gone_to.append(replay.now() - BEGIN)
     assert gone_to == [30, 12, 10]
+
+
+def test_lines_of_an_older_version_are_left_out_and_it_says_so(tmp_path: Path) -> None:
+    keep(tmp_path, (0, None, RunStarted()), (1, "stage", state("connecting", "connected")))
+    (file,) = (tmp_path / "journal").iterdir()
+    older = b'{"timestamp":%d,"kind":"state","text":"connected","connection":"ghost"}\n' % (BEGIN - 9)
+    file.write_bytes(older * 3 + file.read_bytes())
+    source = JournalSource(tmp_path, BEGIN + 5)
+    shown = source.shown(BEGIN + 2).snapshot
+    assert [name for name, _ in states(shown)] == ["stage"]
+    assert source.spoilt == "3 lines of an older version are left out"
 
 
 async def test_the_outcomes_on_record_are_paged(tmp_path: Path) -> None:
@@ -868,9 +911,9 @@ def test_of_a_state_folder_the_recording_is_taken_where_there_is_one_else_the_jo
     run.open()
     keep(
         tmp_path,
-        (0, "engine", None, "started"),
-        (1, "state", "stage", "connected"),
-        *((float(second), "alive", None, "") for second in range(60, 1200, 60)),
+        (0, None, RunStarted()),
+        (1, "stage", state("connecting", "connected")),
+        *((float(second), None, None) for second in range(60, 1200, 60)),
     )
     (file,) = (tmp_path / FOLDER_NAME).iterdir()
 
@@ -888,7 +931,7 @@ def test_of_a_state_folder_the_recording_is_taken_where_there_is_one_else_the_jo
     assert source(tmp_path, 1100) == "journal"
     assert source(tmp_path, -500) == "journal"
     for hour in range(1, 4):
-        keep(tmp_path, (hour * 3600.0, "alive", None, ""))
+        keep(tmp_path, (hour * 3600.0, None, None))
     assert source(tmp_path, None) == "journal"
     assert source(tmp_path / FOLDER_NAME, 500) == "recording"
     assert source(file, None) == "recording"

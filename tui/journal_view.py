@@ -45,7 +45,8 @@ def main(folder: Path, *, since: str | None, connection: str | None, as_json: bo
             return 1
         found = connection is None
         for each in read(folder, since=begin, connection=connection, now=time.time()):
-            put(_json(each) if as_json else _words(each))
+            if as_json or isinstance(each, Gap) or each.text:
+                put(_json(each) if as_json else _words(each))
             found = found or (isinstance(each, Entry) and each.connection == connection)
         flush()
         if connection is not None and not found:

@@ -14,15 +14,14 @@ from pathlib import Path
 import pytest
 
 from tui import journal_view
+from tui.engine.snapshot import LineKind
+from tui.model.events import RunStarted, RunStopped
 from tui.store.journal import (
     FOLDER_NAME,
-    STARTED,
-    STOPPED,
     DayFiles,
     Entry,
     Gap,
     Journal,
-    Kind,
     parse_since,
     read,
 )
@@ -39,12 +38,16 @@ class Clock:
         return self.now
 
 
-def entry(timestamp: float, text: str, kind: Kind = "state", connection: str | None = "stage") -> Entry:
+def entry(timestamp: float, text: str, kind: LineKind = "state", connection: str | None = "stage") -> Entry:
     return Entry(timestamp=timestamp, kind=kind, text=text, connection=connection)
 
 
-def engine(timestamp: float, text: str) -> Entry:
-    return entry(timestamp, text, "engine", None)
+def started(timestamp: float) -> Entry:
+    return Entry(timestamp=timestamp, kind="engine", text="started", event=RunStarted())
+
+
+def stopped(timestamp: float) -> Entry:
+    return Entry(timestamp=timestamp, kind="engine", text="stopped", event=RunStopped())
 
 
 def keep(folder: Path, *entries: Entry) -> None:
@@ -60,14 +63,14 @@ def keep(folder: Path, *entries: Entry) -> None:
 def test_what_happened_last_night_is_found_by_time_and_connection(tmp_path: Path) -> None:
     keep(
         tmp_path,
-        engine(NOON - 2 * DAY, STARTED),
+        started(NOON - 2 * DAY),
         entry(NOON - DAY, "failed: refused", connection="events"),
         entry(NOON - DAY + 5, "reconnecting: 1012 service restart"),
         entry(NOON, "connected after 5 s"),
     )
     every = list(read(tmp_path))
     assert [each.text for each in every if isinstance(each, Entry)] == [
-        STARTED,
+        "started",
         "failed: refused",
         "reconnecting: 1012 service restart",
         "connected after 5 s",
@@ -81,11 +84,11 @@ def test_what_happened_last_night_is_found_by_time_and_connection(tmp_path: Path
 def test_a_time_in_which_it_was_not_running_shows_as_such(tmp_path: Path) -> None:
     keep(
         tmp_path,
-        engine(NOON, STARTED),
-        engine(NOON + 10, STOPPED),
-        engine(NOON + 100, STARTED),
+        started(NOON),
+        stopped(NOON + 10),
+        started(NOON + 100),
         entry(NOON + 160, "", "alive", None),
-        engine(NOON + 1000, STARTED),
+        started(NOON + 1000),
     )
     gaps = [each for each in read(tmp_path) if isinstance(each, Gap)]
     assert gaps == [
@@ -99,13 +102,13 @@ def test_a_time_in_which_it_was_not_running_shows_as_such(tmp_path: Path) -> Non
 def test_a_gap_is_found_however_long_ago_it_began_and_whatever_it_was(tmp_path: Path) -> None:
     keep(
         tmp_path,
-        engine(NOON - 5 * DAY, STARTED),
+        started(NOON - 5 * DAY),
         entry(NOON - 5 * DAY + 60, "", "alive", None),
-        engine(NOON - 3600, STARTED),
+        started(NOON - 3600),
         entry(NOON - 3540, "", "alive", None),
         # The machine slept: nothing says so but the silence.
         entry(NOON - 600, "", "alive", None),
-        engine(NOON - 590, STOPPED),
+        stopped(NOON - 590),
     )
     gaps = [each for each in read(tmp_path, since=NOON - 7200, now=NOON) if isinstance(each, Gap)]
     assert gaps == [
@@ -130,7 +133,7 @@ def test_a_folder_without_a_journal_is_told(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_a_gap_that_began_before_the_time_asked_for_is_told(tmp_path: Path) -> None:
-    keep(tmp_path, engine(NOON, STARTED), engine(NOON + 10, STOPPED), engine(NOON + 3600, STARTED))
+    keep(tmp_path, started(NOON), stopped(NOON + 10), started(NOON + 3600))
     assert next(read(tmp_path, since=NOON + 1800)) == Gap(
         since=NOON + 10, until=NOON + 3600, because="stopped"
     )
@@ -190,11 +193,11 @@ def test_a_start_under_a_clock_that_is_years_ahead_removes_nothing_but_beyond_th
 def test_a_clock_that_was_set_back_makes_no_length_below_zero_and_hides_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    keep(tmp_path, engine(NOON, STARTED), entry(NOON + 60, "before"))
-    keep(tmp_path, engine(NOON - 7200, STARTED), entry(NOON - 7100, "after"))
+    keep(tmp_path, started(NOON), entry(NOON + 60, "before"))
+    keep(tmp_path, started(NOON - 7200), entry(NOON - 7100, "after"))
     assert [one.text for one in read(tmp_path, until=NOON) if isinstance(one, Entry)] == [
-        STARTED,
-        STARTED,
+        "started",
+        "started",
         "after",
     ]
     assert journal_view.main(tmp_path, since=None, connection=None, as_json=False) == 0
@@ -211,19 +214,19 @@ def test_todays_file_is_kept_though_it_alone_is_too_large(tmp_path: Path) -> Non
 
 
 def test_a_line_cut_by_a_crash_of_the_machine_hides_nothing_else(tmp_path: Path) -> None:
-    keep(tmp_path, engine(NOON, STARTED))
+    keep(tmp_path, started(NOON))
     path = next((tmp_path / FOLDER_NAME).iterdir())
     path.write_bytes(path.read_bytes() + b'{"timestamp":17\n')
     keep(tmp_path, entry(NOON + 5, "connected"))
     texts = [each.text for each in read(tmp_path) if isinstance(each, Entry)]
-    assert texts == [STARTED, "an unreadable line", "connected"]
+    assert texts == ["started", "an unreadable line", "connected"]
 
 
 @pytest.mark.parametrize("moment", ["1e300", "-1e15", "253402300800"])
 def test_a_line_of_a_time_that_no_calendar_has_is_unreadable(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], moment: str
 ) -> None:
-    keep(tmp_path, engine(NOON, STARTED))
+    keep(tmp_path, started(NOON))
     path = next((tmp_path / FOLDER_NAME).iterdir())
     path.write_bytes(path.read_bytes() + b'{"timestamp":%b,"kind":"state","text":"x"}\n' % moment.encode())
     for since in (None, "9999-12-31T23:59:59-14:00"):
@@ -281,7 +284,7 @@ def test_the_command_prints_words_or_json_and_nothing_a_terminal_obeys(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = time.time()
-    keep(tmp_path, engine(now - 50, STARTED), engine(now - 40, STOPPED), engine(now - 5, STARTED))
+    keep(tmp_path, started(now - 50), stopped(now - 40), started(now - 5))
     keep(tmp_path, entry(now - 1, "joined \x1b[31mred"))
     assert journal_view.main(tmp_path, since="1h", connection=None, as_json=False) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -298,7 +301,7 @@ def test_a_connection_that_never_was_is_told_from_a_quiet_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = time.time()
-    keep(tmp_path, engine(now - DAY, STARTED), entry(now - DAY + 1, "connected", connection="events"))
+    keep(tmp_path, started(now - DAY), entry(now - DAY + 1, "connected", connection="events"))
     keep(tmp_path, entry(now - 60, "connected"))
     assert journal_view.main(tmp_path, since="1h", connection="stgae", as_json=False) == 1
     said = capsys.readouterr()

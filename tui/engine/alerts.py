@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tui.alerts.alert import Alert, new_id
+from tui.alerts.alert import TEST_SOURCE, Alert, new_id
 from tui.alerts.delivery import Delivery
 from tui.alerts.options import AlertOptions, SourceOptions
 from tui.alerts.page import Number
@@ -316,7 +316,7 @@ class AlertDesk:
             if alert.state == "ended":
                 if alert.outcome == "unconfirmed" and alert.sent_at is not None:
                     self._hub.was_unseen()
-                self._changes.keep_alert(alert.ended_at or self._clock.time(), _told(alert))
+                self._changes.keep_alert(alert.ended_at or self._clock.time(), _told(alert), summary(alert))
         if orders:
             self._keeping.write(changed, lambda: self._orders.carry_out(orders))
         elif changed:
@@ -446,5 +446,6 @@ class AlertDesk:
 
 
 def _told(alert: Alert) -> str:
-    words = f"{alert.type} {alert.who}: {alert.outcome}"
+    test = "test " if alert.source == TEST_SOURCE else ""
+    words = f"{test}{alert.type} {alert.who}: {alert.outcome}"
     return f"{words}: {alert.reason}" if alert.reason else words

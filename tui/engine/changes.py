@@ -8,8 +8,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
-from tui.engine.snapshot import LogLine, LogPage
-from tui.store.journal import Entry, Kind
+from tui.engine.alert_values import AlertSummary
+from tui.engine.snapshot import LineKind, LogLine, LogPage
+from tui.model.events import AlertEnded, Event
+from tui.store.journal import Entry, line_of
 
 log = logging.getLogger("tui.engine")
 
@@ -30,7 +32,7 @@ class ChangeLog:
 
     def __init__(self, size: int = 1000, *, keep: Callable[[Entry], None] | None = None) -> None:
         self._keep = keep
-        self._lines: deque[LogLine] = deque(maxlen=size)
+        self._lines: deque[tuple[LogLine, Entry]] = deque(maxlen=size)
         self._cursor = 0
         self._lock = threading.Lock()
 
@@ -40,40 +42,52 @@ class ChangeLog:
         connection: str | None,
         text: str,
         severity: Severity = "info",
-        kind: Kind = "state",
+        kind: LineKind = "state",
         *,
         quiet: bool = False,
+        event: Event | None = None,
+        subject: str | None = None,
     ) -> None:
-        """Add one line; a quiet one is for the journal and the program's log alone."""
-        text = text[:_TEXT_LIMIT]
-        if not quiet:
+        """Add one line; a quiet one is for the journal and the program's log alone.
+
+        Args:
+            text: for people; without one the event is for the journal alone.
+            subject: the key of a service.
+        """
+        entry = Entry(
+            timestamp=timestamp,
+            kind=kind,
+            text=text[:_TEXT_LIMIT],
+            connection=connection,
+            severity=severity,
+            subject=subject,
+            event=event,
+        )
+        if text and not quiet:
             with self._lock:
                 self._cursor += 1
-                self._lines.append(
-                    LogLine(
-                        cursor=self._cursor,
-                        timestamp=timestamp,
-                        connection=connection,
-                        text=text,
-                        severity=severity,
-                    )
-                )
+                self._lines.append((line_of(entry, self._cursor), entry))
         if self._keep is not None:
-            self._keep(
-                Entry(timestamp=timestamp, kind=kind, text=text, connection=connection, severity=severity)
-            )
-        log.log(_LEVELS[severity], "%s", text, extra={"connection": connection})
+            self._keep(entry)
+        if text:
+            log.log(_LEVELS[severity], "%s", entry.text, extra={"connection": connection})
 
-    def keep_alert(self, timestamp: float, text: str) -> None:
+    def keep_alert(self, timestamp: float, text: str, alert: AlertSummary) -> None:
         """Keep in the journal alone what became of an alert: there may be hundreds a second."""
         if self._keep is not None:
-            self._keep(Entry(timestamp=timestamp, kind="alert", text=text[:_TEXT_LIMIT]))
+            event = AlertEnded(alert=alert)
+            self._keep(Entry(timestamp=timestamp, kind="alert", text=text[:_TEXT_LIMIT], event=event))
+
+    def entries(self) -> tuple[Entry, ...]:
+        """What is held, as the journal keeps it, oldest first."""
+        with self._lock:
+            return tuple(entry for _, entry in self._lines)
 
     def page(self, after: int, limit: int) -> LogPage:
         """The lines after the cursor ``after``, at most ``limit`` of them, oldest first."""
         with self._lock:
-            lines = tuple(line for line in self._lines if line.cursor > after)[:limit]
-            oldest = self._lines[0].cursor if self._lines else self._cursor + 1
+            lines = tuple(line for line, _ in self._lines if line.cursor > after)[:limit]
+            oldest = self._lines[0][0].cursor if self._lines else self._cursor + 1
         return LogPage(
             lines=lines,
             next_cursor=lines[-1].cursor if lines else max(after, 0),

@@ -9,6 +9,7 @@ from tui.channels.channel import CLOSED_BY_SERVER, CRASHED
 from tui.channels.clock import Clock
 from tui.engine.changes import Severity
 from tui.engine.snapshot import ChannelSnapshot
+from tui.model.events import ChannelChanged
 from tui.secret_values import masked, masked_bytes
 
 _TEXT_LIMIT = 200
@@ -21,7 +22,9 @@ _TELL_CRASH_EVERY = 60.0
 class SupervisedChannel:
     """A channel that stays on the screen even when the server closes it."""
 
-    def __init__(self, channel: Channel, clock: Clock, tell: Callable[[str, Severity, bool], None]) -> None:
+    def __init__(
+        self, channel: Channel, clock: Clock, tell: Callable[[ChannelChanged, str, Severity, bool], None]
+    ) -> None:
         self.channel = channel
         self._clock = clock
         self._tell = tell
@@ -45,7 +48,9 @@ class SupervisedChannel:
     def _joined(self, message: Message) -> None:
         # A join is news on a screen only when it did not go without saying.
         if self._trouble is not None or self.channel.joins == 1:
-            self._tell(f"joined {self.channel.topic}", "info", self._trouble is None or self._is_old_news)
+            is_old_news = self._trouble is None or self._is_old_news
+            event = ChannelChanged(topic=self.channel.topic, state="joined")
+            self._tell(event, f"joined {self.channel.topic}", "info", is_old_news)
         self._trouble = self._crashed_at = None
 
     def _errored(self, message: Message) -> None:
@@ -59,12 +64,14 @@ class SupervisedChannel:
             if not self._is_old_news:
                 self._told = words, now
             self._trouble = words
-            self._tell(f"{self.channel.topic}: {words}", "warning", self._is_old_news)
+            event = ChannelChanged(topic=self.channel.topic, state="errored", reason=words)
+            self._tell(event, f"{self.channel.topic}: {words}", "warning", self._is_old_news)
 
     def _closed(self, message: Message) -> None:
         if self.channel.reason == CLOSED_BY_SERVER:
             self._trouble, self._is_old_news = self.channel.reason, False
-            self._tell(f"{self.channel.topic}: {self.channel.reason}", "warning", False)
+            event = ChannelChanged(topic=self.channel.topic, state="closed", reason=self.channel.reason)
+            self._tell(event, f"{self.channel.topic}: {self.channel.reason}", "warning", False)
 
     def snapshot(self) -> ChannelSnapshot:
         """The channel as it stands."""

@@ -34,6 +34,7 @@ from tui.engine.snapshot import (
     ConnectionSnapshot,
     SettingInForce,
 )
+from tui.model.events import ChannelChanged, StateChanged
 from tui.secret_values import masked_bytes, masked_json
 from tui.text.json_text import json_text
 
@@ -215,20 +216,30 @@ class SupervisedConnection:
         for channel in self.channels:
             channel.join()
 
-    def _tell_channel(self, text: str, severity: Severity, quiet: bool) -> None:
-        self._log.add(self._clock.time(), self.name, text, severity, "join", quiet=quiet)
+    def _tell_channel(self, event: ChannelChanged, text: str, severity: Severity, quiet: bool) -> None:
+        self._log.add(self._clock.time(), self.name, text, severity, "join", quiet=quiet, event=event)
 
     def _state_changed(self, change: StateChange) -> None:
-        self.past.changed(change, goes_on=self._troubles.goes_on(change))
+        goes_on = self._troubles.goes_on(change)
+        before = self.past.changed(change, goes_on=goes_on)
         now = self._clock.monotonic()
         self._previous_seconds, self._state_began = now - self._state_began, now
         metrics = self.socket.get_health_metrics()
         line = self._troubles.changed(change, circuit_open=metrics.is_circuit_open)
-        if line is not None and not self._retired:
+        if not self._retired:
             severity: Severity = "warning" if change.error else "info"
             if change.new_state == "failed":
                 severity = "error"
-            self._log.add(change.timestamp, self.name, line, severity)
+            event = StateChanged(
+                old=change.old_state,
+                new=change.new_state,
+                reason=change.error,
+                before=before,
+                goes_on=goes_on,
+                circuit_open=metrics.is_circuit_open,
+                trouble=self._troubles.trouble,
+            )
+            self._log.add(change.timestamp, self.name, line or "", severity, event=event)
         self._changed(self.name, change)
 
     def _became_stable(self) -> None:

@@ -17,6 +17,7 @@ from tui.engine.changes import ChangeLog
 from tui.engine.connection import ConnectionSettings, Setting, SupervisedConnection
 from tui.engine.history import History
 from tui.engine.snapshot import CommandResult
+from tui.model.events import SettingsReloaded
 
 log = logging.getLogger("tui.engine")
 
@@ -31,6 +32,7 @@ class Reconfigured(NamedTuple):
     """Not started yet."""
     retired: list[SupervisedConnection]
     """Still open."""
+    event: SettingsReloaded
     message: str
     """``added NAME, changed NAME``; empty where all is as it was."""
 
@@ -87,9 +89,9 @@ class SupervisedConnections:
             )
             begun.append(supervised[name])
         self.by_name = supervised
-        return Reconfigured(
-            begun, retired, ", ".join(f"{verb} {' '.join(names)}" for verb, names in done.items() if names)
-        )
+        event = SettingsReloaded(**{verb: tuple(names) for verb, names in done.items()})
+        words = ", ".join(f"{verb} {' '.join(names)}" for verb, names in done.items() if names)
+        return Reconfigured(begun, retired, event, words)
 
     def _supervise(
         self, settings: ConnectionSettings, past: History | None, in_force: Iterable[Setting]

@@ -19,46 +19,23 @@ KEPT_STATES = 100
 _SPENT: dict[ConnectionState, Spent] = {"connected": "well", "disconnected": "asked"}
 
 
-class History:
-    """Fed with each change of state and with looks in between; kept for a day, by the minute.
+class StateLog:
+    """The last changes of state; each failure that goes on is counted in the entry of its trouble."""
 
-    A connection takes at most 1,440 minutes of about 100 bytes each.
-    """
-
-    def __init__(self, clock: Clock, state: ConnectionState = "disconnected") -> None:
-        self._clock = clock
-        self._state = state
-        self._state_began = clock.monotonic()
-        self._minutes = Minutes(clock)
+    def __init__(self) -> None:
         self._states: deque[StateEntry] = deque(maxlen=KEPT_STATES)
         self._trouble_at: float | None = None
-        self._trouble_began = self._state_began
 
-    def changed(self, change: StateChange, *, goes_on: bool = False) -> None:
-        """The state changed just now.
+    def add(self, entry: StateEntry, *, goes_on: bool) -> bool:
+        """Take the latest change; whether it was counted in the entry of its trouble, and is none itself."""
+        if goes_on and self._count_in_trouble(entry):
+            return True
+        if entry.state in ("reconnecting", "failed"):
+            self._trouble_at = entry.timestamp
+        self._states.append(entry)
+        return False
 
-        Args:
-            goes_on: by one more failure of the latest trouble, which is counted in that one's entry: it and
-                the attempt that led to it have none of their own.
-        """
-        self._look()
-        self._state = change.new_state
-        if goes_on and self._count_in_trouble(change):
-            return
-        now = self._clock.monotonic()
-        if change.new_state in ("reconnecting", "failed"):
-            self._trouble_at, self._trouble_began = change.timestamp, now
-        self._states.append(
-            StateEntry(
-                timestamp=change.timestamp,
-                state=change.new_state,
-                reason=change.error,
-                before=now - self._state_began,
-            )
-        )
-        self._state_began = now
-
-    def _count_in_trouble(self, change: StateChange) -> bool:
+    def _count_in_trouble(self, failure: StateEntry) -> bool:
         """False where its entry is no longer held."""
         for place in range(len(self._states) - 1, -1, -1):
             entry = self._states[place]
@@ -70,16 +47,57 @@ class History:
             self._states.pop()
         self._states.append(
             msgspec.structs.replace(
-                entry, tries=entry.tries + 1, last_try=change.timestamp, last_reason=change.error
+                entry, tries=entry.tries + 1, last_try=failure.timestamp, last_reason=failure.reason
             )
         )
-        self._state_began = self._trouble_began
         return True
 
     @property
     def states(self) -> tuple[StateEntry, ...]:
-        """The last changes of state, oldest first."""
+        """Oldest first."""
         return tuple(self._states)
+
+
+class History:
+    """Fed with each change of state and with looks in between; kept for a day, by the minute.
+
+    A connection takes at most 1,440 minutes of about 100 bytes each.
+    """
+
+    def __init__(self, clock: Clock, state: ConnectionState = "disconnected") -> None:
+        self._clock = clock
+        self._state = state
+        self._state_began = clock.monotonic()
+        self._minutes = Minutes(clock)
+        self._log = StateLog()
+        self._trouble_began = self._state_began
+
+    def changed(self, change: StateChange, *, goes_on: bool = False) -> float:
+        """The state changed just now; the seconds that the one before lasted.
+
+        Args:
+            goes_on: by one more failure of the latest trouble, which is counted in that one's entry: it and
+                the attempt that led to it have none of their own.
+        """
+        self._look()
+        self._state = change.new_state
+        now = self._clock.monotonic()
+        before = now - self._state_began
+        entry = StateEntry(
+            timestamp=change.timestamp, state=change.new_state, reason=change.error, before=before
+        )
+        if self._log.add(entry, goes_on=goes_on):
+            self._state_began = self._trouble_began
+            return before
+        if change.new_state in ("reconnecting", "failed"):
+            self._trouble_began = now
+        self._state_began = now
+        return before
+
+    @property
+    def states(self) -> tuple[StateEntry, ...]:
+        """The last changes of state, oldest first."""
+        return self._log.states
 
     def _look(self) -> None:
         self._minutes.spent(_SPENT.get(self._state, "otherwise"))

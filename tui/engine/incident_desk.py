@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -14,11 +14,12 @@ from tui import formats
 from tui.channels.clock import Clock
 from tui.engine.alert_sources import Connections
 from tui.engine.changes import ChangeLog, Severity
-from tui.engine.incident_command import RANKS, Event, IncidentCommand
+from tui.engine.incident_command import RANKS, IncidentCommand
 from tui.engine.incident_rules import HELD_AFTER, JOIN_TIMEOUT, Finding, Memory, judge
 from tui.engine.incident_timeline import ReadJournal, Timelines, Window
 from tui.engine.incident_values import IncidentSeverity, IncidentSnapshot, IncidentsSnapshot, Timeline
 from tui.engine.snapshot import CommandResult, Snapshot
+from tui.model.events import IncidentChanged
 from tui.settings.watch_values import SEVERITIES, IncidentRule, IncidentsOptions
 
 log = logging.getLogger("tui.engine.incidents")
@@ -237,7 +238,7 @@ class IncidentDesk:
             finding,
             now,
         )
-        return self._opened(incident, "opened", "opened")
+        return self._opened(incident, "opened")
 
     def _reopen(self, incident: _Incident, finding: Finding) -> _Line:
         self._resolved.remove(incident)
@@ -250,17 +251,17 @@ class IncidentDesk:
             resolved_at=None,
             times=incident.snapshot.times + 1,
         )
-        return self._opened(incident, "reopened", "opened again")
+        return self._opened(incident, "reopened")
 
-    def _opened(self, incident: _Incident, event: Event, verb: str) -> _Line:
+    def _opened(self, incident: _Incident, event: Literal["opened", "reopened"]) -> _Line:
         self._open[incident.key] = incident
         self._snapshot = None
         snapshot = incident.snapshot
         if snapshot.acknowledged_at is None:
             # Who has acknowledged it is not to be told again.
             self._command.run(event, snapshot)
-        text = f"{_named(verb, snapshot)}: {snapshot.words}"
-        return _Line(incident, text, _SEVERITY_OF_LINES[snapshot.severity])
+        text = f"{_named('opened again' if event == 'reopened' else event, snapshot)}: {snapshot.words}"
+        return _Line(incident, text, _SEVERITY_OF_LINES[snapshot.severity], event)
 
     def _resolve(self, incident: _Incident, now: float, watched: frozenset[str] | None) -> _Line:
         rule, subject = incident.key
@@ -284,7 +285,9 @@ class IncidentDesk:
         self._command.run("resolved", incident.snapshot)
         lasted = formats.duration(max(0.0, ended_at - incident.opened_at))
         why = f": {NOT_WATCHED}" if is_lost else ""
-        return _Line(incident, f"{_named('resolved', incident.snapshot)} after {lasted}{why}", "info")
+        return _Line(
+            incident, f"{_named('resolved', incident.snapshot)} after {lasted}{why}", "info", "resolved"
+        )
 
     def _severity(self, rule: IncidentRule) -> IncidentSeverity:
         return self._options.severity.get(rule, SEVERITIES[rule])
@@ -313,8 +316,11 @@ class IncidentDesk:
     def _tell(self, lines: list[_Line]) -> None:
         wall = self._wall
         in_one = len(lines) > MOST_LINES
-        for incident, text, severity in lines:
-            self._changes.add(wall, incident.connection, text, severity, "incident", quiet=in_one)
+        for incident, text, severity, change in lines:
+            event = IncidentChanged(change=change, incident=incident.snapshot)
+            self._changes.add(
+                wall, incident.connection, text, severity, "incident", quiet=in_one, event=event
+            )
         if in_one:
             opened = sum(line.incident.key in self._open for line in lines)
             worst = max((line.severity for line in lines), key=("info", "warning", "error").index)
@@ -368,7 +374,8 @@ class IncidentDesk:
         incident.change(acknowledged_at=now)
         self._snapshot = None
         text = _named("acknowledged", snapshot)
-        self._changes.add(now, incident.connection, text, kind="incident", quiet=True)
+        event = IncidentChanged(change="acknowledged", incident=incident.snapshot)
+        self._changes.add(now, incident.connection, text, kind="incident", quiet=True, event=event)
         return CommandResult(ok=True, message=text)
 
     async def timeline(self, id: str) -> Timeline | CommandResult:
@@ -391,8 +398,9 @@ class _Line(NamedTuple):
     incident: _Incident
     text: str
     severity: Severity
+    change: Literal["opened", "reopened", "resolved"]
 
 
 def _named(verb: str, incident: IncidentSnapshot) -> str:
-    """The beginning of a line; who reads it takes the first colon and space for the subject's end."""
-    return f"{verb} {incident.rule} of {incident.subject.replace(': ', ':')}"
+    """The beginning of a line."""
+    return f"{verb} {incident.rule} of {incident.subject}"

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal, NamedTuple, get_args
-
-import msgspec
+from typing import Literal, NamedTuple
 
 from tui.apart import apart, is_under_way
 from tui.channels.inspector import MAX_FRAMES, InspectedFrame, without_secrets
 from tui.engine.alert_sources import Connections
 from tui.engine.changes import ChangeLog, Severity
-from tui.engine.connection import SupervisedConnection
 from tui.engine.incident_values import IncidentSnapshot, Timeline, TimelineEntry
-from tui.engine.snapshot import LogLine, StateEntry
-from tui.settings.watch_values import IncidentRule
+from tui.engine.snapshot import StateEntry
+from tui.model.events import StateChanged
 from tui.store.journal import Entry, Gap
 
 BEFORE = 300.0
@@ -38,8 +34,8 @@ Raises:
 _MOST_LINES = 1000
 _MOST_KNOWN = 5000
 _PREVIEW = 200
-_KINDS: Mapping[str, Literal["state", "join", "alert", "incident", "engine"]] = {
-    "state": "state",
+_Kind = Literal["state", "close", "join", "alert", "incident", "engine", "other"]
+_KINDS: Mapping[str, Literal["join", "alert", "incident", "engine"]] = {
     "join": "join",
     "alert": "alert",
     "incident": "incident",
@@ -54,10 +50,6 @@ _WHY = {
 _SEVERITIES: Mapping[str, Severity] = {"failed": "error", "reconnecting": "warning"}
 _OF_SERVICES = ("report_stale", "endpoint_unhealthy")
 _LOUD_EVENTS = ("phx_error", "phx_close")
-_STATE = re.compile(r"(connecting|connected|reconnecting|failed|disconnected)(?::|\Z| after )")
-_OF_AN_INCIDENT = re.compile(
-    rf"(opened|opened again|resolved|acknowledged) ({'|'.join(get_args(IncidentRule))}) of "
-)
 
 
 class Window(NamedTuple):
@@ -78,22 +70,21 @@ class Window(NamedTuple):
         """Whether a moment is in its time."""
         return self.since <= moment <= self.until
 
-    def concerns(self, kind: str, connection: str | None, text: str) -> bool:
+    def concerns(self, entry: Entry) -> bool:
         """Whether an entry of the journal has to do with it."""
-        if kind == "incident" or connection in self.connections:
+        if entry.kind == "incident" or entry.connection in self.connections:
             return True
-        if connection is not None:
+        if entry.connection is not None:
             return False
-        if kind in ("engine", "missing"):
+        if entry.kind in ("engine", "missing"):
             return True
-        subject = self.incident.subject
         if self.incident.rule == "queue_dropping":
-            return kind != "service"
-        if self.incident.rule not in _OF_SERVICES:
+            return entry.kind != "service"
+        if self.incident.rule not in _OF_SERVICES or entry.kind != "service":
             return False
-        # A service is told of as "NAME: ..." or as "NAME on HOST: ...".
-        names = {subject, subject.rpartition("@")[0]} - {""}
-        return any(text.startswith((f"{name}: ", f"{name} on ")) for name in names)
+        subject = self.incident.subject
+        # It was told of by its name alone before it said on which host it is.
+        return entry.subject is not None and entry.subject in (subject, subject.rpartition("@")[0])
 
 
 class Timelines:
@@ -118,16 +109,15 @@ class Timelines:
         found, trouble = await self._from_journal(window)
         connections = self._connections()
         concerned = [connections[name] for name in window.connections if name in connections]
-        entries = [*found.entries, *self._from_log(window, concerned, found)]
-        states = {(each.subject, each.timestamp) for each in entries if each.kind == "state"}
-        before: dict[str, str] = {}
+        entries = [*found.entries, *self._from_log(window, found)]
+        states = {(each.subject, each.timestamp) for each in entries if each.kind in ("state", "close")}
         for connection in concerned:
+            before: str | None = None
             for state in connection.past.states:
-                if state.timestamp < window.since:
-                    before[connection.name] = state.state
-                elif window.holds(state.timestamp) and (connection.name, state.timestamp) not in states:
-                    entries.append(_of_state(connection.name, state))
-        entries = _with_closes(sorted(entries, key=_moment), before)
+                if window.holds(state.timestamp) and (connection.name, state.timestamp) not in states:
+                    entries.append(_of_state(connection.name, state, before))
+                before = state.state
+        entries.sort(key=_moment)
         if trouble is not None:
             words = f"the journal {trouble}: this is what memory holds"
             note = TimelineEntry(
@@ -147,17 +137,11 @@ class Timelines:
         left_out = found.left_out + len(entries) + len(frames) - len(kept)
         return Timeline(incident=window.incident, entries=tuple(sorted(kept, key=_moment)), left_out=left_out)
 
-    def _from_log(
-        self, window: Window, concerned: Iterable[SupervisedConnection], found: _Found
-    ) -> Iterable[TimelineEntry]:
+    def _from_log(self, window: Window, found: _Found) -> Iterable[TimelineEntry]:
         """The lines that the journal does not have: not yet, or because there is none."""
-        topics = {each.name: [one.channel.topic for one in each.channels] for each in concerned}
-        for line in self._changes.page(0, _MOST_LINES).lines:
-            if not window.holds(line.timestamp) or found.has(line):
-                continue
-            kind = _kind_of(line, topics)
-            if window.concerns(kind, line.connection, line.text):
-                yield _entry(kind, line)
+        for line in self._changes.entries():
+            if window.holds(line.timestamp) and not found.has(line) and window.concerns(line):
+                yield _entry(line)
 
     # The journal
 
@@ -198,7 +182,7 @@ class _Found:
     def entries(self) -> list[TimelineEntry]:
         return [*self._before, *self._after]
 
-    def has(self, line: LogLine) -> bool:
+    def has(self, line: Entry) -> bool:
         """Whether a line of the log is in it."""
         return (line.timestamp, line.connection, line.text) in self._known
 
@@ -214,8 +198,8 @@ class _Found:
             self._known[(each.timestamp, each.connection, each.text)] = None
             if len(self._known) > _MOST_KNOWN:
                 del self._known[next(iter(self._known))]
-            if window.concerns(each.kind, each.connection, each.text):
-                self._keep(_entry(each.kind, each))
+            if each.text and window.concerns(each):
+                self._keep(_entry(each))
 
     def _keep(self, entry: TimelineEntry) -> None:
         if entry.timestamp < self._window.incident.opened_at:
@@ -230,28 +214,26 @@ class _Found:
 # One entry
 
 
-def _entry(kind: str, line: Entry | LogLine) -> TimelineEntry:
-    # What concerns no connection changes no state of one.
-    is_of_one = kind != "state" or line.connection is not None
+def _entry(line: Entry) -> TimelineEntry:
+    event = line.event
+    kind: Literal["state", "close", "join", "alert", "incident", "engine", "other"] = _KINDS.get(
+        line.kind, "other"
+    )
+    if line.kind == "state":
+        # What else is told of a connection changes no state of it.
+        kind = "other" if not isinstance(event, StateChanged) else _kind_of(event.old, event.new)
     return TimelineEntry(
         timestamp=line.timestamp,
-        kind=_KINDS.get(kind, "other") if is_of_one else "other",
+        kind=kind,
         subject=line.connection or "",
         text=line.text,
         severity=line.severity,
     )
 
 
-def _kind_of(line: LogLine, topics: Mapping[str, Iterable[str]]) -> str:
-    """What kind the journal would have called a line of the log, which does not say it."""
-    if _OF_AN_INCIDENT.match(line.text):
-        return "incident"
-    if line.connection is None:
-        return "other"
-    of_topics = topics.get(line.connection, ())
-    if any(line.text == f"joined {topic}" or line.text.startswith(f"{topic}: ") for topic in of_topics):
-        return "join"
-    return "state" if _state_of(line.text) is not None else "other"
+def _kind_of(before: str | None, state: str) -> Literal["state", "close"]:
+    """The end of a connection is called its close."""
+    return "close" if before == "connected" and state in ("reconnecting", "failed") else "state"
 
 
 def _of_gap(gap: Gap, window: Window) -> TimelineEntry:
@@ -259,10 +241,10 @@ def _of_gap(gap: Gap, window: Window) -> TimelineEntry:
     return TimelineEntry(timestamp=moment, kind="gap", subject="", text=_WHY[gap.because], severity="warning")
 
 
-def _of_state(connection: str, entry: StateEntry) -> TimelineEntry:
+def _of_state(connection: str, entry: StateEntry, before: str | None) -> TimelineEntry:
     return TimelineEntry(
         timestamp=entry.timestamp,
-        kind="state",
+        kind=_kind_of(before, entry.state),
         subject=connection,
         text=f"{entry.state}: {entry.words}" if entry.words else entry.state,
         severity=_SEVERITIES.get(entry.state, "info"),
@@ -280,33 +262,6 @@ def _of_frame(connection: str, frame: InspectedFrame) -> TimelineEntry:
         text=text,
         severity="warning" if frame.event in _LOUD_EVENTS else "info",
     )
-
-
-def _state_of(text: str) -> str | None:
-    """The state that a line says a connection came into; None when it says something else."""
-    match = _STATE.match(text)
-    return None if match is None else match[1]
-
-
-def _with_closes(entries: Iterable[TimelineEntry], before: Mapping[str, str]) -> list[TimelineEntry]:
-    """The same, where the end of a connection is called its close.
-
-    Args:
-        entries: the oldest first.
-        before: the states of connections before the first entry, where they are known.
-    """
-    states = dict(before)
-    found = []
-    for entry in entries:
-        state = _state_of(entry.text) if entry.kind == "state" else None
-        if state is not None:
-            # Of one that had nothing to tell for so long it is the end, too.
-            was = states.get(entry.subject, "connected" if state == "reconnecting" else "")
-            if was == "connected" and state in ("reconnecting", "failed"):
-                entry = msgspec.structs.replace(entry, kind="close")
-            states[entry.subject] = state
-        found.append(entry)
-    return found
 
 
 def _moment(entry: TimelineEntry) -> float:

@@ -276,7 +276,10 @@ class ServiceDesk:
         shown = [each for each in news if not each.quiet]
         in_one = len(shown) > MOST_LINES
         for each in news:
-            self._changes.add(wall, None, each.words, each.severity, "service", quiet=each.quiet or in_one)
+            quiet = each.quiet or in_one
+            self._changes.add(
+                wall, None, each.words, each.severity, "service", quiet=quiet, subject=each.row.key
+            )
         if in_one:
             states = Counter(each.row.state for each in shown)
             states_told = ", ".join(f"{number} {state}" for state, number in states.most_common())

@@ -13,6 +13,10 @@ from tui.engine.service_values import ServicesSnapshot
 
 ChannelState = Literal["closed", "errored", "joined", "joining", "leaving"]
 
+LineKind = Literal[
+    "state", "join", "drop", "error", "engine", "alert", "service", "incident", "alive", "missing"
+]
+
 
 class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One channel of one connection. Times are epoch seconds."""
@@ -230,6 +234,9 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     """May hold text from the network: not to be trusted."""
     severity: Literal["info", "warning", "error"] = "info"
+    kind: LineKind = "state"
+    subject: str | None = None
+    """The key of the service that it is about; of a connection's line ``connection`` says it."""
 
 
 class LogPage(msgspec.Struct, frozen=True, kw_only=True):

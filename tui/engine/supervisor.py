@@ -38,9 +38,10 @@ from tui.engine.snapshot import (
     Snapshot,
 )
 from tui.formats import duration
+from tui.model.events import Event, RunStarted, RunStopped
 from tui.settings.differences import changes
 from tui.store.alert_store import AlertStore
-from tui.store.journal import ALIVE_EVERY, STARTED, STOPPED, Entry, Journal
+from tui.store.journal import ALIVE_EVERY, Entry, Journal
 
 log = logging.getLogger("tui.engine")
 
@@ -148,16 +149,16 @@ class Supervisor:
             Exception: whatever ended the engine, after it was published.
         """
         stopped = "it was asked to stop"
-        self._note(STARTED)
+        self._note("started", event=RunStarted())
         try:
             await self._main()
         except Exception as error:
             log.exception("the engine stopped")
             stopped = f"{type(error).__name__}: {error}"
-            self._note(f"the engine stopped: {stopped}", "error")
+            self._note(f"the engine stopped: {stopped}", "error", RunStopped(error=stopped))
             raise
         else:
-            self._note(STOPPED)
+            self._note("stopped", event=RunStopped())
         finally:
             self._loop.end()
             self._publish_end(stopped)
@@ -183,11 +184,10 @@ class Supervisor:
         """Tell, among the changes too, what is missing around the engine. From any thread."""
         self._changes.add(self._clock.time(), None, text, "warning", "engine")
 
-    def _note(self, text: str, severity: Severity = "info") -> None:
+    def _note(self, text: str, severity: Severity = "info", event: Event | None = None) -> None:
         if self._journal is not None:
-            self._journal.add(
-                Entry(timestamp=self._clock.time(), kind="engine", text=text, severity=severity)
-            )
+            now = self._clock.time()
+            self._journal.add(Entry(timestamp=now, kind="engine", text=text, severity=severity, event=event))
 
     async def _main(self) -> None:
         self._loop.begin()
@@ -362,14 +362,14 @@ class Supervisor:
         self._in_force = tuple(in_force)
         self._desk_options = desks or self._desk_options
         self._settings = self._named(connections)
-        begun, retired, done = self._connections.configure(self._settings, in_force)
+        begun, retired, event, done = self._connections.configure(self._settings, in_force)
         effects = self._desks.configure(self._desk_options)
         for connection in begun:
             connection.start()
         await asyncio.gather(*(connection.retire() for connection in retired))
         told = [*filter(None, [done]), *changed, *effects]
         message = f"settings reloaded: {'; '.join(told) or 'nothing changed'}"
-        self._changes.add(self._clock.time(), None, message, "info", "engine")
+        self._changes.add(self._clock.time(), None, message, "info", "engine", event=event)
         return CommandResult(ok=True, message=message)
 
     async def acknowledge(self, id: str) -> CommandResult:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import bisect
-import re
+import itertools
 from pathlib import Path
-from typing import cast, get_args
 
+import msgspec
+
+from tui.alerts.alert import TEST_SOURCE, TESTS
 from tui.engine.api import (
-    AlertOutcome,
     AlertsSnapshot,
     AlertSummary,
     CommandResult,
@@ -18,14 +19,13 @@ from tui.engine.api import (
     LogLine,
     Snapshot,
 )
+from tui.model.events import AlertEnded, IncidentChanged, OlderLines, RunStarted, RunStopped
 from tui.replay.controls import Mark, MarkKind
 from tui.replay.journal_incidents import Incidents
 from tui.replay.journal_links import Links, Run
 from tui.replay.source import LINES_HELD, Event, Shown, SourceKind, moment, thinned
-from tui.store.journal import STARTED, STOPPED, Entry, Gap, read
+from tui.store.journal import Entry, Gap, line_of, read
 
-_OUTCOME = re.compile(rf"(\S+) (.*?): ({'|'.join(get_args(AlertOutcome))})(?:: (.*))?\Z", re.DOTALL)
-_OUTCOMES = re.compile(rf": (?:{'|'.join(get_args(AlertOutcome))})(?=:|\Z)")
 _RECENT = 50
 
 _WHY = {
@@ -54,7 +54,8 @@ class JournalSource:
         self._times: list[float] = []
         self._gaps: list[Gap] = []
         self._links = Links()
-        self._outcomes: list[AlertSummary] = []
+        self._outcomes: list[tuple[float, AlertSummary]] = []
+        self._older = 0
         self._incidents = Incidents()
         self._lines: tuple[LogLine, ...] = ()
         self._lines_end = -1
@@ -80,36 +81,22 @@ class JournalSource:
         self._entries.append(entry)
         self._times.append(at)
         self._links.take(entry, at)
-        if entry.kind == "alert":
-            self._take_alert(entry, at)
-        elif entry.kind == "incident":
-            self._incidents.take(entry, at)
-        elif entry.kind == "engine" and entry.text in (STARTED, STOPPED):
-            self._incidents.run_ended(at)
-
-    def _take_alert(self, entry: Entry, at: float) -> None:
-        match = _OUTCOME.match(entry.text)
-        # A viewer's name may itself read like an outcome: what can be read in two ways is not taken.
-        if match is None or len(_OUTCOMES.findall(entry.text)) != 1 or entry.text.startswith("alerts: "):
-            return
-        self._outcomes.append(
-            AlertSummary(
-                id=f"journal {len(self._outcomes) + 1}",
-                type=match[1],
-                who=match[2],
-                state="ended",
-                outcome=cast("AlertOutcome", match[3]),
-                reason=match[4],
-                ended_at=at,
-            )
-        )
+        match entry.event:
+            case AlertEnded() as event:
+                self._outcomes.append((at, event.alert))
+            case IncidentChanged() as event:
+                self._incidents.take(event, at)
+            case RunStarted() | RunStopped():
+                self._incidents.run_ended(at)
+            case OlderLines() as event:
+                self._older += event.count
 
     # What was shown
 
     @property
     def spoilt(self) -> str | None:
-        """None: a line that cannot be read stands among those of the log."""
-        return None
+        """A line that cannot be read stands among those of the log."""
+        return f"{self._older:,} lines of an older version are left out" if self._older else None
 
     def bounds(self) -> tuple[float, float]:
         """As of :class:`tui.replay.source.Source`."""
@@ -155,15 +142,8 @@ class JournalSource:
                 break
             entry = self._entries[place]
             if _is_told(entry):
-                lines.append(
-                    LogLine(
-                        cursor=place + 1,
-                        timestamp=self._times[place],
-                        connection=entry.connection,
-                        text=entry.text,
-                        severity=entry.severity,
-                    )
-                )
+                line = line_of(entry, place + 1)
+                lines.append(msgspec.structs.replace(line, timestamp=self._times[place]))
         return tuple(reversed(lines))
 
     def lines(self) -> tuple[LogLine, ...]:
@@ -171,17 +151,20 @@ class JournalSource:
         return self._lines
 
     def _alerts(self, at: float, since: float) -> AlertsSnapshot | None:
-        end = bisect.bisect_right(self._outcomes, at, key=lambda alert: alert.ended_at or 0.0)
+        end = bisect.bisect_right(self._outcomes, at, key=lambda each: each[0])
         if not end:
             return None
+        # Of one that is told of again the latest counts, in the place at which it ended.
+        ended = {alert.id: alert for _, alert in self._outcomes[:end]}
         counts: dict[str, dict[str, int]] = {}
-        for alert in self._outcomes[:end]:
+        for alert in ended.values():
             if (alert.ended_at or 0.0) >= since and alert.outcome is not None:
-                of_type = counts.setdefault(alert.type, {})
+                type = TESTS if alert.source == TEST_SOURCE else alert.type
+                of_type = counts.setdefault(type, {})
                 of_type[alert.outcome] = of_type.get(alert.outcome, 0) + 1
         return AlertsSnapshot(
             words="the journal holds outcomes alone",
-            recent=tuple(reversed(self._outcomes[max(0, end - _RECENT) : end])),
+            recent=tuple(itertools.islice(reversed(ended.values()), _RECENT)),
             counts=counts,
         )
 
@@ -210,7 +193,7 @@ class JournalSource:
             place = bisect.bisect_left(self._times, at) - 1
         while 0 <= place < len(self._entries):
             entry = self._entries[place]
-            began = self._incidents.begins(entry)
+            began = _begins(entry)
             if began if incidents else _is_told(entry):
                 words = f"{entry.connection} {entry.text}" if entry.connection else entry.text
                 timestamp = self._times[place]
@@ -226,7 +209,7 @@ class JournalSource:
         for place in range(bisect.bisect_left(self._times, begin), bisect.bisect_right(self._times, end)):
             entry, timestamp = self._entries[place], self._times[place]
             kind: MarkKind | None = None
-            if self._incidents.begins(entry):
+            if _begins(entry):
                 kind = "incident"
             elif entry.severity == "error":
                 kind = "error"
@@ -245,4 +228,9 @@ class JournalSource:
 
 def _is_told(entry: Entry) -> bool:
     """Whether it is a line of the log: what became of alerts has a place of its own."""
-    return entry.kind not in ("alert", "alive")
+    return bool(entry.text) and entry.kind not in ("alert", "alive")
+
+
+def _begins(entry: Entry) -> bool:
+    """Whether an incident began."""
+    return isinstance(entry.event, IncidentChanged) and entry.event.change in ("opened", "reopened")

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import bisect
-import re
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from tui.channels.channel import CLOSED_BY_SERVER
-from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics
+from tui.channels.health import ConnectionDetails, HealthMetrics
 from tui.engine.api import (
     ChannelSnapshot,
-    ChannelState,
     ConnectionHistory,
     ConnectionSnapshot,
     StateEntry,
-    Trouble,
 )
-from tui.engine.history import DAY, HOUR, KEPT_STATES
+from tui.engine.history import DAY, HOUR, StateLog
+from tui.model.events import ChannelChanged, RunStarted, RunStopped, SettingsReloaded, StateChanged
 from tui.replay.spells import Spell, Spells
-from tui.store.journal import STARTED, STOPPED, Entry, Gap
+from tui.store.journal import Entry, Gap
 
 _KNOWN_DETAILS = ("reason", "since", "time_in_state")
 NOT_KNOWN = frozenset(
@@ -26,13 +23,13 @@ NOT_KNOWN = frozenset(
         *(f"details.{name}" for name in ConnectionDetails.__struct_fields__ if name not in _KNOWN_DETAILS),
         *("connections.label", "connections.address", "connections.max_reconnect_attempts"),
         *("connections.heartbeat_interval", "connections.heartbeat_timeout"),
-        *("connections.heartbeat_failed_since_stable", "connections.previous_state_seconds"),
+        *("connections.heartbeat_failed_since_stable",),
         *("connections.messages_per_second_in", "connections.messages_per_second_out"),
         *("metrics.reconnect_attempts", "metrics.failed_reconnects", "metrics.heartbeat_failures"),
         *("metrics.circuit_breaker_trips", "metrics.last_heartbeat"),
         *("channels.joins", "channels.received", "channels.buffered", "channels.push_buffer"),
         *("channels.dropped", "channels.last_event", "channels.last_text", "channels.last_at"),
-        *("trouble.tries", "history.round_trips", "history.settings"),
+        *("history.round_trips", "history.settings"),
         *("alerts.mode", "alerts.playing", "alerts.waiting", "alerts.beside", "alerts.accepted"),
         *("alerts.ignored", "alerts.duplicates", "alerts.unmapped", "alerts.mutes", "alerts.overlays"),
         *("alerts.restored", "alerts.delivers_to"),
@@ -42,11 +39,6 @@ NOT_KNOWN = frozenset(
 """Fields that a snapshot from the journal has at their defaults because the journal does not hold them: to
 be shown as not known. ``connections``, ``metrics``, ``details``, ``trouble`` and ``channels`` are those of
 each connection."""
-
-_STATE = re.compile(r"(connected|disconnected)(?: after .*)?\Z|(reconnecting|failed): (.*)\Z", re.DOTALL)
-_STILL = re.compile(r"still (reconnecting|failed) after (\d{1,9}) tries: (.*)\Z", re.DOTALL)
-_RELOADED = ("added", "removed", "replaced", "changed")
-_BREAKER = "circuit breaker open"
 
 
 class Run(NamedTuple):
@@ -63,8 +55,9 @@ class Links:
 
     def __init__(self) -> None:
         self._spells: dict[str, Spells] = {}
-        self._topics: dict[str, dict[str, list[tuple[float, str | None]]]] = {}
-        """By connection and topic: since when it was joined (None), or why it was not."""
+        self._changes: dict[str, list[tuple[float, StateEntry, bool]]] = {}
+        """By connection: when each change is shown, the change, and whether it goes on with a trouble."""
+        self._topics: dict[str, dict[str, list[tuple[float, ChannelChanged]]]] = {}
         self._runs: list[Run] = []
         """In order of :func:`_began`; one that was stopped is there twice."""
         self._added: dict[str, float] = {}
@@ -72,28 +65,26 @@ class Links:
 
     def take(self, entry: Entry, at: float) -> None:
         """Take one entry, of whatever kind."""
-        if entry.kind == "engine":
-            self._take_engine(entry.text, at)
-        elif entry.connection is not None and entry.kind == "state":
-            self._take_state(entry.connection, entry.text, at)
-        elif entry.connection is not None and entry.kind == "join":
-            self._take_join(entry.connection, entry.text, at)
-
-    def _take_engine(self, text: str, at: float) -> None:
-        if text == STARTED:
-            self._end_run(at)
-            self._runs.append(Run(at))
-        elif text == STOPPED or text.startswith("the engine stopped"):
-            self._end_run(at)
-            begin = self._runs[-1].begin if self._runs else at
-            self._runs.append(Run(begin, at))
-        elif text.startswith("settings reloaded: "):
-            for part in text.removeprefix("settings reloaded: ").partition(";")[0].split(", "):
-                verb, *names = part.split(" ")
-                if verb not in _RELOADED:
-                    break  # the settings that changed stand behind
-                for name in names if verb != "changed" else ():
-                    self._reloaded(name, verb, at)
+        match entry.event:
+            case RunStarted():
+                self._end_run(at)
+                self._runs.append(Run(at))
+            case RunStopped():
+                self._end_run(at)
+                self._runs.append(Run(self._runs[-1].begin if self._runs else at, at))
+            case SettingsReloaded() as event:
+                for verb in ("added", "removed", "replaced"):
+                    for name in getattr(event, verb):
+                        self._reloaded(name, verb, at)
+            case StateChanged() as event if entry.connection is not None:
+                change = StateEntry(
+                    timestamp=entry.timestamp, state=event.new, reason=event.reason, before=event.before
+                )
+                self._changes.setdefault(entry.connection, []).append((at, change, event.goes_on))
+                self._spell(entry.connection, at, event)
+            case ChannelChanged() as event if entry.connection is not None:
+                topics = self._topics.setdefault(entry.connection, {})
+                topics.setdefault(event.topic, []).append((at, event))
 
     def _reloaded(self, name: str, verb: str, at: float) -> None:
         known = self._spells.get(name)
@@ -123,24 +114,7 @@ class Links:
                 # It ran all the time: what changed meanwhile was told when it went on.
                 spells.add(last._replace(begin=gap.until))
 
-    def _take_state(self, name: str, text: str, at: float) -> None:
-        if match := _STATE.match(text):
-            state = cast("ConnectionState", match[1] or match[2])
-            self._spell(name, at, state, match[3])
-        elif match := _STILL.match(text):
-            state = cast("ConnectionState", match[1])
-            self._spell(name, at, state, match[3], tries=int(match[2]))
-        elif text == "reconnecting by command":
-            # The connection is replaced, or tried at once; neither is told in another way.
-            self._spell(name, at, "connecting", None)
-        elif text == "connecting by command":
-            last = self._spells[name].last if name in self._spells else None
-            if last is not None and last.state != "connected":
-                self._spell(name, at, "connecting", None)
-
-    def _spell(
-        self, name: str, at: float, state: ConnectionState, reason: str | None, tries: int = 0
-    ) -> None:
+    def _spell(self, name: str, at: float, event: StateChanged) -> None:
         spells = self._spells.setdefault(name, Spells())
         run = len(self._runs)
         last = spells.last
@@ -151,36 +125,12 @@ class Links:
             )
             unseen = last is not None and last.run == run and begun is not None and begun < last.begin
             if begun is not None and not unseen:
-                spells.add(Spell(begun, "connecting", run=run, since=begun))
+                spells.add(Spell(begun, event.old, run=run, since=begun))
                 last = spells.last
-        same_run = last is not None and last.run == run
-        successes = (last.successes if last is not None and same_run else 0) + (state == "connected")
-        in_trouble = state in ("reconnecting", "failed")
-        before = last.trouble_since if last is not None and same_run else None
-        goes_on = last is not None and same_run and last.state == state
+        successes = last.successes if last is not None and last.run == run else 0
         spells.add(
-            Spell(
-                at,
-                state,
-                reason,
-                tries=tries,
-                last_try=at if in_trouble else None,
-                trouble_since=(before or at) if in_trouble else None,
-                run=run,
-                since=last.since if last is not None and goes_on else at,
-                successes=successes,
-            )
+            Spell(at, event.new, event, run=run, since=at, successes=successes + (event.new == "connected"))
         )
-
-    def _take_join(self, name: str, text: str, at: float) -> None:
-        topics = self._topics.setdefault(name, {})
-        if text.startswith("joined "):
-            topics.setdefault(text.removeprefix("joined "), []).append((at, None))
-            return
-        # Topics hold colons themselves; what they do not hold is a colon and a space.
-        topic, separator, words = text.partition(": ")
-        if separator:
-            topics.setdefault(topic, []).append((at, words))
 
     # What was shown
 
@@ -204,28 +154,15 @@ class Links:
     def _known_at(spells: Spells, at: float) -> Spell | None:
         """The spell at a moment; where nobody observed it, the last one that somebody did."""
         spell = spells.at(at)
-        if spell is not None and spell.state is None and not spell.gone:
-            last = spells.before(at, 1)
-            return last[0][0] if last else None
-        return spell
+        return spells.last_known(at) if spell is not None and not spell.gone else spell
 
     def _connection(
         self, name: str, spells: Spells, spell: Spell, at: float, run_since: float
     ) -> ConnectionSnapshot:
         assert spell.state is not None
         began = spell.begin if spell.since is None else spell.since
-        circuit_open = spell.state == "failed" and (spell.reason or "").startswith(_BREAKER)
-        trouble = None
-        if spell.trouble_since is not None:
-            trouble = Trouble(
-                state=spell.state,
-                circuit_open=circuit_open,
-                words=spell.reason or spell.state,
-                since=spell.trouble_since,
-                tries=spell.tries,
-                last_try=spell.last_try,
-                last_reason=spell.reason,
-            )
+        event = spell.event
+        circuit_open = event is not None and event.circuit_open
         return ConnectionSnapshot(
             name=name,
             label="",
@@ -236,8 +173,11 @@ class Links:
                 total_reconnects=max(0, spell.successes - 1),
                 is_circuit_open=circuit_open,
             ),
-            details=ConnectionDetails(reason=spell.reason, since=began, time_in_state=at - began),
-            trouble=trouble,
+            details=ConnectionDetails(
+                reason=None if event is None else event.reason, since=began, time_in_state=at - began
+            ),
+            trouble=None if event is None else event.trouble,
+            previous_state_seconds=None if event is None else event.before,
             channels=self._channels(name, spell, at, run_since),
             hour=spells.hour(at),
         )
@@ -248,14 +188,11 @@ class Links:
             place = bisect.bisect_right(changes, at, key=lambda change: change[0]) - 1
             if place < 0 or changes[place][0] < run_since:
                 continue
-            words = changes[place][1]
+            change = changes[place][1]
             if spell.state != "connected":
                 found.append(ChannelSnapshot(topic=topic, state="errored", reason="not connected"))
-            elif words is None:
-                found.append(ChannelSnapshot(topic=topic, state="joined"))
             else:
-                state: ChannelState = "closed" if words == CLOSED_BY_SERVER else "errored"
-                found.append(ChannelSnapshot(topic=topic, state=state, reason=words))
+                found.append(ChannelSnapshot(topic=topic, state=change.state, reason=change.reason))
         return tuple(found)
 
     def history(self, name: str, at: float) -> ConnectionHistory | None:
@@ -263,16 +200,17 @@ class Links:
         spells = self._spells.get(name)
         if spells is None:
             return None
+        log = StateLog()
+        for moment, change, goes_on in self._changes.get(name, ()):
+            if moment > at:
+                break
+            log.add(change, goes_on=goes_on)
         return ConnectionHistory(
             name=name,
             last_5_minutes=spells.availability(at, 5),
             last_hour=spells.availability(at, HOUR),
             last_day=spells.availability(at, DAY),
-            states=tuple(
-                StateEntry(timestamp=spell.begin, state=spell.state, reason=spell.reason, before=before)
-                for spell, before in spells.before(at, KEPT_STATES)
-                if spell.state is not None
-            ),
+            states=log.states,
         )
 
 

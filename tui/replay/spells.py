@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from tui.channels.health import ConnectionState
 from tui.engine.minutes import HOUR
 from tui.engine.snapshot import Availability
+from tui.model.events import StateChanged
 
 How = Literal["well", "asked", "otherwise"]
 
@@ -22,11 +23,8 @@ class Spell(NamedTuple):
     begin: float
     state: ConnectionState | None
     """None: nobody observed it."""
-    reason: str | None = None
-    tries: int = 0
-    """Attempts that failed in this trouble, as far as they were told."""
-    last_try: float | None = None
-    trouble_since: float | None = None
+    event: StateChanged | None = None
+    """What told of it."""
     since: float | None = None
     """When it came into that state; it may have been unobserved in between."""
     run: int = 0
@@ -61,32 +59,12 @@ class Spells:
         place = bisect.bisect_right(self._begins, at) - 1
         return self._spells[place] if place >= 0 else None
 
-    def before(self, at: float, most: int) -> list[tuple[Spell, float | None]]:
-        """The last ``most`` changes of state up to ``at``, oldest first, each with the seconds before it.
-
-        The seconds are None where it is not known what was before.
-        """
-        found: list[tuple[Spell, float | None]] = []
+    def last_known(self, at: float) -> Spell | None:
+        """The one that ``at`` is in or, where nobody observed it, the last one before that somebody did."""
         place = bisect.bisect_right(self._begins, at) - 1
-        while place >= 0 and len(found) < most:
-            spell = self._spells[place]
-            first = place
-            # A trouble that goes on has a spell for each time that it was told of.
-            while first and self._spells[first - 1].state == spell.state and spell.state is not None:
-                first -= 1
-            if spell.state is not None:
-                before = self._spells[first - 1] if first else None
-                known = before is not None and before.state is not None
-                began = self._began(first - 1) if known else None
-                seconds = None if began is None else self._begins[first] - began
-                found.append((self._spells[first], seconds))
-            place = first - 1
-        return found[::-1]
-
-    def _began(self, place: int) -> float:
-        while place and self._spells[place - 1].state == self._spells[place].state:
+        while place >= 0 and self._spells[place].state is None:
             place -= 1
-        return self._begins[place]
+        return self._spells[place] if place >= 0 else None
 
     def _spent(self, begin: float, end: float) -> Iterator[tuple[float, float, How]]:
         place = max(0, bisect.bisect_right(self._begins, begin) - 1)

@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from tui.engine.snapshot import LineKind, LogLine
+from tui.model.events import Event, OlderLines, RunStarted, RunStopped
 from tui.private_files import anything_goes, open_private, open_to_read, private_folder
 from tui.store.age_limit import DAY, AgeLimit
 from tui.store.writer import Writer
@@ -27,28 +29,42 @@ ALIVE_EVERY = 60.0
 
 _PRUNE_EVERY_BYTES = 1_000_000
 
-Kind = Literal["state", "join", "drop", "error", "engine", "alert", "service", "incident", "alive", "missing"]
-
-
 LAST_MOMENT = 253_402_000_000.0
 """Epoch seconds in the last days that a calendar has; of a line with a later moment nothing is believed."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="format", tag=2):
     """One event.
 
     Attributes:
         timestamp: epoch seconds.
         kind: ``engine`` for starts and stops, ``alive`` for the marks in between, ``missing`` for
             lines that a slow disk cost.
-        text: in words; may hold text from the network.
+        text: for people alone; empty where it is no news. May hold text from the network.
+        subject: the key of the service that it is about.
+        event: the same for the program.
     """
 
     timestamp: Annotated[float, msgspec.Meta(ge=0.0, le=LAST_MOMENT)]
-    kind: Kind
+    kind: LineKind
     text: str
     connection: str | None = None
     severity: Literal["info", "warning", "error"] = "info"
+    subject: str | None = None
+    event: Event | None = None
+
+
+def line_of(entry: Entry, cursor: int) -> LogLine:
+    """An entry as a line of the log."""
+    return LogLine(
+        cursor=cursor,
+        timestamp=entry.timestamp,
+        connection=entry.connection,
+        text=entry.text,
+        severity=entry.severity,
+        kind=entry.kind,
+        subject=entry.subject,
+    )
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +78,28 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """It is not over yet."""
 
 
-_decode = msgspec.json.Decoder(Entry).decode
+class _OlderEntry(msgspec.Struct, tag_field="format", tag=1):
+    """A line of a version whose entries had words alone, and no format."""
+
+    timestamp: Annotated[float, msgspec.Meta(ge=0.0, le=LAST_MOMENT)]
+    kind: str
+
+
+# Of two, so that the format must be there.
+_decode_any = msgspec.json.Decoder(Entry | _OlderEntry).decode
+_decode_older = msgspec.json.Decoder(_OlderEntry).decode
+
+
+def _decode(line: bytes) -> Entry:
+    """One line.
+
+    Raises:
+        msgspec.DecodeError: it is none, or an older one.
+    """
+    entry = _decode_any(line)
+    if isinstance(entry, Entry):
+        return entry
+    raise msgspec.DecodeError("a line of an older version")
 
 
 class DayFiles:
@@ -245,7 +282,7 @@ def read(
             if entry.timestamp > until:
                 continue  # a clock that was set back may bring earlier ones yet
             if last is not None and entry.timestamp >= since:
-                gap = _gap(last, entry.timestamp, started=_is_start(entry))
+                gap = _gap(last, entry.timestamp, started=isinstance(entry.event, RunStarted))
                 if gap is not None:
                     yield gap
             last = entry
@@ -260,7 +297,7 @@ def read(
 
 def _gap(last: Entry, until: float, *, started: bool) -> Gap | None:
     """The time without the program between an entry and what came next, if there was one."""
-    if last.kind == "engine" and last.text == STOPPED:
+    if isinstance(last.event, RunStopped):
         return Gap(since=last.timestamp, until=until, because="stopped")
     if started:
         return Gap(since=last.timestamp, until=until, because="killed")
@@ -269,22 +306,36 @@ def _gap(last: Entry, until: float, *, started: bool) -> Gap | None:
     return None
 
 
-STARTED = "started"
-STOPPED = "stopped"
-
-
-def _is_start(entry: Entry) -> bool:
-    return entry.kind == "engine" and entry.text == STARTED
-
-
 def _entries(path: Path) -> Iterator[Entry]:
+    older: _OlderEntry | None = None
+    count = 0
     with open(open_to_read(path), "rb") as lines:
         for line in lines:
             try:
-                yield _decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                # A line that a crash of the machine left half written, or of a time that no calendar has.
-                yield Entry(timestamp=_modified(path), kind="missing", text="an unreadable line")
+                entry = _decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                try:
+                    older, count = _decode_older(line), count + 1
+                    continue
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    # A line that a crash of the machine left half written, or of a time that no calendar has.
+                    entry = Entry(timestamp=_modified(path), kind="missing", text="an unreadable line")
+            if older is not None:
+                yield _left_out(older, count)
+                older, count = None, 0
+            yield entry
+    if older is not None:
+        yield _left_out(older, count)
+
+
+def _left_out(last: _OlderEntry, count: int) -> Entry:
+    return Entry(
+        timestamp=last.timestamp,
+        kind="missing",
+        text=f"{count:,} lines of an older version are left out",
+        severity="warning",
+        event=OlderLines(count=count),
+    )
 
 
 def _modified(path: Path) -> float:

@@ -1,0 +1,1 @@
+"""The values that leave the engine, and what is kept of them."""

@@ -1,0 +1,105 @@
+"""What happened, as data: what the journal keeps and a replay folds. Texts for people are made from it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from tui.channels.health import ConnectionState
+from tui.engine.alert_values import AlertSummary
+from tui.engine.incident_values import IncidentSnapshot
+from tui.engine.snapshot import Trouble
+
+
+class RunStarted(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="run_started"
+):
+    """The engine began."""
+
+
+class RunStopped(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="run_stopped"
+):
+    """The engine ended."""
+
+    error: str | None = None
+    """What ended it; None when it was asked to stop."""
+
+
+class StateChanged(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="state"
+):
+    """A connection came into another state."""
+
+    old: ConnectionState
+    new: ConnectionState
+    reason: str | None = None
+    """May hold text from the network."""
+    before: float | None = None
+    """Seconds that the state before lasted, a failure that goes on left out of account."""
+    goes_on: bool = False
+    """One more failure of the trouble that is known, and no worse."""
+    circuit_open: bool = False
+    trouble: Trouble | None = None
+    """What it is part of from now on."""
+
+
+class ChannelChanged(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="channel"
+):
+    """A topic was joined, or is no longer."""
+
+    topic: str
+    state: Literal["joined", "errored", "closed"]
+    reason: str | None = None
+    """May hold text from the network."""
+
+
+class SettingsReloaded(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="reloaded"
+):
+    """The connections, by name, that other settings brought, ended, began anew or changed."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+
+class IncidentChanged(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="incident"
+):
+    """An incident opened, was acknowledged or ended."""
+
+    change: Literal["opened", "reopened", "acknowledged", "resolved"]
+    incident: IncidentSnapshot
+    """As it stood then."""
+
+
+class AlertEnded(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="alert"
+):
+    """An alert ended, or what became of an ended one is known better."""
+
+    alert: AlertSummary
+
+
+class OlderLines(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="older"
+):
+    """Lines that an older version wrote, which are not read. Never written itself."""
+
+    count: int
+
+
+Event = (
+    RunStarted
+    | RunStopped
+    | StateChanged
+    | ChannelChanged
+    | SettingsReloaded
+    | IncidentChanged
+    | AlertEnded
+    | OlderLines
+)
