@@ -23,6 +23,7 @@ from tui.keymap import keymap
 from tui.palette_commands import palette_commands
 from tui.remembered import Remembered
 from tui.screens.alerts import AlertsScreen
+from tui.screens.base import SupervisorScreen
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.details import DetailsScreen
 from tui.screens.incidents import IncidentsScreen
@@ -502,6 +503,11 @@ def test_no_key_does_two_things_and_every_action_exists() -> None:
     assert keymap({}) == {action.id: action.keys for action in ACTIONS}
     assert len({action.id for action in ACTIONS}) == len(ACTIONS)
     assert sum(action.hint for action in ACTIONS) <= 5
+
+
+def test_a_screen_holds_what_it_needs_in_place_of_standing_on_another() -> None:
+    for screen in (DashboardScreen, DetailsScreen, InspectorScreen, AlertsScreen, IncidentsScreen):
+        assert screen.__bases__ == (SupervisorScreen,)
 
 
 async def test_every_action_is_carried_out_by_someone() -> None:

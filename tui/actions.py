@@ -85,7 +85,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("alerts.skip", ("s",), "skip", "Take the alert that plays off; the next one follows.", "alerts('skip')", "everywhere", "alerts: skip what plays"),
     Action("alerts.undo", ("u",), "undo", "Put back what was last removed or cleared.", "alerts('undo')", "everywhere", "alerts: undo the last remove or clear"),
     Action("alerts.panic", ("X",), "panic", "Take every alert off the overlays and pause; asks first.", "alerts('panic')", "everywhere", "alerts: panic, take all off and pause"),
-    Action("alerts.open", ("a",), "alerts", "Show the alert queue, its history and its figures.", "app.alerts", "everywhere", "alerts: the queue and its history"),
+    Action("alerts.open", ("a",), "alerts", "Show the alert queue, its history and its figures.", "app.show_alerts", "everywhere", "alerts: the queue and its history"),
     Action("alerts.details", ("enter",), "details", "Show the selected alert with its payload.", "alert_details", "alerts", "alerts: details of the selected"),
     Action("alerts.remove", ("x",), "remove", "Remove the selected alert.", "remove_alert", "alerts", "alerts: remove the selected"),
     Action("alerts.up", ("K",), "earlier", "Move the selected alert up.", "move_alert(-1)", "alerts", "alerts: move the selected up"),

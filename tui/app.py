@@ -290,7 +290,7 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
 
     # Actions ------------------------------------------------------------------------------------
 
-    def action_alerts(self) -> None:
+    def action_show_alerts(self) -> None:
         """Show the alert queue."""
         if self.snapshot.alerts is None:
             self.tell(NO_QUEUE, "busy")
