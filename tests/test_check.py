@@ -11,6 +11,7 @@ import pytest
 from tests.engine.conftest import connection, eventually, running, state_of
 from tui import check
 from tui.demo.hub import Hub
+from tui.formats import time_of_day
 
 
 async def test_each_connection_is_connected_joined_and_left_again(capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +73,9 @@ async def test_an_engine_that_stopped_or_fell_silent_is_critical_though_its_last
             alive = engine.snapshot()
         assert check.running(alive, alive.taken_at + 1)[0].status == check.OK
         assert check.running(alive, alive.taken_at + 60) == [
-            check.Finding("engine", check.CRITICAL, "silent for 60 s")
+            check.Finding(
+                "engine", check.CRITICAL, f"silent since {time_of_day(alive.taken_at, time.time())}"
+            )
         ]
         stopped = engine.snapshot()
         assert check.running(stopped, stopped.taken_at) == [

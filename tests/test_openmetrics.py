@@ -41,6 +41,7 @@ from tui.engine.api import (
     Snapshot,
 )
 from tui.engine.supervisor import Supervisor
+from tui.formats import time_of_day
 from tui.installation import needs
 from tui.metrics_server import MOST_REQUEST, MetricsError, MetricsServer, wants_openmetrics
 from tui.openmetrics import MOST_SERVICES, exposition, why_not_up
@@ -208,8 +209,8 @@ def test_the_classic_format_has_the_same_series_but_for_the_times_of_creation() 
     ("changes", "now", "why"),
     [
         ({"stopped": "a mistake\x1b"}, NOW, "engine stopped: a mistake␛"),
-        ({}, NOW + 60, "engine silent for 60 s"),
-        ({}, NOW - 60, "engine silent for 60 s"),
+        ({}, NOW + 60, f"engine silent since {time_of_day(NOW - 1, NOW)}"),
+        ({}, NOW - 60, "engine silent since the clock was set back"),
         ({"waiting": "it went away"}, NOW, "waiting for the engine: it went away"),
         ({"sequence": 0}, NOW, "the engine has not begun"),
     ],

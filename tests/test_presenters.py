@@ -46,7 +46,8 @@ def test_row_1_is_green_when_all_is_well() -> None:
 
 
 def test_row_1_shows_the_worst_connection() -> None:
-    value = presenters.status_bar(evening().snapshot(), NOW)
+    snapshot = evening().snapshot()
+    value = presenters.status_bar(snapshot, snapshot.taken_at)
     assert (value.tone, value.words, value.subject) == ("bad", "✗ Circuit Breaker Open", "phononmaser_in")
     assert value.tally == "6/9 up"
     assert "next try" in value.detail
@@ -127,7 +128,8 @@ def test_no_connections() -> None:
 
 
 def test_the_title_tells_how_many_are_not_up() -> None:
-    assert presenters.terminal_title(evening().snapshot(), NOW) == "sup 6/9 up 3!"
+    snapshot = evening().snapshot()
+    assert presenters.terminal_title(snapshot, snapshot.taken_at) == "sup 6/9 up 3!"
 
 
 # Degraded operation, line by line

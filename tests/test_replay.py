@@ -39,6 +39,7 @@ from tui.engine.api import (
     Timeline,
 )
 from tui.engine.history import DAY, HOUR, History
+from tui.engine.known import is_present
 from tui.model.events import (
     AlertEnded,
     Event,
@@ -48,7 +49,6 @@ from tui.model.events import (
     SettingsReloaded,
     StateChanged,
 )
-from tui.presenters.status import known
 from tui.replay.controls import Replay
 from tui.replay.differences import DifferenceError, applied, difference
 from tui.replay.engine import ReplayEngine
@@ -340,17 +340,17 @@ async def test_a_time_that_was_not_recorded_is_not_taken_for_known(tmp_path: Pat
     run.clock.now += 600
     run.go_on(40)
     replay = run.open(BEGIN + 20)
-    assert known(replay.snapshot(), replay.now())
+    assert is_present(replay.snapshot(), replay.now())
     assert replay.snapshot().notice == f"REPLAY {when(BEGIN + 20)}, paused"
     await replay.seek(BEGIN + 300)
     shown = replay.snapshot()
-    assert not known(shown, replay.now())
+    assert not is_present(shown, replay.now())
     assert shown.waiting == f"nothing is recorded from {when(BEGIN + 39.75)} to {when(BEGIN + 640)}"
     assert shown.connections, "what was last known is there, as something old"
     await replay.seek(BEGIN + 641)
-    assert known(replay.snapshot(), replay.now())
+    assert is_present(replay.snapshot(), replay.now())
     # One that is looked at by the present's clock is called silent, not present.
-    assert not known(replay.snapshot(), BEGIN + 100_000)
+    assert not is_present(replay.snapshot(), BEGIN + 100_000)
     gaps = [each for each in await replay.marks(BEGIN, BEGIN + 700) if each.kind == "gap"]
     assert [(round(each.begin - BEGIN), round(each.end - BEGIN)) for each in gaps] == [(40, 640)]
 

@@ -33,7 +33,7 @@ from tui.engine.api import (
     Snapshot,
     TimelineEntry,
 )
-from tui.presenters import incidents as present
+from tui.engine.known import rule_words
 from tui.presenters.incident_news import NEWS_SECONDS, IncidentNews
 from tui.remembered import Remembered
 from tui.screens.dashboard import DashboardScreen
@@ -447,7 +447,7 @@ def test_nothing_open_is_no_note() -> None:
     assert presenters.incidents_note(IncidentsSnapshot(open=(seen,)), "!") is None
     note = presenters.incidents_note(IncidentsSnapshot(open=(incident("b"), seen)), "!")
     assert note == ("1 incident, ! shows it", "bad")
-    assert present.rule_words("a_rule_of_tomorrow") == "a rule of tomorrow"
+    assert rule_words("a_rule_of_tomorrow") == "a rule of tomorrow"
 
 
 # Told as they open

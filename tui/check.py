@@ -13,6 +13,7 @@ from tui.channels import Channel, ChannelsError, Socket
 from tui.engine.api import ConnectionSnapshot, Snapshot
 from tui.engine.connection import ConnectionSettings
 from tui.engine.join_as import Naming
+from tui.engine.known import not_present
 from tui.formats import told_state
 from tui.output import PROGRAM, settled
 from tui.text.printable import printable
@@ -24,7 +25,6 @@ MOST_LINE = 4000
 """Characters of a line: as much as monitoring systems take."""
 
 _GAVE_UP = "gave up: "  # after one attempt by design: that it was the last is no news
-_SILENT_AFTER = 5.0  # an engine publishes 4 snapshots a second
 _WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 
 
@@ -95,12 +95,8 @@ def _too_late(socket: Socket, channels: list[Channel], limit: float) -> str:
 
 def running(snapshot: Snapshot, now: float) -> list[Finding]:
     """What a running engine knows of its connections, unless it knows nothing any more."""
-    if snapshot.waiting is not None:
-        return [Finding("engine", CRITICAL, snapshot.waiting)]
-    if snapshot.stopped is not None:
-        return [Finding("engine", CRITICAL, f"stopped: {snapshot.stopped}")]
-    if now - snapshot.taken_at > _SILENT_AFTER:
-        return [Finding("engine", CRITICAL, f"silent for {now - snapshot.taken_at:.0f} s")]
+    if (stale := not_present(snapshot, now)) is not None:
+        return [Finding("engine", CRITICAL, stale.reason)]
     return [_finding(connection, now) for connection in snapshot.connections]
 
 

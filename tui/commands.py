@@ -17,10 +17,9 @@ from textual.timer import Timer
 from textual.worker import Worker
 
 from tui.apart import apart
-from tui.engine.api import CommandResult, ConnectionSnapshot, Engine, LogLine, Snapshot
+from tui.engine.api import CommandResult, ConnectionSnapshot, Engine, IncidentSeverity, LogLine, Snapshot
 from tui.exports import write_new
 from tui.keymap import Keymap, keymap
-from tui.presenters.incidents import Severity
 from tui.remembered import Remembered
 from tui.replay.controls import Mark, Position, Replay
 from tui.screens.workers import run_beside
@@ -44,9 +43,9 @@ class FaceOptions:
     """One of :data:`tui.app.THEMES`; it beats the remembered one. ``NO_COLOR`` beats both."""
     bell: bool = False
     """Ring once when the worst state becomes worse."""
-    toast_from: Severity | None = "warning"
+    toast_from: IncidentSeverity | None = "warning"
     """The least severity of an incident that is told in the last row as it opens; None tells none."""
-    bell_from: Severity | None = None
+    bell_from: IncidentSeverity | None = None
     """The same for the bell."""
     refresh: float = 1.0
     """Seconds between repaints of what merely ticks."""

@@ -37,12 +37,13 @@ from tui.control.shell import (
     tell_reply,
     wants_json,
 )
-from tui.control.view import is_up, joined, not_the_present, short_line, standing, why
+from tui.control.view import joined, short_line, standing, why
 from tui.control.watch_view import incidents_line, services_line, summary_json
 from tui.ctl_alerts import add_alerts
 from tui.ctl_watch import add_watch
 from tui.ending import carry_out
 from tui.engine.api import AlertsSnapshot, ConnectionSnapshot, Snapshot
+from tui.engine.known import is_present, is_up, not_present, worst_first
 from tui.formats import NOTHING, duration, loop_late, round_trip, time_of_day, told_state
 from tui.output import FAILED, Parser, flush, put, put_content, put_json, say, write_all
 from tui.places import SOCKET_VARIABLE, STATE_VARIABLE
@@ -161,11 +162,11 @@ def _status(args: argparse.Namespace) -> int:
     )
     if snapshot.notice is not None:
         put(printable(snapshot.notice))
-    if snapshot.keeping.recording:
+    if snapshot.keeping.recording and not snapshot.keeping.troubles:
         put("everything is recorded")
     for trouble in snapshot.keeping.troubles:
         put(cut_to(printable(trouble), COLUMNS))
-    live = not_the_present(snapshot, now) is None
+    live = is_present(snapshot, now)
     if live and (late := loop_late(snapshot.loop_delay_seconds)) is not None:
         put(late)
     off = what_is_off(snapshot.alerts, now) if live and snapshot.alerts is not None else None
@@ -176,7 +177,7 @@ def _status(args: argparse.Namespace) -> int:
     if live and (services := services_line(snapshot.services)) is not None:
         put(cut_to(f"services: {services}", COLUMNS))
     width = max((len(connection.name) for connection in snapshot.connections), default=0)
-    for connection in sorted(snapshot.connections, key=lambda each: (standing(each, now).rank, each.name)):
+    for connection in worst_first(snapshot.connections):
         put(_status_line(connection, now, width, live=live))
     return OK
 
@@ -254,9 +255,9 @@ def _metrics(args: argparse.Namespace) -> int:
     with client(args) as engine:
         metrics = engine.value(protocol.GetMetrics(id=1, name=args.name), dict[str, dict[str, Any]])
         snapshot = engine.value(protocol.GetSnapshot(id=2), Snapshot)
-    if (stale := not_the_present(snapshot, time.time())) is not None:
+    if (stale := not_present(snapshot, time.time())) is not None:
         # What nobody observes any more must not be taken for the present.
-        raise RefusedError(stale)
+        raise RefusedError(stale.words)
     if wants_json(args):
         put_json(metrics if args.name is None else metrics[args.name])
         return OK
@@ -307,9 +308,9 @@ def _state(args: argparse.Namespace) -> int:
     }
     if args.name is not None and args.name not in states:
         raise RefusedError(f"no connection {args.name}; there are: {', '.join(states) or 'none'}")
-    if (stale := not_the_present(snapshot, now)) is not None:
+    if (stale := not_present(snapshot, now)) is not None:
         # A state that nobody observes any more must not be taken for the present one.
-        raise RefusedError(stale)
+        raise RefusedError(stale.words)
     if wants_json(args):
         put_json(states if args.name is None else states[args.name])
     elif args.name is not None:
@@ -327,7 +328,7 @@ def _line(args: argparse.Namespace) -> int:
         with client(args, _LINE_SECONDS) as engine:
             snapshot = engine.value(protocol.GetSnapshot(id=1), Snapshot)
         words = short_line(snapshot, time.time())
-        if not_the_present(snapshot, time.time()) is not None:
+        if not is_present(snapshot, time.time()):
             status = FAILED
     except NoEngineError as error:
         status, words = NO_ENGINE, "○ no engine" if error.absent else "? engine out of reach"

@@ -34,7 +34,6 @@ from tui.control.shell import (
     tell,
     wants_json,
 )
-from tui.control.view import not_the_present
 from tui.engine.api import (
     AlertContent,
     AlertOutcome,
@@ -44,6 +43,7 @@ from tui.engine.api import (
     Snapshot,
     SourceAway,
 )
+from tui.engine.known import not_present
 from tui.formats import NOTHING, for_json, time_of_day
 from tui.output import FAILED, put, put_json
 from tui.text.json_text import json_text
@@ -151,9 +151,9 @@ def _number(kind: Callable[[str], T], least: float, most: float) -> Callable[[st
 
 def _snapshot(engine: ControlClient) -> tuple[Snapshot, AlertsSnapshot]:
     snapshot = engine.value(protocol.GetSnapshot(id=1), Snapshot)
-    if (stale := not_the_present(snapshot, time.time())) is not None:
+    if (stale := not_present(snapshot, time.time())) is not None:
         # A queue that nobody observes any more must not be taken for the present one.
-        raise RefusedError(stale)
+        raise RefusedError(stale.words)
     if snapshot.alerts is None:
         raise RefusedError("no alert queue is set up; [alerts] in the settings does that")
     return snapshot, snapshot.alerts

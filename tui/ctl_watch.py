@@ -10,17 +10,13 @@ from tui.control import protocol
 from tui.control.choice import by_beginning
 from tui.control.client import ControlClient, RefusedError
 from tui.control.shell import COLUMNS, COMMAND_SECONDS, OK, client, fail, tell, wants_json
-from tui.control.view import not_the_present
 from tui.control.watch_view import (
     how_old,
     incident_symbol,
     named,
-    open_words,
-    rule_words,
     service_json,
     service_symbol,
     ways,
-    worst_first,
 )
 from tui.engine.api import (
     IncidentSnapshot,
@@ -30,6 +26,7 @@ from tui.engine.api import (
     Timeline,
     TimelineEntry,
 )
+from tui.engine.known import not_present, open_words, rule_words, worst_services_first
 from tui.formats import duration, for_json, time_of_day
 from tui.output import FAILED, put, put_json
 from tui.text.printable import columns, cut_to, padded, printable
@@ -78,9 +75,9 @@ def add_watch(
 
 def _snapshot(engine: ControlClient) -> Snapshot:
     snapshot = engine.value(protocol.GetSnapshot(id=1), Snapshot)
-    if (stale := not_the_present(snapshot, time.time())) is not None:
+    if (stale := not_present(snapshot, time.time())) is not None:
         # What nobody observes any more must not be taken for the present.
-        raise RefusedError(stale)
+        raise RefusedError(stale.words)
     return snapshot
 
 
@@ -94,7 +91,7 @@ def _incidents(args: argparse.Namespace) -> int:
     if wants_json(args):
         put_json({"takenAt": snapshot.taken_at, **for_json(incidents)})
         return OK
-    put(open_words(incidents))
+    put(open_words(incidents) or "no incident is open")
     for line in _rows([_cells(incident, now) for incident in incidents.open]):
         put(line)
     if resolved := incidents.resolved[:_MOST_RESOLVED]:
@@ -119,7 +116,7 @@ def _cells(incident: IncidentSnapshot, now: float) -> list[str]:
         f"{incident_symbol(incident)} {printable(incident.severity)}",
         time_of_day(incident.opened_at, now),
         printable(incident.id),
-        cut_to(rule_words(incident), _RULE_COLUMNS),
+        cut_to(rule_words(incident.rule), _RULE_COLUMNS),
         cut_to(printable(incident.subject), _SUBJECT_COLUMNS),
         "; ".join(filter(None, notes)),
     ]
@@ -163,7 +160,7 @@ def _show(args: argparse.Namespace) -> int:
 def _facts(incident: IncidentSnapshot, now: float) -> Iterator[tuple[str, str]]:
     yield "id", incident.id
     yield "severity", incident.severity
-    yield "rule", rule_words(incident)
+    yield "rule", rule_words(incident.rule)
     yield "subject", incident.subject
     yield "words", incident.words
     yield "opened", time_of_day(incident.opened_at, now)
@@ -216,7 +213,7 @@ def _services(args: argparse.Namespace) -> int:
     with client(args) as engine:
         snapshot = _snapshot(engine)
     services, now = snapshot.services, time.time()
-    ordered = worst_first(services.services)
+    ordered = worst_services_first(services.services)
     if wants_json(args):
         told = [service_json(service) for service in ordered]
         put_json(

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar, get_args
 
 from tui.channels.health import ConnectionState
-from tui.control.view import SILENT_AFTER
 from tui.engine.api import (
     AlertsSnapshot,
     ConnectionSnapshot,
@@ -22,9 +21,9 @@ from tui.engine.api import (
     ServiceState,
     Snapshot,
 )
+from tui.engine.known import not_present
 from tui.metric_families import CLASSIC_CONTENT_TYPE, CONTENT_TYPE, AddFamily, Families, distinct, label
 from tui.settings.watch_values import IncidentRule, Severity
-from tui.text.printable import printable
 
 MOST_CONNECTIONS = 500
 MOST_TOPICS = 2000
@@ -65,19 +64,11 @@ def exposition(snapshot: Snapshot, now: float, *, version: str, classic: bool = 
 
 
 def why_not_up(snapshot: Snapshot, now: float) -> str | None:
-    """Why a snapshot does not tell the present, in words; None when it does.
-
-    One from the future does not either: the clock was set back, and nothing was published since.
-    """
-    if snapshot.stopped is not None:
-        return printable(f"engine stopped: {snapshot.stopped}")
-    if snapshot.waiting is not None:
-        return printable(f"waiting for the engine: {snapshot.waiting}")
-    if snapshot.sequence == 0:
+    """Why a snapshot does not tell the present, in words; None when it does."""
+    if snapshot.waiting is None and snapshot.sequence == 0:
         return "the engine has not begun"
-    if abs(now - snapshot.taken_at) > SILENT_AFTER:
-        return f"engine silent for {abs(now - snapshot.taken_at):.0f} s"
-    return None
+    stale = not_present(snapshot, now)
+    return None if stale is None else stale.words
 
 
 class _Figure(NamedTuple, Generic[T]):

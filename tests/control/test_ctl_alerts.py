@@ -295,9 +295,13 @@ def test_status_and_line_tell_what_is_off(folder: Path, run: Any) -> None:
                 "alerts wait",
                 f"{away}: not␊joined; 3 waiting",
             ),
-            ({"mode": "idle", "store": "locked"}, "alert store fails", "the store: locked; 3 waiting"),
             (
-                {"mode": "paused", "store": "x" * 500},
+                {"mode": "idle", "store": "locked", "store_fails": True},
+                "alert store fails",
+                "the store: locked; 3 waiting",
+            ),
+            (
+                {"mode": "paused", "store": "x" * 500, "store_fails": True},
                 "alerts paused, store fails",
                 f"paused; the store: {'x' * 80}",
             ),

@@ -73,7 +73,7 @@ def off_shortly(alerts: AlertsSnapshot) -> str | None:
     parts = []
     if alerts.mode in _WAITS:
         parts.append("alerts wait" if alerts.mode == _WAITS[2] else f"alerts {alerts.mode}")
-    if alerts.store is not None:
+    if alerts.store_fails:
         parts.append("store fails" if parts else "alert store fails")
     return ", ".join(parts) or None
 

@@ -7,11 +7,9 @@ from typing import NamedTuple
 from tui.control.alerts_view import off_shortly
 from tui.control.watch_view import incidents_shortly, services_shortly
 from tui.engine.api import ConnectionSnapshot, ConnectionState, Snapshot
+from tui.engine.known import Rank, count_missed, is_up, not_present, rank, state_shown
 from tui.formats import counted, time_of_day, told_state
 from tui.text.printable import columns, cut_to, printable
-
-SILENT_AFTER = 5.0
-"""Seconds after which a snapshot is no longer the present: the engine publishes 4 a second."""
 
 LINE_COLUMNS = 60
 """The most that :func:`short_line` takes."""
@@ -20,32 +18,27 @@ _ASIDE_COLUMNS = 42
 """The most that it takes for what is no connection."""
 
 
-def is_up(connection: ConnectionSnapshot) -> bool:
-    """Connected: a heartbeat was answered on this very connection."""
-    return connection.metrics.connection_state == "connected"
-
-
 def joined(connection: ConnectionSnapshot) -> int:
     """How many of its channels are joined."""
     return sum(channel.state == "joined" for channel in connection.channels)
 
 
-def missed(connection: ConnectionSnapshot) -> int:
-    """How many are not, and are not just coming back."""
-    return sum(channel.is_missed for channel in connection.channels)
-
-
 class Standing(NamedTuple):
     """How a connection stands, a probe that is under way left aside."""
 
-    rank: int
-    """0 is the worst."""
+    rank: Rank
     symbol: str
     words: str
 
 
-_UNANSWERED = "with heartbeats unanswered"
-_RANKS = ("failed", "reconnecting", "connecting", "disconnected", _UNANSWERED, "connected")
+_WORTH_A_WORD = {
+    Rank.BREAKER_OPEN: "down",
+    Rank.FAILED: "down",
+    Rank.RECONNECTING: "reconnecting",
+    Rank.CONNECTING: "connecting",
+    Rank.DISCONNECTED: "disconnected",
+    Rank.UNANSWERED: "with heartbeats unanswered",
+}
 _SYMBOLS: dict[ConnectionState, str] = {
     "connected": "●",
     "connecting": "◐",
@@ -57,10 +50,7 @@ _SYMBOLS: dict[ConnectionState, str] = {
 
 def standing(connection: ConnectionSnapshot, now: float) -> Standing:
     """The state to show: while a trouble lasts its failed probes change nothing."""
-    state, circuit_open = connection.metrics.connection_state, connection.metrics.is_circuit_open
-    trouble = connection.trouble
-    if trouble is not None and state not in ("connected", "disconnected"):
-        state, circuit_open = trouble.state, trouble.circuit_open
+    state, circuit_open = state_shown(connection)
     words: str = state
     if circuit_open:
         words = "breaker open"
@@ -68,8 +58,8 @@ def standing(connection: ConnectionSnapshot, now: float) -> Standing:
         limit = connection.max_reconnect_attempts
         words = f"retry {connection.metrics.reconnect_attempts}" + (f" of {limit}" if limit else "")
     elif (since := connection.details.heartbeats_unanswered_since) is not None:
-        return Standing(_RANKS.index(_UNANSWERED), "◐", told_state(state, since, now))
-    return Standing(_RANKS.index(state), _SYMBOLS[state], words)
+        return Standing(rank(connection), "◐", told_state(state, since, now))
+    return Standing(rank(connection), _SYMBOLS[state], words)
 
 
 def why(connection: ConnectionSnapshot, now: float) -> str:
@@ -82,21 +72,12 @@ def why(connection: ConnectionSnapshot, now: float) -> str:
     return printable("; ".join(dict.fromkeys(part for part in parts if part)))
 
 
-def not_the_present(snapshot: Snapshot, now: float) -> str | None:
-    """Why a snapshot does not tell the present, in words; None when it does."""
-    if snapshot.stopped is not None:
-        return printable(f"engine stopped: {snapshot.stopped}")
-    if now - snapshot.taken_at > SILENT_AFTER:
-        return f"engine silent since {time_of_day(snapshot.taken_at, now)}"
-    return None
-
-
 def short_line(snapshot: Snapshot, now: float) -> str:
     """One line of at most :data:`LINE_COLUMNS` columns: the worst there is, how many are up, the alert
     queue where something of it is off, the open incidents, and the services that are not well."""
-    stale = not_the_present(snapshot, now)
+    stale = not_present(snapshot, now)
     if stale is not None:
-        return cut_to(f"? {stale}", LINE_COLUMNS)
+        return cut_to(f"? {stale.words}", LINE_COLUMNS)
     end = ""
     for aside in (
         None if snapshot.alerts is None else off_shortly(snapshot.alerts),
@@ -115,17 +96,17 @@ def _connections_line(connections: tuple[ConnectionSnapshot, ...], now: float, w
         return "? no connections"
     up = sum(is_up(connection) for connection in connections)
     tally = f"{up}/{len(connections)}"
-    standings = {connection.name: standing(connection, now) for connection in connections}
-    worst = min(standings.values())
-    if worst.rank < _RANKS.index("connected"):
-        names = [name for name, each in standings.items() if each.rank == worst.rank]
-        what = "down" if worst.symbol == "✗" else _RANKS[worst.rank]
+    stands = {connection.name: standing(connection, now) for connection in connections}
+    worst = min(stands.values())
+    if worst.rank in _WORTH_A_WORD:
+        what = _WORTH_A_WORD[worst.rank]
+        names = [name for name, each in stands.items() if _WORTH_A_WORD.get(each.rank) == what]
         begin = f"{worst.symbol} {len(names)} {what}"
     else:
-        names = [connection.name for connection in connections if missed(connection)]
-        if not names:
+        missing = {each.name: count_missed(each) for each in connections if count_missed(each)}
+        if not missing:
             return f"● {tally} up"
-        missing = sum(missed(connection) for connection in connections)
-        begin = f"◐ {counted(missing, 'channel')} not joined"
+        names = list(missing)
+        begin = f"◐ {counted(sum(missing.values()), 'channel')} not joined"
     room = width - len(begin) - len(tally) - 2
     return f"{begin} {cut_to(printable(' '.join(names)), room)} {tally}"

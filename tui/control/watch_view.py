@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from tui.engine.api import IncidentSnapshot, IncidentsSnapshot, ServiceSnapshot, ServicesSnapshot
+from tui.engine.known import (
+    SERVICE_TROUBLES,
+    count_open,
+    count_unacknowledged,
+    open_words,
+    rule_words,
+    service_rank,
+    worst_services_first,
+)
 from tui.formats import counted, duration, for_json
 from tui.text.printable import printable
 
@@ -21,24 +29,9 @@ def incident_symbol(incident: IncidentSnapshot) -> str:
     return _STATES["good"] if incident.resolved_at is not None else _SEVERITIES[incident.severity]
 
 
-def rule_words(incident: IncidentSnapshot) -> str:
-    """Its rule as a person says it."""
-    return printable(incident.rule.replace("_", " "))
-
-
 def named(incident: IncidentSnapshot) -> str:
     """Such as ``breaker open of events``."""
-    return f"{rule_words(incident)} of {printable(incident.subject)}"
-
-
-def count_open(incidents: IncidentsSnapshot) -> int:
-    """How many are open."""
-    return len(incidents.open) + incidents.left_out
-
-
-def unacknowledged(incidents: IncidentsSnapshot) -> int:
-    """How many of the open ones nobody has seen."""
-    return incidents.left_out + sum(incident.acknowledged_at is None for incident in incidents.open)
+    return f"{rule_words(incident.rule)} of {printable(incident.subject)}"
 
 
 def service_symbol(service: ServiceSnapshot) -> str:
@@ -46,34 +39,18 @@ def service_symbol(service: ServiceSnapshot) -> str:
     return _STATES.get(service.state, _UNKNOWN) if service.freshness == "fresh" else _UNKNOWN
 
 
-def trouble_of(service: ServiceSnapshot) -> str | None:
-    """What is wrong with it, in a word of :data:`TROUBLES`; None for nothing.
-
-    What is off was asked to be; what was never seen may not have begun.
-    """
-    if service.freshness in ("missing", "stale"):
-        return service.freshness
-    if service.freshness != "fresh":
-        return None
-    return {"bad": "unhealthy", "busy": "not well"}.get(service.state)
-
-
 def ways(service: ServiceSnapshot) -> str:
     """The ways in which it is seen, such as ``report+http``."""
     return printable("+".join(dict.fromkeys(sight.via for sight in service.sights)))
 
 
-TROUBLES = ("unhealthy", "missing", "stale", "not well")
-"""The worst first."""
-
-
 def troubles(services: ServicesSnapshot) -> dict[str, list[ServiceSnapshot]]:
     """The services that are not well, by what is wrong with them, the worst first."""
-    found = {
-        words: [service for service in services.services if trouble_of(service) == words]
-        for words in TROUBLES
-    }
-    return {words: services for words, services in found.items() if services}
+    found: dict[str, list[ServiceSnapshot]] = {}
+    for service in worst_services_first(services.services):
+        if (words := SERVICE_TROUBLES.get(service_rank(service))) is not None:
+            found.setdefault(words, []).append(service)
+    return found
 
 
 def how_old(service: ServiceSnapshot, now: float) -> str:
@@ -83,51 +60,30 @@ def how_old(service: ServiceSnapshot, now: float) -> str:
     return f"{printable(service.freshness)} {duration(max(0.0, now - service.reported_at))}"
 
 
-def worst_first(services: Iterable[ServiceSnapshot]) -> list[ServiceSnapshot]:
-    """The services, the worst first, then by name and host; what is off or was never seen before the well."""
-
-    def order(service: ServiceSnapshot) -> tuple[int, str, str]:
-        if (trouble := trouble_of(service)) is not None:
-            rank = TROUBLES.index(trouble)
-        else:
-            rank = len(TROUBLES) + (service.freshness == "fresh" and service.state == "good")
-        return rank, service.name, service.host
-
-    return sorted(services, key=order)
-
-
 # In short -----------------------------------------------------------------------------------------
-
-
-def open_words(incidents: IncidentsSnapshot) -> str:
-    """How many incidents are open, and whether somebody has seen them."""
-    count, unseen = count_open(incidents), unacknowledged(incidents)
-    if not count:
-        return "no incident is open"
-    seen = f"{unseen} not acknowledged" if unseen < count else "none acknowledged"
-    return f"{count} open, {seen if unseen else 'all acknowledged'}"
 
 
 def incidents_line(incidents: IncidentsSnapshot) -> str | None:
     """The open incidents, for a line of its own; None while there are none."""
-    if not count_open(incidents):
+    words = open_words(incidents)
+    if words is None:
         return None
     first = [f"{incident_symbol(incident)} {named(incident)}" for incident in incidents.open[:_MOST_NAMED]]
-    return "; ".join([open_words(incidents), *first])
+    return "; ".join([words, *first])
 
 
 def services_line(services: ServicesSnapshot) -> str | None:
     """The services that are not well, for a line of its own; None while all are."""
     parts = []
     for words, troubled in troubles(services).items():
-        names = ", ".join(printable(service.name, 40) for service in worst_first(troubled)[:_MOST_NAMED])
+        names = ", ".join(printable(service.name, 40) for service in troubled[:_MOST_NAMED])
         parts.append(f"{len(troubled)} {words}: {names}{', ...' if len(troubled) > _MOST_NAMED else ''}")
     return "; ".join(parts) or None
 
 
 def incidents_shortly(incidents: IncidentsSnapshot) -> str | None:
     """The open incidents in some 15 columns, for a status bar."""
-    unseen = unacknowledged(incidents)
+    unseen = count_unacknowledged(incidents)
     count = unseen or count_open(incidents)
     if not count:
         return None
@@ -158,12 +114,14 @@ def summary_json(incidents: IncidentsSnapshot, services: ServicesSnapshot) -> di
     """Both in numbers."""
     found = troubles(services)
     return {
-        "incidents": {"open": count_open(incidents), "notAcknowledged": unacknowledged(incidents)},
+        "incidents": {"open": count_open(incidents), "notAcknowledged": count_unacknowledged(incidents)},
         "services": {
             "count": len(services.services),
             **{
                 words: len(found.get(known, ()))
-                for words, known in zip(("unhealthy", "missing", "stale", "notWell"), TROUBLES, strict=True)
+                for words, known in zip(
+                    ("unhealthy", "missing", "stale", "notWell"), SERVICE_TROUBLES.values(), strict=True
+                )
             },
         },
     }

@@ -22,7 +22,13 @@ from tui.engine.alert_values import (
     OverlayPage,
     SourceAway,
 )
-from tui.engine.incident_values import IncidentSnapshot, IncidentsSnapshot, Timeline, TimelineEntry
+from tui.engine.incident_values import (
+    IncidentSeverity,
+    IncidentSnapshot,
+    IncidentsSnapshot,
+    Timeline,
+    TimelineEntry,
+)
 from tui.engine.service_values import ServiceSnapshot, ServicesSnapshot, ServiceState, Sight
 from tui.engine.snapshot import (
     Availability,
@@ -66,6 +72,7 @@ __all__ = [
     "FrameContent",
     "FramePage",
     "HealthMetrics",
+    "IncidentSeverity",
     "IncidentSnapshot",
     "IncidentsSnapshot",
     "KeepingSnapshot",

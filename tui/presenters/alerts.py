@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from tui.engine.api import AlertOutcome, AlertsSnapshot, AlertSummary, Snapshot, SourceAway
+from tui.engine.known import is_present
 from tui.formats import duration, time_of_day
-from tui.presenters.status import known
 from widgets.alert_list import AlertRow
 from widgets.lines import Tone
 from widgets.on_air import OnAirTone, OnAirValue
@@ -49,7 +49,7 @@ def on_air(snapshot: Snapshot, now: float) -> OnAirValue | None:
     if alerts is None:
         return None
     shown = on_stage(alerts)
-    if not known(snapshot, now):
+    if not is_present(snapshot, now):
         was = f"was {_label(alerts, shown[0]).casefold()}" if shown else ""
         first = shown[0] if shown else None
         return OnAirValue(
@@ -272,4 +272,4 @@ def counts_down(snapshot: Snapshot, now: float) -> bool:
     """Whether time runs on row 2."""
     alerts = snapshot.alerts
     shown = on_stage(alerts) if alerts is not None else ()
-    return bool(shown) and shown[0].ends_at is not None and known(snapshot, now)
+    return bool(shown) and shown[0].ends_at is not None and is_present(snapshot, now)

@@ -14,9 +14,10 @@ from tui.engine.api import (
     LogLine,
     Snapshot,
 )
+from tui.engine.known import in_trouble, is_present
 from tui.formats import NOTHING, age, counted, duration, rate, round_trip, time_of_day, unanswered
 from tui.presenters.details import last_close, probes
-from tui.presenters.status import in_trouble, known, state_since, steady_indicator
+from tui.presenters.status import state_since, steady_indicator
 from widgets.change_log import LogEntry
 from widgets.channel_table import ChannelRow
 from widgets.connection_list import ConnectionRow
@@ -76,7 +77,7 @@ def facts(
     Figures of a connection that nobody observes any more are dimmed.
     """
     metrics = connection.metrics
-    observed = known(snapshot, now)
+    observed = is_present(snapshot, now)
     live = observed and metrics.connection_state == "connected"
     rows = (
         Fact("since", _since_words(connection, history, now)),
@@ -195,8 +196,10 @@ def _losses(connection: ConnectionSnapshot) -> Fact:
 
 def channel_rows(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) -> tuple[ChannelRow, ...]:
     """The channels in their own order; last values are dimmed, with their age, while not connected."""
-    live = connection.metrics.connection_state == "connected" and known(snapshot, now)
-    return tuple(_channel_row(channel, live, known(snapshot, now), now) for channel in connection.channels)
+    live = connection.metrics.connection_state == "connected" and is_present(snapshot, now)
+    return tuple(
+        _channel_row(channel, live, is_present(snapshot, now), now) for channel in connection.channels
+    )
 
 
 def _channel_row(channel: ChannelSnapshot, live: bool, observed: bool, now: float) -> ChannelRow:

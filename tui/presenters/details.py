@@ -12,8 +12,9 @@ from tui.engine.api import (
     Snapshot,
     StateEntry,
 )
+from tui.engine.known import in_trouble, is_present
 from tui.formats import NOTHING, age, counted, duration, rate, round_trip, size, time_of_day, told_state
-from tui.presenters.status import in_trouble, known, state_since
+from tui.presenters.status import state_since
 from widgets.facts import Fact
 from widgets.lines import Line, Span, Tone
 
@@ -42,7 +43,7 @@ def health(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) -> tu
             Fact("failed reconnects", f"{metrics.failed_reconnects:,}"),
         ),
     )
-    if known(snapshot, now):
+    if is_present(snapshot, now):
         return rows
     return tuple(tuple(fact._replace(tone="dim") for fact in row) for row in rows)
 
@@ -56,7 +57,7 @@ def probes(connection: ConnectionSnapshot) -> str:
 def heartbeat(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) -> tuple[tuple[Fact, ...], ...]:
     """Round trips, the last answer, failures. Old values are dimmed, an old answer tells its age."""
     details, metrics = connection.details, connection.metrics
-    live = metrics.connection_state == "connected" and known(snapshot, now)
+    live = metrics.connection_state == "connected" and is_present(snapshot, now)
     tone: Tone = "plain" if live else "dim"
     answered, answered_tone = time_of_day(metrics.last_heartbeat, now), tone
     if metrics.last_heartbeat is not None:
@@ -80,7 +81,7 @@ def heartbeat(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) ->
 def traffic(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) -> tuple[tuple[Fact, ...], ...]:
     """Messages and bytes, drops, what did not decode, the last close."""
     details = connection.details
-    live = connection.metrics.connection_state == "connected" and known(snapshot, now)
+    live = connection.metrics.connection_state == "connected" and is_present(snapshot, now)
     into = f"{details.messages_in:,}  {size(details.bytes_in)}"
     out = f"{details.messages_out:,}  {size(details.bytes_out)}"
     if live:

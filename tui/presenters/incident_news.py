@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tui.engine.api import IncidentSnapshot, Snapshot
-from tui.presenters.incidents import RANKS, Severity, opened_words, tone_of, unacknowledged
-from tui.presenters.status import known
+from tui.engine.api import IncidentSeverity, IncidentSnapshot, Snapshot
+from tui.engine.known import is_present
+from tui.presenters.incidents import RANKS, opened_words, tone_of, unacknowledged
 from widgets.lines import Tone
 
 NEWS_SECONDS = 10.0
@@ -30,7 +30,7 @@ class IncidentNews:
         bell_from: the same of the bell.
     """
 
-    def __init__(self, toast_from: Severity | None, bell_from: Severity | None) -> None:
+    def __init__(self, toast_from: IncidentSeverity | None, bell_from: IncidentSeverity | None) -> None:
         self._toast_from, self._bell_from = toast_from, bell_from
         self._engine: float | None = None
         """When the engine was started whose incidents are known."""
@@ -43,7 +43,7 @@ class IncidentNews:
     ) -> News | None:
         """What is to be told now; while ``may_tell``, asked only if there is something, denies it, it is
         kept for the next look."""
-        if not known(snapshot, now):
+        if not is_present(snapshot, now):
             return None
         incidents = snapshot.incidents
         there = {each.id: each for each in (*incidents.open, *incidents.resolved)}
@@ -78,5 +78,5 @@ class IncidentNews:
         return News(text, tone_of(first), ring)
 
 
-def _reaches(incident: IncidentSnapshot, least: Severity | None) -> bool:
+def _reaches(incident: IncidentSnapshot, least: IncidentSeverity | None) -> bool:
     return least is not None and RANKS[incident.severity] >= RANKS[least]

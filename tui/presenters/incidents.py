@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from tui.engine.api import IncidentSnapshot, IncidentsSnapshot, Timeline, TimelineEntry
+from tui.engine.api import IncidentSeverity, IncidentSnapshot, IncidentsSnapshot, Timeline, TimelineEntry
+from tui.engine.known import count_unacknowledged, open_words, rule_words
 from tui.formats import NOTHING, counted, duration, time_of_day
 from tui.presenters.alert_figures import labelled
 from tui.presenters.frames import milliseconds
@@ -13,32 +14,10 @@ from widgets.incident_list import IncidentRow
 from widgets.lines import Line, Span, Tone
 from widgets.untrusted import displayable
 
-Severity = Literal["info", "warning", "critical"]
-
-RANKS: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
-_SYMBOLS: dict[Severity, str] = {"info": "○", "warning": "◐", "critical": "✗"}
-_TONES: dict[Severity, Tone] = {"info": "plain", "warning": "busy", "critical": "bad"}
-_RULES = {
-    "failed": "link failed",
-    "breaker_open": "breaker open",
-    "flapping": "flapping",
-    "slow_heartbeat": "slow heartbeat",
-    "heartbeats_unanswered": "heartbeats unanswered",
-    "silent_topic": "silent topic",
-    "channel_refused": "channel refused",
-    "topic_closed": "topic closed",
-    "report_stale": "report stale",
-    "endpoint_unhealthy": "endpoint unhealthy",
-    "queue_dropping": "alert queue",
-    "undecodable": "undecodable frames",
-    "loop_late": "own loop late",
-}
+RANKS: dict[IncidentSeverity, int] = {"info": 0, "warning": 1, "critical": 2}
+_SYMBOLS: dict[IncidentSeverity, str] = {"info": "○", "warning": "◐", "critical": "✗"}
+_TONES: dict[IncidentSeverity, Tone] = {"info": "plain", "warning": "busy", "critical": "bad"}
 _ENTRY_TONES: dict[str, Tone] = {"info": "plain", "warning": "busy", "error": "bad"}
-
-
-def rule_words(rule: str) -> str:
-    """A rule as a person says it."""
-    return _RULES.get(rule) or displayable(rule, 40).replace("_", " ")
 
 
 def tone_of(incident: IncidentSnapshot) -> Tone:
@@ -68,24 +47,20 @@ class Note(NamedTuple):
 
 def incidents_note(incidents: IncidentsSnapshot, key: str) -> Note | None:
     """How many are open and unacknowledged, and the key that shows them; None when there are none."""
-    waiting = unacknowledged(incidents)
-    count = len(waiting) + incidents.left_out
+    count = count_unacknowledged(incidents)
     if not count:
         return None
     words = counted(count, "incident")
     if key:
         words += f", {key} shows {'it' if count == 1 else 'them'}"
-    return Note(words, "bad" if any(each.severity == "critical" for each in waiting) else "busy")
+    return Note(
+        words, "bad" if any(each.severity == "critical" for each in unacknowledged(incidents)) else "busy"
+    )
 
 
 def title_words(incidents: IncidentsSnapshot) -> str:
     """What is wrong now, in one line."""
-    if not incidents.open:
-        return "nothing is wrong now"
-    count = len(incidents.open) + incidents.left_out
-    waiting = len(unacknowledged(incidents))
-    seen = "none acknowledged" if waiting == len(incidents.open) else f"{waiting:,} not acknowledged"
-    return f"{count:,} open, {seen if waiting else 'all acknowledged'}"
+    return open_words(incidents) or "nothing is wrong now"
 
 
 def notice_words(incidents: IncidentsSnapshot) -> str | None:

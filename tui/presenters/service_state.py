@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tui.engine.api import ServiceSnapshot, ServiceState
+from tui.engine.known import SERVICE_TROUBLES, ServiceRank, service_rank, worst_services_first
 from widgets.lines import Tone
 from widgets.status_bar import BarTone
 from widgets.untrusted import cut_to, displayable
@@ -18,13 +19,6 @@ TONES: dict[ServiceState, Tone] = {
     "off": "dim",
     "unknown": "dim",
 }
-_BAD, _MISSING, _STALE, _BUSY, _OFF, _NEVER, _WELL = range(7)
-_TROUBLES: dict[int, tuple[BarTone, str, str]] = {
-    _BAD: ("bad", "✗", "unhealthy"),
-    _MISSING: ("busy", "◐", "missing"),
-    _STALE: ("busy", "◐", "stale"),
-    _BUSY: ("busy", "◐", "not well"),
-}
 _NAMES_WIDTH = 40
 
 
@@ -36,43 +30,9 @@ class ServiceTrouble(NamedTuple):
     detail: str
 
 
-def severity(service: ServiceSnapshot) -> int:
-    """How bad a service's state is: 0 is the worst.
-
-    What is off was asked to be; what was never seen may not have begun. Both hide no trouble.
-    """
-    match service.freshness:
-        case "never":
-            return _NEVER
-        case "missing":
-            return _MISSING
-        case "stale":
-            return _STALE
-    match service.state:
-        case "bad":
-            return _BAD
-        case "busy":
-            return _BUSY
-        case "off":
-            return _OFF
-        case "good":
-            return _WELL
-    return _NEVER
-
-
 def is_troubled(service: ServiceSnapshot) -> bool:
     """Whether row 1 must say it."""
-    return severity(service) in _TROUBLES
-
-
-def worst_first(services: Iterable[ServiceSnapshot]) -> list[ServiceSnapshot]:
-    """The services, the worst first, then by name and host."""
-    return sorted(by_name(services), key=severity)
-
-
-def by_name(services: Iterable[ServiceSnapshot]) -> list[ServiceSnapshot]:
-    """The services by name and host."""
-    return sorted(services, key=lambda service: (service.name, service.host))
+    return service_rank(service) in SERVICE_TROUBLES
 
 
 def trouble(services: Sequence[ServiceSnapshot]) -> ServiceTrouble | None:
@@ -80,9 +40,14 @@ def trouble(services: Sequence[ServiceSnapshot]) -> ServiceTrouble | None:
     troubled = [service for service in services if is_troubled(service)]
     if not troubled:
         return None
-    first, *_ = ordered = worst_first(troubled)
-    same = [service for service in ordered if severity(service) == severity(first)]
-    tone, symbol, what = _TROUBLES[severity(first)]
+    first, *_ = ordered = worst_services_first(troubled)
+    stands = service_rank(first)
+    same = [service for service in ordered if service_rank(service) == stands]
+    what = SERVICE_TROUBLES[stands]
+    tone: BarTone = "busy"
+    symbol = "◐"
+    if stands is ServiceRank.UNHEALTHY:
+        tone, symbol = "bad", "✗"
     count = "1 service" if len(same) == 1 else f"{len(same)} services"
     names = cut_to(", ".join(displayable(service.name, 60) for service in same[:10]), _NAMES_WIDTH)
     others = len(troubled) - len(same)

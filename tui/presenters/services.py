@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tui.engine.api import ConnectionSnapshot, HealthMetrics, ServiceSnapshot, Sight, Snapshot
+from tui.engine.known import Rank, is_present, rank, services_by_name, worst_services_first
 from tui.formats import NOTHING, coarse_age, counted, time_of_day
 from tui.presenters.alert_figures import labelled, section
-from tui.presenters.service_state import SYMBOLS, TONES, by_name, is_troubled, worst_first
-from tui.presenters.status import BEST, Order, known, severity
+from tui.presenters.service_state import SYMBOLS, TONES, is_troubled
+from tui.presenters.status import Order
 from widgets.facts import GUTTER, Fact
 from widgets.hour_strip import MINUTES, strip_spans
 from widgets.indicator import UNKNOWN_SYMBOL
@@ -26,14 +27,19 @@ _STRIP_FROM = 75
 
 def services_in_order(services: Sequence[ServiceSnapshot], order: Order) -> list[ServiceSnapshot]:
     """The services worst first, or by name."""
-    return worst_first(services) if order == "worst" else by_name(services)
+    return worst_services_first(services) if order == "worst" else services_by_name(services)
 
 
 def worth_a_look(
     links: Sequence[ConnectionSnapshot], services: Sequence[ServiceSnapshot], order: Order
 ) -> ConnectionSnapshot | ServiceSnapshot | None:
     """What is selected while nobody has chosen: the worst of our own; where those are well, of the others."""
-    if order == "worst" and services and is_troubled(services[0]) and all(severity(e) == BEST for e in links):
+    if (
+        order == "worst"
+        and services
+        and is_troubled(services[0])
+        and all(rank(e) == Rank.WELL for e in links)
+    ):
         return services[0]
     return links[0] if links else services[0] if services else None
 
@@ -45,7 +51,7 @@ def service_rows(services: Sequence[ServiceSnapshot], snapshot: Snapshot, now: f
 
 
 def _row(service: ServiceSnapshot, with_host: bool, snapshot: Snapshot, now: float) -> ServiceRow:
-    live = known(snapshot, now) and service.freshness == "fresh"
+    live = is_present(snapshot, now) and service.freshness == "fresh"
     name = f"{service.name} on {service.host}" if with_host and service.host else service.name
     where = ", ".join(part for part in (service.host, service.environment) if part)
     return ServiceRow(
@@ -71,7 +77,7 @@ def _ways(sights: Sequence[Sight]) -> str:
 
 def _state_words(service: ServiceSnapshot, snapshot: Snapshot, now: float) -> str:
     words = service.words or service.state
-    if known(snapshot, now) or service.freshness != "fresh":
+    if is_present(snapshot, now) or service.freshness != "fresh":
         return words
     return f"was {words}"
 
@@ -102,7 +108,7 @@ def service_note(service: ServiceSnapshot, now: float) -> str:
 
 def service_facts(service: ServiceSnapshot, snapshot: Snapshot, now: float) -> tuple[Fact, ...]:
     """The selected service in one column: its state, each sight with origin and age, the nine metrics."""
-    observed = known(snapshot, now)
+    observed = is_present(snapshot, now)
     live = observed and service.freshness == "fresh"
     rows = [Fact("state", _state_words(service, snapshot, now), TONES[service.state] if live else "dim")]
     for sight in service.sights:
@@ -171,7 +177,7 @@ def figure_list(service: ServiceSnapshot) -> list[Line]:
 def service_lines(service: ServiceSnapshot, snapshot: Snapshot, now: float, width: int) -> list[Line]:
     """Everything known of a service, long values whole: itself, its last hour, each sight."""
     cells = MINUTES if width >= _STRIP_FROM else MINUTES // 4
-    observed = known(snapshot, now)
+    observed = is_present(snapshot, now)
     live = observed and service.freshness == "fresh"
     lines = section(
         "SERVICE",

@@ -8,6 +8,17 @@ from dataclasses import replace
 from typing import Literal
 
 from tui.engine.api import AlertsSnapshot, ConnectionSnapshot, IncidentsSnapshot, ServicesSnapshot, Snapshot
+from tui.engine.known import (
+    Rank,
+    count_missed,
+    in_trouble,
+    is_present,
+    is_up,
+    not_present,
+    rank,
+    state_shown,
+    worst_first,
+)
 from tui.formats import counted, time_of_day, unanswered
 from tui.presenters import service_state
 from widgets.indicator import UNKNOWN_SYMBOL, IndicatorValue
@@ -19,16 +30,6 @@ Order = Literal["worst", "name"]
 BUSY_SYMBOL = "◐"
 _BAR_TONES: dict[Tone, BarTone] = {"good": "good", "busy": "busy", "bad": "bad"}
 _SAID_ALREADY = re.compile(r"^circuit breaker open:? ?(after \d+ failures: )?")
-
-SILENT_AFTER = 5.0
-"""Seconds after which a snapshot is no longer taken for the present: the engine publishes 4 a second."""
-
-
-def known(snapshot: Snapshot, now: float) -> bool:
-    """Whether a snapshot tells the present: the engine runs and has not fallen silent."""
-    if snapshot.stopped is not None or snapshot.waiting is not None:
-        return False
-    return now - snapshot.taken_at <= SILENT_AFTER
 
 
 def urgent(snapshot: Snapshot) -> tuple[object, ...]:
@@ -102,7 +103,7 @@ def indicator(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) ->
         circuit_trips=metrics.circuit_breaker_trips,
         failed_reconnects=metrics.failed_reconnects,
         heartbeat_failed=connection.heartbeat_failed_since_stable,
-        known=known(snapshot, now),
+        known=is_present(snapshot, now),
         detail=why(connection, now),
         remark=unanswered(connection.details.heartbeats_unanswered_since, now),
         debug=snapshot.debug,
@@ -111,11 +112,8 @@ def indicator(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) ->
 
 def steady_indicator(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) -> IndicatorValue:
     """The same for row 1 and the list: a probe that is under way does not hide the trouble it probes."""
-    value = indicator(connection, snapshot, now)
-    trouble = connection.trouble
-    if trouble is None or value.state in ("connected", "disconnected"):
-        return value
-    return replace(value, state=trouble.state, circuit_open=trouble.circuit_open)
+    state, circuit_open = state_shown(connection)
+    return replace(indicator(connection, snapshot, now), state=state, circuit_open=circuit_open)
 
 
 def why(connection: ConnectionSnapshot, now: float) -> str:
@@ -144,36 +142,15 @@ def coming(connection: ConnectionSnapshot, now: float) -> str:
 # Row 1 and the list -------------------------------------------------------------------------------
 
 
-def severity(connection: ConnectionSnapshot) -> int:
-    """How bad a connection's state is: 0 is the worst.
-
-    Disconnected is what a person asked for: it must not hide a trouble that nobody asked for.
-    """
-    trouble, metrics = connection.trouble, connection.metrics
-    state, circuit_open = metrics.connection_state, metrics.is_circuit_open
-    if trouble and state not in ("connected", "disconnected"):
-        state, circuit_open = trouble.state, trouble.circuit_open
-    if circuit_open:
-        return 0
-    if state == "connected":
-        shaky = metrics.reconnect_attempts > 0 or connection.heartbeat_failed_since_stable
-        shaky = shaky or connection.details.heartbeats_unanswered_since is not None
-        return 5 if shaky else 6 if unjoined(connection) else BEST
-    return ("failed", "reconnecting", "connecting", "disconnected").index(state) + 1
-
-
-BEST = 7
-"""The severity of a connection with which all is well."""
-
-RINGS_FROM = 2
-"""Reconnecting and worse; -1 is an engine that is silent."""
+RINGS_FROM = Rank.RECONNECTING
+"""What is worse rings too; -1 is an engine that is silent."""
 
 
 def worst(snapshot: Snapshot, now: float) -> int:
-    """The severity of the worst connection; -1 when nobody knows."""
-    if not known(snapshot, now):
+    """The rank of the worst connection; -1 when nobody knows."""
+    if not is_present(snapshot, now):
         return -1
-    return min(map(severity, snapshot.connections), default=BEST)
+    return min(map(rank, snapshot.connections), default=Rank.WELL)
 
 
 def settled(snapshot: Snapshot) -> bool:
@@ -186,24 +163,20 @@ def settled(snapshot: Snapshot) -> bool:
 
 def in_order(connections: Iterable[ConnectionSnapshot], order: Order) -> list[ConnectionSnapshot]:
     """The connections worst first, or by name."""
-    by_name = sorted(connections, key=lambda connection: connection.name)
-    return sorted(by_name, key=severity) if order == "worst" else by_name
+    if order == "worst":
+        return worst_first(connections)
+    return sorted(connections, key=lambda connection: connection.name)
 
 
 def status_bar(snapshot: Snapshot, now: float) -> StatusBarValue:
     """Row 1: the worst connection's indicator, and how many are up; then what is wrong with services."""
     connections = snapshot.connections
-    up = sum(connection.metrics.connection_state == "connected" for connection in connections)
+    up = sum(map(is_up, connections))
     tally = f"{up}/{len(connections)} up"
-    if not known(snapshot, now):
-        if snapshot.waiting is not None:
-            words = f"{UNKNOWN_SYMBOL} waiting for the engine: {snapshot.waiting}"
-        elif snapshot.stopped is not None:
-            words = f"✗ engine stopped: {snapshot.stopped}"
-        else:
-            words = f"✗ engine silent since {time_of_day(snapshot.taken_at, now)}"
-        return StatusBarValue("bad", words, tally=f"was {tally}" if connections else "")
-    if not connections or worst(snapshot, now) == BEST:
+    if (stale := not_present(snapshot, now)) is not None:
+        symbol = "✗" if snapshot.waiting is None else UNKNOWN_SYMBOL
+        return StatusBarValue("bad", f"{symbol} {stale.words}", tally=f"was {tally}" if connections else "")
+    if not connections or worst(snapshot, now) == Rank.WELL:
         trouble = service_state.trouble(snapshot.services.services)
         if trouble is not None:
             return StatusBarValue(
@@ -214,25 +187,19 @@ def status_bar(snapshot: Snapshot, now: float) -> StatusBarValue:
     first = in_order(connections, "worst")[0]
     value = steady_indicator(first, snapshot, now)
     words = f"{value.symbol} {value.words}"
-    if severity(first) == BEST:
+    stands = rank(first)
+    if stands == Rank.WELL:
         return StatusBarValue(
             "good", words, "1 connection" if up == 1 else f"all {up} connections", tally=tally
         )
     detail = why(first, now)
-    if severity(first) == 6:
-        count = unjoined(first)
-        detail = f"{counted(count, 'channel')} not joined"
+    if stands == Rank.NOT_JOINED:
+        detail = f"{counted(count_missed(first), 'channel')} not joined"
         # Green would say from afar that all is well.
         return StatusBarValue("busy", f"{BUSY_SYMBOL} {value.words}", first.name, detail, tally)
-    if severity(first) == 5 and not detail:
+    if stands in (Rank.UNANSWERED, Rank.UNSETTLED) and not detail:
         detail = "  ".join(value.counts) or ("" if value.remark else "not yet stable")
     return StatusBarValue(_BAR_TONES.get(value.tone, "unknown"), words, first.name, detail, tally)
-
-
-def in_trouble(connection: ConnectionSnapshot) -> bool:
-    """Whether a trouble lasts that a probe or a try does not end."""
-    state = connection.metrics.connection_state
-    return connection.trouble is not None and state not in ("connected", "disconnected")
 
 
 def state_since(connection: ConnectionSnapshot) -> float | None:
@@ -242,14 +209,10 @@ def state_since(connection: ConnectionSnapshot) -> float | None:
     return since or None
 
 
-def unjoined(connection: ConnectionSnapshot) -> int:
-    return sum(channel.is_missed for channel in connection.channels)
-
-
 def terminal_title(snapshot: Snapshot, now: float) -> str:
     """The terminal's title; changes with the state only."""
-    if not known(snapshot, now):
+    if not is_present(snapshot, now):
         return "sup waits for the engine" if snapshot.waiting is not None else "sup engine stopped!"
-    up = sum(connection.metrics.connection_state == "connected" for connection in snapshot.connections)
+    up = sum(map(is_up, snapshot.connections))
     down = len(snapshot.connections) - up
     return f"sup {up}/{len(snapshot.connections)} up" + (f" {down}!" if down else "")

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable
 from textual.widget import Widget
 
 from tui.engine.api import CommandResult, IncidentSnapshot, Snapshot, Timeline
+from tui.engine.known import rule_words
 from tui.presenters import incidents as present
 from tui.screens.base import SupervisorScreen
 from tui.screens.bindings import bindings
@@ -87,7 +88,7 @@ class IncidentsScreen(SupervisorScreen):
         self._facts_title.display = self._facts.display = there
         if incident is not None and there:
             lines = present.incident_facts(incident, now, self.size.width - 1)
-            self._facts_title.show(present.rule_words(incident.rule), incident.subject)
+            self._facts_title.show(rule_words(incident.rule), incident.subject)
             self._facts.set_lines(lines)
             self._facts.styles.height = min(len(lines), self.size.height // 4)
 
@@ -150,7 +151,7 @@ class TimelineScreen(SupervisorScreen):
         super().show(snapshot, now)
         incident = self.incident
         if incident is not None:
-            self._title.show(present.rule_words(incident.rule), incident.subject)
+            self._title.show(rule_words(incident.rule), incident.subject)
             turn = None if incident.resolved_at is not None else int(now // READ_SECONDS)
             wanted: tuple[object, ...] = (incident, turn)
         else:
