@@ -17,7 +17,8 @@ import msgspec
 from tests.bench.face_program import Lateness, run_with
 from tui.alerts.alert import Alert
 from tui.ending import End, carry_out
-from tui.engine import desks
+from tui.engine import alerts, desks
+from tui.engine.alert_arrivals import Arrivals
 from tui.engine.alerts import AlertDesk
 
 
@@ -46,11 +47,12 @@ def main(end: End) -> int:
     file = Path(sys.argv[1])
     lateness = Lateness(file.with_suffix(".late"))
 
-    class MeasuredDesk(AlertDesk):
+    told = Told(alerts=[], threads={})
+
+    class MeasuredArrivals(Arrivals):
         def __init__(self, *arguments: Any, **settings: Any) -> None:
             super().__init__(*arguments, **settings)
             self._moments: dict[str | None, tuple[float, float]] = {}
-            self._told = Told(alerts=[], threads={})
 
         def _arrive(self, type: str, payload: Mapping[str, Any], source: str, number: str | None) -> None:
             # A duplicate is none of the alert's.
@@ -61,14 +63,16 @@ def main(end: End) -> int:
             committed = not self._keeping.is_waited_for(alert.id)
             super()._admit(alert)
             sent, arrived = self._moments[alert.source_id]
-            self._told.alerts.append(Admitted(sent, arrived, time.perf_counter(), committed))
+            told.alerts.append(Admitted(sent, arrived, time.perf_counter(), committed))
 
+    class MeasuredDesk(AlertDesk):
         def stop(self) -> None:
             super().stop()
-            self._told.threads = {each.native_id or 0: each.name for each in threading.enumerate()}
-            file.write_bytes(msgspec.json.encode(self._told))
+            told.threads = {each.native_id or 0: each.name for each in threading.enumerate()}
+            file.write_bytes(msgspec.json.encode(told))
 
-    # Where the program looks it up.
+    # Where the program looks them up.
+    vars(alerts)["Arrivals"] = MeasuredArrivals
     vars(desks)["AlertDesk"] = MeasuredDesk
     return run_with(lateness, end)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from tui.engine.snapshot import LineKind, LogLine
 from tui.model.events import Event, OlderLines, RunStarted, RunStopped
 from tui.private_files import anything_goes, open_private, open_to_read, private_folder
 from tui.store.age_limit import DAY, AgeLimit
+from tui.store.appending import append_whole
 from tui.store.writer import Writer
 from tui.text.json_text import json_text
 
@@ -149,11 +149,7 @@ class DayFiles:
             self._open(day)
         assert self._descriptor is not None
         try:
-            written = os.write(self._descriptor, data)
-            if written < len(data):
-                # Take the piece back, so that every line of the file is whole.
-                os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            append_whole(self._descriptor, data)
         except OSError:
             self.close()
             raise

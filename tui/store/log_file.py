@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import os
@@ -16,6 +15,7 @@ from typing import Any, Literal
 from tui.output import PROGRAM, complain
 from tui.private_files import anything_goes, open_private, private_folder
 from tui.secret_values import masked
+from tui.store.appending import append_whole
 from tui.store.repeats import LeftOut, Repeats
 from tui.store.writer import Writer
 
@@ -86,13 +86,8 @@ class RotatingFile:
             self.open()
         assert self._descriptor is not None
         try:
-            written = os.write(self._descriptor, data)
-            self._size += written
-            if written < len(data):
-                # A full disk. Take the piece back, so that every line of the file is whole.
-                self._size -= written
-                os.ftruncate(self._descriptor, self._size)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            append_whole(self._descriptor, data)
+            self._size += len(data)
         except OSError:
             self.close()
             raise
