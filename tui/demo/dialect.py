@@ -45,13 +45,13 @@ class Dialect:
     name: DialectName
     stack: str
     """Where ``stream_state`` holds what is forced."""
-    tracks_pages: bool
+    tracks_pages: bool = False
     """Whoever joins ``stream:overlays`` is kept as a page of the name ``overlay_type``."""
-    tells_pages: bool
+    tells_pages: bool = False
     """``dashboard:telemetry`` gets a ``telemetry_update`` every 2 s, with the pages that are there."""
-    queue_crashes: bool
+    queue_crashes: bool = False
     """``stream:queue`` crashes at each change while an item is there."""
-    flat_events: bool
+    flat_events: bool = False
     """Events are flat and bear an id; else what they tell stands in ``data``, without any."""
 
     def events(self, happening: Happening) -> list[tuple[str, dict[str, Any]]]:
@@ -82,56 +82,29 @@ def _fields(happening: Happening) -> dict[str, Any]:
             whose = {f"from_broadcaster_{key}": value for key, value in viewer.items()}
             return {**{f"to_{key}": None for key in channel}, **whose, "viewers": payload["viewers"]}
         case "redemption":
-            return {
-                **channel,
-                **viewer,
-                "redeemed_at": None,
-                "status": "unfulfilled",
-                "source_id": payload["id"],
-                **told,
-            }
-        case "follower":
-            return {**channel, **viewer, "followed_at": None, **told}
-        case "gift_subscription":
-            return {**channel, **viewer, "cumulative_total": None, "is_anonymous": False, **told}
+            told.setdefault("source_id", payload["id"])
         case "subscription":
             told.pop("cumulative_months", None)
-            return {**channel, **viewer, **told}
-        case "resubscription":
-            return {**channel, **viewer, "duration_months": None, "streak_months": None, **told}
         case "cheer":
-            return {**channel, **viewer, "is_anonymous": name is None, **told}
-    return {**channel, **viewer, **told}
+            told.setdefault("is_anonymous", name is None)
+    return {**channel, **viewer, **_UNFILLED.get(kind, {}), **told}
 
+
+_UNFILLED: dict[str, dict[str, Any]] = {
+    "redemption": {"redeemed_at": None, "status": "unfulfilled"},
+    "follower": {"followed_at": None},
+    "gift_subscription": {"cumulative_total": None, "is_anonymous": False},
+    "resubscription": {"duration_months": None, "streak_months": None},
+}
+"""What the hub tells of some events though nobody filled it in."""
 
 _ENVELOPE = ("id", "type", "timestamp", "correlation_id", "source")
 
 
 REAL: dict[str, Dialect] = {
-    "old": Dialect(
-        name="old",
-        stack="interrupt_stack",
-        tracks_pages=False,
-        tells_pages=False,
-        queue_crashes=False,
-        flat_events=False,
-    ),
-    "telemetry": Dialect(
-        name="telemetry",
-        stack="interrupt_stack",
-        tracks_pages=True,
-        tells_pages=True,
-        queue_crashes=False,
-        flat_events=False,
-    ),
-    "new": Dialect(
-        name="new",
-        stack="alerts",
-        tracks_pages=True,
-        tells_pages=False,
-        queue_crashes=True,
-        flat_events=True,
-    ),
+    "old": Dialect(name="old", stack="interrupt_stack"),
+    "telemetry": Dialect(name="telemetry", stack="interrupt_stack", tracks_pages=True, tells_pages=True),
+    "new": Dialect(name="new", stack="alerts", tracks_pages=True, queue_crashes=True, flat_events=True),
 }
 """By name, the dialects of the real hub."""
 

@@ -184,7 +184,7 @@ class Quiet(Enveloped):
 
     async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
         if event == "ping":
-            return self.success({"pong": True, "timestamp": self.hub.show.timestamp()})
+            return self.pong()
         if event == "remove_queue_item" and self.topic.startswith("stream:"):
             number = payload.get("id") if isinstance(payload, dict) else None
             self.landale.remove(number)

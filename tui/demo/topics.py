@@ -58,6 +58,9 @@ class Enveloped(Channel):
             error["details"] = details
         return Reply("error", {"success": False, "error": error})
 
+    def pong(self) -> Reply:
+        return self.success({"pong": True, "timestamp": self.hub.show.timestamp()})
+
     async def take_over(self, fields: dict[str, Any]) -> Reply:
         """Tells the full-screen page to cover everything."""
         taken = {
@@ -74,7 +77,7 @@ class Enveloped(Channel):
 
     async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
         if event == "ping":
-            return self.success({"pong": True, "timestamp": self.hub.show.timestamp()})
+            return self.pong()
         return self.failure("unknown_event", f"{self.topic} does not know this event", event=event)
 
 
