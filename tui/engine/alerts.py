@@ -47,8 +47,6 @@ from tui.engine.alert_summaries import (
 from tui.engine.alert_values import (
     AlertCommand,
     AlertContent,
-    AlertOutcome,
-    AlertPage,
     AlertsSnapshot,
     SourceAway,
 )
@@ -90,7 +88,7 @@ class AlertDesk:
         self._changes = changes
         self._clock = clock
         self._chance = chance
-        self._keeping = AlertKeeping(store, clock, self._on_loop)
+        self.keeping = AlertKeeping(store, clock, self._on_loop)
         self._changed = changed
         self._queue = AlertQueue(clock, chance, same_id_window=options.same_id_window)
         self._queue.knows_past = store is None
@@ -110,13 +108,13 @@ class AlertDesk:
             changed=changed,
         )
         self._commands = AlertCommands(
-            self._queue, self._keeping, changes, clock, chance, self._settle, lambda: self._options.types
+            self._queue, self.keeping, changes, clock, chance, self._settle, lambda: self._options.types
         )
         self._sources: list[Source] = []
         self._unmapped = Unmapped()
         self._arrivals = Arrivals(
             self._queue,
-            self._keeping,
+            self.keeping,
             changes,
             clock,
             self._unmapped,
@@ -133,7 +131,7 @@ class AlertDesk:
         self._restored = store is None
         # None until the store has told what an earlier run was ordered, which must not be overwritten.
         self._kept_standing: Standing | None = None
-        self._recent = Recent(self._keeping)
+        self._recent = Recent(self.keeping)
         self._store_words: str | None = None
         self._find_other = other
         self._other: str | None = None
@@ -147,7 +145,7 @@ class AlertDesk:
     def start(self) -> None:
         """Begin to listen; what was stored is taken up when the store tells it."""
         self._loop = asyncio.get_running_loop()
-        self._keeping.restore(self._restore)
+        self.keeping.restore(self._restore)
         if not self._restored:
             # A store that does not answer must not hold up what viewers do now.
             self._loop.call_later(alert_keeping.ANSWER_LIMIT, self._begin)
@@ -270,7 +268,7 @@ class AlertDesk:
         seconds = (away.until or now) - away.since
         length = "less than a second" if seconds < 1 else f"{seconds:.0f} s"
         self._changes.add(now, None, f"{away.source} was away for {length}: alerts in it not seen", "warning")
-        self._keeping.put(row_of_away(new_id(now, self._chance), away))
+        self.keeping.put(row_of_away(new_id(now, self._chance), away))
         self._changed()
 
     def _find(self, connection: str, topic: str) -> Channel | None:
@@ -311,16 +309,16 @@ class AlertDesk:
         standing = replace(self._queue.standing(), pages=tuple(sorted(self._hub.known)))
         if self._kept_standing not in (None, standing):
             self._kept_standing = standing
-            self._keeping.keep_standing(standing)
+            self.keeping.keep_standing(standing)
         for alert in changed:
             if alert.state == "ended":
                 if alert.outcome == "unconfirmed" and alert.sent_at is not None:
                     self._hub.was_unseen()
                 self._changes.keep_alert(alert.ended_at or self._clock.time(), _told(alert), summary(alert))
         if orders:
-            self._keeping.write(changed, lambda: self._orders.carry_out(orders))
+            self.keeping.write(changed, lambda: self._orders.carry_out(orders))
         elif changed:
-            self._keeping.write(changed)
+            self.keeping.write(changed)
         self._plan()
         self._changed()
 
@@ -352,7 +350,7 @@ class AlertDesk:
         self._kept_standing = standing
         self._queue.restore(alerts)
         self._queue.knows_past = True
-        self._orders.seek(self._keeping.seek)
+        self._orders.seek(self.keeping.seek)
         waiting = sum(alert.state != "ended" for alert in alerts)
         if waiting:
             text = f"taken up again: {counted(waiting, 'alert')} of before"
@@ -374,7 +372,7 @@ class AlertDesk:
     def _tell_store(self) -> None:
         if not self._restored:
             return  # it has its time to open the file
-        words = self._keeping.trouble
+        words = self.keeping.trouble
         # The count in the words changes all the time; that there is trouble is the news.
         told = None if words is None else words.partition(";")[0]
         if told != self._store_words:
@@ -392,27 +390,16 @@ class AlertDesk:
         """As of :class:`tui.engine.api.Engine`."""
         found = find(self._queue.view(), id)
         if found is not None:
-            return content(*found, held=self._keeping.is_held(id))
-        alert = await self._keeping.find(id)
+            return content(*found, held=self.keeping.is_held(id))
+        alert = await self.keeping.find(id)
         return alert if isinstance(alert, CommandResult) else content(alert, None)
-
-    async def history(
-        self,
-        before: str | None,
-        limit: int,
-        type: str | None,
-        outcome: AlertOutcome | None,
-        words: tuple[str, ...],
-    ) -> AlertPage | CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        return await self._keeping.history(before, limit, type, outcome, words)
 
     # What is told
 
     def snapshot(self) -> AlertsSnapshot:
         """The queue as it stands."""
         view = self._queue.view()
-        held = self._keeping.is_held
+        held = self.keeping.is_held
         away = tuple(source.away for source in self._sources if source.away is not None)
         return AlertsSnapshot(
             mode=MODES[view.state],
@@ -437,9 +424,9 @@ class AlertDesk:
             delivers_to=None if self._delivery is None else self._delivery.words,
             can_clear=self._delivery is not None and self._delivery.clears != "nothing",
             can_undo=view.can_undo,
-            held_in_memory=self._keeping.held,
-            store=self._keeping.trouble,
-            store_fails=self._keeping.fails,
+            held_in_memory=self.keeping.held,
+            store=self.keeping.trouble,
+            store_fails=self.keeping.fails,
             rules=self._rules.trouble,
             warning=self._hub.warning,
         )

@@ -398,7 +398,7 @@ class Supervisor:
         desk = self._desks.alerts
         if desk is None:
             return _NO_QUEUE
-        return await self._loop.call(desk.history(before, limit, type, outcome, words))
+        return await self._loop.call(desk.keeping.history(before, limit, type, outcome, words))
 
     async def alert(self, id: str) -> AlertContent | CommandResult:
         """As of :class:`tui.engine.api.Engine`."""
