@@ -15,6 +15,7 @@ from tui.channels.health import ConnectionState
 from tui.engine.api import (
     AlertsSnapshot,
     ConnectionSnapshot,
+    IncidentSeverity,
     IncidentsSnapshot,
     ServiceSnapshot,
     ServicesSnapshot,
@@ -23,7 +24,7 @@ from tui.engine.api import (
 )
 from tui.engine.known import not_present
 from tui.metric_families import CLASSIC_CONTENT_TYPE, CONTENT_TYPE, AddFamily, Families, distinct, label
-from tui.settings.watch_values import IncidentRule, Severity
+from tui.settings.watch_values import IncidentRule
 
 MOST_CONNECTIONS = 500
 MOST_TOPICS = 2000
@@ -235,7 +236,7 @@ _INCIDENTS_COUNTERS: tuple[_Figure[IncidentsSnapshot], ...] = (
 
 def _incidents(families: Families, incidents: IncidentsSnapshot) -> dict[str, int]:
     # All of them, always: what is not there cannot be told from what is not wrong.
-    kinds = ((rule, severity) for rule in get_args(IncidentRule) for severity in get_args(Severity))
+    kinds = ((rule, severity) for rule in get_args(IncidentRule) for severity in get_args(IncidentSeverity))
     open_ = dict.fromkeys(kinds, 0)
     waiting = dict(open_)
     other = 0

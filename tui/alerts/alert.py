@@ -11,21 +11,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from tui.engine.alert_values import AlertOutcome
 from tui.secret_values import masked, masked_json, masked_value
 
 State = Literal["waiting", "playing", "ended"]
-Outcome = Literal[
-    "shown",
-    "unconfirmed",
-    "skipped",
-    "removed",
-    "expired",
-    "dropped",
-    "muted",
-    "collapsed",
-    "failed",
-    "rejected",
-]
 
 TEST_SOURCE = "test"
 """The source of alerts that somebody made to try them out: they make room for all others."""
@@ -99,7 +88,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     grown_at: float | None = None
     place: float = 0.0
     state: State = "waiting"
-    outcome: Outcome | None = None
+    outcome: AlertOutcome | None = None
     reason: str = ""
     sent_at: float | None = None
     confirmed: bool = False

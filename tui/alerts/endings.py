@@ -9,12 +9,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tui.alerts.alert import MOST_MESSAGE, Alert, Outcome, fitted
+from tui.alerts.alert import MOST_MESSAGE, Alert, fitted
 from tui.alerts.growing import Growing
 from tui.alerts.page import Page
 from tui.alerts.record import Record
 from tui.alerts.waiting import Entry
 from tui.channels.clock import Clock
+from tui.engine.alert_values import AlertOutcome
 
 LATE_CONFIRMATION = 10.0
 """Seconds after an alert's end, or its return from the stage, in which a confirmation still counts."""
@@ -49,7 +50,7 @@ class Endings:
         self._record.changed[entry.alert.id] = entry.alert
         self._record.touch()
 
-    def end(self, entry: Entry, outcome: Outcome, reason: str, since: float = math.inf) -> Alert:
+    def end(self, entry: Entry, outcome: AlertOutcome, reason: str, since: float = math.inf) -> Alert:
         """Ends an alert that is neither waiting nor on the stage any more; the entry keeps it as it was.
 
         Args:
@@ -86,7 +87,7 @@ class Endings:
             reason = NO_DELIVERY
         return self.end(entry, "unconfirmed", f"{reason}; {words}" if words else reason, since)
 
-    def give_up(self, entry: Entry, outcome: Outcome, reason: str) -> None:
+    def give_up(self, entry: Entry, outcome: AlertOutcome, reason: str) -> None:
         """Ends one that waited in vain; what the overlays may have shown before does not end as unseen."""
         if entry.alert.tries:
             self.end_sent(entry, reason)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, deque
 
-from tui.alerts.alert import Alert, Outcome, counted_as
+from tui.alerts.alert import Alert, counted_as
 from tui.alerts.view import OutcomeCount
+from tui.engine.alert_values import AlertOutcome
 
 MOST_RECENT = 50
 MOST_IDS = 20_000
@@ -30,7 +31,7 @@ class Record:
         self.accepted = 0
         self.restored = 0
         self._ids: dict[str, None] = {}
-        self._counts: Counter[tuple[str, Outcome]] = Counter()
+        self._counts: Counter[tuple[str, AlertOutcome]] = Counter()
         self._types: set[str] = set()
         self._recent: deque[Alert] = deque(maxlen=MOST_RECENT)
 
@@ -94,7 +95,7 @@ class Record:
     def _uncount(self, alert: Alert) -> None:
         self._counts[self._key(alert)] -= 1
 
-    def _key(self, alert: Alert) -> tuple[str, Outcome]:
+    def _key(self, alert: Alert) -> tuple[str, AlertOutcome]:
         assert alert.outcome is not None
         type = counted_as(alert)
         if type not in self._types:

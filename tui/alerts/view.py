@@ -6,9 +6,10 @@ from typing import Literal
 
 import msgspec
 
-from tui.alerts.alert import Alert, Outcome
+from tui.alerts.alert import Alert
 from tui.alerts.page import Kept, Place
 from tui.alerts.stage import Phase
+from tui.engine.alert_values import AlertOutcome
 
 QueueState = Literal["playing", "paused", "held", "away", "empty"]
 
@@ -132,7 +133,7 @@ class OutcomeCount(msgspec.Struct, frozen=True):
     """How many alerts of a type ended so in this session."""
 
     type: str
-    outcome: Outcome
+    outcome: AlertOutcome
     number: int
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -16,12 +16,11 @@ from tui.channels.backoff import BackOff
 from tui.channels.earlier_joins import EarlierJoins
 from tui.channels.errors import ChannelClosed, ChannelsError, NotConnectedError, ReplyError, ReplyTimeout
 from tui.channels.handlers import Handler, Handlers
+from tui.channels.health import ChannelState
 from tui.channels.push import JoinReply, LeaveReply, Push, Response, undecodable
 from tui.channels.push_buffer import PushBuffer
 from tui.channels.sender import Sender
 from tui.channels.wire import DecodeError, Message, decode_reply
-
-ChannelState = Literal["closed", "errored", "joined", "joining", "leaving"]
 
 CRASHED = "the channel crashed on the server"
 CLOSED_BY_SERVER = "closed by the server"

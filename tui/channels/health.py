@@ -10,6 +10,9 @@ import msgspec
 ConnectionState = Literal["disconnected", "connecting", "connected", "reconnecting", "failed"]
 """The five states. ``connected`` means that a heartbeat was answered on this very connection."""
 
+ChannelState = Literal["closed", "errored", "joined", "joining", "leaving"]
+"""The five states of a channel."""
+
 
 class HealthMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """The nine health metrics, as they stood when they were read. Reading changes nothing."""

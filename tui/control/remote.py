@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -42,6 +42,7 @@ from tui.engine.api import (
     ExtraCommand,
     FrameContent,
     FramePage,
+    LineSeverity,
     LogLine,
     LogPage,
     Snapshot,
@@ -373,7 +374,7 @@ class RemoteEngine:
         self._cursor = page.next_cursor
         self._lines.add(page.lines, missed)
 
-    def _tell(self, text: str, severity: Literal["info", "warning"]) -> None:
+    def _tell(self, text: str, severity: LineSeverity) -> None:
         line = LogLine(cursor=0, timestamp=time.time(), connection=None, text=text, severity=severity)
         self._lines.add((line,))
 

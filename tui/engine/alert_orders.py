@@ -16,7 +16,8 @@ from tui.alerts.page import OnPage, Place, Removal
 from tui.alerts.queue import AlertQueue
 from tui.alerts.view import Clear, Order, Playing, Show, Update
 from tui.channels.clock import Clock
-from tui.engine.changes import ChangeLog, Severity
+from tui.engine.changes import ChangeLog
+from tui.engine.incident_values import LineSeverity
 
 log = logging.getLogger("tui.engine.alerts")
 
@@ -216,7 +217,7 @@ class AlertOrders:
             return delivery
         return None if entry.place is None else self._places.get(entry.place)
 
-    def tell(self, words: str, severity: Severity) -> None:
+    def tell(self, words: str, severity: LineSeverity) -> None:
         """Write a line into the changes."""
         self._changes.add(self._clock.time(), None, words, severity)
         self._changed()

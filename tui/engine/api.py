@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics
+from tui.channels.health import ChannelState, ConnectionDetails, ConnectionState, HealthMetrics
 from tui.engine.alert_values import (
     AlertCommand,
     AlertContent,
@@ -26,6 +26,7 @@ from tui.engine.incident_values import (
     IncidentSeverity,
     IncidentSnapshot,
     IncidentsSnapshot,
+    LineSeverity,
     Timeline,
     TimelineEntry,
 )
@@ -33,7 +34,6 @@ from tui.engine.service_values import ServiceSnapshot, ServicesSnapshot, Service
 from tui.engine.snapshot import (
     Availability,
     ChannelSnapshot,
-    ChannelState,
     CommandResult,
     ConnectionHistory,
     ConnectionSnapshot,
@@ -76,6 +76,7 @@ __all__ = [
     "IncidentSnapshot",
     "IncidentsSnapshot",
     "KeepingSnapshot",
+    "LineSeverity",
     "LogLine",
     "LogPage",
     "OverlayPage",

@@ -6,16 +6,15 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Literal
 
 from tui.engine.alert_values import AlertSummary
+from tui.engine.incident_values import LineSeverity
 from tui.engine.snapshot import LineKind, LogLine, LogPage
 from tui.model.events import AlertEnded, Event
 from tui.store.journal import Entry, line_of
 
 log = logging.getLogger("tui.engine")
 
-Severity = Literal["info", "warning", "error"]
 
 _TEXT_LIMIT = 1000
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -41,7 +40,7 @@ class ChangeLog:
         timestamp: float,
         connection: str | None,
         text: str,
-        severity: Severity = "info",
+        severity: LineSeverity = "info",
         kind: LineKind = "state",
         *,
         quiet: bool = False,

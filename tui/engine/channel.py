@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tui.channels import Channel, Message
 from tui.channels.channel import CLOSED_BY_SERVER, CRASHED
 from tui.channels.clock import Clock
-from tui.engine.changes import Severity
+from tui.engine.incident_values import LineSeverity
 from tui.engine.snapshot import ChannelSnapshot
 from tui.model.events import ChannelChanged
 from tui.secret_values import masked, masked_bytes
@@ -23,7 +23,7 @@ class SupervisedChannel:
     """A channel that stays on the screen even when the server closes it."""
 
     def __init__(
-        self, channel: Channel, clock: Clock, tell: Callable[[ChannelChanged, str, Severity, bool], None]
+        self, channel: Channel, clock: Clock, tell: Callable[[ChannelChanged, str, LineSeverity, bool], None]
     ) -> None:
         self.channel = channel
         self._clock = clock

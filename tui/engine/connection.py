@@ -23,10 +23,11 @@ from tui.channels.inspector import InspectedFrame
 from tui.channels.link import Opener
 from tui.channels.loop_delay import LoopDelay
 from tui.channels.wire import Reply
-from tui.engine.changes import ChangeLog, Severity
+from tui.engine.changes import ChangeLog
 from tui.engine.channel import SupervisedChannel
 from tui.engine.frames import Frames
 from tui.engine.history import DAY, HOUR, History
+from tui.engine.incident_values import LineSeverity
 from tui.engine.incidents import TroubleTracker
 from tui.engine.snapshot import (
     CommandResult,
@@ -216,7 +217,7 @@ class SupervisedConnection:
         for channel in self.channels:
             channel.join()
 
-    def _tell_channel(self, event: ChannelChanged, text: str, severity: Severity, quiet: bool) -> None:
+    def _tell_channel(self, event: ChannelChanged, text: str, severity: LineSeverity, quiet: bool) -> None:
         self._log.add(self._clock.time(), self.name, text, severity, "join", quiet=quiet, event=event)
 
     def _state_changed(self, change: StateChange) -> None:
@@ -227,7 +228,7 @@ class SupervisedConnection:
         metrics = self.socket.get_health_metrics()
         line = self._troubles.changed(change, circuit_open=metrics.is_circuit_open)
         if not self._retired:
-            severity: Severity = "warning" if change.error else "info"
+            severity: LineSeverity = "warning" if change.error else "info"
             if change.new_state == "failed":
                 severity = "error"
             event = StateChanged(

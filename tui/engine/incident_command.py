@@ -18,11 +18,9 @@ from typing import IO, Literal, NamedTuple
 import msgspec
 
 from tui.channels.clock import Clock
-from tui.engine.changes import Severity
-from tui.engine.incident_values import IncidentSnapshot
+from tui.engine.incident_values import IncidentSeverity, IncidentSnapshot, LineSeverity
 from tui.formats import counted
 from tui.settings.watch_values import IncidentsOptions
-from tui.settings.watch_values import Severity as IncidentSeverity
 from tui.text.json_text import json_text
 from tui.text.printable import printable
 
@@ -77,7 +75,7 @@ class IncidentCommand:
         self,
         options: IncidentsOptions,
         clock: Clock,
-        tell: Callable[[str, Severity], None],
+        tell: Callable[[str, LineSeverity], None],
         on_loop: Callable[[Callable[[], None]], None],
     ) -> None:
         self._options = options

@@ -13,11 +13,17 @@ import msgspec
 from tui import formats
 from tui.channels.clock import Clock
 from tui.engine.alert_sources import Connections
-from tui.engine.changes import ChangeLog, Severity
+from tui.engine.changes import ChangeLog
 from tui.engine.incident_command import RANKS, IncidentCommand
 from tui.engine.incident_rules import HELD_AFTER, JOIN_TIMEOUT, Finding, Memory, judge
 from tui.engine.incident_timeline import ReadJournal, Timelines, Window
-from tui.engine.incident_values import IncidentSeverity, IncidentSnapshot, IncidentsSnapshot, Timeline
+from tui.engine.incident_values import (
+    IncidentSeverity,
+    IncidentSnapshot,
+    IncidentsSnapshot,
+    LineSeverity,
+    Timeline,
+)
 from tui.engine.snapshot import CommandResult, Snapshot
 from tui.model.events import IncidentChanged
 from tui.settings.watch_values import SEVERITIES, IncidentRule, IncidentsOptions
@@ -47,7 +53,7 @@ NOT_WATCHED = "not watched any more, it never came back"
 _OF_SERVICES: frozenset[IncidentRule] = frozenset({"report_stale", "endpoint_unhealthy"})
 _MOST_WORDS = 300
 
-_SEVERITY_OF_LINES: dict[str, Severity] = {"info": "info", "warning": "warning", "critical": "error"}
+_SEVERITY_OF_LINES: dict[str, LineSeverity] = {"info": "info", "warning": "warning", "critical": "error"}
 
 Key = tuple[IncidentRule, str]
 
@@ -336,7 +342,7 @@ class IncidentDesk:
         self._left_out = left_out
         self._snapshot = None
 
-    def _tell_of_command(self, text: str, severity: Severity) -> None:
+    def _tell_of_command(self, text: str, severity: LineSeverity) -> None:
         self._changes.add(self._clock.time(), None, text, severity, "engine")
 
     def snapshot(self) -> IncidentsSnapshot:
@@ -397,7 +403,7 @@ class IncidentDesk:
 class _Line(NamedTuple):
     incident: _Incident
     text: str
-    severity: Severity
+    severity: LineSeverity
     change: Literal["opened", "reopened", "resolved"]
 
 

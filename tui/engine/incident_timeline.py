@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 from tui.apart import apart, is_under_way
 from tui.channels.inspector import MAX_FRAMES, InspectedFrame, without_secrets
 from tui.engine.alert_sources import Connections
-from tui.engine.changes import ChangeLog, Severity
-from tui.engine.incident_values import IncidentSnapshot, Timeline, TimelineEntry
+from tui.engine.changes import ChangeLog
+from tui.engine.incident_values import IncidentSnapshot, LineSeverity, Timeline, TimelineEntry
 from tui.engine.snapshot import StateEntry
 from tui.model.events import StateChanged
 from tui.store.journal import Entry, Gap
@@ -47,7 +47,7 @@ _WHY = {
     "killed": "the program was not running: it was killed, or the machine went",
     "stood still": "the program stood still: asleep, held, or its disk did not answer",
 }
-_SEVERITIES: Mapping[str, Severity] = {"failed": "error", "reconnecting": "warning"}
+_SEVERITIES: Mapping[str, LineSeverity] = {"failed": "error", "reconnecting": "warning"}
 _OF_SERVICES = ("report_stale", "endpoint_unhealthy")
 _LOUD_EVENTS = ("phx_error", "phx_close")
 

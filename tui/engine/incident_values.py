@@ -8,6 +8,9 @@ import msgspec
 
 IncidentSeverity = Literal["info", "warning", "critical"]
 
+LineSeverity = Literal["info", "warning", "error"]
+"""Of a line of the log, of the journal and of a timeline."""
+
 
 class IncidentSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One incident. Texts may hold text from the network. Times are epoch seconds."""
@@ -48,7 +51,7 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     kind: Literal["state", "close", "join", "frame", "alert", "incident", "engine", "gap", "other"]
     subject: str
     text: str
-    severity: Literal["info", "warning", "error"] = "info"
+    severity: LineSeverity = "info"
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from tui.channels.clock import Clock
 from tui.channels.inspector import InspectedFrame
-from tui.engine.changes import ChangeLog, Severity
+from tui.engine.changes import ChangeLog
+from tui.engine.incident_values import LineSeverity
 from tui.engine.snapshot import KeepingSnapshot
 
 TELL_EVERY = 60.0
@@ -94,7 +95,7 @@ class _Watched:
 
     def _tell(self, trouble: str | None, lost: int) -> None:
         more = lost - self._told_lost
-        severity: Severity = "error" if trouble else "warning" if more else "info"
+        severity: LineSeverity = "error" if trouble else "warning" if more else "info"
         words = trouble or ("written again" if self._told_trouble else "written too slowly")
         if more:
             words += f"; {self._missing(more)} are missing"

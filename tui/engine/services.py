@@ -13,8 +13,9 @@ import msgspec
 from tui import formats
 from tui.channels.clock import Clock
 from tui.engine.alert_sources import Connections, Listening, Wanted, channel_of, on
-from tui.engine.changes import ChangeLog, Severity
+from tui.engine.changes import ChangeLog
 from tui.engine.http_health import Checked, Hear
+from tui.engine.incident_values import LineSeverity
 from tui.engine.service_figures import bare_url
 from tui.engine.service_reading import PAGE, Telemetry, Told
 from tui.engine.service_rows import ServiceRow, ServiceRows, Sighting, SightKey
@@ -50,7 +51,7 @@ class Checker(Protocol):
 class _News(NamedTuple):
     row: ServiceRow
     words: str
-    severity: Severity
+    severity: LineSeverity
     quiet: bool
 
 
@@ -283,7 +284,7 @@ class ServiceDesk:
         if in_one:
             states = Counter(each.row.state for each in shown)
             states_told = ", ".join(f"{number} {state}" for state, number in states.most_common())
-            worst: Severity = "info" if all(each.severity == "info" for each in shown) else "warning"
+            worst: LineSeverity = "info" if all(each.severity == "info" for each in shown) else "warning"
             self._changes.add(wall, None, f"{len(shown)} services changed: {states_told}", worst, "service")
 
     def _tell_rejected(self, now: float) -> None:

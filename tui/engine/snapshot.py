@@ -6,12 +6,10 @@ from typing import Literal
 
 import msgspec
 
-from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics
+from tui.channels.health import ChannelState, ConnectionDetails, ConnectionState, HealthMetrics
 from tui.engine.alert_values import AlertsSnapshot
-from tui.engine.incident_values import IncidentsSnapshot
+from tui.engine.incident_values import IncidentsSnapshot, LineSeverity
 from tui.engine.service_values import ServicesSnapshot
-
-ChannelState = Literal["closed", "errored", "joined", "joining", "leaving"]
 
 LineKind = Literal[
     "state", "join", "drop", "error", "engine", "alert", "service", "incident", "alive", "missing"
@@ -233,7 +231,7 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True):
     connection: str | None
     text: str
     """May hold text from the network: not to be trusted."""
-    severity: Literal["info", "warning", "error"] = "info"
+    severity: LineSeverity = "info"
     kind: LineKind = "state"
     subject: str | None = None
     """The key of the service that it is about; of a connection's line ``connection`` says it."""

@@ -19,11 +19,11 @@ from tui.channels.loop_delay import KEPT as LOOP_DELAY_KEPT
 from tui.channels.loop_delay import LoopDelay
 from tui.engine.alert_values import AlertCommand, AlertContent, AlertOutcome, AlertPage
 from tui.engine.api import Extras
-from tui.engine.changes import ChangeLog, Severity
+from tui.engine.changes import ChangeLog
 from tui.engine.connection import ConnectionSettings, Setting, SupervisedConnection
 from tui.engine.connections import SupervisedConnections
 from tui.engine.desks import DeskOptions, Desks
-from tui.engine.incident_values import Timeline
+from tui.engine.incident_values import LineSeverity, Timeline
 from tui.engine.join_as import Naming
 from tui.engine.keeping import FrameRecorder, Keeping, KeptFolder
 from tui.engine.loop import EngineLoop, Pace
@@ -184,7 +184,7 @@ class Supervisor:
         """Tell, among the changes too, what is missing around the engine. From any thread."""
         self._changes.add(self._clock.time(), None, text, "warning", "engine")
 
-    def _note(self, text: str, severity: Severity = "info", event: Event | None = None) -> None:
+    def _note(self, text: str, severity: LineSeverity = "info", event: Event | None = None) -> None:
         if self._journal is not None:
             now = self._clock.time()
             self._journal.add(Entry(timestamp=now, kind="engine", text=text, severity=severity, event=event))

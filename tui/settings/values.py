@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from tui.alerts.options import AlertOptions
 from tui.channels.options import Options
+from tui.engine.incident_values import IncidentSeverity
 from tui.settings.secret import SecretTable
-from tui.settings.watch_values import IncidentsOptions, MetricsOptions, ServicesOptions, Severity
+from tui.settings.watch_values import IncidentsOptions, MetricsOptions, ServicesOptions
 
 Place = str | Callable[[], str]
 """Where a value stands, in words; or what finds out."""
@@ -66,9 +67,9 @@ class FaceSettings:
     """What happens when the terminal goes away: everything ends, or the connections are kept."""
     refresh: float = 1.0
     """Seconds between repaints of what merely ticks."""
-    toast_from: Severity | None = "warning"
+    toast_from: IncidentSeverity | None = "warning"
     """Of ``[incidents]``: which ones are told in the last row; None for none."""
-    bell_from: Severity | None = None
+    bell_from: IncidentSeverity | None = None
     """The same for the terminal's bell."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, cast
 
+from tui.engine.incident_values import IncidentSeverity
 from tui.secret_values import MASK
 from tui.settings.certificates import complaint_about
 from tui.settings.layers import KeyPath
@@ -37,7 +38,6 @@ from tui.settings.watch_values import (
     MetricsOptions,
     ReportsOptions,
     ServicesOptions,
-    Severity,
     SilentTopicOptions,
 )
 
@@ -122,8 +122,8 @@ class WatchResolver(TableResolver):
         is_path = "/" in program or program.startswith("~")
         return self._below_folder(("incidents", "command"), program) if is_path else program
 
-    def _severity(self, table: SeverityTable | None) -> Mapping[IncidentRule, Severity]:
-        given = cast("dict[IncidentRule, Severity]", values_given(table) if table else {})
+    def _severity(self, table: SeverityTable | None) -> Mapping[IncidentRule, IncidentSeverity]:
+        given = cast("dict[IncidentRule, IncidentSeverity]", values_given(table) if table else {})
         severity = {**SEVERITIES, **given}
         for rule, words in severity.items():
             self._record(("incidents", "severity", rule), toml_text(words))

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator, StringConstraints
 
+from tui.engine.incident_values import IncidentSeverity
 from tui.settings.secret import Secret, parse_headers
 from tui.settings.table import Table, check_topic, given
-from tui.settings.watch_values import IncidentRule, Severity
+from tui.settings.watch_values import IncidentRule
 
 MOST_NAME = 100
 """Characters of a service's name; what reports say of one is cut there."""
@@ -139,19 +140,19 @@ class SilentTable(Table):
 class SeverityTable(Table):
     """``[incidents.severity]``."""
 
-    failed: Severity = given(_SEVERITY)
-    breaker_open: Severity = given(_SEVERITY)
-    flapping: Severity = given(_SEVERITY)
-    slow_heartbeat: Severity = given(_SEVERITY)
-    heartbeats_unanswered: Severity = given(_SEVERITY)
-    silent_topic: Severity = given(_SEVERITY)
-    channel_refused: Severity = given(_SEVERITY)
-    topic_closed: Severity = given(_SEVERITY)
-    report_stale: Severity = given(_SEVERITY)
-    endpoint_unhealthy: Severity = given(_SEVERITY)
-    queue_dropping: Severity = given(_SEVERITY)
-    undecodable: Severity = given(_SEVERITY)
-    loop_late: Severity = given(_SEVERITY)
+    failed: IncidentSeverity = given(_SEVERITY)
+    breaker_open: IncidentSeverity = given(_SEVERITY)
+    flapping: IncidentSeverity = given(_SEVERITY)
+    slow_heartbeat: IncidentSeverity = given(_SEVERITY)
+    heartbeats_unanswered: IncidentSeverity = given(_SEVERITY)
+    silent_topic: IncidentSeverity = given(_SEVERITY)
+    channel_refused: IncidentSeverity = given(_SEVERITY)
+    topic_closed: IncidentSeverity = given(_SEVERITY)
+    report_stale: IncidentSeverity = given(_SEVERITY)
+    endpoint_unhealthy: IncidentSeverity = given(_SEVERITY)
+    queue_dropping: IncidentSeverity = given(_SEVERITY)
+    undecodable: IncidentSeverity = given(_SEVERITY)
+    loop_late: IncidentSeverity = given(_SEVERITY)
 
 
 class IncidentsTable(Table):
@@ -169,7 +170,7 @@ class IncidentsTable(Table):
     command: Annotated[
         list[Annotated[str, PlainValidator(_parse_argument)]], AfterValidator(_check_command)
     ] = given('a list of texts, the program first, such as ["notify-send", "incident"]')
-    command_from: Severity = given(_SEVERITY)
+    command_from: IncidentSeverity = given(_SEVERITY)
     command_timeout: Annotated[float, Field(ge=0.1, le=60)] = given("a number of seconds from 0.1 to 60")
     command_per_minute: Annotated[int, Field(ge=1, le=60)] = given("a whole number from 1 to 60")
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-ReadSecret = Callable[[], Awaitable[str]]
+from tui.engine.incident_values import IncidentSeverity
 
-Severity = Literal["info", "warning", "critical"]
+ReadSecret = Callable[[], Awaitable[str]]
 
 IncidentRule = Literal[
     "failed",
@@ -27,7 +27,7 @@ IncidentRule = Literal[
     "loop_late",
 ]
 
-SEVERITIES: Mapping[IncidentRule, Severity] = MappingProxyType(
+SEVERITIES: Mapping[IncidentRule, IncidentSeverity] = MappingProxyType(
     {
         "failed": "critical",
         "breaker_open": "critical",
@@ -115,17 +115,17 @@ class IncidentsOptions:
     quiet_for: float = 60.0
     """An incident whose trouble comes back within this time of its end is the same one, open again.
     0 to 86,400."""
-    severity: Mapping[IncidentRule, Severity] = field(default_factory=lambda: SEVERITIES)
+    severity: Mapping[IncidentRule, IncidentSeverity] = field(default_factory=lambda: SEVERITIES)
     off: frozenset[IncidentRule] = frozenset()
     """Rules that open nothing."""
-    bell_from: Severity | None = None
+    bell_from: IncidentSeverity | None = None
     """None for no bell."""
-    toast_from: Severity | None = "warning"
+    toast_from: IncidentSeverity | None = "warning"
     """None for no toasts."""
     command: tuple[str, ...] = field(default=(), repr=False)
     """Run, without a shell, for each incident that opens or is resolved; none when empty. A program with
     a ``/`` in its name is a path that holds from anywhere. The rest may hold a secret."""
-    command_from: Severity = "critical"
+    command_from: IncidentSeverity = "critical"
     command_timeout: float = 10.0
     """0.1 to 60."""
     command_per_minute: int = 6

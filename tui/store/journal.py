@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from tui.engine.incident_values import LineSeverity
 from tui.engine.snapshot import LineKind, LogLine
 from tui.model.events import Event, OlderLines, RunStarted, RunStopped
 from tui.private_files import anything_goes, open_private, open_to_read, private_folder
@@ -49,7 +50,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
     kind: LineKind
     text: str
     connection: str | None = None
-    severity: Literal["info", "warning", "error"] = "info"
+    severity: LineSeverity = "info"
     subject: str | None = None
     event: Event | None = None
 
