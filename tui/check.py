@@ -18,8 +18,8 @@ from tui.formats import told_state
 from tui.output import PROGRAM, settled
 from tui.text.printable import printable
 
-OK, WARNING, CRITICAL, UNUSABLE = 0, 1, 2, 3
-"""Exit statuses, as Nagios plugins have them; 3 is for settings or usage."""
+OK, WARNING, CRITICAL = 0, 1, 2
+"""Exit statuses, as Nagios plugins have them."""
 
 MOST_LINE = 4000
 """Characters of a line: as much as monitoring systems take."""

@@ -15,7 +15,6 @@ from tui.control import protocol
 from tui.control.alert_choice import choose
 from tui.control.alerts_view import (
     named,
-    on_stage,
     state_words,
     tally,
     unmapped_words,
@@ -43,7 +42,7 @@ from tui.engine.api import (
     Snapshot,
     SourceAway,
 )
-from tui.engine.known import not_present
+from tui.engine.known import not_present, on_stage
 from tui.formats import NOTHING, for_json, time_of_day
 from tui.output import FAILED, put, put_json
 from tui.text.json_text import json_text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tui.engine.api import AlertsSnapshot, AlertSummary
+from tui.engine.known import count_dropped
 from tui.formats import counted, time_of_day
 from tui.text.printable import printable
 
@@ -26,11 +27,6 @@ def what_is_shown(alert: AlertSummary) -> str:
     return f"{words} {_TIMES}{alert.count}".lstrip() if alert.count > 1 else words
 
 
-def on_stage(alerts: AlertsSnapshot) -> tuple[AlertSummary, ...]:
-    """What plays and what is shown beside it."""
-    return alerts.beside if alerts.playing is None else (alerts.playing, *alerts.beside)
-
-
 def state_words(alerts: AlertsSnapshot, now: float) -> str:
     """How the queue stands and, where it waits, why."""
     words: str = alerts.mode
@@ -50,8 +46,7 @@ def warnings(alerts: AlertsSnapshot) -> list[str]:
         kept = f"; {counted(held, 'alert')} in memory alone" if held else ""
         found.append(f"the store: {alerts.store}{kept}")
     if len(alerts.waiting) >= alerts.most_waiting:
-        dropped = sum(outcomes.get("dropped", 0) for outcomes in alerts.counts.values())
-        found.append(f"the queue is full: {dropped} dropped since the start")
+        found.append(f"the queue is full: {count_dropped(alerts)} dropped since the start")
     if alerts.rules is not None:
         found.append(f"the rules: {alerts.rules}")
     if alerts.warning is not None:

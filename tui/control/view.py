@@ -7,8 +7,8 @@ from typing import NamedTuple
 from tui.control.alerts_view import off_shortly
 from tui.control.watch_view import incidents_shortly, services_shortly
 from tui.engine.api import ConnectionSnapshot, ConnectionState, Snapshot
-from tui.engine.known import Rank, count_missed, is_up, not_present, rank, state_shown
-from tui.formats import counted, time_of_day, told_state
+from tui.engine.known import Rank, coming, count_missed, is_up, not_present, rank, reasons, state_shown
+from tui.formats import counted, told_state
 from tui.text.printable import columns, cut_to, printable
 
 LINE_COLUMNS = 60
@@ -64,12 +64,8 @@ def standing(connection: ConnectionSnapshot, now: float) -> Standing:
 
 def why(connection: ConnectionSnapshot, now: float) -> str:
     """Why a connection stands as it does and what comes next, printable; empty while all is well."""
-    details, trouble = connection.details, connection.trouble
-    reason = details.reason or (trouble.last_reason or trouble.words if trouble else None)
-    parts = [details.refusal] if is_up(connection) else [details.refusal, reason]
-    if details.next_try is not None:
-        parts.append(f"next try {time_of_day(details.next_try, now)}")
-    return printable("; ".join(dict.fromkeys(part for part in parts if part)))
+    parts = (*reasons(connection), coming(connection, now))
+    return printable("; ".join(part for part in parts if part))
 
 
 def short_line(snapshot: Snapshot, now: float) -> str:

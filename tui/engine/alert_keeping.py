@@ -166,10 +166,6 @@ class AlertKeeping:
             return msgspec.structs.replace(entry, held=True)
         return entry
 
-    def is_waited_for(self, id: str) -> bool:
-        """The store has not answered for what was written last of an alert."""
-        return id in self._unwritten
-
     def is_held(self, id: str) -> bool:
         """An alert is in memory only: the store has had its time, or is known not to answer."""
         write = self._unwritten.get(id)

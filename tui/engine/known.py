@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from tui.channels.health import ConnectionState
+from tui.engine.alert_values import AlertsSnapshot, AlertSummary
 from tui.engine.incident_values import IncidentsSnapshot
 from tui.engine.service_values import ServiceSnapshot
 from tui.engine.snapshot import ConnectionSnapshot, Snapshot
@@ -125,6 +126,20 @@ def rank(connection: ConnectionSnapshot) -> Rank:
     return Rank.NOT_JOINED if count_missed(connection) else Rank.WELL
 
 
+def reasons(connection: ConnectionSnapshot) -> list[str]:
+    """Why a connection is in its state, not yet printable; a refusal stays visible until the next success."""
+    details, trouble = connection.details, connection.trouble
+    latest = details.reason or (trouble.last_reason or trouble.words if trouble else None)
+    found = (details.refusal,) if is_up(connection) else (details.refusal, latest)
+    return list(dict.fromkeys(each for each in found if each))
+
+
+def coming(connection: ConnectionSnapshot, now: float) -> str:
+    """When the next attempt is due; empty when none is."""
+    next_try = connection.details.next_try
+    return "" if next_try is None else f"next try {time_of_day(next_try, now)}"
+
+
 def worst_first(connections: Iterable[ConnectionSnapshot]) -> list[ConnectionSnapshot]:
     """The connections, the worst first, then by name."""
     return sorted(connections, key=lambda each: (rank(each), each.name))
@@ -184,6 +199,19 @@ def services_by_name(services: Iterable[ServiceSnapshot]) -> list[ServiceSnapsho
 def worst_services_first(services: Iterable[ServiceSnapshot]) -> list[ServiceSnapshot]:
     """The services, the worst first, then by name and host."""
     return sorted(services_by_name(services), key=service_rank)
+
+
+# The alert queue ----------------------------------------------------------------------------------
+
+
+def on_stage(alerts: AlertsSnapshot) -> tuple[AlertSummary, ...]:
+    """What plays: the queue's own first, then what is shown beside it."""
+    return alerts.beside if alerts.playing is None else (alerts.playing, *alerts.beside)
+
+
+def count_dropped(alerts: AlertsSnapshot) -> int:
+    """How many were dropped since the start because the queue was full."""
+    return sum(outcomes.get("dropped", 0) for outcomes in alerts.counts.values())
 
 
 # Incidents ----------------------------------------------------------------------------------------

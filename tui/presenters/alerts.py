@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tui.engine.api import AlertOutcome, AlertsSnapshot, AlertSummary, Snapshot, SourceAway
-from tui.engine.known import is_present
+from tui.engine.known import count_dropped, is_present, on_stage
 from tui.formats import duration, time_of_day
 from widgets.alert_list import AlertRow
 from widgets.lines import Tone
@@ -99,11 +99,6 @@ def _nothing_on_air(alerts: AlertsSnapshot, now: float) -> OnAirValue:
     )
 
 
-def on_stage(alerts: AlertsSnapshot) -> tuple[AlertSummary, ...]:
-    """What plays: the queue's own first, then what is shown beside it."""
-    return (*((alerts.playing,) if alerts.playing else ()), *alerts.beside)
-
-
 def state_words(alerts: AlertsSnapshot, now: float) -> str:
     """Why the queue does not go on; empty while it does, or has nothing to do."""
     match alerts.mode:
@@ -143,7 +138,7 @@ def troubles(alerts: AlertsSnapshot, now: float) -> list[tuple[str, str]]:
         held = f"; {alerts.held_in_memory:,} in memory only" if alerts.held_in_memory else ""
         told.append(("store trouble", f"store trouble: {alerts.store}{held}"))
     if len(alerts.waiting) >= alerts.most_waiting:
-        told.append(("queue full", f"queue full: {dropped(alerts):,} dropped since the start"))
+        told.append(("queue full", f"queue full: {count_dropped(alerts):,} dropped since the start"))
     for away in alerts.away:
         since = time_of_day(away.since, now)
         told.append(("source away", f"source away since {since}: {away.source}, alerts in it not seen"))
@@ -152,11 +147,6 @@ def troubles(alerts: AlertsSnapshot, now: float) -> list[tuple[str, str]]:
     if alerts.warning is not None:
         told.append(("warning", alerts.warning))
     return told
-
-
-def dropped(alerts: AlertsSnapshot) -> int:
-    """How many were dropped in this session because the queue was full."""
-    return sum(outcomes.get("dropped", 0) for outcomes in alerts.counts.values())
 
 
 # Rows ---------------------------------------------------------------------------------------------

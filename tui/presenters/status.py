@@ -10,16 +10,18 @@ from typing import Literal
 from tui.engine.api import AlertsSnapshot, ConnectionSnapshot, IncidentsSnapshot, ServicesSnapshot, Snapshot
 from tui.engine.known import (
     Rank,
+    coming,
     count_missed,
     in_trouble,
     is_present,
     is_up,
     not_present,
     rank,
+    reasons,
     state_shown,
     worst_first,
 )
-from tui.formats import counted, time_of_day, unanswered
+from tui.formats import counted, unanswered
 from tui.presenters import service_state
 from widgets.indicator import UNKNOWN_SYMBOL, IndicatorValue
 from widgets.lines import Tone
@@ -123,20 +125,9 @@ def why(connection: ConnectionSnapshot, now: float) -> str:
 
 
 def reason(connection: ConnectionSnapshot) -> str:
-    """Why a connection is in its state; a refusal stays visible until the next success."""
-    details, trouble = connection.details, connection.trouble
-    if connection.metrics.connection_state == "connected":
-        return details.refusal or ""
-    latest = details.reason or (trouble.last_reason or trouble.words if trouble else "")
-    # The indicator says that already, in front of it.
-    latest = _SAID_ALREADY.sub("", latest)
-    return "; ".join(dict.fromkeys(part for part in (details.refusal, latest) if part))
-
-
-def coming(connection: ConnectionSnapshot, now: float) -> str:
-    """When the next attempt is due; empty when none is."""
-    next_try = connection.details.next_try
-    return "" if next_try is None else f"next try {time_of_day(next_try, now)}"
+    """Why a connection is in its state, without what the indicator says in front of it."""
+    said = (_SAID_ALREADY.sub("", each) for each in reasons(connection))
+    return "; ".join(dict.fromkeys(each for each in said if each))
 
 
 # Row 1 and the list -------------------------------------------------------------------------------

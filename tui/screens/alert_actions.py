@@ -17,6 +17,7 @@ from tui.engine.api import (
     CommandResult,
     SourceAway,
 )
+from tui.engine.known import on_stage
 from tui.formats import counted
 from tui.presenters import alert_history as history
 from tui.presenters import alerts as present
@@ -116,7 +117,7 @@ class AlertActions:
         selected = self._selected_type()
         if selected is None:
             alerts = self._app.snapshot.alerts
-            found = (*present.on_stage(alerts), *alerts.waiting) if alerts else ()
+            found = (*on_stage(alerts), *alerts.waiting) if alerts else ()
             selected = found[0].type if found else TYPES[0]
         # One that no keyboard has cannot be typed.
         return selected if selected == displayable(selected, 40) else TYPES[0]

@@ -17,6 +17,7 @@ from tui.engine.api import (
     Snapshot,
     SourceAway,
 )
+from tui.engine.known import on_stage
 from tui.presenters import alert_figures as figures
 from tui.presenters import alert_history as history
 from tui.presenters import alerts as present
@@ -142,7 +143,7 @@ class AlertsScreen(SupervisorScreen):
     def _lay_out(self, alerts: AlertsSnapshot, now: float) -> None:
         wanted = self.wanted_history
         playing_and_waiting = {
-            alert.id: alert for alert in (*present.on_stage(alerts), *alerts.waiting) if wanted.passes(alert)
+            alert.id: alert for alert in (*on_stage(alerts), *alerts.waiting) if wanted.passes(alert)
         }
         rows = [row for row in present.open_rows(alerts) if row.key in playing_and_waiting]
         rows += [present.ended_row(away, now) for away in alerts.away if wanted.passes(away)]
@@ -195,7 +196,7 @@ class AlertsScreen(SupervisorScreen):
 
     def _past(self, alerts: AlertsSnapshot) -> list[AlertSummary | SourceAway]:
         # What was put back into the queue has not ended any more.
-        for alert in (*present.on_stage(alerts), *alerts.waiting):
+        for alert in (*on_stage(alerts), *alerts.waiting):
             self._held.pop(alert.id, None)
         return sorted(self._held.values(), key=present.moment_of, reverse=True)
 
@@ -312,7 +313,7 @@ class AlertsScreen(SupervisorScreen):
         if alerts is None:
             return None
         there: tuple[AlertSummary | SourceAway, ...] = (
-            *present.on_stage(alerts),
+            *on_stage(alerts),
             *alerts.waiting,
             *alerts.away,
         )
