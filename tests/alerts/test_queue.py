@@ -916,6 +916,20 @@ def test_nothing_starts_while_nobody_would_see_it_and_what_plays_goes_on() -> No
     assert [order.alert.id for order in driver.drain()] == [second.id]
 
 
+def test_what_plays_while_nobody_would_see_it_grows_no_more() -> None:
+    driver = Driver()
+    first = driver.arrive("follow")
+    driver.show()
+    driver.queue.player.watched("no page")
+    second, third = (driver.arrive("follow") for _ in range(2))
+    assert (driver.waiting(), driver.outcome(third)) == ([second.id], "collapsed")
+    # It stays as it was pushed.
+    assert driver.rows[first.id].count == 1
+    driver.queue.player.watched()
+    assert driver.outcome(driver.arrive("follow")) == "collapsed"
+    assert driver.rows[second.id].count == 3
+
+
 def test_undo_says_who_made_room_and_brings_back_nothing_that_was_requeued() -> None:
     driver = Driver(there=False, most_waiting=3)
     raids = [driver.arrive("raid") for _ in range(2)]

@@ -180,6 +180,9 @@ class AlertQueue:
             self._waiting.last_place = max(self._waiting.last_place, alert.place)
             entry = Entry(alert, now, now)
             target = self.player.growing.target_of(alert, self.player.now)
+            if target is not None and self.player.unseen_words and self.player.find_stage(target.alert.id):
+                # It plays while nobody is there: of whom else it tells would not be seen.
+                target = None
             if self._stops.is_muted(alert.type):
                 self.player.endings.end(entry, "muted", f"{alert.type} is muted")
             elif target is not None:
