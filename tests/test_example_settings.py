@@ -22,6 +22,7 @@ from tui.settings.resolver import BUILT_IN
 from tui.settings.watch_tables import (
     ENDPOINT_KEYS,
     INCIDENTS_KEYS,
+    JOURNAL_KEYS,
     METRICS_KEYS,
     REPORTS_KEYS,
     SERVICES_KEYS,
@@ -31,6 +32,7 @@ from tui.settings.watch_values import (
     SEVERITIES,
     EndpointOptions,
     IncidentsOptions,
+    JournalOptions,
     MetricsOptions,
     ReportsOptions,
     ServicesOptions,
@@ -104,6 +106,7 @@ def test_every_option_of_a_nested_table_is_a_setting() -> None:
         (("name", *ENDPOINT_KEYS), EndpointOptions),
         (INCIDENTS_KEYS, IncidentsOptions),
         (SILENT_KEYS, SilentTopicOptions),
+        (JOURNAL_KEYS, JournalOptions),
         (METRICS_KEYS, MetricsOptions),
     ):
         assert set(keys) == {each.name for each in fields(options)}
@@ -132,6 +135,7 @@ def test_every_setting_is_there_once() -> None:
         "incidents": sorted({*INCIDENTS_KEYS} - {"silent", "severity"}),
         "incidents.silent": sorted(SILENT_KEYS),
         "incidents.severity": sorted(SEVERITIES),
+        "journal": sorted(JOURNAL_KEYS),
         "metrics": sorted(METRICS_KEYS),
         "face": sorted(FACE_KEYS),
         "keys": sorted(action.id for action in ACTIONS),

@@ -16,10 +16,8 @@ from tui.app import OverlaySupervisorApp
 from tui.demo.hub import Hub
 from tui.formats import NOTHING
 from tui.replay.opening import open_replay
-from tui.replay.recorder import Recorder
 from tui.replay_actions import moment_of
 from tui.store.journal import Journal
-from tui.store.recording import FOLDER_NAME, Recording, RecordingFiles
 from widgets.time_line import TimeLineValue, TimeMark, time_line
 
 
@@ -28,20 +26,17 @@ async def until_seen(pilot: Pilot[int], *texts: str) -> None:
 
 
 async def _run(folder: Path) -> None:
-    recorder = Recorder(Recording(RecordingFiles(folder / FOLDER_NAME)))
     journal = Journal(folder)
     async with Hub() as hub:
         stage = connection("stage", hub.url, "stream:overlays")
-        with running(stage, reporter=recorder, journal=journal, recorder=recorder) as engine:
+        with running(stage, journal=journal, keep_frames=True) as engine:
             assert engine.started.wait(5)
-            recorder.start(engine)
             await eventually(lambda: engine.snapshot().connections[0].details.stable, "up")
             await asyncio.sleep(0.5)
             hub.faults.refuse()
             hub.faults.drop_all()
             await eventually(lambda: engine.snapshot().incidents.open, "an incident")
             await asyncio.sleep(0.3)
-    assert recorder.close(5)
     assert journal.close(5)
 
 
@@ -52,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-async def test_a_recording_is_stepped_through_and_says_that_it_is_none_of_the_present(folder: Path) -> None:
+async def test_a_journal_is_stepped_through_and_says_that_it_is_none_of_the_present(folder: Path) -> None:
     replay = open_replay(folder, time.time() - 3600)
     replay.start()
     app = OverlaySupervisorApp(replay, replay=replay, clock=replay.now)
@@ -62,7 +57,7 @@ async def test_a_recording_is_stepped_through_and_says_that_it_is_none_of_the_pr
             await pilot.press("right_parenthesis")
             await until_seen(pilot, "Circuit Breaker Open", "opened breaker_open of stage")
             await pilot.press("i")
-            await until_seen(pilot, "phx_join", "heartbeat", "as recorded", " REPLAY ")
+            await until_seen(pilot, "phx_join", "heartbeat", "as they were", " REPLAY ")
             await pilot.press("escape")
             await until_seen(pilot, "LAST HOUR")
             # Failed, reconnecting, connected: the lines before.

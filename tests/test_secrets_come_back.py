@@ -195,6 +195,8 @@ def _encoded(value: Any) -> bytes:
 
 
 SETTINGS = """
+[journal]
+frames = true
 [connections.hub]
 url = "ws://127.0.0.1:PORT/socket"
 preset = "live"
@@ -253,7 +255,7 @@ async def test_no_output_holds_a_secret_that_a_hub_says(tmp_path: Path) -> None:
         options = ["--config", str(tmp_path / "settings.toml"), "--state", str(state)]
         program = [sys.executable, "-m", "tui.cli", *options]
         run = await asyncio.create_subprocess_exec(
-            *program, "run", "--headless", "--record", "--report-interval", "0.5", "--log-level", "debug",
+            *program, "run", "--headless", "--report-interval", "0.5", "--log-level", "debug",
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment(tmp_path), limit=2**24,
         )  # fmt: skip
         assert run.stdout is not None

@@ -175,7 +175,7 @@ def test_whatever_lies_where_the_files_should_be_nothing_else_is_written_and_the
         '[connections.hub]\nurl = "ws://127.0.0.1:9/socket"\n[connections.hub.topics."events:all"]\n'
         '[[alerts.sources]]\nconnection = "hub"\ntopic = "events:all"\n'
     )
-    process = start(folder, "--config", str(settings), "--record", "--report-interval", "0.2")
+    process = start(folder, "--config", str(settings), "--report-interval", "0.2")
     limit = threading.Timer(30, process.kill)
     limit.start()
     try:
@@ -193,7 +193,7 @@ def test_whatever_lies_where_the_files_should_be_nothing_else_is_written_and_the
     assert [victim.read_text() for victim in victims] == ["precious"] * len(victims)
 
 
-def test_a_journal_or_recording_that_is_a_link_to_another_folder_is_not_entered(folder: Path) -> None:
+def test_a_journal_that_is_a_link_to_another_folder_is_not_entered(folder: Path) -> None:
     elsewhere = folder.with_name("elsewhere")
     elsewhere.mkdir()
     (folder / "journal").symlink_to(elsewhere)

@@ -114,13 +114,13 @@ def _parser() -> argparse.ArgumentParser:
         parents=[config, state, face],
         allow_abbrev=False,
         help="what was on the screen, last night for instance",
-        description="A screen on a recording or, where there is none, on the journal. Connects nothing.",
+        description="A screen on the journal. Connects nothing.",
     )
     replay.add_argument(
         "file",
         metavar="FILE",
         nargs="?",
-        help="a recording, a folder of them or a state folder (the own one)",
+        help="a state folder, or its journal (the own one)",
     )
     replay.add_argument(
         "--at", metavar="TIME", help="30m, 2h, 21:14, 2026-11-22T21:14; an hour before the end unless given"
@@ -196,11 +196,6 @@ def _add_run(commands: Commands, parents: list[argparse.ArgumentParser]) -> None
     )
     run.add_argument("--preset", choices=("service", "overlay", "live"), help="for URL (live)")
     run.add_argument("--debug", action="store_true", help="show the indicator even when all is well")
-    run.add_argument(
-        "--record",
-        action="store_true",
-        help="keep what is on the screen and every frame, for replay; at most 1 GB in the state folder",
-    )
     run.set_defaults(command=cli_run.run, fail=run.error)
 
 

@@ -65,7 +65,6 @@ def run(args: argparse.Namespace) -> int:
             None if args.headless else checked_keys(settings),
             args.end,
             report_interval=args.report_interval,
-            record=args.record,
         )
     except Unstartable as error:
         complain(PROGRAM, str(error))

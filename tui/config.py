@@ -53,7 +53,7 @@ from tui.settings.values import (
     Settings,
     Topic,
 )
-from tui.settings.watch_tables import INCIDENTS_KEYS, METRICS_KEYS, SERVICES_KEYS
+from tui.settings.watch_tables import INCIDENTS_KEYS, JOURNAL_KEYS, METRICS_KEYS, SERVICES_KEYS
 from tui.settings.watch_values import IncidentsOptions, MetricsOptions, ServicesOptions
 
 SECRET_LIMIT = 2.0
@@ -115,6 +115,7 @@ def load_settings(
             "alerts": ALERT_KEYS,
             "services": SERVICES_KEYS,
             "incidents": INCIDENTS_KEYS,
+            "journal": JOURNAL_KEYS,
             "metrics": METRICS_KEYS,
         },
         text_keys=TEXT_KEYS,

@@ -162,8 +162,6 @@ def _status(args: argparse.Namespace) -> int:
     )
     if snapshot.notice is not None:
         put(printable(snapshot.notice))
-    if snapshot.keeping.recording and not snapshot.keeping.troubles:
-        put("everything is recorded")
     for trouble in snapshot.keeping.troubles:
         put(cut_to(printable(trouble), COLUMNS))
     live = is_present(snapshot, now)

@@ -29,7 +29,6 @@ from tui.store.writer import DescriptorSink, Writer
 
 if TYPE_CHECKING:
     from tui.metrics_server import MetricsServer
-    from tui.replay.recorder import Recorder
     from tui.settings.watch_values import MetricsOptions
 
 log = logging.getLogger("tui.session")
@@ -207,24 +206,6 @@ def alert_store_in(
     finally:
         if not store.close(FLUSH_LIMIT):
             log.warning("alerts: %s", store.state.words)
-
-
-@contextlib.contextmanager
-def recorder_in(folder: Path, wanted: bool, hold: FolderHold) -> Iterator[tuple[Recorder, ...]]:
-    """The recorder, if one is wanted."""
-    if not wanted:
-        yield ()
-        return
-    from tui.replay.recorder import Recorder
-    from tui.store.recording import FOLDER_NAME, Recording, RecordingFiles
-
-    recorder = Recorder(Recording(RecordingFiles(folder / FOLDER_NAME, require=hold.require)))
-    try:
-        yield (recorder,)
-    finally:
-        recorder.close(FLUSH_LIMIT)
-        if recorder.trouble is not None or recorder.lost:
-            log.warning("recording: %s, %d lines lost", recorder.trouble or "written", recorder.lost)
 
 
 @contextlib.contextmanager

@@ -30,7 +30,6 @@ from tui.resources import (
     journal_in,
     log_to,
     metrics_server,
-    recorder_in,
     standard_output,
     state_lock,
 )
@@ -53,7 +52,6 @@ def run(
     end: End,
     *,
     report_interval: float = 10.0,
-    record: bool = False,
 ) -> int:
     """Run until it is quit or ended by a signal. Returns the exit status.
 
@@ -64,7 +62,6 @@ def run(
         read_settings: reads the settings in force, at the start and at each reload.
         keys: of the face; None runs without one and prints JSON lines.
         report_interval: seconds between two metrics lines.
-        record: keep what is shown and every frame, for a replay.
 
     Raises:
         Unstartable: another engine runs in the state folder, or the control socket cannot be opened.
@@ -79,7 +76,6 @@ def run(
         log_to(folder, place.log_level, hold) as log_file,
         journal_in(folder, hold) as journal,
         alert_store_in(folder, settings.alerts, hold) as alert_store,
-        recorder_in(folder, record, hold) as recorder,
         _json_lines(headless=keys is None) as output,
     ):
         feed = StateFeed()
@@ -87,20 +83,18 @@ def run(
             tuple(settings.connections.values()),
             debug=settings.debug,
             in_force=settings.sources,
-            reporter=_reporter(output, feed, *recorder),
-            recorder=recorder[0] if recorder else None,
+            reporter=_reporter(output, feed),
+            keep_frames=settings.journal.frames,
             report_interval=report_interval,
             journal=journal,
             desks=_desks(settings),
             alert_store=alert_store,
             folder=hold,
         )
-        for each in recorder:
-            each.start(supervisor)
         with metrics_server(supervisor, settings.metrics) as metrics:
             reload = _Reloader(supervisor, settings, read_settings, metrics)
             with control_socket(supervisor, feed, place, log_file, reload):
-                end.closing = _each_of(output, journal, alert_store, *recorder, log_file)
+                end.closing = _each_of(output, journal, alert_store, log_file)
                 if keys is None:
                     return _headless(supervisor, end, hang_up=reload.in_background)
                 face = Face(settings.face, keys, folder)
@@ -143,10 +137,10 @@ def run_replay(
     notice: str | None,
     end: End,
 ) -> int:
-    """Open a face on what was recorded; connects nothing. Returns the exit status.
+    """Open a face on a journal; connects nothing. Returns the exit status.
 
     Args:
-        path: a recording's file or folder, or a state folder.
+        path: a state folder, or its journal.
         when: the moment that it begins with; None for an hour before the end.
         folder: the state folder, where the arrangement of the screen is kept.
 

@@ -8,10 +8,13 @@ from tui.channels import Socket
 from tui.channels.clock import Clock
 from tui.channels.inspector import MAX_FRAMES, InspectedFrame, Inspector, without_secrets
 from tui.engine.snapshot import CommandResult, Frame, FrameContent, FramePage
+from tui.secret_names import masked
 from tui.secret_values import masked_bytes
 
 _TEXT_LIMIT = 200
 _PREVIEW_LIMIT = 200
+KEPT_PAYLOAD = 64 * 1024
+"""Bytes of a payload that are kept on disk."""
 INSPECTED_FOR = 10.0
 """Seconds after the last question for its frames until a connection is no longer recorded."""
 
@@ -72,6 +75,13 @@ class Frames:
         inspector = Inspector(cursor, kept=0, tell=self._record)
         self._socket.inspector = None if self._record is None else inspector
         return inspector
+
+
+def content_of(found: InspectedFrame) -> FrameContent:
+    """A frame as it is kept, secrets masked by their names and by their values."""
+    kept = without_secrets(found, KEPT_PAYLOAD)
+    payload = kept.payload.hex() if kept.binary else masked(kept.payload).decode(errors="replace")
+    return FrameContent(frame=_frame(found), payload=payload, cut=kept.cut)
 
 
 def _frame(found: InspectedFrame) -> Frame:

@@ -6,7 +6,6 @@ import math
 from typing import Protocol
 
 from tui.channels.clock import Clock
-from tui.channels.inspector import InspectedFrame
 from tui.engine.changes import ChangeLog
 from tui.engine.incident_values import LineSeverity
 from tui.engine.snapshot import KeepingSnapshot
@@ -38,14 +37,6 @@ class KeptFolder(Kept, Protocol):
         ...
 
 
-class FrameRecorder(Kept, Protocol):
-    """Keeps every frame."""
-
-    def frame(self, name: str, frame: InspectedFrame) -> None:
-        """Take one frame of the connection ``name``, in the engine's thread; never blocks."""
-        ...
-
-
 class Keeping:
     """Looks at them with each publication, and tells of what changed. On the engine's loop."""
 
@@ -56,22 +47,17 @@ class Keeping:
         *,
         folder: Kept | None,
         journal: Kept | None,
-        recorder: Kept | None,
     ) -> None:
-        self._recording = recorder is not None
         found = (
             ("state folder", "files", folder),
             ("journal", "events", journal),
-            ("recording", "lines", recorder),
         )
         self._watched = [_Watched(*each, changes, clock) for each in found if each[2] is not None]
 
     def look(self) -> KeepingSnapshot:
         """How it stands now."""
         troubles = [each.look() for each in self._watched]
-        return KeepingSnapshot(
-            recording=self._recording, troubles=tuple(each for each in troubles if each is not None)
-        )
+        return KeepingSnapshot(troubles=tuple(each for each in troubles if each is not None))
 
 
 class _Watched:

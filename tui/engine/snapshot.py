@@ -12,7 +12,7 @@ from tui.engine.incident_values import IncidentsSnapshot, LineSeverity
 from tui.engine.service_values import ServicesSnapshot
 
 LineKind = Literal[
-    "state", "join", "drop", "error", "engine", "alert", "service", "incident", "alive", "missing"
+    "state", "join", "drop", "error", "engine", "alert", "service", "incident", "alive", "missing", "frame"
 ]
 
 
@@ -191,8 +191,6 @@ class FrameContent(msgspec.Struct, frozen=True, kw_only=True):
 class KeepingSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Whether what is to be kept on disk is kept."""
 
-    recording: bool = False
-    """Everything shown and every frame is recorded, or should be."""
     troubles: tuple[str, ...] = ()
     """What is not written now, and why, in words."""
 

@@ -14,6 +14,7 @@ import msgspec
 from tui.channels import StateChange
 from tui.channels.clock import Clock, SystemClock, WallSteps
 from tui.channels.connection import open_link
+from tui.channels.inspector import InspectedFrame
 from tui.channels.link import Opener
 from tui.channels.loop_delay import KEPT as LOOP_DELAY_KEPT
 from tui.channels.loop_delay import LoopDelay
@@ -23,9 +24,11 @@ from tui.engine.changes import ChangeLog
 from tui.engine.connection import ConnectionSettings, Setting, SupervisedConnection
 from tui.engine.connections import SupervisedConnections
 from tui.engine.desks import DeskOptions, Desks
+from tui.engine.figures import minute_figures
+from tui.engine.frames import content_of
 from tui.engine.incident_values import LineSeverity, Timeline
 from tui.engine.join_as import Naming
-from tui.engine.keeping import FrameRecorder, Keeping, KeptFolder
+from tui.engine.keeping import Keeping, KeptFolder
 from tui.engine.loop import EngineLoop, Pace
 from tui.engine.reports import Reporter
 from tui.engine.snapshot import (
@@ -38,7 +41,7 @@ from tui.engine.snapshot import (
     Snapshot,
 )
 from tui.formats import duration
-from tui.model.events import Event, RunStarted, RunStopped
+from tui.model.events import Event, FrameSeen, RunStarted, RunStopped
 from tui.settings.differences import changes
 from tui.store.alert_store import AlertStore
 from tui.store.journal import ALIVE_EVERY, Entry, Journal
@@ -62,7 +65,7 @@ class Supervisor:
         desks: what runs beside the connections.
         alert_store: where its alerts are kept, started already; whoever made it closes it.
         folder: in which everything is kept; while another engine has it, no alert is shown here.
-        recorder: told of every frame of every connection.
+        keep_frames: every frame goes into the journal.
         loop_delay: of the loop that :meth:`serve` runs on, where somebody tells it of its turns.
     """
 
@@ -79,7 +82,7 @@ class Supervisor:
         desks: DeskOptions | None = None,
         alert_store: AlertStore | None = None,
         folder: KeptFolder | None = None,
-        recorder: FrameRecorder | None = None,
+        keep_frames: bool = False,
         clock: Clock | None = None,
         chance: random.Random | None = None,
         opener: Opener = open_link,
@@ -98,7 +101,7 @@ class Supervisor:
         self._debug = debug
         self._journal = journal
         self._changes = ChangeLog(keep=None if journal is None else journal.add)
-        self._keeping = Keeping(self._changes, self._clock, folder=folder, journal=journal, recorder=recorder)
+        self._keeping = Keeping(self._changes, self._clock, folder=folder, journal=journal)
         self._loop_delay = loop_delay or LoopDelay()
         self._connections = SupervisedConnections(
             self._changes,
@@ -106,7 +109,7 @@ class Supervisor:
             self._chance,
             changed=self._state_changed,
             opener=opener,
-            record=None if recorder is None else recorder.frame,
+            record=self._keep_frame if keep_frames and journal is not None else None,
             loop_delay=self._loop_delay,
         )
         self._loop = EngineLoop()
@@ -238,11 +241,18 @@ class Supervisor:
                 self._publish()
                 self._reporter.report(self._snapshot)
 
+    def _keep_frame(self, name: str, frame: InspectedFrame) -> None:
+        if self._journal is not None:
+            event = FrameSeen(content=content_of(frame))
+            self._journal.add(
+                Entry(timestamp=frame.timestamp, kind="frame", text="", connection=name, event=event)
+            )
+
     async def _mark_alive(self) -> None:
         while True:
             await asyncio.sleep(ALIVE_EVERY)
             if self._journal is not None:
-                self._journal.alive()
+                self._journal.alive(minute_figures(self._snapshot))
 
     def _publish(self, stopped: str | None = None) -> None:
         last = self._snapshot

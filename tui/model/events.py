@@ -9,7 +9,7 @@ import msgspec
 from tui.channels.health import ConnectionState
 from tui.engine.alert_values import AlertSummary
 from tui.engine.incident_values import IncidentSnapshot
-from tui.engine.snapshot import Trouble
+from tui.engine.snapshot import FrameContent, Trouble
 
 
 class RunStarted(
@@ -85,6 +85,40 @@ class AlertEnded(
     alert: AlertSummary
 
 
+class ConnectionFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The figures of one connection at a moment; what is 0 or not known is left out."""
+
+    name: str
+    label: str = ""
+    address: str = ""
+    rate_in: float = 0.0
+    rate_out: float = 0.0
+    metrics: dict[str, int | float] = {}
+    """By the field of :class:`tui.channels.health.HealthMetrics`."""
+    details: dict[str, int | float] = {}
+    """By the field of :class:`tui.channels.health.ConnectionDetails`."""
+    channels: dict[str, dict[str, int]] = {}
+    """By topic, then by the field of :class:`tui.engine.snapshot.ChannelSnapshot`."""
+
+
+class MinuteFigures(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="minute"
+):
+    """What is counted, once a minute."""
+
+    connections: tuple[ConnectionFigures, ...] = ()
+    alerts: dict[str, int] = {}
+    """By the field of :class:`tui.engine.alert_values.AlertsSnapshot`; ``waiting`` is how many."""
+
+
+class FrameSeen(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="frame"
+):
+    """A frame came or went, secrets masked."""
+
+    content: FrameContent
+
+
 class OlderLines(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="older"
 ):
@@ -101,5 +135,7 @@ Event = (
     | SettingsReloaded
     | IncidentChanged
     | AlertEnded
+    | MinuteFigures
+    | FrameSeen
     | OlderLines
 )

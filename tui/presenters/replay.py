@@ -29,7 +29,14 @@ _SIGNS: dict[str, tuple[str, Tone]] = {
 _KNOWN_FROM_JOURNAL = frozenset(
     ("state", "since", "connects", "connected", "reason", "trouble", "last change")
 )
-"""Facts that a journal holds; the others of a connection stand at their defaults in it."""
+"""Facts that a journal holds at any moment; the others of a connection stand at their defaults in it."""
+_KNOWN_BY_THE_MINUTE = _KNOWN_FROM_JOURNAL | frozenset(
+    (
+        *("round trip", "reconnects", "attempts", "traffic", "channels", "lost"),
+        *("heartbeat failures", "failed reconnects", "rtt", "p50", "p95", "in", "out", "dropped"),
+    )
+)
+"""Where it holds the figures of the minute."""
 
 
 def time_line(position: Position, marks: Sequence[Mark]) -> TimeLineValue:
@@ -77,9 +84,9 @@ def known_facts(facts: Sequence[Fact], position: Position | None) -> tuple[Fact,
     """Facts of a connection without the values that their source does not hold."""
     if position is None or not position.not_known:
         return tuple(facts)
-    return tuple(
-        fact if fact.label in _KNOWN_FROM_JOURNAL else Fact(fact.label, NOTHING, "dim") for fact in facts
-    )
+    is_minute = "details.messages_in" not in position.not_known
+    known = _KNOWN_BY_THE_MINUTE if is_minute else _KNOWN_FROM_JOURNAL
+    return tuple(fact if fact.label in known else Fact(fact.label, NOTHING, "dim") for fact in facts)
 
 
 def _moment(moment: float, form: str) -> str:

@@ -1,1 +1,1 @@
-"""What the engine showed, recorded while it runs and shown again later."""
+"""An engine of the past, from the journal."""

@@ -18,7 +18,7 @@ class Mark(NamedTuple):
     begin: float
     end: float
     kind: MarkKind
-    """An incident began; a line of severity error; nothing is known; something was not recorded."""
+    """An incident began; a line of severity error; nothing is known; something was not written."""
 
 
 class Position(NamedTuple):
@@ -29,7 +29,6 @@ class Position(NamedTuple):
     end: float
     playing: bool
     speed: float
-    source: Literal["recording", "journal"]
     jumps: int
     """Grows whenever it goes anywhere but forward by playing: what was read of the log by cursor is then to
     be forgotten and read anew."""

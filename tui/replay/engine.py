@@ -32,7 +32,6 @@ from tui.engine.api import (
     TimelineEntry,
 )
 from tui.replay.controls import SPEEDS, Mark, Position
-from tui.replay.journal_links import NOT_KNOWN
 from tui.replay.source import Event, Shown, Source, moment
 
 log = logging.getLogger(__name__)
@@ -151,7 +150,7 @@ class ReplayEngine:
     # What is read
 
     async def history(self, name: str) -> ConnectionHistory | CommandResult:
-        """As of :class:`tui.engine.api.Engine`; of a recording as it was up to 30 s before."""
+        """As of :class:`tui.engine.api.Engine`."""
         return await self._of(name, lambda at: self._source.history(name, at))
 
     async def frames(self, name: str, after: int = 0, limit: int = 200) -> FramePage | CommandResult:
@@ -198,8 +197,8 @@ class ReplayEngine:
         return AlertPage(alerts=tuple(page), next_before=more)
 
     async def alert(self, id: str) -> AlertContent | CommandResult:
-        """As of :class:`tui.engine.api.Engine`: payloads are not recorded."""
-        return CommandResult(ok=False, message="what an alert carried is not recorded")
+        """As of :class:`tui.engine.api.Engine`: payloads are not in the journal."""
+        return CommandResult(ok=False, message="what an alert carried is not in the journal")
 
     # What is asked
 
@@ -329,7 +328,7 @@ class ReplayEngine:
         self._show(shown, at, begin, end)
 
     def _fail(self, at: float, error: OSError) -> None:
-        words = f"the {self._source.kind} cannot be read: {error.strerror}"
+        words = f"the journal cannot be read: {error.strerror}"
         log.error("replay: %s", words)
         self._show(Shown(None, words), at, self._position.begin, self._position.end)
 
@@ -342,10 +341,9 @@ class ReplayEngine:
             end=max(end, at),
             playing=self._playing_from is not None,
             speed=self._speed,
-            source=self._source.kind,
             jumps=self._jumps,
             missing=missing,
-            not_known=NOT_KNOWN if self._source.kind == "journal" else frozenset(),
+            not_known=self._source.not_known,
             spoilt=self._source.spoilt,
         )
         snapshot = shown.snapshot or Snapshot(sequence=0, taken_at=at, started_at=at)
@@ -359,7 +357,7 @@ class ReplayEngine:
         where = self._position
         how = f"playing x{where.speed:g}" if where.playing else "paused"
         words = f"REPLAY {moment(where.at)}, {how}"
-        if where.source == "journal":
+        if "details.messages_in" in where.not_known:
             words += ", from the journal: most figures are not known"
         return f"{words}; shown then: {shown_then}" if shown_then else words
 
@@ -416,9 +414,9 @@ class ReplayEngine:
                 return read()
 
         try:
-            return await apart(locked, locked, self._source.kind)
+            return await apart(locked, locked, "journal")
         except OSError as error:
-            words = f"the {self._source.kind} cannot be read: {error.strerror}"
+            words = f"the journal cannot be read: {error.strerror}"
             log.error("replay: %s", words)
             return failed(words)
 

@@ -19,14 +19,28 @@ from tui.engine.api import (
     LogLine,
     Snapshot,
 )
-from tui.model.events import AlertEnded, IncidentChanged, OlderLines, RunStarted, RunStopped
+from tui.model.events import (
+    AlertEnded,
+    FrameSeen,
+    IncidentChanged,
+    MinuteFigures,
+    OlderLines,
+    RunStarted,
+    RunStopped,
+)
 from tui.replay.controls import Mark, MarkKind
+from tui.replay.journal_figures import KNOWN, Figures, with_counts, with_figures
 from tui.replay.journal_incidents import Incidents
-from tui.replay.journal_links import Links, Run
-from tui.replay.source import LINES_HELD, Event, Shown, SourceKind, moment, thinned
+from tui.replay.journal_links import NOT_KNOWN, Links, Run
+from tui.replay.source import LINES_HELD, Event, Shown, moment, thinned
 from tui.store.journal import Entry, Gap, line_of, read
 
 _RECENT = 50
+FRAMES_BACK = 300.0
+"""Seconds before a moment whose frames are shown at it."""
+_NO_FRAMES = CommandResult(
+    ok=False, message="the journal holds no frames; set frames under [journal] to have them"
+)
 
 _WHY = {
     "stopped": "it had been stopped",
@@ -47,15 +61,17 @@ class JournalSource:
         OSError: it cannot be read.
     """
 
-    kind: SourceKind = "journal"
-
     def __init__(self, folder: Path, now: float) -> None:
         self._entries: list[Entry] = []
         self._times: list[float] = []
         self._gaps: list[Gap] = []
         self._links = Links()
         self._outcomes: list[tuple[float, AlertSummary]] = []
+        self._figures = Figures()
+        self._frames: dict[str, list[tuple[float, int]]] = {}
+        """By connection: when each came, and its place among the entries."""
         self._older = 0
+        self._not_known = NOT_KNOWN
         self._incidents = Incidents()
         self._lines: tuple[LogLine, ...] = ()
         self._lines_end = -1
@@ -88,6 +104,11 @@ class JournalSource:
                 self._incidents.take(event, at)
             case RunStarted() | RunStopped():
                 self._incidents.run_ended(at)
+            case MinuteFigures() as event:
+                self._figures.take(event, at)
+            case FrameSeen() if entry.connection is not None:
+                places = self._frames.setdefault(entry.connection, [])
+                places.append((at, len(self._entries) - 1))
             case OlderLines() as event:
                 self._older += event.count
 
@@ -97,6 +118,11 @@ class JournalSource:
     def spoilt(self) -> str | None:
         """A line that cannot be read stands among those of the log."""
         return f"{self._older:,} lines of an older version are left out" if self._older else None
+
+    @property
+    def not_known(self) -> frozenset[str]:
+        """As of :class:`tui.replay.source.Source`."""
+        return self._not_known
 
     def bounds(self) -> tuple[float, float]:
         """As of :class:`tui.replay.source.Source`."""
@@ -115,12 +141,20 @@ class JournalSource:
         if at < begin:
             return Shown(None, f"the journal holds nothing before {moment(begin)}")
         run = self._links.run_at(at) or Run(begin)
+        connections, alerts = self._links.at(at), self._alerts(at, run.begin)
+        figures = self._figures.at(at, run.begin)
+        by_name = {each.name: each for each in figures.connections} if figures is not None else {}
+        self._not_known = NOT_KNOWN
+        if figures is not None and all(each.name in by_name for each in connections):
+            self._not_known = NOT_KNOWN - KNOWN
+            connections = tuple(with_figures(each, by_name[each.name]) for each in connections)
+            alerts = with_counts(alerts, figures.alerts)
         snapshot = Snapshot(
             sequence=0,
             taken_at=at,
             started_at=run.begin,
-            connections=self._links.at(at),
-            alerts=self._alerts(at, run.begin),
+            connections=connections,
+            alerts=alerts,
             incidents=self._incidents.at(at),
         )
         return Shown(snapshot, self._missing(at, run, last))
@@ -169,12 +203,31 @@ class JournalSource:
         )
 
     def frames(self, name: str, after: int, limit: int, at: float) -> FramePage | CommandResult:
-        """As of :class:`tui.replay.source.Source`: there are none."""
-        return CommandResult(ok=False, message="the journal holds no frames; run with --record to have them")
+        """As of :class:`tui.replay.source.Source`."""
+        if not self._frames:
+            return _NO_FRAMES
+        held = self._frames.get(name, [])
+        begin = bisect.bisect_left(held, at - FRAMES_BACK, key=lambda each: each[0])
+        end = bisect.bisect_right(held, at, key=lambda each: each[0])
+        places = [place for _, place in held[begin:end] if place + 1 > after]
+        frames = tuple(content.frame for place in places[-limit:] if (content := self._content(place)))
+        last = held[end - 1][1] + 1 if end else 0
+        return FramePage(
+            frames=frames, next_cursor=last, missed=max(0, len(places) - len(frames)) if after else 0
+        )
 
     def frame(self, name: str, cursor: int) -> FrameContent | CommandResult:
-        """As of :class:`tui.replay.source.Source`: there are none."""
-        return CommandResult(ok=False, message="the journal holds no frames; run with --record to have them")
+        """As of :class:`tui.replay.source.Source`."""
+        is_held = 0 < cursor <= len(self._entries) and self._entries[cursor - 1].connection == name
+        content = self._content(cursor - 1) if is_held else None
+        return content or CommandResult(ok=False, message="the journal does not hold that frame")
+
+    def _content(self, place: int) -> FrameContent | None:
+        event = self._entries[place].event
+        if not isinstance(event, FrameSeen):
+            return None
+        frame = msgspec.structs.replace(event.content.frame, cursor=place + 1)
+        return msgspec.structs.replace(event.content, frame=frame)
 
     def history(self, name: str, at: float) -> ConnectionHistory | CommandResult:
         """As of :class:`tui.replay.source.Source`."""

@@ -1,9 +1,9 @@
-"""What a replay reads from, be it a recording or a journal, and the values that it hands out."""
+"""What a replay reads from, and the values that it hands out."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from tui.engine.api import (
     CommandResult,
@@ -15,12 +15,8 @@ from tui.engine.api import (
 )
 from tui.replay.controls import Mark, MarkKind
 
-SILENT_AFTER = 5.0
-"""Seconds after which the last snapshot on record no longer tells what was shown."""
 LINES_HELD = 1000
 """Lines of the log before a moment that are shown at it, as a running engine holds them."""
-
-SourceKind = Literal["recording", "journal"]
 
 
 class Event(NamedTuple):
@@ -47,7 +43,10 @@ class Shown(NamedTuple):
 class Source(Protocol):
     """For one thread at a time. All times are epoch seconds; each may raise OSError."""
 
-    kind: SourceKind
+    @property
+    def not_known(self) -> frozenset[str]:
+        """Fields of the last :meth:`shown` that stand at their defaults."""
+        ...
 
     @property
     def spoilt(self) -> str | None:

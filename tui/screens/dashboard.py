@@ -189,12 +189,11 @@ class DashboardScreen(SupervisorScreen):
     def _show_log_title(self, snapshot: Snapshot) -> None:
         missed = self.app.log_missed
         note = presenters.incidents_note(snapshot.incidents, shown(self.app.keymap["incidents.open"][:1]))
-        recording = "recording" if snapshot.keeping.recording else ""
         if note is not None:
-            self._log_title.show("changes", "; ".join(filter(None, (note.text, recording))), note.tone)
+            self._log_title.show("changes", note.text, note.tone)
         else:
             older = f"{missed} older ones not held" if missed else ""
-            self._log_title.show("changes", "; ".join(filter(None, (older, recording))))
+            self._log_title.show("changes", older)
 
     def _show_selected(
         self, selected: ConnectionSnapshot | ServiceSnapshot | None, snapshot: Snapshot, now: float

@@ -133,7 +133,7 @@ class InspectorScreen(SupervisorScreen):
         troubles = self._notice_text(len(shown))
         quiet = "recorded while you look" if shown else "waiting for frames; recorded while you look"
         if self.app.replay is not None:
-            quiet = "as recorded" if shown else "no frame of then is on record"
+            quiet = "as they were" if shown else "no frame of then is in the journal"
         self._notice.show(troubles or quiet, "busy" if troubles else "dim")
 
     def _notice_text(self, shown: int) -> str:

@@ -252,7 +252,7 @@ class EnvironmentLayer(Layer):
 
 _DEPTHS = {
     "connections": 3,
-    **dict.fromkeys(("defaults", "face", "alerts", "services", "incidents", "metrics"), 2),
+    **dict.fromkeys(("defaults", "face", "alerts", "services", "incidents", "journal", "metrics"), 2),
     **dict.fromkeys(("debug", "keys"), 1),
 }
 """How many parts the name of a variable may have."""

@@ -23,7 +23,7 @@ from tui.settings.alert_tables import AlertsTable
 from tui.settings.headings import NESTED, heading_of, keys_of
 from tui.settings.secret import Secret, SecretTable, parse_headers, parse_secret, parse_secrets, parse_table
 from tui.settings.table import Table, check_topic, given
-from tui.settings.watch_tables import IncidentsTable, MetricsTable, ServicesTable
+from tui.settings.watch_tables import IncidentsTable, JournalTable, MetricsTable, ServicesTable
 from tui.text.nearest import nearest
 
 NAME_EXPECTED = "lower-case letters, digits and single underscores, beginning with a letter, such as hub_2"
@@ -219,6 +219,7 @@ class SettingsTable(BaseSettings):
     alerts: AlertsTable = Field(default=AlertsTable(), description="a table")
     services: ServicesTable = Field(default=ServicesTable(), description="a table")
     incidents: IncidentsTable = Field(default=IncidentsTable(), description="a table")
+    journal: JournalTable = Field(default=JournalTable(), description="a table")
     metrics: MetricsTable = Field(default=MetricsTable(), description="a table")
     face: FaceTable = Field(default=FaceTable(), description="a table")
     keys: dict[str, Annotated[tuple[str, ...], PlainValidator(_parse_keys)]] = Field(

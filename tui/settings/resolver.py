@@ -66,6 +66,7 @@ def resolve(table: SettingsTable, layers: list[Layer], file: Path | None) -> Set
     watch = WatchResolver(table.connections, layers)
     services = watch.services(table.services)
     incidents = watch.incidents(table.incidents)
+    journal = watch.journal(table.journal)
     metrics = watch.metrics(table.metrics)
     if mistakes := [*resolver.mistakes, *alerts.mistakes, *watch.mistakes]:
         raise SettingsError(*mistakes)
@@ -84,6 +85,7 @@ def resolve(table: SettingsTable, layers: list[Layer], file: Path | None) -> Set
         alerts=options,
         services=services,
         incidents=incidents,
+        journal=journal,
         metrics=metrics,
     )
 

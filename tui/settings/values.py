@@ -11,7 +11,7 @@ from tui.alerts.options import AlertOptions
 from tui.channels.options import Options
 from tui.engine.incident_values import IncidentSeverity
 from tui.settings.secret import SecretTable
-from tui.settings.watch_values import IncidentsOptions, MetricsOptions, ServicesOptions
+from tui.settings.watch_values import IncidentsOptions, JournalOptions, MetricsOptions, ServicesOptions
 
 Place = str | Callable[[], str]
 """Where a value stands, in words; or what finds out."""
@@ -110,6 +110,7 @@ class Settings:
     """None where ``[alerts]`` says nothing, and there is no queue."""
     services: ServicesOptions = field(default_factory=ServicesOptions)
     incidents: IncidentsOptions = field(default_factory=IncidentsOptions)
+    journal: JournalOptions = field(default_factory=JournalOptions)
     metrics: MetricsOptions = field(default_factory=MetricsOptions)
 
     def source_of(self, key: str) -> str:

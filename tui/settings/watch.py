@@ -17,12 +17,14 @@ from tui.settings.toml_text import toml_text
 from tui.settings.watch_tables import (
     ENDPOINT_KEYS,
     INCIDENTS_KEYS,
+    JOURNAL_KEYS,
     METRICS_KEYS,
     NONE,
     REPORTS_KEYS,
     SILENT_KEYS,
     EndpointTable,
     IncidentsTable,
+    JournalTable,
     MetricsTable,
     ReportsTable,
     ServicesTable,
@@ -35,6 +37,7 @@ from tui.settings.watch_values import (
     EndpointOptions,
     IncidentRule,
     IncidentsOptions,
+    JournalOptions,
     MetricsOptions,
     ReportsOptions,
     ServicesOptions,
@@ -149,10 +152,16 @@ class WatchResolver(TableResolver):
         self._record_each(("metrics",), options, METRICS_KEYS)
         return options
 
+    def journal(self, table: JournalTable) -> JournalOptions:
+        """What ``[journal]`` comes to."""
+        options = JournalOptions(**values_given(table))
+        self._record_each(("journal",), options, JOURNAL_KEYS)
+        return options
+
     def _record_each(
         self,
         base: KeyPath,
-        options: ReportsOptions | SilentTopicOptions | MetricsOptions,
+        options: ReportsOptions | SilentTopicOptions | MetricsOptions | JournalOptions,
         keys: tuple[str, ...],
     ) -> None:
         for key in keys:

@@ -175,6 +175,12 @@ class IncidentsTable(Table):
     command_per_minute: Annotated[int, Field(ge=1, le=60)] = given("a whole number from 1 to 60")
 
 
+class JournalTable(Table):
+    """``[journal]``: what is kept of the past."""
+
+    frames: bool = given("true or false")
+
+
 class MetricsTable(Table):
     """``[metrics]``: an OpenMetrics endpoint."""
 
@@ -187,6 +193,7 @@ ENDPOINT_KEYS = tuple(EndpointTable.model_fields)
 SERVICES_KEYS = tuple(ServicesTable.model_fields)
 SILENT_KEYS = tuple(SilentTable.model_fields)
 INCIDENTS_KEYS = tuple(IncidentsTable.model_fields)
+JOURNAL_KEYS = tuple(JournalTable.model_fields)
 METRICS_KEYS = tuple(MetricsTable.model_fields)
 
 WATCH_TABLES: Mapping[str, type[Table]] = MappingProxyType(

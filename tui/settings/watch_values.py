@@ -133,6 +133,14 @@ class IncidentsOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class JournalOptions:
+    """``[journal]``: what is kept of the past beside what always is."""
+
+    frames: bool = False
+    """Every frame, masked: they take the room of older days."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MetricsOptions:
     """``[metrics]``: an OpenMetrics endpoint."""
 

@@ -13,7 +13,7 @@ import msgspec
 
 from tui.engine.incident_values import LineSeverity
 from tui.engine.snapshot import LineKind, LogLine
-from tui.model.events import Event, OlderLines, RunStarted, RunStopped
+from tui.model.events import Event, MinuteFigures, OlderLines, RunStarted, RunStopped
 from tui.private_files import anything_goes, open_private, open_to_read, private_folder
 from tui.store.age_limit import DAY, AgeLimit
 from tui.store.appending import append_whole
@@ -24,7 +24,6 @@ FOLDER_NAME = "journal"
 KEPT_DAYS = 14
 KEPT_BYTES = 50_000_000
 """Of all files; the day's own may pass it by the megabyte after which it is looked at again."""
-_END_BYTES = 65_536
 ALIVE_EVERY = 60.0
 """Seconds between two marks that say that the program runs; the precision of a gap after a crash."""
 
@@ -230,9 +229,9 @@ class Journal:
         """Events that are not in it since the start."""
         return self._writer.dropped
 
-    def alive(self) -> None:
-        """Say that the program runs; call it every :data:`ALIVE_EVERY` seconds."""
-        self.add(Entry(timestamp=self._now(), kind="alive", text=""))
+    def alive(self, figures: MinuteFigures | None = None) -> None:
+        """Say that the program runs, and its figures; call it every :data:`ALIVE_EVERY` seconds."""
+        self.add(Entry(timestamp=self._now(), kind="alive", text="", event=figures))
 
     def close(self, timeout: float) -> bool:
         """Take no more and wait at most ``timeout`` seconds for the disk; whether all was written."""
@@ -283,7 +282,10 @@ def read(
                 if gap is not None:
                     yield gap
             last = entry
-            shown = entry.kind != "alive" and connection in (None, entry.connection)
+            shown = (entry.kind != "alive" or entry.event is not None) and connection in (
+                None,
+                entry.connection,
+            )
             if entry.timestamp >= since and (shown or entry.kind in ("engine", "missing")):
                 yield entry
     if last is not None and now is not None:
@@ -337,23 +339,6 @@ def _left_out(last: _OlderEntry, count: int) -> Entry:
 
 def _modified(path: Path) -> float:
     return path.stat().st_mtime
-
-
-def last_moment(folder: Path) -> float | None:
-    """Epoch seconds of the journal's last event; None when it holds none that can be read.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    for path in sorted((folder / FOLDER_NAME).glob("*.jsonl"), reverse=True):
-        with open(open_to_read(path), "rb") as file:
-            file.seek(max(0, path.stat().st_size - _END_BYTES))
-            for line in reversed(file.read().splitlines()):
-                try:
-                    return _decode(line).timestamp
-                except (msgspec.DecodeError, UnicodeDecodeError):
-                    continue  # torn, or cut by where the reading began
-    return None
 
 
 def parse_since(text: str, now: float, last: float | None = None) -> float:
