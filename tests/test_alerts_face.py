@@ -277,7 +277,7 @@ ON_THE_SCREEN = (
     ("t backspace 5 0 enter", ("test", "raid", "50")),
     ("t s u b enter", ("test", "sub")),
     ("t end 0 enter", ("test", "raid", "10")),
-    ("C C", ("clear",)),
+    ("C C", ("clear", "None")),
     ("j j c y", ("clear", "follow")),
 )
 NONSENSE = (

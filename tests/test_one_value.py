@@ -28,7 +28,6 @@ _ALIKE = {
     ("channels.wire.Message", "channels.wire._ArrayFrame"): "a message, and its form on the wire",
     ("channels.wire._ArrayFrame", "channels.wire._ObjectFrame"): "the two forms of one message on the wire",
     ("channels.wire._ArrayFrame", "engine.snapshot.Frame"): "the wire's form, and what is shown of it",
-    ("control.protocol.AlertOrder", "engine.alert_values.AlertCommand"): "the one is bounded on its way in",
     (
         "control.protocol.Result",
         "engine.snapshot.CommandResult",

@@ -23,7 +23,6 @@ from tui.cli import main
 from tui.control.client import ControlClient
 from tui.control.hold import FolderHold
 from tui.control.lock import StateLock, StateLockedError
-from tui.control.protocol import GetSnapshot
 from tui.demo.hub import Hub
 from tui.private_files import NotOursError, open_private, private_folder
 
@@ -242,7 +241,7 @@ class Engine:
 
     def status(self) -> dict[str, Any]:
         with ControlClient(self.folder / "control.sock") as client:
-            return client.value(GetSnapshot(id=1), dict)
+            return client.value("snapshot", dict)
 
     def end(self) -> int:
         self.process.terminate()

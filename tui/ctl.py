@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 
-from tui.control import protocol
 from tui.control.alerts_view import what_is_off
 from tui.control.client import RefusedError
 from tui.control.protocol import (
@@ -148,9 +147,9 @@ def _count(text: str) -> int:
 
 def _status(args: argparse.Namespace) -> int:
     with client(args) as engine:
-        info = engine.value(protocol.GetInfo(id=1), EngineInfo)
-        snapshot = engine.value(protocol.GetSnapshot(id=2), Snapshot)
-        metrics = engine.value(protocol.GetMetrics(id=3), dict[str, Any]) if wants_json(args) else {}
+        info = engine.value("info", EngineInfo)
+        snapshot = engine.value("snapshot", Snapshot)
+        metrics = engine.value("metrics", dict[str, Any]) if wants_json(args) else {}
     now = time.time()
     if wants_json(args):
         put_json(_status_json(info, snapshot, metrics))
@@ -251,8 +250,8 @@ def _metrics(args: argparse.Namespace) -> int:
     if args.openmetrics:
         return _openmetrics(args)
     with client(args) as engine:
-        metrics = engine.value(protocol.GetMetrics(id=1, name=args.name), dict[str, dict[str, Any]])
-        snapshot = engine.value(protocol.GetSnapshot(id=2), Snapshot)
+        metrics = engine.value("metrics", dict[str, dict[str, Any]], name=args.name)
+        snapshot = engine.value("snapshot", Snapshot)
     if (stale := not_present(snapshot, time.time())) is not None:
         # What nobody observes any more must not be taken for the present.
         raise RefusedError(stale.words)
@@ -277,8 +276,8 @@ def _openmetrics(args: argparse.Namespace) -> int:
         return fail(FAILED, str(error))
 
     with client(args) as engine:
-        info = engine.value(protocol.GetInfo(id=1), EngineInfo)
-        snapshot = engine.value(protocol.GetSnapshot(id=2), Snapshot)
+        info = engine.value("info", EngineInfo)
+        snapshot = engine.value("snapshot", Snapshot)
     now = time.time()
     put_content(exposition(snapshot, now, version=info.version))
     if (stale := why_not_up(snapshot, now)) is not None:
@@ -297,7 +296,7 @@ def _metric(key: str, value: object, now: float) -> str:
 
 def _state(args: argparse.Namespace) -> int:
     with client(args) as engine:
-        snapshot = engine.value(protocol.GetSnapshot(id=1), Snapshot)
+        snapshot = engine.value("snapshot", Snapshot)
     states = {each.name: each.metrics.connection_state for each in snapshot.connections}
     now = time.time()
     words = {
@@ -324,7 +323,7 @@ def _line(args: argparse.Namespace) -> int:
     status, words = OK, ""
     try:
         with client(args, _LINE_SECONDS) as engine:
-            snapshot = engine.value(protocol.GetSnapshot(id=1), Snapshot)
+            snapshot = engine.value("snapshot", Snapshot)
         words = short_line(snapshot, time.time())
         if not is_present(snapshot, time.time()):
             status = FAILED
@@ -345,12 +344,7 @@ def _line(args: argparse.Namespace) -> int:
 def _for_one_or_all(args: argparse.Namespace) -> int:
     if (args.name is None) != args.all:
         args.fail("expected a NAME or --all")
-    kinds: dict[str, type[protocol.Connect | protocol.Reconnect | protocol.Disconnect]] = {
-        "connect": protocol.Connect,
-        "reconnect": protocol.Reconnect,
-        "disconnect": protocol.Disconnect,
-    }
-    return give(args, kinds[args.verb](id=1, name=args.name))
+    return give(args, args.verb, name=args.name)
 
 
 def _push(args: argparse.Namespace) -> int:
@@ -358,18 +352,18 @@ def _push(args: argparse.Namespace) -> int:
         payload = msgspec.json.decode(args.payload)
     except (ValueError, RecursionError) as error:
         args.fail(f"the payload is not JSON: {error}")
-    request = protocol.Push(id=1, name=args.name, topic=args.topic, event=args.event, payload=payload)
+    push = {"name": args.name, "topic": args.topic, "event": args.event, "payload": payload}
     with client(args) as engine:
-        return tell_reply(args, engine.command(request, COMMAND_SECONDS))
+        return tell_reply(args, engine.command("push", COMMAND_SECONDS, **push))
 
 
 def _reload(args: argparse.Namespace) -> int:
-    return give(args, protocol.Reload(id=1), _RELOAD_SECONDS)
+    return give(args, "reload", _RELOAD_SECONDS)
 
 
 def _watch(args: argparse.Namespace) -> int:
     with client(args) as engine:
-        engine.command(protocol.Watch(id=1))
+        engine.command("watch")
         if sys.stderr is not None and sys.stderr.isatty():
             say("changes of state follow; ^C ends")
         for event in engine.events():
@@ -428,7 +422,7 @@ def _log_path(args: argparse.Namespace) -> Path:
 
     try:
         with client(args) as engine:
-            info = engine.value(protocol.GetInfo(id=1), EngineInfo)
+            info = engine.value("info", EngineInfo)
     except ControlError:
         # What happened before the engine ended is what the log is for.
         return folder(args) / FILE_NAME

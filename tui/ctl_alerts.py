@@ -11,7 +11,6 @@ from typing import TypeVar, get_args
 
 import msgspec
 
-from tui.control import protocol
 from tui.control.alert_choice import choose
 from tui.control.alerts_view import (
     named,
@@ -22,7 +21,6 @@ from tui.control.alerts_view import (
     what_is_shown,
 )
 from tui.control.client import ControlClient, RefusedError
-from tui.control.protocol import AlertOrder, CommandAlerts
 from tui.control.shell import (
     COLUMNS,
     COMMAND_SECONDS,
@@ -44,6 +42,7 @@ from tui.engine.api import (
 )
 from tui.engine.known import not_present, on_stage
 from tui.formats import NOTHING, for_json, time_of_day
+from tui.model.bounds import DAY, MAX_ALERTS, MAX_POSITION, MAX_TEST_ALERTS
 from tui.output import FAILED, put, put_json
 from tui.text.json_text import json_text
 from tui.text.printable import columns, cut_to, padded, printable
@@ -88,7 +87,7 @@ def add_alerts(
 
     add("list", _list, "how the queue stands; the same as no command at all")
     history = add("history", _history, "what became of the last ones, the newest first")
-    most = protocol.MAX_ALERTS
+    most = MAX_ALERTS
     history.add_argument("--limit", metavar="N", type=_number(int, 1, most), default=_DEFAULT_HISTORY)
     history.add_argument("--type", metavar="TYPE", help="of this type alone")
     outcomes = get_args(AlertOutcome)
@@ -107,7 +106,7 @@ def add_alerts(
     ):
         add(name, _plain, words)
     hold = add("hold", _plain, "pause for so many seconds")
-    hold.add_argument("seconds", metavar="SECONDS", type=_number(float, 0, protocol.DAY))
+    hold.add_argument("seconds", metavar="SECONDS", type=_number(float, 0, DAY))
     for name, words in (
         ("remove", "take one out that waits or plays"),
         ("requeue", "show one that has ended once more"),
@@ -115,17 +114,17 @@ def add_alerts(
         add(name, _with_one, words).add_argument("id", metavar="ID")
     move = add("move", _with_one, "move one that waits to a place, counted from 1")
     move.add_argument("id", metavar="ID")
-    move.add_argument("position", metavar="POSITION", type=_number(int, 1, protocol.MAX_POSITION))
+    move.add_argument("position", metavar="POSITION", type=_number(int, 1, MAX_POSITION))
     clear = add("clear", _clear, "remove all that wait, or all of a type")
     clear.add_argument("type", metavar="TYPE", nargs="?")
     clear.add_argument("--all", action="store_true", help="of every type")
     mute = add("mute", _mute, "let none of a type in for so many minutes; 0 ends it")
     mute.add_argument("type", metavar="TYPE")
-    mute.add_argument("minutes", metavar="MINUTES", type=_number(float, 0, protocol.DAY / 60))
+    mute.add_argument("minutes", metavar="MINUTES", type=_number(float, 0, DAY / 60))
     mute.add_argument("--force", action="store_true", help="of a type, too, that no source and no rule has")
     test = add("test", _plain, "make test alerts")
     test.add_argument("type", metavar="TYPE")
-    most = protocol.MAX_TEST_ALERTS
+    most = MAX_TEST_ALERTS
     test.add_argument("--count", metavar="N", type=_number(int, 1, most), default=1)
     export = add("export", _export, "the whole history to standard output, the newest first")
     export.add_argument("--format", choices=("jsonl", "csv"), help="JSON lines unless told otherwise")
@@ -149,7 +148,7 @@ def _number(kind: Callable[[str], T], least: float, most: float) -> Callable[[st
 
 
 def _snapshot(engine: ControlClient) -> tuple[Snapshot, AlertsSnapshot]:
-    snapshot = engine.value(protocol.GetSnapshot(id=1), Snapshot)
+    snapshot = engine.value("snapshot", Snapshot)
     if (stale := not_present(snapshot, time.time())) is not None:
         # A queue that nobody observes any more must not be taken for the present one.
         raise RefusedError(stale.words)
@@ -236,7 +235,7 @@ def _counts(args: argparse.Namespace) -> int:
         _, alerts = _snapshot(engine)
         day: dict[str, dict[str, int]] | None
         try:
-            day, silent = engine.value(protocol.GetAlertHistory(id=2, limit=1), AlertPage).counts, ""
+            day, silent = engine.value("alert_history", AlertPage, limit=1).counts, ""
         except RefusedError as error:
             # What the store does not tell hides nothing of what the engine knows itself.
             day, silent = None, str(error)
@@ -275,11 +274,9 @@ def _print_counts(counts: dict[str, dict[str, int]]) -> None:
 
 
 def _history(args: argparse.Namespace) -> int:
-    request = protocol.GetAlertHistory(
-        id=1, limit=args.limit, alert_type=args.type, outcome=args.outcome, words=tuple(args.words)
-    )
+    wanted = {"limit": args.limit, "alert_type": args.type, "outcome": args.outcome, "words": args.words}
     with client(args) as engine:
-        page = engine.value(request, AlertPage)
+        page = engine.value("alert_history", AlertPage, **wanted)
     if wants_json(args):
         put_json(for_json(page.alerts))
         return OK
@@ -311,7 +308,7 @@ def _show(args: argparse.Namespace) -> int:
         _, alerts = _snapshot(engine)
         ended = tuple(entry for entry in alerts.recent if isinstance(entry, AlertSummary))
         meant = choose(args.id, (*alerts.waiting, *on_stage(alerts), *ended), alerts.waiting)
-        content = engine.value(protocol.GetAlert(id=2, alert=meant.id), AlertContent)
+        content = engine.value("alert", AlertContent, alert=meant.id)
     if wants_json(args):
         put_json(for_json(content))
         return OK
@@ -378,40 +375,34 @@ def _export(args: argparse.Namespace) -> int:
 
 def _pages(engine: ControlClient, most: int) -> Iterator[tuple[AlertSummary | SourceAway, ...]]:
     before: str | None = None
-    number = 1
     while most > 0:
-        request = protocol.GetAlertHistory(id=number, before=before, limit=min(most, _PAGE))
-        page = engine.value(request, AlertPage)
+        page = engine.value("alert_history", AlertPage, before=before, limit=min(most, _PAGE))
         yield page.alerts
         if page.next_before is None:
             return
         if page.next_before == before:
             raise RefusedError("the engine's history does not go on; the export is not whole")
-        before, most, number = page.next_before, most - len(page.alerts), number + 1
+        before, most = page.next_before, most - len(page.alerts)
 
 
 # What can be done ---------------------------------------------------------------------------------
 
 
 def _plain(args: argparse.Namespace) -> int:
-    order = AlertOrder(
-        verb=args.verb,
-        type=args.type if args.verb == "test" else None,
-        seconds=getattr(args, "seconds", None),
-        count=getattr(args, "count", 1),
-    )
-    return give(args, CommandAlerts(id=1, command=order))
+    command = {key: getattr(args, key) for key in ("verb", "type", "seconds", "count") if hasattr(args, key)}
+    return give(args, "alerts", command=command)
 
 
 def _clear(args: argparse.Namespace) -> int:
     if (args.type is None) != args.all:
         args.fail("expected a TYPE or --all")
-    return give(args, CommandAlerts(id=1, command=AlertOrder(verb="clear", type=args.type)))
+    return give(args, "alerts", command={"verb": "clear", "type": args.type})
 
 
 def _mute(args: argparse.Namespace) -> int:
-    order = AlertOrder(verb="mute", type=args.type, seconds=args.minutes * 60, force=args.force)
-    return give(args, CommandAlerts(id=1, command=order))
+    seconds = args.minutes * 60
+    command = {"verb": "mute", "type": args.type, "seconds": seconds, "force": args.force}
+    return give(args, "alerts", command=command)
 
 
 def _with_one(args: argparse.Namespace) -> int:
@@ -424,8 +415,8 @@ def _with_one(args: argparse.Namespace) -> int:
             meant = choose(args.id, alerts.waiting, alerts.waiting)
         else:
             meant = choose(args.id, (*alerts.waiting, *on_stage(alerts)), alerts.waiting)
-        order = AlertOrder(verb=args.verb, id=meant.id, position=getattr(args, "position", None))
-        result = engine.command(CommandAlerts(id=2, command=order), COMMAND_SECONDS)
+        command = {"verb": args.verb, "id": meant.id, "position": getattr(args, "position", None)}
+        result = engine.command("alerts", COMMAND_SECONDS, command=command)
     if not wants_json(args) and meant.id != args.id and meant.alert is not None:
         words = f"{args.id} is {meant.id}, {named(meant.alert)}"
         put(printable(words)) if result.ok else fail(FAILED, words)

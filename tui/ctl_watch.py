@@ -6,7 +6,6 @@ import argparse
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from tui.control import protocol
 from tui.control.choice import by_beginning
 from tui.control.client import ControlClient, RefusedError
 from tui.control.shell import COLUMNS, COMMAND_SECONDS, OK, client, fail, tell, wants_json
@@ -74,7 +73,7 @@ def add_watch(
 
 
 def _snapshot(engine: ControlClient) -> Snapshot:
-    snapshot = engine.value(protocol.GetSnapshot(id=1), Snapshot)
+    snapshot = engine.value("snapshot", Snapshot)
     if (stale := not_present(snapshot, time.time())) is not None:
         # What nobody observes any more must not be taken for the present.
         raise RefusedError(stale.words)
@@ -139,7 +138,7 @@ def _show(args: argparse.Namespace) -> int:
     with client(args) as engine:
         incidents = _snapshot(engine).incidents
         id = _meant(args.id, (*incidents.open, *incidents.resolved))
-        timeline = engine.value(protocol.GetTimeline(id=2, incident=id), Timeline)
+        timeline = engine.value("timeline", Timeline, incident=id)
     if wants_json(args):
         put_json(for_json(timeline))
         return OK
@@ -193,7 +192,7 @@ def _acknowledge(args: argparse.Namespace) -> int:
     with client(args) as engine:
         incidents = _snapshot(engine).incidents
         id = _meant(args.id, incidents.open)
-        result = engine.command(protocol.Acknowledge(id=2, incident=id), COMMAND_SECONDS)
+        result = engine.command("acknowledge", COMMAND_SECONDS, incident=id)
     known = next((each for each in incidents.open if each.id == id), None)
     if not wants_json(args) and id != args.id and known is not None:
         words = f"{args.id} is {id}, {named(known)}"

@@ -23,7 +23,7 @@ from tests.bench.face_terminal import BenchError, Place, Terminal
 from tests.bench.figures import Aim, Figure, as_markdown, as_text, sample
 from tui.alerts.alert import Alert, decode
 from tui.control.client import ControlClient
-from tui.control.protocol import SOCKET_NAME, GetSnapshot
+from tui.control.protocol import SOCKET_NAME
 from tui.engine.alert_keeping import STANDING
 from tui.engine.alert_summaries import AWAY_TYPE
 from tui.engine.api import AlertsSnapshot, Snapshot
@@ -140,7 +140,7 @@ def _of_threads(terminal: Terminal) -> dict[int, float]:
 
 def _queue(state: Path) -> AlertsSnapshot:
     with ControlClient(state / SOCKET_NAME) as client:
-        found = client.value(GetSnapshot(id=1), Snapshot).alerts
+        found = client.value("snapshot", Snapshot).alerts
     if found is None:
         raise BenchError("the program has no alert queue")
     return found

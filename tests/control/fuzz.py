@@ -28,7 +28,7 @@ SEEDS: tuple[dict[str, object], ...] = (
     {"type": "log", "after": 3, "limit": 10},
     {"type": "metrics", "name": "stage"},
     {"type": "info"},
-    {"type": "extras"},
+    {"type": "extra_commands"},
     {"type": "connect", "name": None},
     {"type": "reconnect", "name": "stage"},
     {"type": "disconnect", "name": "stage"},

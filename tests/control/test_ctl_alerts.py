@@ -110,7 +110,7 @@ def test_the_queue_in_words(folder: Path, run: Any) -> None:
         (["requeue", alert(5).id], AlertCommand(verb="requeue", id=alert(5).id)),
         (["requeue", "of_another_day"], AlertCommand(verb="requeue", id="of_another_day")),
         (["clear", "sub"], AlertCommand(verb="clear", type="sub")),
-        (["clear", "--all"], AlertCommand(verb="clear")),
+        (["clear", "--all"], AlertCommand(verb="clear", type=None)),
         (["mute", "follow", "1.5"], AlertCommand(verb="mute", type="follow", seconds=90)),
         (["mute", "follow", "0"], AlertCommand(verb="mute", type="follow", seconds=0)),
         (["mute", "folow", "5", "--force"], AlertCommand(verb="mute", type="folow", seconds=300, force=True)),

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from tests.control.conftest import serving, wait_until
 from tests.control.queue_engine import QueueEngine, alert, ended, serving_queue
@@ -117,7 +118,7 @@ async def test_the_alert_queue_is_the_engines(folder: Path) -> None:
         commands = [
             AlertCommand(verb="pause"),
             AlertCommand(verb="move", id="a", position=2),
-            AlertCommand(verb="clear"),
+            AlertCommand(verb="clear", type=None),
             AlertCommand(verb="clear", type="sub"),
             AlertCommand(verb="mute", type="sub", seconds=60.5),
             AlertCommand(verb="test", type="raid", count=500),
@@ -125,8 +126,8 @@ async def test_the_alert_queue_is_the_engines(folder: Path) -> None:
         for command in commands:
             assert await face.alerts(command) == engine.answer
         assert engine.commands == commands
-        incomplete = await face.alerts(AlertCommand(verb="remove"))
-        assert incomplete == CommandResult(ok=False, message="`remove` needs `id`")
+        with pytest.raises(ValueError, match="`remove` needs `id`"):
+            AlertCommand(verb="remove")
         for unbounded in (
             AlertCommand(verb="test", type="raid", count=501),
             AlertCommand(verb="hold", seconds=float("nan")),
@@ -182,7 +183,7 @@ async def test_it_survives_the_engines_restart(hub: Hub, folder: Path) -> None:
         words = face.snapshot().waiting
         assert words is not None
         assert words in ("not yet reached", f"no engine is running in {folder}")
-        assert await face.connect() == CommandResult(ok=False, message="the engine is away")
+        assert await face.connect(None) == CommandResult(ok=False, message="the engine is away")
         with serving(folder, connection("stage", hub.url)) as run:
             await eventually(lambda: state_in(face, "stage") == "connected", "connected")
             assert face.info is not None

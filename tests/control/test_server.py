@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import json
 import os
 import resource
@@ -21,18 +22,20 @@ from tests.engine.conftest import connection, eventually, state_of
 from tests.pace import Stopwatch
 from tui.control import conversation, peer
 from tui.control.client import ControlClient
+from tui.control.methods import ENGINE_METHODS
 from tui.control.protocol import (
     MAX_ANSWER,
     MAX_PATH,
     MAX_REQUEST,
     ControlError,
     EngineInfo,
-    GetInfo,
     socket_path,
 )
 from tui.control.server import MAX_CLIENTS
 from tui.demo.hub import Hub
 from tui.engine.api import CommandResult, ExtraCommand
+from tui.engine.supervisor import Supervisor
+from tui.replay.engine import ReplayEngine
 
 
 class Faults:
@@ -85,7 +88,9 @@ async def test_every_request_is_answered(hub: Hub, folder: Path) -> None:
         pushed = await ask("push", name="stage", topic="stream:overlays", event="ping", payload={})
         assert pushed["ok"]
         assert "pong" in pushed["message"]
-        assert (await ask("extras"))["value"] == [{"id": "drop", "label": "drop", "help": "Drop all."}]
+        assert (await ask("extra_commands"))["value"] == [
+            {"id": "drop", "label": "drop", "help": "Drop all."}
+        ]
         assert (await ask("run_extra", command="drop"))["message"] == "staged: drop"
         assert (await ask("reload"))["message"] == "1 added, 2 unchanged"
         assert reloaded == ["control reload"]
@@ -349,9 +354,9 @@ def test_a_storm_of_idle_clients_locks_nobody_out(folder: Path) -> None:
             target=lambda: idle.extend(ControlClient(run.path) for _ in range(10 * MAX_CLIENTS))
         )
         storm.start()
-        for number in range(20):
+        for _ in range(20):
             with ControlClient(run.path) as client:
-                assert client.value(GetInfo(id=number), EngineInfo).pid == os.getpid()
+                assert client.value("info", EngineInfo).pid == os.getpid()
         storm.join(30)
         assert attached.ask("info")["type"] == "value"
         assert run.server.clients <= MAX_CLIENTS
@@ -529,3 +534,9 @@ def test_the_end_waits_for_no_client(folder: Path, caplog: pytest.LogCaptureFixt
         assert watch.seconds < 1
         assert idle.line() is None
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize("engine", [Supervisor, ReplayEngine])
+def test_an_engine_is_called_by_the_names_of_its_interface(engine: type) -> None:
+    for method in ENGINE_METHODS.values():
+        inspect.signature(getattr(engine, method.name)).bind(None, **dict.fromkeys(method.parameters))

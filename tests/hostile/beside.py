@@ -17,7 +17,7 @@ import psutil  # type: ignore[import-untyped]  # it has no types
 from tests.hostile.hub import ESCAPES, GOOD
 from tests.terminal.real_terminal import ROOT, RealTerminal
 from tui.control.client import ControlClient
-from tui.control.protocol import SOCKET_NAME, ControlError, GetSnapshot
+from tui.control.protocol import SOCKET_NAME, ControlError
 from tui.engine.snapshot import ConnectionSnapshot, Snapshot
 
 MOST_MEMORY = 150.0
@@ -152,7 +152,7 @@ def link_of(snapshot: Snapshot, name: str) -> ConnectionSnapshot:
 
 def snapshot_of(state: Path) -> Snapshot | None:
     with contextlib.suppress(ControlError), ControlClient(state / SOCKET_NAME, timeout=5.0) as client:
-        snapshot = client.value(GetSnapshot(id=1), Snapshot)
+        snapshot = client.value("snapshot", Snapshot)
         # The first one is published before there is any connection.
         return snapshot if snapshot.connections else None
     return None

@@ -6,6 +6,7 @@ Imports nothing heavy: a shell command has to be back before anybody notices tha
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import socket
 import struct
@@ -13,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 
@@ -26,7 +27,6 @@ from tui.control.protocol import (
     Missed,
     NoEngineError,
     Refusal,
-    Request,
     Result,
     StateEvent,
     Value,
@@ -57,16 +57,17 @@ class ControlClient:
     def __init__(self, path: Path, timeout: float = 5.0) -> None:
         self._timeout = timeout
         self._buffer = bytearray()
+        self._numbers = itertools.count(1)
         self._socket = dial(path, timeout, waits=True)
 
-    def value(self, request: Request, kind: type[T]) -> T:
+    def value(self, method: str, kind: type[T], /, **parameters: Any) -> T:
         """Ask for a value and decode it as ``kind``.
 
         Raises:
             RefusedError: the engine refused.
             ControlError: no answer in time, or none that is understood.
         """
-        answer = self._ask(request, self._timeout)
+        answer = self._ask(method, parameters, self._timeout)
         if not isinstance(answer, Value):
             raise RefusedError(answer.message)
         try:
@@ -74,14 +75,14 @@ class ControlClient:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ControlError(f"the engine's answer is not understood: {error}") from error
 
-    def command(self, request: Request, timeout: float | None = None) -> Result:
+    def command(self, method: str, timeout: float | None = None, /, **parameters: Any) -> Result:
         """Give a command and wait at most ``timeout`` seconds for what came of it.
 
         Raises:
             RefusedError: the engine refused to try.
             ControlError: no answer in time, or none that is understood.
         """
-        answer = self._ask(request, self._timeout if timeout is None else timeout)
+        answer = self._ask(method, parameters, self._timeout if timeout is None else timeout)
         if isinstance(answer, Result):
             return answer
         words = answer.message if isinstance(answer, Refusal) else "the engine answered something else"
@@ -104,8 +105,9 @@ class ControlClient:
         """Leave."""
         self._socket.close()
 
-    def _ask(self, request: Request, timeout: float) -> Value | Result | Refusal:
-        line = encode_request(request)
+    def _ask(self, method: str, parameters: dict[str, Any], timeout: float) -> Value | Result | Refusal:
+        number = next(self._numbers)
+        line = encode_request(number, method, parameters)
         try:
             self._socket.settimeout(timeout)
             self._socket.sendall(line)
@@ -118,9 +120,9 @@ class ControlClient:
         deadline = time.monotonic() + timeout
         while True:
             answer = self._read(deadline)
-            if isinstance(answer, (Value, Result)) and answer.id == request.id:
+            if isinstance(answer, (Value, Result)) and answer.id == number:
                 return answer
-            if isinstance(answer, Refusal) and answer.id in (None, request.id):
+            if isinstance(answer, Refusal) and answer.id in (None, number):
                 return answer
 
     def _read(self, deadline: float | None) -> Answer:

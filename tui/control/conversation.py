@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import inspect
 import logging
 import struct
 import termios
-from collections.abc import AsyncIterator, Awaitable
-from typing import Protocol
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
 
 import msgspec
-from msgspec import UNSET
 
 from tui.control import protocol
+from tui.control.methods import ENGINE_METHODS, RequestDecoder, methods_of
 from tui.control.protocol import (
     Alive,
     Answer,
@@ -21,16 +22,15 @@ from tui.control.protocol import (
     EngineInfo,
     Refusal,
     RefusalCode,
-    Request,
     Result,
     Update,
     Value,
-    decode_request,
     encode_answer,
     raw,
 )
 from tui.control.publication import Publication
-from tui.engine.api import AlertCommand, CommandResult, Engine, ExtraCommand
+from tui.engine.api import CommandResult, Engine, ExtraCommand
+from tui.model.bounds import MAX_LOG_LINES, Cursor, Name
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +78,14 @@ class _EndedError(Exception):
     def __init__(self, code: RefusalCode, message: str) -> None:
         super().__init__(message)
         self.refusal = Refusal(id=None, code=code, message=message)
+
+
+class _RefusedError(Exception):
+    """A request is not carried out; the message says why."""
+
+    def __init__(self, code: RefusalCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Conversation:
@@ -221,125 +229,71 @@ class Conversation:
 
     async def _answer(self, line: bytes) -> None:
         try:
-            request = decode_request(line)
+            method, request = _decoder.decode(line)
         except BadRequestError as error:
             self.send(error.refusal)
             return
         try:
-            await self._carry_out(request)
+            owner = self._service.engine if method.name in ENGINE_METHODS else self
+            answer = getattr(owner, method.name)(**method.arguments(request))
+            if inspect.isawaitable(answer):
+                answer = await answer
+            if isinstance(answer, CommandResult):
+                done = Result(id=request.id, ok=answer.ok, message=answer.message, reply=answer.reply)
+                self.send(done)
+            else:
+                self.send(Value(id=request.id, value=raw(answer)))
+        except _RefusedError as refused:
+            self.send(Refusal(id=request.id, code=refused.code, message=str(refused)))
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
             # Not we were cancelled but what we waited for: the engine's loop ended beneath it.
-            self._refuse(request, "failed", "the engine stopped before it answered")
+            message = "the engine stopped before it answered"
+            self.send(Refusal(id=request.id, code="failed", message=message))
         except Exception as error:
             # A mistake of ours must neither end the client's other requests nor go unheard.
-            log.exception("control: a request failed: %s", type(request).__name__)
-            self._refuse(request, "failed", f"it failed: {type(error).__name__}; the log says more")
+            log.exception("control: a request failed: %s", method.name)
+            message = f"it failed: {type(error).__name__}; the log says more"
+            self.send(Refusal(id=request.id, code="failed", message=message))
 
-    def _refuse(self, request: Request, code: RefusalCode, message: str) -> None:
-        self.send(Refusal(id=request.id, code=code, message=message))
+    # Methods beside the engine's
 
-    def _give(self, request: Request, value: object) -> None:
-        self.send(Value(id=request.id, value=raw(value)))
+    def metrics(self, name: Name | None = None) -> dict[str, dict[str, Any]] | CommandResult:
+        """The nine metrics in camelCase, by connection; of ``name`` alone, unless it is None."""
+        connections = self._service.engine.snapshot().connections
+        found = {each.name: each.metrics.to_camel() for each in connections if name in (None, each.name)}
+        if name is not None and not found:
+            known = ", ".join(each.name for each in connections)
+            message = f"no connection {name}; there are: {known or 'none'}"
+            return CommandResult(ok=False, message=message)
+        return found
 
-    async def _result(self, request: Request, command: Awaitable[CommandResult]) -> None:
-        result = await command
-        self.send(Result(id=request.id, ok=result.ok, message=result.message, reply=result.reply))
+    def info(self) -> EngineInfo:
+        """Which engine answers."""
+        started_at = self._service.engine.snapshot().started_at
+        return msgspec.structs.replace(self._service.info, started_at=started_at)
 
-    async def _value(self, request: Request, reading: Awaitable[object]) -> None:
-        value = await reading
-        if isinstance(value, CommandResult):
-            self.send(Result(id=request.id, ok=value.ok, message=value.message))
-        else:
-            self._give(request, value)
+    async def reload(self) -> CommandResult:
+        """Read the settings anew; the result says what was done."""
+        return await self._service.reload()
 
-    async def _carry_out(self, request: Request) -> None:
-        engine = self._service.engine
-        match request:
-            case protocol.GetSnapshot():
-                self._give(request, engine.snapshot())
-            case protocol.GetLog():
-                self._give(request, engine.log(request.after, request.limit))
-            case protocol.GetHistory():
-                await self._value(request, engine.history(request.name))
-            case protocol.GetFrames():
-                await self._value(request, engine.frames(request.name, request.after, request.limit))
-            case protocol.GetFrame():
-                await self._value(request, engine.frame(request.name, request.cursor))
-            case protocol.GetMetrics():
-                self._metrics(request)
-            case protocol.GetInfo():
-                started_at = engine.snapshot().started_at
-                self._give(request, msgspec.structs.replace(self._service.info, started_at=started_at))
-            case protocol.GetExtras():
-                self._give(request, engine.extra_commands())
-            case protocol.Connect():
-                await self._result(request, engine.connect(request.name))
-            case protocol.Reconnect():
-                await self._result(request, engine.reconnect(request.name))
-            case protocol.Disconnect():
-                await self._result(request, engine.disconnect(request.name))
-            case protocol.Push():
-                push = engine.push(request.name, request.topic, request.event, request.payload)
-                await self._result(request, push)
-            case protocol.SetDebug():
-                await self._result(request, engine.set_debug(request.shown))
-            case protocol.RunExtra():
-                await self._result(request, engine.run_extra(request.command))
-            case protocol.CommandAlerts():
-                await self._result(request, engine.alerts(_alert_command(request.command)))
-            case protocol.GetAlertHistory():
-                reading = engine.alert_history(
-                    before=request.before,
-                    limit=request.limit,
-                    type=request.alert_type,
-                    outcome=request.outcome,
-                    words=request.words,
-                )
-                await self._value(request, reading)
-            case protocol.GetAlert():
-                await self._value(request, engine.alert(request.alert))
-            case protocol.Acknowledge():
-                await self._result(request, engine.acknowledge(request.incident))
-            case protocol.GetTimeline():
-                await self._value(request, engine.timeline(request.incident))
-            case protocol.Reload():
-                await self._result(request, self._service.reload())
-            case protocol.Watch():
-                self._watch(request)
-            case protocol.Subscribe():
-                self._subscribe(request)
-
-    def _metrics(self, request: protocol.GetMetrics) -> None:
-        metrics = {
-            connection.name: connection.metrics.to_camel()
-            for connection in self._service.engine.snapshot().connections
-            if request.name in (None, connection.name)
-        }
-        if request.name is not None and not metrics:
-            known = (each.name for each in self._service.engine.snapshot().connections)
-            words = f"no connection {request.name}; there are: {', '.join(known) or 'none'}"
-            self.send(Result(id=request.id, ok=False, message=words))
-        else:
-            self._give(request, metrics)
-
-    def _watch(self, request: protocol.Watch) -> None:
-        # The answer goes first, whatever changes next.
+    def watch(self) -> CommandResult:
+        """A :class:`tui.control.protocol.StateEvent` follows for each change of state."""
+        # Nothing is sent before the answer: neither waits for the loop.
         self._watches = self._service.watch(self)
-        if self._watches:
-            self.send(Result(id=request.id, ok=True, message="every change of state follows"))
-        else:
-            self._refuse(request, "failed", "this engine tells nobody of its changes of state")
+        if not self._watches:
+            raise _RefusedError("failed", "this engine tells nobody of its changes of state")
+        return CommandResult(ok=True, message="every change of state follows")
 
-    def _subscribe(self, request: protocol.Subscribe) -> None:
+    def subscribe(self, log_after: Cursor = 0) -> CommandResult:
+        """For a face: a :class:`tui.control.protocol.Update` or ``Alive`` follows again and again."""
         if self._subscription is not None:
-            self._refuse(request, "busy", "this client has subscribed already")
-            return
-        self.send(Result(id=request.id, ok=True, message="what changes follows"))
-        self._subscription = asyncio.create_task(self._update(request.log_after), name="control subscription")
+            raise _RefusedError("busy", "this client has subscribed already")
+        self._subscription = asyncio.create_task(self._update(log_after), name="control subscription")
         self._subscription.add_done_callback(self._subscription_ended)
+        return CommandResult(ok=True, message="what changes follows")
 
     def _subscription_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -359,13 +313,13 @@ class Conversation:
             if latest.number != edition:
                 edition = latest.number
                 lines.append(latest.line)
-            page = engine.log(after, protocol.MAX_LOG_LINES)
+            page = engine.log(after, MAX_LOG_LINES)
             after = page.next_cursor
             if page.lines or page.missed:
                 lines.append(encode_answer(Update(kind="log", value=raw(page))))
             if (commands := engine.extra_commands()) != extras:
                 extras = commands
-                lines.append(encode_answer(Update(kind="extras", value=raw(extras))))
+                lines.append(encode_answer(Update(kind="extra_commands", value=raw(extras))))
             # Each sign of life replaces the one before, so an edition counts as one.
             if loop.time() - told >= ALIVE_SECONDS and not lines:
                 lines.append(encode_answer(Alive(taken_at=latest.taken_at)))
@@ -376,13 +330,15 @@ class Conversation:
             await asyncio.sleep(UPDATE_SECONDS)
 
 
-def _alert_command(order: protocol.AlertOrder) -> AlertCommand:
-    return AlertCommand(
-        verb=order.verb,
-        id=order.id,
-        type=None if order.type is UNSET else order.type,
-        seconds=order.seconds,
-        position=order.position,
-        count=order.count,
-        force=order.force,
+METHODS = ENGINE_METHODS | methods_of(
+    (
+        Conversation.metrics,
+        Conversation.info,
+        Conversation.reload,
+        Conversation.watch,
+        Conversation.subscribe,
     )
+)
+"""All that may be asked, by name."""
+
+_decoder = RequestDecoder(METHODS)

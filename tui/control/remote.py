@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 import itertools
 import logging
 import random
 import threading
 import time
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import msgspec
 
 from tui.control import protocol
 from tui.control.client import dial
+from tui.control.conversation import METHODS, Conversation
+from tui.control.methods import Method
 from tui.control.protocol import (
     Alive,
     Answer,
@@ -24,7 +28,6 @@ from tui.control.protocol import (
     EngineInfo,
     NoEngineError,
     Refusal,
-    Request,
     Result,
     Update,
     Value,
@@ -32,26 +35,12 @@ from tui.control.protocol import (
     encode_request,
 )
 from tui.control.publication import at_time
-from tui.engine.api import (
-    AlertCommand,
-    AlertContent,
-    AlertOutcome,
-    AlertPage,
-    CommandResult,
-    ConnectionHistory,
-    ExtraCommand,
-    FrameContent,
-    FramePage,
-    LineSeverity,
-    LogLine,
-    LogPage,
-    Snapshot,
-    Timeline,
-)
+from tui.engine.api import CommandResult, Engine, ExtraCommand, LineSeverity, LogLine, LogPage, Snapshot
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 COMMAND_SECONDS = 20.0
 """How long a command may take; the engine itself gives a push 10 s."""
@@ -65,6 +54,20 @@ MAX_LINES = 1000
 
 _DIAL_SECONDS = 5.0
 _AWAY = "the engine is away"
+
+
+def _asked(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """What asks the engine over the socket for what ``function`` does in its process."""
+    method, signature = METHODS[function.__name__], inspect.signature(function)
+
+    @functools.wraps(function)
+    async def ask(*given: P.args, **named: P.kwargs) -> T:
+        engine, *_ = given
+        fields = method.fields(signature.bind(*given, **named).arguments)
+        answer: T = await cast(RemoteEngine, engine).call(method, fields)
+        return answer
+
+    return ask
 
 
 class RemoteEngine:
@@ -129,115 +132,31 @@ class RemoteEngine:
         """As of :class:`tui.engine.api.Engine`; none while the engine is away."""
         return self._extras
 
-    async def history(self, name: str) -> ConnectionHistory | CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        return await self._read(protocol.GetHistory(id=next(self._numbers), name=name), ConnectionHistory)
+    history = _asked(Engine.history)
+    frames = _asked(Engine.frames)
+    frame = _asked(Engine.frame)
+    connect = _asked(Engine.connect)
+    reconnect = _asked(Engine.reconnect)
+    disconnect = _asked(Engine.disconnect)
+    push = _asked(Engine.push)
+    set_debug = _asked(Engine.set_debug)
+    run_extra = _asked(Engine.run_extra)
+    alerts = _asked(Engine.alerts)
+    alert_history = _asked(Engine.alert_history)
+    alert = _asked(Engine.alert)
+    acknowledge = _asked(Engine.acknowledge)
+    timeline = _asked(Engine.timeline)
+    reload = _asked(Conversation.reload)
 
-    async def frames(self, name: str, after: int = 0, limit: int = 200) -> FramePage | CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        limit = max(1, min(limit, protocol.MAX_FRAMES))
-        number = next(self._numbers)
-        return await self._read(
-            protocol.GetFrames(id=number, name=name, after=max(0, after), limit=limit), FramePage
-        )
-
-    async def frame(self, name: str, cursor: int) -> FrameContent | CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        number = next(self._numbers)
-        return await self._read(protocol.GetFrame(id=number, name=name, cursor=cursor), FrameContent)
-
-    async def connect(self, name: str | None = None) -> CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        return await self._command(protocol.Connect(id=next(self._numbers), name=name))
-
-    async def reconnect(self, name: str | None = None) -> CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        return await self._command(protocol.Reconnect(id=next(self._numbers), name=name))
-
-    async def disconnect(self, name: str | None = None) -> CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        return await self._command(protocol.Disconnect(id=next(self._numbers), name=name))
-
-    async def push(self, name: str, topic: str, event: str, payload: Any) -> CommandResult:
-        """As of :class:`tui.engine.api.Engine`; at most 64 KiB."""
-        number = next(self._numbers)
-        return await self._command(
-            protocol.Push(id=number, name=name, topic=topic, event=event, payload=payload)
-        )
-
-    async def set_debug(self, shown: bool) -> CommandResult:
-        """As of :class:`tui.engine.api.Engine`; for every face of the engine."""
-        return await self._command(protocol.SetDebug(id=next(self._numbers), shown=shown))
-
-    async def run_extra(self, command: str) -> CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        return await self._command(protocol.RunExtra(id=next(self._numbers), command=command))
-
-    async def alerts(self, command: AlertCommand) -> CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        try:
-            order = protocol.AlertOrder(
-                verb=command.verb,
-                id=command.id,
-                type=command.type,
-                seconds=command.seconds,
-                position=command.position,
-                count=command.count,
-                force=command.force,
-            )
-        except ValueError as error:
-            return CommandResult(ok=False, message=str(error))
-        return await self._command(protocol.CommandAlerts(id=next(self._numbers), command=order))
-
-    async def alert_history(
-        self,
-        *,
-        before: str | None = None,
-        limit: int = 100,
-        type: str | None = None,
-        outcome: AlertOutcome | None = None,
-        words: tuple[str, ...] = (),
-    ) -> AlertPage | CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        limit = max(1, min(limit, protocol.MAX_ALERTS))
-        request = protocol.GetAlertHistory(
-            id=next(self._numbers),
-            before=before,
-            limit=limit,
-            alert_type=type,
-            outcome=outcome,
-            words=tuple(word[:256] for word in words[:20]),
-        )
-        return await self._read(request, AlertPage)
-
-    async def alert(self, id: str) -> AlertContent | CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        return await self._read(protocol.GetAlert(id=next(self._numbers), alert=id), AlertContent)
-
-    async def acknowledge(self, id: str) -> CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        return await self._command(protocol.Acknowledge(id=next(self._numbers), incident=id))
-
-    async def timeline(self, id: str) -> Timeline | CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        return await self._read(protocol.GetTimeline(id=next(self._numbers), incident=id), Timeline)
-
-    async def reload(self) -> CommandResult:
-        """Ask the engine to read its settings anew."""
-        return await self._command(protocol.Reload(id=next(self._numbers)))
-
-    async def _command(self, request: Request) -> CommandResult:
-        answer = await self._on_loop(self._exchange(request))
-        if isinstance(answer, Value):
-            return CommandResult(ok=False, message="the engine answered something else")
-        return answer
-
-    async def _read(self, request: Request, kind: type[T]) -> T | CommandResult:
-        answer = await self._on_loop(self._exchange(request))
+    async def call(self, method: Method, fields: Mapping[str, Any]) -> Any:
+        """Ask for ``method``; what the engine returns, or a result that says why there is none."""
+        answer = await self._on_loop(self._exchange(method.name, fields))
         if isinstance(answer, CommandResult):
             return answer
+        if method.value is None:
+            return CommandResult(ok=False, message="the engine answered something else")
         try:
-            return _decode(answer.value, kind)
+            return _decode(answer.value, method.value)
         except ControlError as error:
             return CommandResult(ok=False, message=str(error))
 
@@ -323,16 +242,17 @@ class RemoteEngine:
             writer.transport.abort()
 
     async def _subscribe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async def ask(request: Request) -> Value | Result | Refusal:
-            writer.write(encode_request(request))
+        async def ask(method: str, **parameters: Any) -> Value | Result | Refusal:
+            number = next(self._numbers)
+            writer.write(encode_request(number, method, parameters))
             while True:
                 answer = decode_answer(await _line(reader))
                 if isinstance(answer, Refusal):
                     raise ControlError(answer.message)
-                if isinstance(answer, (Value, Result)) and answer.id == request.id:
+                if isinstance(answer, (Value, Result)) and answer.id == number:
                     return answer
 
-        answer = await ask(protocol.GetInfo(id=next(self._numbers)))
+        answer = await ask("info")
         if not isinstance(answer, Value):
             raise ControlError("whoever answers does not speak this protocol")
         info = _decode(answer.value, EngineInfo)
@@ -340,7 +260,7 @@ class RemoteEngine:
         same = known is not None and (info.pid, info.started_at) == (known.pid, known.started_at)
         if not same:
             self._cursor = 0
-        await ask(protocol.Subscribe(id=next(self._numbers), log_after=self._cursor))
+        await ask("subscribe", log_after=self._cursor)
         if known is not None:
             self._tell("the engine is back" if same else f"another engine runs: process {info.pid}", "info")
         self._away_because = None
@@ -360,7 +280,7 @@ class RemoteEngine:
                 self._heard.set()
             case Update(kind="log"):
                 self._add(_decode(answer.value, LogPage))
-            case Update(kind="extras"):
+            case Update(kind="extra_commands"):
                 self._extras = _decode(answer.value, tuple[ExtraCommand, ...])
             case _:
                 pass  # what nobody asked for
@@ -380,9 +300,9 @@ class RemoteEngine:
 
     # Requests
 
-    async def _exchange(self, request: Request) -> Value | CommandResult:
+    async def _exchange(self, method: str, fields: Mapping[str, Any]) -> Value | CommandResult:
         try:
-            answer = await self._ask(request)
+            answer = await self._ask(method, fields)
         except ControlError as error:
             return CommandResult(ok=False, message=str(error))
         if isinstance(answer, Value):
@@ -391,13 +311,14 @@ class RemoteEngine:
             return CommandResult(ok=answer.ok, message=answer.message, reply=answer.reply)
         return CommandResult(ok=False, message=answer.message)
 
-    async def _ask(self, request: Request) -> Value | Result | Refusal:
-        line = encode_request(request)
+    async def _ask(self, method: str, fields: Mapping[str, Any]) -> Value | Result | Refusal:
+        number = next(self._numbers)
+        line = encode_request(number, method, fields)
         writer = self._writer
         if writer is None:
             raise ControlError(_AWAY)
         waiting: asyncio.Future[Value | Result | Refusal] = asyncio.get_running_loop().create_future()
-        self._waiting[request.id] = waiting
+        self._waiting[number] = waiting
         try:
             writer.write(line)
             async with asyncio.timeout(COMMAND_SECONDS):
@@ -405,7 +326,7 @@ class RemoteEngine:
         except TimeoutError:
             raise ControlError(f"no answer from the engine within {COMMAND_SECONDS:g} s") from None
         finally:
-            del self._waiting[request.id]
+            del self._waiting[number]
 
 
 class _Lines:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from tui.control.client import ControlClient
-from tui.control.protocol import Request, Result, socket_path
+from tui.control.protocol import Result, socket_path
 from tui.output import FAILED, complain, is_terminal, put, put_json, say
 from tui.places import state_folder
 from tui.text.json_text import in_ascii
@@ -54,10 +55,12 @@ def fail(status: int, words: str) -> int:
     return status
 
 
-def give(args: argparse.Namespace, request: Request, timeout: float = COMMAND_SECONDS) -> int:
+def give(
+    args: argparse.Namespace, method: str, timeout: float = COMMAND_SECONDS, /, **parameters: Any
+) -> int:
     """Give a command, say what came of it, and return the exit status."""
     with client(args) as asked:
-        return tell(args, asked.command(request, timeout))
+        return tell(args, asked.command(method, timeout, **parameters))
 
 
 def tell_reply(args: argparse.Namespace, result: Result) -> int:

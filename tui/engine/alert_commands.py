@@ -17,8 +17,8 @@ from tui.engine.alert_summaries import find
 from tui.engine.alert_values import AlertCommand
 from tui.engine.changes import ChangeLog
 from tui.engine.snapshot import CommandResult
+from tui.model.bounds import MAX_TEST_ALERTS
 
-MOST_TEST = 500
 """Alerts of one order."""
 
 
@@ -62,6 +62,7 @@ class AlertCommands:
 
     async def _do(self, command: AlertCommand) -> Done:
         queue, id = self._queue, command.id or ""
+        type = command.type if isinstance(command.type, str) else None
         match command.verb:
             case "pause":
                 return queue.commands.pause()
@@ -76,17 +77,19 @@ class AlertCommands:
             case "move":
                 return queue.commands.move(id, command.position or 0)
             case "clear":
-                return queue.commands.clear(command.type)
+                return queue.commands.clear(type)
             case "mute":
-                type, seconds = command.type or "", command.seconds or 0.0
-                unknown = None if command.force or not seconds else self._unknown(type)
-                return queue.commands.mute(type, seconds / 60) if unknown is None else Done(False, unknown)
+                seconds = command.seconds or 0.0
+                unknown = None if command.force or not seconds else self._unknown(type or "")
+                return (
+                    queue.commands.mute(type or "", seconds / 60) if unknown is None else Done(False, unknown)
+                )
             case "panic":
                 return queue.commands.panic()
             case "undo":
                 return queue.commands.undo()
             case "test":
-                return await self._test(command.type or "", command.count)
+                return await self._test(type or "", command.count)
             case "requeue":
                 alert = await self._alert_of(id)
                 if isinstance(alert, CommandResult):
@@ -114,8 +117,8 @@ class AlertCommands:
         return await done
 
     async def _test(self, type: str, count: int) -> Done:
-        if not type or not 1 <= count <= MOST_TEST:
-            return Done(False, f"expected a type and a count from 1 to {MOST_TEST}")
+        if not type or not 1 <= count <= MAX_TEST_ALERTS:
+            return Done(False, f"expected a type and a count from 1 to {MAX_TEST_ALERTS}")
         payloads = (sample(type, self._chance, self._clock.time()) for _ in range(count))
         found = [self._queue.judge_arrival(type, payload, source=TEST_SOURCE) for payload in payloads]
         alerts = [alert for alert in found if alert is not None]

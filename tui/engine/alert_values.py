@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 import msgspec
+
+from tui.model.bounds import DAY, MAX_POSITION, MAX_TEST_ALERTS, Id, Name
 
 AlertOutcome = Literal[
     "shown",
@@ -133,26 +136,47 @@ class AlertsSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What else a person must know, such as that the hub runs a queue of its own."""
 
 
-class AlertCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+_NEEDED: Mapping[AlertVerb, tuple[str, ...]] = {
+    "hold": ("seconds",),
+    "remove": ("id",),
+    "move": ("id", "position"),
+    "requeue": ("id",),
+    "mute": ("type", "seconds"),
+    "test": ("type",),
+}
+
+
+class AlertCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Something to be done with the queue.
 
     Attributes:
         verb: what; the others are what it needs.
         id: of ``remove``, ``move`` (a waiting one) and ``requeue`` (an ended one).
-        type: of ``clear`` (None for all), ``mute`` and ``test``.
+        type: of ``clear``, ``mute`` and ``test``. None is all types; a ``clear`` must say it, so that nothing
+            is done to all by omission.
         seconds: of ``hold``; of ``mute``, 0 ends it.
         position: of ``move``, from 1.
-        count: of ``test``, 1 to 500.
+        count: of ``test``.
         force: of ``mute``: of a type, too, that no source and no rule has.
+
+    Raises:
+        ValueError: the verb has not what it needs.
     """
 
     verb: AlertVerb
-    id: str | None = None
-    type: str | None = None
-    seconds: float | None = None
-    position: int | None = None
-    count: int = 1
+    id: Id | None = None
+    type: Name | msgspec.UnsetType | None = msgspec.UNSET
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=DAY)] | None = None
+    position: Annotated[int, msgspec.Meta(ge=1, le=MAX_POSITION)] | None = None
+    count: Annotated[int, msgspec.Meta(ge=1, le=MAX_TEST_ALERTS)] = 1
     force: bool = False
+
+    def __post_init__(self) -> None:
+        for field in _NEEDED.get(self.verb, ()):
+            if getattr(self, field) in (None, msgspec.UNSET):
+                raise ValueError(f"`{self.verb}` needs `{field}`")
+        if self.verb == "clear" and self.type is msgspec.UNSET:
+            raise ValueError("`clear` needs `type`, null for all")
 
 
 class AlertPage(msgspec.Struct, frozen=True, kw_only=True):

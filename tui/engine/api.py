@@ -8,7 +8,9 @@ says so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
+
+from msgspec import Meta
 
 from tui.channels.health import ChannelState, ConnectionDetails, ConnectionState, HealthMetrics
 from tui.engine.alert_values import (
@@ -48,6 +50,17 @@ from tui.engine.snapshot import (
     Snapshot,
     StateEntry,
     Trouble,
+)
+from tui.model.bounds import (
+    MAX_ALERTS,
+    MAX_FRAMES,
+    MAX_LOG_LINES,
+    MAX_SEARCH_WORDS,
+    Cursor,
+    Id,
+    Name,
+    OnWire,
+    Topic,
 )
 
 __all__ = [
@@ -95,44 +108,49 @@ __all__ = [
 
 
 class Engine(Protocol):
-    """A running engine, in this process or behind a socket."""
+    """A running engine, in this process or behind a socket.
+
+    The control socket's methods are made of these, so that all of their parameters are bounded.
+    """
 
     def snapshot(self) -> Snapshot:
         """The value last published: at most 4 a second, within 20 ms of a change of state or a command."""
         ...
 
-    def log(self, after: int = 0, limit: int = 100) -> LogPage:
+    def log(self, after: Cursor = 0, limit: Annotated[int, Meta(ge=1, le=MAX_LOG_LINES)] = 100) -> LogPage:
         """The lines after the cursor ``after``, at most ``limit`` of them, oldest first."""
         ...
 
-    async def history(self, name: str) -> ConnectionHistory | CommandResult:
+    async def history(self, name: Name) -> ConnectionHistory | CommandResult:
         """What is kept of ``name``; a result that is not ok says why there is none."""
         ...
 
-    async def frames(self, name: str, after: int = 0, limit: int = 200) -> FramePage | CommandResult:
+    async def frames(
+        self, name: Name, after: Cursor = 0, limit: Annotated[int, Meta(ge=1, le=MAX_FRAMES)] = 200
+    ) -> FramePage | CommandResult:
         """The newest frames of ``name`` after the cursor ``after``, at most ``limit`` of them (1 to 1,000).
 
         To ask is what turns the recording on; it goes off, and forgets, when nobody has asked for 10 s.
         """
         ...
 
-    async def frame(self, name: str, cursor: int) -> FrameContent | CommandResult:
+    async def frame(self, name: Name, cursor: Cursor) -> FrameContent | CommandResult:
         """One frame that is still held, with its payload."""
         ...
 
-    async def connect(self, name: str | None = None) -> CommandResult:
+    async def connect(self, name: Name | None) -> CommandResult:
         """Connect ``name`` or every one, counts and breaker re-armed; a connected one stays as it is."""
         ...
 
-    async def reconnect(self, name: str | None = None) -> CommandResult:
+    async def reconnect(self, name: Name | None) -> CommandResult:
         """Replace the connection of ``name``, or of every one."""
         ...
 
-    async def disconnect(self, name: str | None = None) -> CommandResult:
+    async def disconnect(self, name: Name | None) -> CommandResult:
         """Disconnect ``name``, or every connection, until it is asked for again."""
         ...
 
-    async def push(self, name: str, topic: str, event: str, payload: Any) -> CommandResult:
+    async def push(self, name: Name, topic: Topic, event: Topic, payload: Any) -> CommandResult:
         """Push on a joined topic and report the reply; answers "not connected" at once when it is not."""
         ...
 
@@ -140,11 +158,11 @@ class Engine(Protocol):
         """Show the indicator even when all is well, or only when something is wrong."""
         ...
 
-    async def acknowledge(self, id: str) -> CommandResult:
+    async def acknowledge(self, id: Annotated[Id, OnWire("incident")]) -> CommandResult:
         """Acknowledge an open incident: seen by a person, who is not to be told again."""
         ...
 
-    async def timeline(self, id: str) -> Timeline | CommandResult:
+    async def timeline(self, id: Annotated[Id, OnWire("incident")]) -> Timeline | CommandResult:
         """What happened before and during an incident."""
         ...
 
@@ -155,11 +173,11 @@ class Engine(Protocol):
     async def alert_history(
         self,
         *,
-        before: str | None = None,
-        limit: int = 100,
-        type: str | None = None,
+        before: Annotated[str, Meta(max_length=256)] | None = None,
+        limit: Annotated[int, Meta(ge=1, le=MAX_ALERTS)] = 100,
+        type: Annotated[Name | None, OnWire("alert_type")] = None,
         outcome: AlertOutcome | None = None,
-        words: tuple[str, ...] = (),
+        words: Annotated[tuple[Name, ...], Meta(max_length=MAX_SEARCH_WORDS)] = (),
     ) -> AlertPage | CommandResult:
         """Ended alerts from the store, at most ``limit`` (1 to 1,000), the newest first.
 
@@ -167,7 +185,7 @@ class Engine(Protocol):
         """
         ...
 
-    async def alert(self, id: str) -> AlertContent | CommandResult:
+    async def alert(self, id: Annotated[Id, OnWire("alert")]) -> AlertContent | CommandResult:
         """One alert, whether it waits, plays or has ended."""
         ...
 
@@ -175,7 +193,7 @@ class Engine(Protocol):
         """The commands beside these, for the palette."""
         ...
 
-    async def run_extra(self, command: str) -> CommandResult:
+    async def run_extra(self, command: Name) -> CommandResult:
         """Run one of :meth:`extra_commands` by its id."""
         ...
 

@@ -9,6 +9,7 @@ from tui.alert_export import csv_rows
 from tui.alerts.events import TYPES
 from tui.engine.api import AlertContent, AlertOutcome, AlertsSnapshot, AlertSummary, SourceAway
 from tui.formats import NOTHING, counted, for_json, time_of_day
+from tui.model.bounds import MAX_NAME, MAX_SEARCH_WORDS
 from tui.presenters.alert_figures import Counts, folded, labelled
 from tui.presenters.frames import milliseconds, pretty
 from tui.text.json_text import json_text
@@ -67,7 +68,7 @@ def alert_filter(text: str, types: Iterable[str]) -> AlertFilter:
             outcome = outcomes[0]
         else:
             words.append(word)
-    return AlertFilter(type, outcome, tuple(words))
+    return AlertFilter(type, outcome, tuple(word[:MAX_NAME] for word in words[:MAX_SEARCH_WORDS]))
 
 
 def types_of(alerts: AlertsSnapshot | None, *more: Counts) -> list[str]:

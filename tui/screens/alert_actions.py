@@ -146,7 +146,7 @@ class AlertActions:
             self._row.tell("no alert waits", "busy")
             return
         what = "remove the one alert that waits" if count == 1 else f"remove all {count} alerts that wait"
-        self._ask("alerts.clear", what, AlertCommand(verb="clear"))
+        self._ask("alerts.clear", what, AlertCommand(verb="clear", type=None))
 
     def _clear_type(self) -> None:
         """Remove all that wait of the selected type, or of one that is asked for."""

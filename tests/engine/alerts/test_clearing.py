@@ -60,7 +60,11 @@ async def test_what_could_not_be_taken_off_is_when_the_link_is_back(
         hub.faults.refuse()
         hub.faults.drop_all()
         await eventually(lambda: alerts(supervisor).waiting, "it waits again")
-        words = await do(supervisor, verb, **({"id": number} if verb == "remove" else {}))
+        words = await do(
+            supervisor,
+            verb,
+            **({"id": number} if verb == "remove" else {"type": None} if verb == "clear" else {}),
+        )
         assert "taken off when the overlays are there again" in words
         await eventually(lambda: outcomes(supervisor) == [("mira", "removed")], "ended")
         await hub.faults.accept()
@@ -120,7 +124,7 @@ async def test_what_can_be_taken_off_no_more_is_told_once(hub: Hub, tmp_path: Pa
         hub.faults.refuse()
         hub.faults.drop_all()
         await eventually(lambda: alerts(supervisor).waiting, "it waits again")
-        await do(supervisor, "clear")
+        await do(supervisor, "clear", type=None)
         await reload(supervisor, hub, tmp_path, {"clear_event": None})
         await hub.faults.accept()
         why = "the hub has nothing that takes an alert off"

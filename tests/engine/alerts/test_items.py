@@ -159,7 +159,7 @@ async def test_an_item_that_the_hub_would_not_remove_is_asked_for_no_more(
         assert not any("could not be taken off" in text for text in told(supervisor))
         asked = sum(each.frame.event == REMOVAL for each in hub.received)
         await do(supervisor, "undo")
-        await do(supervisor, "clear")
+        await do(supervisor, "clear", type=None)
         await do(supervisor, "undo")
         assert await do(supervisor, "panic") == "paused; nothing to take off; 1 removed"
         await eventually(lambda: outcomes(supervisor)[-1:] == [("mira", "removed")], "removed")

@@ -189,7 +189,11 @@ async def test_the_next_run_takes_off_what_the_last_could_not(
         with kept(tmp_path) as store:
             async with engine(hub, tmp_path, store, rules=STAYS, delivery=delivery) as supervisor:
                 number = await left_behind(supervisor, hub)
-                await do(supervisor, verb, **({"id": number} if verb == "remove" else {}))
+                await do(
+                    supervisor,
+                    verb,
+                    **({"id": number} if verb == "remove" else {"type": None} if verb == "clear" else {}),
+                )
                 await eventually(lambda: outcomes(supervisor) == [("mira", "removed")], "ended")
         await hub.faults.accept()
         await eventually(lambda: overlay.joined, "the page is back")

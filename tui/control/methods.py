@@ -1,0 +1,129 @@
+"""The methods that a control socket serves, made from the annotations of what carries them out.
+
+A function's name, its parameters with their types, bounds and defaults, and what it returns are the whole of
+a method: the request that the server reads, the call that it makes of it, and what the asker decodes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from types import UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from tui.control.protocol import UNREADABLE, BadRequestError, identifier_of
+from tui.engine.api import CommandResult, Engine
+from tui.model.bounds import Cursor, OnWire
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """What every request has; each method's own has its parameters beside."""
+
+    id: Cursor
+    """Chosen by the asker; the answer bears it."""
+    v: Literal[1] = 1
+
+
+class Parameter(NamedTuple):
+    wire: str
+    """Its name in a request."""
+    type: Any
+    default: Any
+    """``msgspec.NODEFAULT`` where it must be given, so that nothing is done to all by omission."""
+
+
+class Method(NamedTuple):
+    name: str
+    parameters: Mapping[str, Parameter]
+    """By the function's names."""
+    value: Any
+    """The type of what is asked for; None where a result is all that there is to answer."""
+    request: type[Request]
+
+    def arguments(self, request: Request) -> dict[str, Any]:
+        """What the function is called with, by name."""
+        return {name: getattr(request, each.wire) for name, each in self.parameters.items()}
+
+    def fields(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """What a request says beside its heading; a number out of its bounds is taken for the bound."""
+        return {
+            each.wire: _within(each.type, arguments[name])
+            for name, each in self.parameters.items()
+            if name in arguments
+        }
+
+
+def method_of(function: Callable[..., Any]) -> Method:
+    """The method that ``function`` carries out; all of it but ``self`` must be annotated."""
+    hints = get_type_hints(function, include_extras=True)
+    returned = hints.pop("return")
+    signature = inspect.signature(function).parameters
+    parameters = {}
+    for name, hint in hints.items():
+        default = signature[name].default
+        parameters[name] = Parameter(
+            wire=next((each.name for each in _annotations(hint) if isinstance(each, OnWire)), name),
+            type=hint,
+            default=msgspec.NODEFAULT if default is inspect.Parameter.empty else default,
+        )
+    request = msgspec.defstruct(
+        function.__name__,
+        [(each.wire, each.type, each.default) for each in parameters.values()],
+        bases=(Request,),
+        module=__name__,
+        frozen=True,
+        kw_only=True,
+        tag=function.__name__,
+    )
+    kinds = get_args(returned) if get_origin(returned) in (Union, UnionType) else (returned,)
+    value = next((kind for kind in kinds if kind is not CommandResult), None)
+    return Method(function.__name__, parameters, value, cast(type[Request], request))
+
+
+def methods_of(functions: Iterable[Callable[..., Any]]) -> dict[str, Method]:
+    """The methods of ``functions``, by name."""
+    return {function.__name__: method_of(function) for function in functions}
+
+
+class RequestDecoder:
+    """Reads requests for ``methods``."""
+
+    def __init__(self, methods: Mapping[str, Method]) -> None:
+        self._methods = methods
+        union: Any = Union.__getitem__(tuple(each.request for each in methods.values()))
+        self._decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(union)
+
+    def decode(self, line: bytes) -> tuple[Method, Request]:
+        """One line without its end.
+
+        Raises:
+            BadRequestError: it is no request of this version.
+        """
+        identifier = identifier_of(line)
+        try:
+            request = self._decoder.decode(line)
+        except UNREADABLE as error:
+            raise BadRequestError("bad_request", f"not a request: {error}", identifier) from error
+        return self._methods[type(request).__name__], request
+
+
+def _annotations(type: Any) -> tuple[Any, ...]:
+    return getattr(type, "__metadata__", ()) if get_origin(type) is Annotated else ()
+
+
+def _within(type: Any, value: Any) -> Any:
+    for bounds in _annotations(type):
+        if isinstance(value, int) and isinstance(bounds, msgspec.Meta):
+            value = value if bounds.ge is None else max(bounds.ge, value)
+            value = value if bounds.le is None else min(bounds.le, value)
+    return value
+
+
+ENGINE_METHODS = methods_of(
+    function
+    for name, function in vars(Engine).items()
+    if inspect.isfunction(function) and not name.startswith("_")
+)
+"""Those of :class:`tui.engine.api.Engine`, all of them."""

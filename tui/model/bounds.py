@@ -1,0 +1,43 @@
+"""How much may be asked of an engine at once: the types of its parameters, with their bounds."""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+from msgspec import Meta
+
+MAX_LOG_LINES = 1000
+"""Lines that one request may ask for."""
+
+MAX_FRAMES = 1000
+"""Frames that one request may ask for."""
+
+MAX_ALERTS = 1000
+"""Ended alerts that one request may ask for."""
+
+MAX_TEST_ALERTS = 500
+"""Test alerts that one request may make."""
+
+MAX_POSITION = 10_000
+"""In the alert queue."""
+
+MAX_SEARCH_WORDS = 20
+
+MAX_NAME = 256
+"""Characters."""
+
+DAY = 86_400.0
+"""Seconds; the longest hold and the longest mute."""
+
+
+class OnWire(NamedTuple):
+    """What a parameter is called on the control socket, where a request has a field of its name already."""
+
+    name: str
+
+
+Cursor = Annotated[int, Meta(ge=0, le=2**53)]
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
+Topic = Annotated[str, Meta(min_length=1, max_length=4096)]
+Id = Annotated[str, Meta(min_length=1, max_length=64)]
+"""Of an alert or an incident."""
