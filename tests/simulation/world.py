@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from tests.simulation.plan import Plan
@@ -17,6 +17,7 @@ from tui.engine.alert_values import AlertCommand
 from tui.engine.desks import DeskOptions
 from tui.engine.snapshot import Snapshot
 from tui.engine.supervisor import Supervisor
+from tui.model.events import MinuteFigures
 from tui.settings.values import ConnectionSettings, Topic
 from tui.simulation.disk import LoopWorker, SimulatedDisk
 from tui.simulation.loop import PROCESS, VirtualClock, VirtualLoop
@@ -25,6 +26,7 @@ from tui.simulation.page import Page
 from tui.simulation.transport import HubListener
 from tui.store.alert_file import Row
 from tui.store.alert_store import AlertStore
+from tui.store.journal import Entry
 
 TRAFFIC = 0.1
 """Events a second."""
@@ -77,6 +79,28 @@ class TappedStore(AlertStore):
         super().put(rows, None if done is None else told)
 
 
+class KeptJournal:
+    """A journal in memory; a dead process writes nothing."""
+
+    trouble: str | None = None
+    lost = 0
+
+    def __init__(self, host: EngineHost, kept: list[Entry]) -> None:
+        self._host = host
+        self._kept = kept
+
+    def add(self, entry: Entry) -> None:
+        if not self._host.is_dead:
+            self._kept.append(entry)
+
+    def alive(self, figures: MinuteFigures) -> None:
+        now = self._host.supervisor.snapshot().taken_at
+        self.add(Entry(timestamp=now, kind="alive", text="", event=figures))
+
+    def entries(self, since: float, until: float) -> Iterator[Entry]:
+        return iter([each for each in self._kept if since <= each.timestamp <= until])
+
+
 class EngineHost:
     """One process that runs an engine, from its start to its end or its death."""
 
@@ -96,6 +120,7 @@ class EngineHost:
             (connection,),
             desks=DeskOptions(alerts=alerts),
             alert_store=self.store,
+            journal=KeptJournal(self, world.journal),  # type: ignore[arg-type]
             clock=world.clock,
             chance=random.Random(f"{self.name} {world.plan.seed}"),
             opener=self._open,
@@ -186,6 +211,7 @@ class World:
                 changed=lambda page: self.page_changed(page),
             )
         self.page_changed: Callable[[Page], None] = lambda _: None
+        self.journal: list[Entry] = []
         self.engine: EngineHost | None = None
         self._engines = 0
         self.is_asleep = False
