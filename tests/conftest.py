@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tui import secret_values
+from tui.text import secret_values
 
 
 def pytest_configure() -> None:

@@ -17,9 +17,16 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 
-from tui import alert_export, check, cli, config, ctl, journal_view, openmetrics, session
+from tui.cli import check
+from tui.cli import journal as journal_view
+from tui.cli import main as cli
+from tui.cli.ctl import main as ctl
+from tui.config import load as config
 from tui.control import remote
-from tui.ending import open_what_is_closed
+from tui.metrics import exposition as openmetrics
+from tui.runtime import session
+from tui.system.ending import open_what_is_closed
+from tui.text import alert_export
 
 # Each import here is one that no process has to make for itself.
 IMPORTED = (alert_export, check, config, journal_view, openmetrics, remote, session)

@@ -21,13 +21,13 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from tests.scripted_engine import evening
-from tui.app import FaceOptions, OverlaySupervisorApp, picture_of
-from tui.demo_host import DemoHost
-from tui.engine.api import ConnectionSnapshot, Engine
-from tui.engine.desks import DeskOptions
+from tui.alerts.store import FILE_NAME, AlertStore
+from tui.app.app import AppOptions, OverlaySupervisorApp, picture_of
+from tui.app.screens.inspector import InspectorScreen
+from tui.engine.components import ComponentOptions
 from tui.engine.supervisor import Supervisor
-from tui.screens.inspector import InspectorScreen
-from tui.store.alert_store import FILE_NAME, AlertStore
+from tui.model.engine import ConnectionSnapshot, Engine
+from tui.runtime.demo_host import DemoHost
 from widgets.frame_list import FrameList
 
 FOLDER = Path(__file__).parent
@@ -40,10 +40,10 @@ FRAMES = 24
 def draw_readme() -> None:
     """Draw the README's pictures into :data:`FOLDER`."""
     with DemoHost() as host, tempfile.TemporaryDirectory() as folder:
-        desks = DeskOptions(alerts=host.alerts(Path(folder)), services=host.services())
+        desks = ComponentOptions(alerts=host.alerts(Path(folder)), services=host.services())
         store = AlertStore(Path(folder) / FILE_NAME)
         store.start()
-        engine = Supervisor(host.connections(), extras=host, desks=desks, alert_store=store)
+        engine = Supervisor(host.connections(), extras=host, components=desks, alert_store=store)
         host.supervise(engine)
         thread = threading.Thread(target=engine.run, daemon=True)
         thread.start()
@@ -56,7 +56,7 @@ def draw_readme() -> None:
 
 
 async def _draw_demo(engine: Engine) -> None:
-    app = OverlaySupervisorApp(engine, options=FaceOptions(theme="dark"))
+    app = OverlaySupervisorApp(engine, options=AppOptions(theme="dark"))
     async with app.run_test(size=SIZE) as pilot:
 
         def some_broken(at_least: int) -> bool:
@@ -119,7 +119,7 @@ def _keep(app: OverlaySupervisorApp, name: str) -> None:
 
 async def draw(engine: Engine, size: tuple[int, int], keys: list[str], theme: str) -> str:
     """Return, as SVG, what ``engine`` shows after ``keys`` were pressed."""
-    app = OverlaySupervisorApp(engine, options=FaceOptions(theme=theme))
+    app = OverlaySupervisorApp(engine, options=AppOptions(theme=theme))
     async with app.run_test(size=size) as pilot:
         await pilot.pause(0.3)
         await pilot.press(*keys)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tui.channels.health import ConnectionDetails, HealthMetrics
-from tui.engine.api import (
+from tui.model.engine import (
     AlertCommand,
     AlertContent,
     AlertOutcome,
@@ -22,19 +22,19 @@ from tui.engine.api import (
     CommandResult,
     ConnectionHistory,
     ConnectionSnapshot,
+    DiskHealthSnapshot,
     ExtraCommand,
     FrameContent,
     FramePage,
     IncidentSnapshot,
     IncidentsSnapshot,
-    KeepingSnapshot,
     LogLine,
     LogPage,
+    Observation,
     OverlayPage,
     ServiceSnapshot,
     ServicesSnapshot,
     SettingInForce,
-    Sight,
     Snapshot,
     SourceAway,
     StateEntry,
@@ -79,7 +79,7 @@ class ScriptedEngine:
         self.words_asked: tuple[str, ...] = ()
         self.services = ServicesSnapshot()
         self.incidents = IncidentsSnapshot()
-        self.keeping = KeepingSnapshot()
+        self.persistence = DiskHealthSnapshot()
         self.timelines: dict[str, tuple[TimelineEntry, ...]] = {}
         """What happened around each incident, by its id."""
         self._sequence = 0
@@ -118,7 +118,7 @@ class ScriptedEngine:
             alerts=self.alerts_value,
             services=self.services,
             incidents=self.incidents,
-            keeping=self.keeping,
+            persistence=self.persistence,
         )
 
     def log(self, after: int = 0, limit: int = 100) -> LogPage:
@@ -359,7 +359,7 @@ def hub_away(name: str = "stage", *, at: float | None = None) -> ConnectionSnaps
         trouble=Trouble(
             state="reconnecting",
             circuit_open=False,
-            words="refused by saya:7175",
+            message="refused by saya:7175",
             since=now - 30,
             tries=3,
         ),
@@ -402,7 +402,7 @@ def evening_alerts(*, at: float | None = None, **changes: Any) -> AlertsSnapshot
     now = at or time.time()
     values: dict[str, Any] = {
         "mode": "playing",
-        "words": "playing",
+        "message": "playing",
         "playing": alert(
             "raid-1",
             "raid",
@@ -504,7 +504,7 @@ def evening(at: float | None = None) -> ScriptedEngine:
             "last_close_reason": "closed without a close frame",
         },
         trouble=Trouble(
-            state="failed", circuit_open=True, words="refused by saya:8890", since=now - 320, tries=9
+            state="failed", circuit_open=True, message="refused by saya:8890", since=now - 320, tries=9
         ),
         address="saya:8890",
         hour="8" * 49 + "777" + "8" + "30" + "0" * 5,
@@ -568,7 +568,7 @@ def evening(at: float | None = None) -> ScriptedEngine:
     return engine
 
 
-def sight(via: Any = "hub", *, at: float | None = None, **changes: Any) -> Sight:
+def sight(via: Any = "hub", *, at: float | None = None, **changes: Any) -> Observation:
     """A fresh word of a service that is well, with ``changes``."""
     now = at or time.time()
     origins = {
@@ -579,12 +579,12 @@ def sight(via: Any = "hub", *, at: float | None = None, **changes: Any) -> Sight
     values: dict[str, Any] = {
         "via": via,
         "origin": origins[via],
-        "words": "healthy" if via == "http" else "connected",
+        "message": "healthy" if via == "http" else "connected",
         "state": "good",
         "freshness": "fresh",
         "reported_at": now - 4,
     }
-    return Sight(**values | changes)
+    return Observation(**values | changes)
 
 
 def service(name: str, *, at: float | None = None, **changes: Any) -> ServiceSnapshot:
@@ -597,11 +597,11 @@ def service(name: str, *, at: float | None = None, **changes: Any) -> ServiceSna
         "host": host,
         "environment": "live",
         "state": "good",
-        "words": "connected",
+        "message": "connected",
         "freshness": "fresh",
         "reported_at": now - 4,
         "since": now - 5400,
-        "sights": (sight(at=now),),
+        "observations": (sight(at=now),),
         "hour": "8" * 60,
     }
     return ServiceSnapshot(**values | changes)
@@ -613,11 +613,11 @@ def stale_service(name: str, age: float = 94, *, at: float | None = None, **chan
     minutes = max(1, int(age // 60))
     values: dict[str, Any] = {
         "state": "unknown",
-        "words": "was connected",
+        "message": "was connected",
         "freshness": "stale",
         "reported_at": now - age,
         "since": now - age + 30,
-        "sights": (sight(at=now, freshness="stale", reported_at=now - age),),
+        "observations": (sight(at=now, freshness="stale", reported_at=now - age),),
         "hour": "8" * (60 - minutes) + "?" * minutes,
     }
     return service(name, at=now, **values | changes)
@@ -637,7 +637,7 @@ def evening_services(at: float | None = None) -> ServicesSnapshot:
         "http",
         at=now,
         origin="http://zelan:8891/health",
-        words="unhealthy",
+        message="unhealthy",
         state="bad",
         last_error="websocket: disconnected, 6 attempts",
         figures={"uptime": "3 h 12 min", "version": "1.14.2", "websocket": "disconnected"},
@@ -645,7 +645,7 @@ def evening_services(at: float | None = None) -> ServicesSnapshot:
     reported = sight(
         "report",
         at=now,
-        words="connected",
+        message="connected",
         metrics=metrics,
         figures={"messages sent": "12,044", "queue": "3 of 100"},
     )
@@ -653,23 +653,25 @@ def evening_services(at: float | None = None) -> ServicesSnapshot:
         services=(
             stale_service("page takeover", at=now),
             service(
-                "page omnibar", at=now, sights=(sight(at=now, figures={"scene": "BRB ☕", "fps": "60"}),)
+                "page omnibar",
+                at=now,
+                observations=(sight(at=now, figures={"scene": "BRB ☕", "fps": "60"}),),
             ),
             service(
                 "seed",
                 at=now,
                 url="ws://saya:7175/socket",
-                words="connected",
-                sights=(reported, sight("http", at=now, figures={"uptime": "14 h 2 min"})),
+                message="connected",
+                observations=(reported, sight("http", at=now, figures={"uptime": "14 h 2 min"})),
             ),
             service(
                 "phononmaser",
                 at=now,
                 host="zelan",
                 state="bad",
-                words="unhealthy",
+                message="unhealthy",
                 since=now - 320,
-                sights=(unhealthy,),
+                observations=(unhealthy,),
                 hour="8" * 54 + "30" + "0" * 4,
             ),
             ServiceSnapshot(
@@ -677,8 +679,8 @@ def evening_services(at: float | None = None) -> ServicesSnapshot:
                 name="ironmon",
                 host="alys",
                 environment="test",
-                words="never seen",
-                sights=(Sight(via="http", origin="http://alys:8080/health"),),
+                message="never seen",
+                observations=(Observation(via="http", origin="http://alys:8080/health"),),
                 hour="?" * 60,
             ),
         )
@@ -694,7 +696,7 @@ def incident(id: str, *, at: float | None = None, **changes: Any) -> IncidentSna
         "rule": "breaker_open",
         "subject": "phononmaser_in",
         "severity": "critical",
-        "words": "refused by saya:8890, 5 failures, breaker open",
+        "message": "refused by saya:8890, 5 failures, breaker open",
         "opened_at": opened,
         "updated_at": opened,
     }
@@ -712,7 +714,7 @@ def evening_incidents(at: float | None = None) -> IncidentsSnapshot:
                 at=now,
                 rule="endpoint_unhealthy",
                 subject="phononmaser on zelan",
-                words="unhealthy: websocket: disconnected, 6 attempts",
+                message="unhealthy: websocket: disconnected, 6 attempts",
                 opened_at=now - 316,
                 acknowledged_at=now - 200,
             ),
@@ -722,7 +724,7 @@ def evening_incidents(at: float | None = None) -> IncidentsSnapshot:
                 rule="report_stale",
                 subject="page takeover on saya",
                 severity="warning",
-                words="was connected, nothing for 94 s",
+                message="was connected, nothing for 94 s",
                 opened_at=now - 64,
             ),
         ),
@@ -733,7 +735,7 @@ def evening_incidents(at: float | None = None) -> IncidentsSnapshot:
                 rule="flapping",
                 subject="events",
                 severity="warning",
-                words="5 reconnects in 10 min",
+                message="5 reconnects in 10 min",
                 opened_at=now - 2460,
                 resolved_at=now - 1740,
                 times=3,
@@ -744,7 +746,7 @@ def evening_incidents(at: float | None = None) -> IncidentsSnapshot:
                 rule="silent_topic",
                 subject="stage stream:queue",
                 severity="warning",
-                words="nothing for 60 s",
+                message="nothing for 60 s",
                 opened_at=now - 5400,
                 resolved_at=now - 5290,
             ),
@@ -753,7 +755,7 @@ def evening_incidents(at: float | None = None) -> IncidentsSnapshot:
                 at=now,
                 rule="channel_refused",
                 subject="dashboard dashboard:main",
-                words="unauthorized",
+                message="unauthorized",
                 opened_at=now - 9000,
                 resolved_at=now - 8990,
                 acknowledged_at=now - 8995,

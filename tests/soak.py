@@ -31,9 +31,9 @@ from typing import Any
 from tui.channels import Channel, ChannelsError, Message, Options, Socket
 from tui.demo.faults import FAULTS
 from tui.demo.hub import Hub
-from tui.engine.api import CommandResult, ExtraCommand
-from tui.engine.reports import JsonLines
+from tui.engine.reporters import JsonLines
 from tui.engine.supervisor import Supervisor
+from tui.model.engine import CommandResult, ExtraCommand
 from tui.store.journal import Journal
 from tui.store.log_file import open_log
 from tui.store.writer import DescriptorSink, Writer
@@ -172,7 +172,7 @@ class Soak:
         self._seconds = seconds
         self._chance = random.Random(seed)
         self._folder = folder
-        self._tell = tell
+        self._note = tell
         self.samples: list[Quiet] = []
         self.faults: Counter[str] = Counter()
         self.lost: list[str] = []
@@ -185,7 +185,7 @@ class Soak:
         journal = Journal(self._folder)
         log_file = open_log(self._folder)
         nothing = os.open(os.devnull, os.O_WRONLY)
-        writer = Writer(DescriptorSink(nothing), tell_dropped=str)
+        writer = Writer(DescriptorSink(nothing), note_dropped=str)
         try:
             async with Hub(seed=1) as hub:
                 hub.traffic = 20
@@ -219,7 +219,7 @@ class Soak:
                 client.go()
                 if not await self._until_back(hub, supervisor, client):
                     self.lost.append(fault)
-                    self._tell(f"not back within {BACK_LIMIT:g} s after {fault}: {_states(supervisor)}")
+                    self._note(f"not back within {BACK_LIMIT:g} s after {fault}: {_states(supervisor)}")
                 self.slowest_return = max(self.slowest_return, time.monotonic() - ended)
                 self._sample(time.monotonic() - begun, count)
             self.handled = client.handled

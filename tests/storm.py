@@ -125,7 +125,16 @@ class Grounds:
         return self.folder / "engine"
 
     def _start_engine(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tui.cli", "run", self.hub.hub.url, "-t", "events:all", "--headless"]
+        command = [
+            sys.executable,
+            "-m",
+            "tui.cli.main",
+            "run",
+            self.hub.hub.url,
+            "-t",
+            "events:all",
+            "--headless",
+        ]
         engine = subprocess.Popen(
             [*command, "--state", str(self.state)],
             cwd=ROOT,

@@ -20,7 +20,7 @@ from tests.terminal.test_whole_program import hub
 
 __all__ = ["hub"]
 
-COMMAND = [sys.executable, "-m", "tui.cli"]
+COMMAND = [sys.executable, "-m", "tui.cli.main"]
 LIMIT = 10.0
 """Seconds, on a busy machine; alone it takes none that is worth naming."""
 
@@ -50,7 +50,13 @@ def test_a_pipe_that_nobody_reads_holds_up_no_signal(
 ) -> None:
     line = {"time": "", "timestamp": 1.0, "level": "info", "logger": "x", "message": "said " * 20}
     (tmp_path / "overlay-supervisor.log").write_text(f"{json.dumps(line)}\n" * 5000)
-    entry = {"timestamp": time.time(), "kind": "engine", "text": "said " * 20, "severity": "info"}
+    entry = {
+        "format": 2,
+        "timestamp": time.time(),
+        "kind": "engine",
+        "text": "said " * 20,
+        "severity": "info",
+    }
     (tmp_path / "journal").mkdir()
     day = time.strftime("%Y-%m-%d", time.gmtime())
     (tmp_path / "journal" / f"{day}.jsonl").write_text(f"{json.dumps(entry)}\n" * 5000)

@@ -29,7 +29,7 @@ from websockets.http11 import Request, Response
 
 from tests.channels.real import eventually
 from tui.control.remote import RemoteEngine
-from tui.engine.snapshot import CommandResult
+from tui.model.snapshot import CommandResult
 
 TOKEN = 't0k/3n+of "the" hub!é'  # what each spelling has to spell differently
 PARAM = "p4ram-0f-the-3nv1r0nm3nt"
@@ -253,7 +253,7 @@ async def test_no_output_holds_a_secret_that_a_hub_says(tmp_path: Path) -> None:
         settings = SETTINGS.replace("PORT", str(hub.port)).replace("PLAIN", PLAIN)
         (tmp_path / "settings.toml").write_text(settings.replace("KEY", KEY).replace("BEARER", BEARER))
         options = ["--config", str(tmp_path / "settings.toml"), "--state", str(state)]
-        program = [sys.executable, "-m", "tui.cli", *options]
+        program = [sys.executable, "-m", "tui.cli.main", *options]
         run = await asyncio.create_subprocess_exec(
             *program, "run", "--headless", "--report-interval", "0.5", "--log-level", "debug",
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment(tmp_path), limit=2**24,

@@ -10,12 +10,13 @@ import msgspec
 
 from tests.channels.real import FrameServer
 from tests.engine.conftest import FAST, connection, eventually, running, state_of
-from tui import check, presenters
-from tui.control.view import short_line, standing
-from tui.engine.reports import JsonLines
-from tui.engine.snapshot import Snapshot
-from tui.formats import NOTHING, time_of_day
-from tui.openmetrics import exposition
+from tui.app import presenters
+from tui.cli import check
+from tui.cli.ctl.status_line import lasting, short_line
+from tui.engine.reporters import JsonLines
+from tui.metrics.exposition import exposition
+from tui.model.snapshot import Snapshot
+from tui.text.formats import NOTHING, time_of_day
 
 
 def answers_once() -> Any:
@@ -67,7 +68,7 @@ def assert_told(snapshot: Snapshot) -> None:
     assert (row.symbol, row.state, row.tone) == ("◐", f"Connected, {words}", "busy")
     assert row.round_trip == NOTHING
     bar = presenters.status_bar(snapshot, now)
-    assert (bar.tone, bar.words, bar.tally) == ("busy", f"◐ Connected, {words}", "1/1 up")
+    assert (bar.tone, bar.message, bar.tally) == ("busy", f"◐ Connected, {words}", "1/1 up")
     facts = {fact.label: fact.value for fact in presenters.facts(shown, None, snapshot, now)}
     assert words in facts["since"]
     assert facts["round trip"] == NOTHING
@@ -79,7 +80,7 @@ def assert_told(snapshot: Snapshot) -> None:
     assert str(found) == f"WARNING hub: connected, {words}, 1/1 topics joined"
 
     view = msgspec.json.decode(msgspec.json.encode(snapshot), type=Snapshot)
-    assert standing(view.connections[0], now)[1:] == ("◐", f"connected, {words}")
+    assert lasting(view.connections[0], now)[1:] == ("◐", f"connected, {words}")
     assert view.connections[0].details.round_trip_last is None
     assert short_line(view, now).startswith("◐ 1 with heartbeats unanswered hub 1/1")
 

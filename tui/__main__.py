@@ -8,10 +8,10 @@ import signal
 def overlay_supervisor() -> None:
     """The command of this name; never returns."""
     _end_at_once()
-    from tui.ending import End, carry_out
+    from tui.system.ending import End, carry_out
 
     def main(end: End) -> int:
-        from tui import cli
+        from tui.cli import main as cli
 
         return cli.main(end=end)
 
@@ -21,10 +21,10 @@ def overlay_supervisor() -> None:
 def overlayctl() -> None:
     """The command of this name; never returns."""
     _end_at_once()
-    from tui.ending import End, carry_out
+    from tui.system.ending import End, carry_out
 
     def main(end: End) -> int:
-        from tui import ctl
+        from tui.cli.ctl import main as ctl
 
         return ctl.main()
 

@@ -39,7 +39,7 @@ class HintLine(LineView):
         self._instead = None if text is None else (Span(f" {text}", "busy"),)
         self.lay_out()
 
-    def tell(self, text: str, tone: Tone = "plain") -> None:
+    def note(self, text: str, tone: Tone = "plain") -> None:
         """Show a message in place of the hints."""
         self._message = (Span(f" {text}", tone),)
         self.lay_out()

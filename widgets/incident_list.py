@@ -26,7 +26,7 @@ class IncidentRow(NamedTuple):
     """Open, acknowledged, or how long it lasted."""
     subject: str
     rule: str
-    words: str
+    message: str
     tone: Tone = "plain"
     quiet: bool = False
     """Nobody needs to do anything about it."""
@@ -72,7 +72,7 @@ def incident_heading(width: int) -> Line:
 
 def incident_line(row: IncidentRow, width: int, selected: bool) -> Line:
     """One row for a list of ``width`` columns."""
-    rule, words = displayable(row.rule, 60), displayable(row.words, 300)
+    rule, words = displayable(row.rule, 60), displayable(row.message, 300)
     subject = fitted(displayable(row.subject, 200), _subject_width(width) - 1) + " "
     quiet: Tone = "dim" if row.quiet else "plain"
     line = [

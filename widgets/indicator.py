@@ -59,7 +59,7 @@ class IndicatorValue:
         return SYMBOLS["failed"] if self.circuit_open else SYMBOLS[self.state]
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """The state in words; an open breaker beats every state."""
         words = "Circuit Breaker Open" if self.circuit_open else self._state_words()
         return words if self.known else f"was {words}"
@@ -126,7 +126,7 @@ class ConnectionIndicator(LineView):
         if not value.shown:
             self.set_lines(())
             return
-        head: Line = (Span(f"{value.symbol} {value.words}", value.tone),)
+        head: Line = (Span(f"{value.symbol} {value.message}", value.tone),)
         if value.detail:
             head = (*head, Span(f"  {value.detail}"))
         lines = [head]

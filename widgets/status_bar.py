@@ -19,7 +19,7 @@ class StatusBarValue:
     """What the bar says, the most important first."""
 
     tone: BarTone
-    words: str
+    message: str
     """The symbol and the words of the worst state."""
     subject: str = ""
     detail: str = ""
@@ -60,7 +60,7 @@ class StatusBar(LineView):
             self.add_class(f"bar-{value.tone}")
         self.value = value
         # The text is fitted when painted, since it depends on the width.
-        self.set_lines(((Span(f"{value.words}|{value.subject}|{value.detail}|{value.tally}"),),))
+        self.set_lines(((Span(f"{value.message}|{value.subject}|{value.detail}|{value.tally}"),),))
 
     def render_line(self, y: int) -> Strip:
         """Paint the bar."""
@@ -73,7 +73,7 @@ class StatusBar(LineView):
 
 def bar_text(value: StatusBarValue, width: int) -> str:
     """Return the bar's text of exactly ``width`` columns: words before tally before the rest."""
-    words = displayable(value.words, 200)
+    words = displayable(value.message, 200)
     tally = displayable(value.tally, 40)
     room = width - cell_width(tally) - 2 if tally else width - 1
     if tally and cell_width(words) + 2 > room:

@@ -9,7 +9,7 @@ from typing import Any
 from tui.alerts.alert import Alert
 from tui.alerts.queue import AlertQueue
 from tui.alerts.rules import DEFAULT, Rules
-from tui.alerts.view import Done, Order, QueueOptions, Show
+from tui.alerts.types import Done, Order, QueueOptions, Show
 
 EPOCH = 1_800_000_000.0
 

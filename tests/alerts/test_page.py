@@ -10,7 +10,7 @@ from tests.alerts.driver import Driver
 from tui.alerts.alert import Alert
 from tui.alerts.page import ASK_AGAIN, MOST_ON_PAGE, Removal
 from tui.alerts.rules import Rule, Rules
-from tui.alerts.view import Clear, Show, Update
+from tui.alerts.types import Clear, Show, Update
 
 RULES = [Rule(type="sub", duration=8.0, collapse=0.0), Rule(type="follow", duration=5.0, collapse=30.0)]
 EIGHT = Rules(RULES)
@@ -45,11 +45,11 @@ def removals(driver: Driver) -> list[str | int]:
 
 def restarted(driver: Driver, seconds: float = 0.0, **options: Any) -> Driver:
     """The next run on the same store, killed and begun so many seconds later."""
-    standing = driver.queue.standing()
+    standing = driver.queue.lasting()
     again = Driver(EIGHT, there=False, **options)
     again.clock.wall_offset = driver.clock.time() + seconds - again.clock.time()
     again.rows = dict(driver.rows)
-    again.queue.restore_standing(standing)
+    again.queue.restore_lasting(standing)
     again.queue.restore(driver.rows.values())
     again.queue.player.target(True)
     again.orders += again.drain()
@@ -194,7 +194,7 @@ def test_the_table_is_bounded() -> None:
         alert = Alert(id=f"{number:020}", type="sub", accepted_at=0.0)
         page.push(alert, 1, 8.0, beside=False)
         page.land(alert.id, 1, arrived=True)
-    assert len(page.standing()) == MOST_ON_PAGE
+    assert len(page.lasting()) == MOST_ON_PAGE
 
 
 # A hub that keeps a stack

@@ -10,13 +10,14 @@ import pytest
 from msgspec.structs import replace
 
 from tests.alerts.driver import EPOCH, Driver, MovedClock
-from tui.alerts.alert import MAX_VIEWERS, MOST_PAYLOAD, TEST_SOURCE, TESTS, Alert
+from tui.alerts.alert import MAX_VIEWERS, MOST_PAYLOAD, Alert
 from tui.alerts.player import MOST_TRIES
 from tui.alerts.queue import AlertQueue
 from tui.alerts.rules import Rule, Rules
 from tui.alerts.rules_file import load
 from tui.alerts.seen import MOST_SEEN
-from tui.alerts.view import Clear, Clears, Done, QueueOptions, Show, Standing, Update
+from tui.alerts.types import Clear, Clears, Done, PersistedOrders, QueueOptions, Show, Update
+from tui.model.alerts import TEST_SOURCE, TESTS
 
 
 def ruled(tmp_path: Path, text: str) -> Rules:
@@ -508,7 +509,7 @@ def test_nothing_starts_while_the_overlays_are_away() -> None:
     driver.arrive("raid")
     driver.queue.player.target(False, "takeover is away")
     assert driver.after(60.0) == []
-    assert driver.queue.view().words == "waiting for overlays: takeover is away"
+    assert driver.queue.view().message == "waiting for overlays: takeover is away"
     driver.queue.player.target(True)
     assert shown(driver.drain()) == ["raid"]
 
@@ -901,14 +902,14 @@ def test_nothing_starts_while_nobody_would_see_it_and_what_plays_goes_on() -> No
     assert not driver.after(60.0)
     assert (driver.outcome(first), driver.waiting()) == ("unconfirmed", [second.id, third.id])
     view = driver.queue.view()
-    assert (view.state, view.words) == ("away", "waiting for overlays: no page")
+    assert (view.state, view.message) == ("away", "waiting for overlays: no page")
     # Away for another reason, that is what is said, and what plays is offered again.
     driver.queue.player.watched()
     driver.drain()
     driver.show()
     driver.queue.player.watched("no page")
     driver.queue.player.target(False, "cut")
-    assert driver.queue.view().words == "waiting for overlays: cut"
+    assert driver.queue.view().message == "waiting for overlays: cut"
     assert driver.waiting() == [second.id, third.id]
     driver.queue.player.target(True)
     assert not driver.after(60.0)
@@ -1160,7 +1161,7 @@ def test_what_lasts_is_told_by_the_clock_as_it_stands_and_lasts_no_longer_when_i
     assert view.mutes == {"follow": pytest.approx(driver.clock.time() + 119.0)}
     assert view.playing is not None
     assert view.playing.ends_at == pytest.approx(driver.clock.time() + ends_in - 1.0)
-    standing = driver.queue.standing()
+    standing = driver.queue.lasting()
     assert standing.held is not None
     assert standing.held.left(driver.clock.time()) == pytest.approx(59.0)
     driver.after(58.9)
@@ -1173,14 +1174,14 @@ def test_a_restart_keeps_a_pause_a_hold_and_mutes_as_long_as_they_last() -> None
     driver = Driver()
     driver.queue.commands.hold(60.0)
     driver.queue.commands.mute("follow", 2.0)
-    held = driver.queue.standing()
+    held = driver.queue.lasting()
     driver.queue.commands.pause()
-    paused = driver.queue.standing()
+    paused = driver.queue.lasting()
 
-    def restart(standing: Standing, seconds: float) -> Driver:
+    def restart(standing: PersistedOrders, seconds: float) -> Driver:
         again = Driver()
         again.clock.wall_offset = driver.clock.time() + seconds - again.clock.time()
-        again.queue.restore_standing(standing)
+        again.queue.restore_lasting(standing)
         again.arrive("raid")
         return again
 
@@ -1202,19 +1203,19 @@ def test_what_was_ordered_before_the_store_told_goes_before_what_an_earlier_run_
     driver.queue.commands.mute("follow", 2.0)
     driver.queue.commands.mute("raid", 2.0)
     driver.queue.commands.pause()
-    paused = driver.queue.standing()
+    paused = driver.queue.lasting()
 
     resumed = Driver()
     assert not resumed.queue.commands.resume().ok
     assert not resumed.queue.commands.mute("follow", 0).ok
-    resumed.queue.restore_standing(paused)
+    resumed.queue.restore_lasting(paused)
     assert resumed.queue.view().state == "empty"
     assert set(resumed.queue.view().mutes) == {"raid"}
     # What only stops more makes nothing begin that was stopped.
     held = Driver()
     held.queue.commands.hold(5.0)
     held.queue.commands.mute("cheer", 1.0)
-    held.queue.restore_standing(paused)
+    held.queue.restore_lasting(paused)
     held.after(6.0)
     assert held.queue.view().state == "paused"
     assert set(held.queue.view().mutes) == {"follow", "raid", "cheer"}

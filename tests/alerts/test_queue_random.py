@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from tests.alerts.driver import MovedClock
 from tui.alerts.alert import Alert, decode, encode
 from tui.alerts.queue import AlertQueue
-from tui.alerts.view import Clear, QueueOptions, Show, Standing, Update
+from tui.alerts.types import Clear, PersistedOrders, QueueOptions, Show, Update
 
 MOST = 4
 TYPES = st.sampled_from(["a", "b", "c"])
@@ -44,7 +44,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.in_flight: list[str] = []
         self.pushed_at: dict[str, float] = {}
         self.shown_at: dict[str, float] = {}
-        self.standing = Standing()
+        self.lasting = PersistedOrders()
         self.on_page: dict[str, list[float]] = {}
         """When each push of an alert is over on a page that keeps its own time, and may have got a push at
         any moment until its answer, or until that was given up; infinite while it is under way."""
@@ -63,7 +63,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def commit(self) -> list[Show | Update | Clear]:
         changed = self.queue.take_changed()
-        self.standing = self.queue.standing()
+        self.lasting = self.queue.lasting()
         assert len({alert.id for alert in changed}) == len(changed)
         for alert in changed:
             self.judge_change(alert)
@@ -351,12 +351,12 @@ class QueueMachine(RuleBasedStateMachine):
             if when == "before the orders":
                 self.commit()
         self.give_up_all()
-        standing = self.standing
+        standing = self.lasting
         self.open_queue()
         self.free_to_show |= {id for id, row in self.rows.items() if row.state != "ended"}
         if there:
             self.target(True)
-        self.queue.restore_standing(standing)
+        self.queue.restore_lasting(standing)
         self.queue.restore(self.rows.values())
         self.drain()
 

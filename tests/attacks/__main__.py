@@ -20,7 +20,7 @@ from tests.terminal.real_terminal import ROOT
 
 
 class Finding(NamedTuple):
-    words: str
+    message: str
     faults: list[str]
 
 

@@ -18,14 +18,20 @@ from tests.engine.conftest import FAST, connection, eventually, running, state_o
 from tests.hostile.beside import hub, peak_of
 from tests.hostile.hub import GOOD
 from tui.channels.clock import SystemClock
-from tui.engine.incident_command import MOST_WAITING, IncidentCommand
-from tui.engine.incident_values import IncidentSnapshot
-from tui.settings.watch_values import IncidentsOptions
+from tui.incidents.hook import MOST_WAITING, IncidentCommand
+from tui.incidents.options import IncidentsOptions
+from tui.model.incidents import IncidentSnapshot
 
 LIVE = dataclasses.replace(FAST, heartbeat_interval=1.0, heartbeat_timeout=3.0)
 
 _INCIDENT = IncidentSnapshot(
-    id="1-1", rule="failed", subject="stage", severity="critical", words="gone", opened_at=0.0, updated_at=0.0
+    id="1-1",
+    rule="failed",
+    subject="stage",
+    severity="critical",
+    message="gone",
+    opened_at=0.0,
+    updated_at=0.0,
 )
 
 # By the number of its process, so that every run is another kind.

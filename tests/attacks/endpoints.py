@@ -7,7 +7,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-from tests.engine.test_services_http import Server
+from tests.services.test_services_http import Server
 
 WAYS = (
     *("redirect", "hangs", "trickles", "resets", "ends", "garbage", "huge", "crumbs", "headers"),

@@ -89,7 +89,7 @@ def under_attack(endpoints: Sequence[str] = ()) -> Iterator[Target]:
         with Path(folder, "said").open("wb") as said:
             process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "tui.cli", "run", "--headless"),
+                    *(sys.executable, "-m", "tui.cli.main", "run", "--headless"),
                     *("--config", str(settings), "--state", str(state)),
                 ],
                 stdout=subprocess.DEVNULL,

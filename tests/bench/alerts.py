@@ -17,16 +17,16 @@ import psutil  # type: ignore[import-untyped]  # it has no types
 
 from tests.bench import processes
 from tests.bench.alerts_hub import HUB, MARKED, MARKED_VIEWERS
-from tests.bench.alerts_program import Told
+from tests.bench.alerts_program import Report
 from tests.bench.face_pair import percentile
 from tests.bench.face_terminal import BenchError, Place, Terminal
 from tests.bench.figures import Aim, Figure, as_markdown, as_text, sample
 from tui.alerts.alert import Alert, decode
+from tui.alerts.persistence import LASTING
+from tui.alerts.summaries import AWAY_TYPE
 from tui.control.client import ControlClient
 from tui.control.protocol import SOCKET_NAME
-from tui.engine.alert_keeping import STANDING
-from tui.engine.alert_summaries import AWAY_TYPE
-from tui.engine.api import AlertsSnapshot, Snapshot
+from tui.model.engine import AlertsSnapshot, Snapshot
 
 SIZE = (80, 24)
 HEARTBEAT = 5.0
@@ -57,8 +57,8 @@ _MARK = re.compile(rf"{MARKED}\d{{4}}")
 class _Seen(NamedTuple):
     """What the program did while the viewers did theirs."""
 
-    told: dict[str, int]
-    program: Told
+    noted: dict[str, int]
+    program: Report
     on_screen: dict[str, float]
     marks: dict[str, float]
     beats: list[list[float]]
@@ -124,7 +124,7 @@ async def _watch(server: processes.Server, place: Place, rate: float, seconds: f
             await server.ask("shown"),
         )
         megabytes = terminal.megabytes()
-    program = msgspec.json.decode(file.read_bytes(), type=Told)
+    program = msgspec.json.decode(file.read_bytes(), type=Report)
     named = {program.threads.get(id, "others"): used for id, used in threads.items()}
     stored = _stored(place.state)
     return _Seen(
@@ -157,13 +157,13 @@ def _note(terminal: Terminal, on_screen: dict[str, float], at: float) -> None:
 
 def _stored(state: Path) -> list[Alert]:
     with contextlib.closing(sqlite3.connect(state / "alerts.sqlite")) as file:
-        rows = file.execute("SELECT data FROM alerts WHERE type NOT IN (?, ?)", (AWAY_TYPE, STANDING))
+        rows = file.execute("SELECT data FROM alerts WHERE type NOT IN (?, ?)", (AWAY_TYPE, LASTING))
         return [decode(data) for (data,) in rows]
 
 
 def _unaccounted(seen: _Seen) -> dict[str, int]:
     """By how much each of the sums is wrong that must come out."""
-    told, queue, stored = Counter(seen.told), seen.queue, seen.stored
+    told, queue, stored = Counter(seen.noted), seen.queue, seen.stored
     ended = Counter({name: sum(of.values()) for name, of in queue.counts.items()})
     outcomes = Counter(outcome for of in queue.counts.values() for outcome in Counter(of).elements())
     open_ones = len(queue.waiting) + len(queue.beside) + (queue.playing is not None)
@@ -212,7 +212,7 @@ def _figures(seen: _Seen, rate: float) -> list[Figure]:
             ours=sample([float(sum(wrong.values()))]),
             note=", ".join(f"{what}: {number}" for what, number in wrong.items()),
             more={
-                **_numbers(seen.told),
+                **_numbers(seen.noted),
                 **{f"stored {name}": number for name, number in _numbers(outcomes).items()},
             },
         ),

@@ -63,7 +63,7 @@ class _Viewers:
         self._last: deque[tuple[str, dict[str, Any]]] = deque(maxlen=_AGAIN_WITHIN)
         self._numbers = 0
         self._mark_at = 0.0
-        self.told: Counter[str] = Counter()
+        self.noted: Counter[str] = Counter()
         """``sent`` in all, of them ``accepted``, ``ignored``, ``duplicates``, ``rejected``; ``unheard``."""
         self.marks: dict[str, float] = {}
         """When each marked raid was sent."""
@@ -81,7 +81,7 @@ class _Viewers:
 
     def _act(self, now: float) -> int:
         """One thing happens; returns how many events it made."""
-        before = self.told["sent"]
+        before = self.noted["sent"]
         kind = self._chance.random()
         if now >= self._mark_at:
             self._mark_at = now + _MARK_EVERY
@@ -97,7 +97,7 @@ class _Viewers:
                 self._bomb(self._chance.choice(_BOMBS))
             else:
                 self._happen(event)
-        return self.told["sent"] - before
+        return self.noted["sent"] - before
 
     def _bomb(self, total: int) -> None:
         self._happen("gift_subscription", total=total)
@@ -116,7 +116,7 @@ class _Viewers:
         if isinstance(payload, dict):
             payload = payload | {"sent_at": at}
         heard = self._hub.send_to_topic(SOURCE, event, payload)
-        self.told.update(("sent", becomes, *(() if heard == 1 else ("unheard",))))
+        self.noted.update(("sent", becomes, *(() if heard == 1 else ("unheard",))))
         return at
 
 
@@ -124,7 +124,7 @@ async def hub() -> None:
     """One hub with an open overlay page, on which nothing happens until told.
 
     ``listening`` answers whether the source's and the overlays' topics are joined by the program, ``act``
-    lets things happen and answers with :attr:`_Viewers.told` when they have, ``marks`` and ``beats`` (those
+    lets things happen and answers with :attr:`_Viewers.noted` when they have, ``marks`` and ``beats`` (those
     since ``act`` began, of each connection that was there all the time) answer with times, ``shown`` with
     the ids of the alerts that came on the page.
     """
@@ -141,7 +141,7 @@ async def hub() -> None:
         async def act(rate: float, seconds: float) -> dict[str, int]:
             began[0] = time.perf_counter()
             await viewers.act(rate, seconds)
-            return dict(viewers.told)
+            return dict(viewers.noted)
 
         async def marks() -> dict[str, float]:
             return viewers.marks

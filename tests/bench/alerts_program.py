@@ -15,11 +15,12 @@ from typing import Any
 import msgspec
 
 from tests.bench.face_program import Lateness, run_with
+from tui.alerts import service as alerts
 from tui.alerts.alert import Alert
-from tui.ending import End, carry_out
-from tui.engine import alerts, desks
-from tui.engine.alert_arrivals import Arrivals
-from tui.engine.alerts import AlertDesk
+from tui.alerts.arrivals import Arrivals
+from tui.alerts.service import AlertService
+from tui.engine import components as desks
+from tui.system.ending import End, carry_out
 
 
 class Admitted(msgspec.Struct, array_like=True):
@@ -34,7 +35,7 @@ class Admitted(msgspec.Struct, array_like=True):
     """The store had answered by then."""
 
 
-class Told(msgspec.Struct):
+class Report(msgspec.Struct):
     """What the program measured of itself."""
 
     alerts: list[Admitted]
@@ -47,7 +48,7 @@ def main(end: End) -> int:
     file = Path(sys.argv[1])
     lateness = Lateness(file.with_suffix(".late"))
 
-    told = Told(alerts=[], threads={})
+    told = Report(alerts=[], threads={})
 
     class MeasuredArrivals(Arrivals):
         def __init__(self, *arguments: Any, **settings: Any) -> None:
@@ -60,12 +61,12 @@ def main(end: End) -> int:
             super()._arrive(type, payload, source, number)
 
         def _admit(self, alert: Alert) -> None:
-            committed = not self._keeping.is_waited_for(alert.id)
+            committed = not self._persistence.is_waited_for(alert.id)
             super()._admit(alert)
             sent, arrived = self._moments[alert.source_id]
             told.alerts.append(Admitted(sent, arrived, time.perf_counter(), committed))
 
-    class MeasuredDesk(AlertDesk):
+    class MeasuredComponent(AlertService):
         def stop(self) -> None:
             super().stop()
             told.threads = {each.native_id or 0: each.name for each in threading.enumerate()}
@@ -73,7 +74,7 @@ def main(end: End) -> int:
 
     # Where the program looks them up.
     vars(alerts)["Arrivals"] = MeasuredArrivals
-    vars(desks)["AlertDesk"] = MeasuredDesk
+    vars(desks)["AlertService"] = MeasuredComponent
     return run_with(lateness, end)
 
 

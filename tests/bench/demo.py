@@ -54,7 +54,7 @@ async def watch(seconds: float) -> Curve:
     """
     curve: Curve = []
     with tempfile.TemporaryDirectory(prefix="os-bench-") as folder:
-        command = (sys.executable, "-m", "tui.cli", "demo")
+        command = (sys.executable, "-m", "tui.cli.main", "demo")
         async with Terminal(command, Path(folder), (80, 24)) as terminal:
             await terminal.until(lambda screen: screen.text(0).strip() != "", "a first frame")
             began = time.monotonic()

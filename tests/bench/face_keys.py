@@ -73,14 +73,14 @@ class _Awaited:
         self._waiting: deque[tuple[float, Callable[[str], bool]]] = deque()
         self._nothing_waits = asyncio.Event()
         self.times: list[float] = []
-        face.watch = self._look
+        face.watch = self._poll
 
     def press(self, key: str, shown: Callable[[str], bool]) -> None:
         """Press ``key``; ``shown`` says of the selected name whether it shows that."""
         self._nothing_waits.clear()
         self._waiting.append((self._face.type(key), shown))
 
-    def _look(self, at: float) -> None:
+    def _poll(self, at: float) -> None:
         assert self._face.screen is not None
         selected = self._face.screen.selected
         while selected is not None and self._waiting and self._waiting[0][1](selected):

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tui import cli, session
-from tui.ending import End, carry_out
-from tui.engine.api import CommandResult, ExtraCommand
+from tui.cli import main as cli
 from tui.engine.supervisor import Supervisor
+from tui.model.engine import CommandResult, ExtraCommand
+from tui.runtime import session
+from tui.system.ending import End, carry_out
 
 EVERY = 0.01
 _MOST = 1_000_000

@@ -322,7 +322,7 @@ def link_name(number: int) -> str:
 
 
 def _module(lateness: Path | None) -> tuple[str, ...]:
-    return ("tui.cli",) if lateness is None else ("tests.bench.face_program", str(lateness))
+    return ("tui.cli.main",) if lateness is None else ("tests.bench.face_program", str(lateness))
 
 
 def _set_size(descriptor: int, size: Size) -> None:

@@ -13,7 +13,7 @@ from tui.channels import Channel, Socket, StateChange
 
 _HERE = "tests.bench.recovery"
 _LIMIT = 120.0
-_TELL = 0.005
+_NOTE = 0.005
 _GREETING = 0.5
 
 
@@ -37,7 +37,7 @@ async def return_after(down: float, sockets: int, stable_after: float) -> list[f
         back = await server.ask("start")
         async with asyncio.timeout(_LIMIT):
             while not all(len(times) > 1 for times in joins):
-                await asyncio.sleep(_TELL)
+                await asyncio.sleep(_NOTE)
         await asyncio.gather(*(socket.close() for socket in clients))
     return [times[1] - back for times in joins]
 

@@ -64,7 +64,7 @@ class Chance(random.Random):
         return b if self.draws_most else a
 
 
-class Hands:
+class LifecycleCallbacks:
     """What there is of a connection, as those see it who carry it out."""
 
     def __init__(self, now: Now, find: Callable[[str], None]) -> None:
@@ -116,7 +116,7 @@ class Act(NamedTuple):
     """Something that happens, so many seconds after what was before."""
 
     name: str
-    report: Callable[[Lifecycle, Hands], object] | None = None
+    report: Callable[[Lifecycle, LifecycleCallbacks], object] | None = None
     wait: float = 0.0
     heard: bool = False
     late: bool = False
@@ -137,7 +137,7 @@ class State:
     def __init__(
         self,
         life: Lifecycle,
-        hands: Hands,
+        hands: LifecycleCallbacks,
         at: float,
         due: float | None,
         before: State | None,
@@ -187,7 +187,7 @@ class Visit:
 
     def run(self) -> None:
         """Visit them."""
-        hands = Hands(self.now, self.find)
+        hands = LifecycleCallbacks(self.now, self.find)
         life = Lifecycle(self.options, self.now, self.chance, hands)
         first = State(life, hands, 0.0, None, None, None)
         self.states[self.key(first)] = first
@@ -226,7 +226,7 @@ class Visit:
         for wait in {0.0, rest or 0.0}:
             for verbs in (("connect",), ("reconnect",), ("disconnect",), ("disconnect", "connect")):
                 yield Act(" and ".join(verbs), _ordering(verbs), wait, orders=verbs)
-            yield Act("another is stable", lambda life, _: life.hasten(), wait)
+            yield Act("another is stable", lambda life, _: life.wake_early(), wait)
             if hands.is_opening:
                 yield Act("opened", _opened, wait)
                 yield Act("opened and lost", _opened_and_lost, wait)
@@ -312,7 +312,7 @@ class Visit:
             self.find("no heartbeat is due in its time")
         self.judge_changes(before, life, hands)
 
-    def judge_changes(self, before: Lifecycle, life: Lifecycle, hands: Hands) -> None:
+    def judge_changes(self, before: Lifecycle, life: Lifecycle, hands: LifecycleCallbacks) -> None:
         """The changes of state that are told."""
         state = before.state
         for change in hands.changes:
@@ -369,7 +369,7 @@ class Visit:
             ago(life._open_deadline) if life.phase is Phase.OPENING else None,
             ago(life._connected_at) if is_up and not life.stable else None,
             ago(life._wait_until),
-            ago(life._hastened_at, -self.options.reconnect_max_delay),
+            ago(life._woken_early_at, -self.options.reconnect_max_delay),
             (life.breaker.state, life.breaker.failures, ago(life.breaker.until)),
             (ago(heartbeat._sent_at), heartbeat._proven, heartbeat.answered) if life.is_open else None,
             life.is_open
@@ -382,7 +382,7 @@ class Visit:
         )
 
 
-def copied(life: Lifecycle, hands: Hands) -> Lifecycle:
+def copied(life: Lifecycle, hands: LifecycleCallbacks) -> Lifecycle:
     """Another one that goes on from here."""
     new = object.__new__(Lifecycle)
     for name in Lifecycle.__slots__:
@@ -400,29 +400,29 @@ def counted(life: Lifecycle) -> int:
     return life.successful_connects + life.failed_attempts + life.attempts_aborted
 
 
-def _ordering(verbs: tuple[Any, ...]) -> Callable[[Lifecycle, Hands], None]:
-    def order(life: Lifecycle, _: Hands) -> None:
+def _ordering(verbs: tuple[Any, ...]) -> Callable[[Lifecycle, LifecycleCallbacks], None]:
+    def order(life: Lifecycle, _: LifecycleCallbacks) -> None:
         for verb in verbs:
             life.command(verb)
 
     return order
 
 
-def _failing(error: OpenError) -> Callable[[Lifecycle, Hands], None]:
+def _failing(error: OpenError) -> Callable[[Lifecycle, LifecycleCallbacks], None]:
     return lambda life, _: life.open_failed(error)
 
 
-def _opened(life: Lifecycle, hands: Hands) -> None:
+def _opened(life: Lifecycle, hands: LifecycleCallbacks) -> None:
     hands.is_opening, hands.is_open = False, True
     life.opened()
 
 
-def _opened_and_lost(life: Lifecycle, hands: Hands) -> None:
+def _opened_and_lost(life: Lifecycle, hands: LifecycleCallbacks) -> None:
     _opened(life, hands)
     _lost(life, hands)
 
 
-def _lost(life: Lifecycle, _: Hands) -> None:
+def _lost(life: Lifecycle, _: LifecycleCallbacks) -> None:
     life.lost("dropped")
 
 

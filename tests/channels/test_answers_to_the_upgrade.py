@@ -30,7 +30,7 @@ class Case:
 
     name: str
     answer: bytes
-    words: str | None
+    message: str | None
     """None: it connects."""
     conduct: str = "backs off"
     """``backs off``, ``refused`` (and backs off), or ``waits N``."""
@@ -336,7 +336,7 @@ class Answering(RawServer):
                 await writer.drain()
         else:
             writer.write(answer)
-        if case.words is None:
+        if case.message is None:
             _, data = await read_frame(reader)
             writer.write(text_frame(ok(json.loads(data))))
             await until_gone(reader)
@@ -359,7 +359,7 @@ class Answering(RawServer):
 
 @pytest.mark.parametrize("case", TABLE, ids=[case.name for case in TABLE])
 async def test_an_answer_to_the_upgrade(nothing_left, caplog, case):
-    late = case.words is not None and "within 1 s" in case.words
+    late = case.message is not None and "within 1 s" in case.message
     async with Answering(case) as server:
         one = Client(
             server.url,
@@ -371,10 +371,10 @@ async def test_an_answer_to_the_upgrade(nothing_left, caplog, case):
         one.socket.connect()
         try:
             await eventually(lambda: one.reasons or one.socket.is_connected)
-            if case.words is None:
+            if case.message is None:
                 assert (one.reasons, one.states) == ([], ["connecting", "connected"])
                 return
-            expected = re.escape(case.words.replace("HOST", f"127.0.0.1:{server.port}"))
+            expected = re.escape(case.message.replace("HOST", f"127.0.0.1:{server.port}"))
             assert re.fullmatch(expected.replace(r"\\d\+", r"\d+"), one.reasons[0]), one.reasons[0]
             details = one.socket.details()
             assert details.refusal == (one.reasons[0] if case.conduct == "refused" else None)

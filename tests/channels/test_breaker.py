@@ -56,10 +56,10 @@ def test_closing_forgets_the_failures_and_keeps_the_trips() -> None:
 
 def test_hastening_ends_the_open_time_earlier_and_never_later() -> None:
     breaker = tripped()
-    breaker.hasten(50.0)
+    breaker.wake_early(50.0)
     assert breaker.until == 50.0
-    breaker.hasten(80.0)
+    breaker.wake_early(80.0)
     assert breaker.until == 50.0
     breaker.close()
-    breaker.hasten(60.0)
+    breaker.wake_early(60.0)
     assert breaker.until is None

@@ -23,16 +23,16 @@ class Owner:
 
     def __init__(self) -> None:
         self.heard = False
-        self.told: list[Any] = []
+        self.noted: list[Any] = []
 
     def frame_received(self, data: bytes, text: bool) -> None:
-        self.told.append((data, text))
+        self.noted.append((data, text))
 
     def link_lost(self, code: int, words: str) -> None:
-        self.told.append((code, words))
+        self.noted.append((code, words))
 
     def link_writable(self) -> None:
-        self.told.append("writable")
+        self.noted.append("writable")
 
 
 def frame(opcode: int, data: bytes, *, fin: bool = True, masked: bool = False, reserved: int = 0) -> bytes:
@@ -129,7 +129,7 @@ async def told(port: int, arriving: list[bytes], *, cut: bool) -> tuple[Any, ...
             await asyncio.sleep(0)
     protocol = reader.protocol
     link.abort()
-    return owner.told, protocol.close_sent, protocol.close_rcvd, protocol.state
+    return owner.noted, protocol.close_sent, protocol.close_rcvd, protocol.state
 
 
 async def test_a_cut_stream_tells_what_the_librarys_parser_tells(port: int) -> None:

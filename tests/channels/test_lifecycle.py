@@ -443,7 +443,7 @@ async def test_hastened_a_back_off_ends_within_one_base_delay(world: World) -> N
     await world.until(lambda: len(world.server.attempts) == 5)
     await world.settle()
     hastened = world.now
-    socket.hasten()
+    socket.wake_early()
     await world.pass_time(2.01)
     assert len(world.server.attempts) == 6
     assert hastened <= world.server.attempts[5] <= hastened + 2
@@ -459,16 +459,16 @@ async def test_hastened_twice_only_the_first_counts_until_the_longest_delay_has_
     await world.until(lambda: len(world.server.attempts) == 8)
     await world.settle()
     first = world.now
-    socket.hasten()
+    socket.wake_early()
     await world.pass_time(1.1)
     assert len(world.server.attempts) == 9
     for _ in range(50):
-        socket.hasten()
+        socket.wake_early()
         await world.pass_time(1)
     assert len(world.server.attempts) == 9, "once in reconnect_max_delay"
     await world.until(lambda: world.now > first + 60.1)
     count = len(world.server.attempts)
-    socket.hasten()
+    socket.wake_early()
     await world.pass_time(1.1)
     assert len(world.server.attempts) == count + 1
 
@@ -479,7 +479,7 @@ async def test_hastened_an_open_breaker_lets_its_one_probe_go(world: World) -> N
     socket = world.socket(circuit_breaker_threshold=2, circuit_breaker_timeout=300.0)
     socket.connect()
     await world.until(lambda: socket.state == "failed")
-    socket.hasten()
+    socket.wake_early()
     await world.pass_time(1.1)
     assert len(world.server.attempts) == 3
     assert (metrics(socket).is_circuit_open, details(socket).circuit_breaker_probes) == (True, 1)
@@ -494,7 +494,7 @@ async def test_hastened_a_socket_that_gave_up_has_its_revival(world: World) -> N
     socket.connect()
     await world.until(lambda: socket.state == "failed")
     world.server.start()
-    socket.hasten()
+    socket.wake_early()
     await world.pass_time(1.1)
     assert socket.is_connected
 
@@ -506,7 +506,7 @@ async def test_hastened_a_socket_that_gave_up_for_good_does_not_try(world: World
     socket.connect()
     await world.until(lambda: socket.state == "failed")
     world.server.start()
-    socket.hasten()
+    socket.wake_early()
     await world.pass_time(1_000)
     assert (socket.state, len(world.server.attempts)) == ("failed", 2)
 
@@ -516,7 +516,7 @@ async def test_hastened_a_disconnected_socket_stays_disconnected(world: World) -
     socket = world.socket()
     await socket.connect()
     await socket.disconnect()
-    socket.hasten()
+    socket.wake_early()
     await world.pass_time(100)
     assert len(world.server.attempts) == 1
 
@@ -527,7 +527,7 @@ async def test_hastening_never_makes_a_wait_longer(world: World) -> None:
     socket = world.socket(reconnect_base_delay=50.0, reconnect_max_delay=50.0, reconnect_jitter=0.0)
     socket.connect()
     await world.pass_time(49.9)
-    socket.hasten()
+    socket.wake_early()
     await world.pass_time(0.2)
     assert len(world.server.attempts) == 2
 
@@ -543,7 +543,7 @@ async def test_many_hastened_sockets_do_not_all_come_at_once(world: World) -> No
         socket.connect()
         await world.settle()
         asked = world.now
-        socket.hasten()
+        socket.wake_early()
         await world.pass_time(1.1)
         times.append(world.server.attempts[1] - asked)
         await socket.disconnect()

@@ -57,7 +57,7 @@ class Room:
     def payload_undecodable(self, topic: str, event: str, error: DecodeError) -> None:
         self.undecodable.append(str(error))
 
-    def tell(self, event: str, payload: Any) -> Any:
+    def note(self, event: str, payload: Any) -> Any:
         raw = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
         return self.handlers[event](Message(None, None, self.topic, event, raw))
 
@@ -65,21 +65,21 @@ class Room:
         if calls is not None:
             self.presence.on_join(calls.on_join)
             self.presence.on_leave(calls.on_leave)
-        assert self.tell(event, payload) is None
+        assert self.note(event, payload) is None
         return self.presence.entries
 
 
 def sync_state(entries: dict[str, Any], new: dict[str, Any], calls: Calls | None = None) -> dict[str, Any]:
     """The presences after a state, where ``entries`` were there."""
     room = Room()
-    room.tell("presence_state", entries)
+    room.note("presence_state", entries)
     return room.change("presence_state", new, calls)
 
 
 def sync_diff(entries: dict[str, Any], diff: dict[str, Any], calls: Calls | None = None) -> dict[str, Any]:
     """The presences after a diff, where ``entries`` were there."""
     room = Room()
-    room.tell("presence_state", entries)
+    room.note("presence_state", entries)
     return room.change("presence_diff", diff, calls)
 
 
@@ -340,18 +340,18 @@ def test_a_presence_without_metas_is_counted_and_left_out_and_leaves_no_ghosts(
 ) -> None:
     room = Room()
     if not held:
-        room.tell("presence_state", {"u0": metas("0")})
-    room.tell("presence_diff", diff({"u1": metas("1")}))
+        room.note("presence_state", {"u0": metas("0")})
+    room.note("presence_diff", diff({"u1": metas("1")}))
     changed = diff({"u2": metas("2")}, {"u1": metas("1")})
     changed[place]["bad"] = bad
-    room.tell("presence_diff", changed)
-    room.tell("presence_diff", diff({"u3": metas("3")}, {"u2": metas("2")}))
+    room.note("presence_diff", changed)
+    room.note("presence_diff", diff({"u3": metas("3")}, {"u2": metas("2")}))
     if held:
-        room.tell("presence_state", {"u0": metas("0")})
+        room.note("presence_state", {"u0": metas("0")})
     assert refs(room.presence.entries) == {"u0": ["0"], "u3": ["3"]}
     assert len(room.undecodable) == 1
-    room.tell("presence_diff", diff({}, {"u3": metas("3")}))
-    room.tell("presence_state", {"u0": metas("0")})
+    room.note("presence_diff", diff({}, {"u3": metas("3")}))
+    room.note("presence_state", {"u0": metas("0")})
     assert refs(room.presence.entries) == {"u0": ["0"]}, "nobody who left is there again"
 
 
@@ -365,11 +365,11 @@ def test_what_was_given_never_changes() -> None:
 
     room.presence.on_join(keep)
     room.presence.on_leave(keep)
-    room.tell("presence_state", {"u1": metas("1", "2"), "u2": metas("3")})
+    room.note("presence_state", {"u1": metas("1", "2"), "u2": metas("3")})
     for number in range(20):
-        room.tell("presence_diff", diff({"u1": metas(f"a{number}")}, {"u1": metas(f"a{number - 1}")}))
-        room.tell("presence_diff", diff({"u2": metas("3", more=number), f"v{number}": metas("1")}))
-    room.tell("presence_state", {"u1": metas("2")})
+        room.note("presence_diff", diff({"u1": metas(f"a{number}")}, {"u1": metas(f"a{number - 1}")}))
+        room.note("presence_diff", diff({"u2": metas("3", more=number), f"v{number}": metas("1")}))
+    room.note("presence_state", {"u1": metas("2")})
     assert len(given) > 200
     assert all(value == before for value, before in given)
 
@@ -378,12 +378,12 @@ def test_what_was_given_never_changes() -> None:
 def test_a_diff_costs_what_it_changes_whoever_is_there(is_read: bool) -> None:
     def steps(there: int) -> float:
         room = Room()
-        assert exhaust(room.tell("presence_state", {f"u{n}": metas(f"r{n}", name="x") for n in range(there)}))
+        assert exhaust(room.note("presence_state", {f"u{n}": metas(f"r{n}", name="x") for n in range(there)}))
         best = 1e9
         for turn in range(5):
             begun = time.thread_time()
             for number in range(40):
-                room.tell("presence_diff", diff({f"n{number}": metas(f"{turn}")}, {f"n{number}": metas("0")}))
+                room.note("presence_diff", diff({f"n{number}": metas(f"{turn}")}, {f"n{number}": metas("0")}))
                 if is_read:
                     room.presence.list(lambda key, entry: None) if number == 39 else room.presence.entries
             best = min(best, time.thread_time() - begun)
@@ -410,7 +410,7 @@ def test_a_crowd_is_dealt_with_in_turns_and_seen_all_at_once() -> None:
     calls: list[str] = []
     room.presence.on_join(lambda key, before, joined: calls.append(key))
     crowd = {f"u{number}": metas(f"r{number}", name="somebody") for number in range(20_000)}
-    rest = room.tell("presence_state", crowd)
+    rest = room.note("presence_state", crowd)
     seen = set()
     turns = 0
     while rest is not None:
@@ -424,7 +424,7 @@ def test_a_crowd_is_dealt_with_in_turns_and_seen_all_at_once() -> None:
     assert seen <= {0, 20_000}
     assert calls == list(crowd)
     assert room.presence.entries == crowd
-    rest = room.tell("presence_diff", diff({}, crowd))
+    rest = room.note("presence_diff", diff({}, crowd))
     before = room.presence.entries
     exhaust(rest)
     assert (room.presence.entries, len(before)) == ({}, 20_000)
@@ -447,29 +447,29 @@ async def test_what_comes_while_a_crowd_is_dealt_with_waits_for_it(world: World)
 def test_presences_are_bounded_by_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presence_module, "MOST_BYTES", 2_000)
     room = Room()
-    room.tell("presence_state", {"u0": metas("0")})
+    room.note("presence_state", {"u0": metas("0")})
     for number in range(100):
-        room.tell("presence_diff", diff({f"n{number}": metas("1", name="x" * 50)}))
+        room.note("presence_diff", diff({f"n{number}": metas("1", name="x" * 50)}))
     there = len(room.presence.entries)
     assert 10 < there < 30
     assert room.presence.left_out == 101 - there
     for number in range(100):
         # The same one comes and goes, and another page of it, which makes no more of them.
-        room.tell("presence_diff", diff({"u0": metas(f"b{number}")}, {"u0": metas(f"b{number - 1}")}))
+        room.note("presence_diff", diff({"u0": metas(f"b{number}")}, {"u0": metas(f"b{number - 1}")}))
     for number in range(100):
-        room.tell("presence_diff", diff({}, {f"n{number}": metas("1")}))
-    room.tell("presence_diff", diff({"again": metas("1", name="x" * 1_500)}))
+        room.note("presence_diff", diff({}, {f"n{number}": metas("1")}))
+    room.note("presence_diff", diff({"again": metas("1", name="x" * 1_500)}))
     assert set(room.presence.entries) == {"u0", "again"}
 
 
 def test_one_presence_is_bounded_however_it_grows() -> None:
     room = Room()
     crowd = metas(*map(str, range(MOST_ENTRY // 10)))
-    exhaust(room.tell("presence_state", {"a": crowd, "b": metas("1")}))
+    exhaust(room.note("presence_state", {"a": crowd, "b": metas("1")}))
     assert set(room.presence.entries) == {"b"}
     assert room.undecodable == ["a presence of more than 512 KiB"]
     for number in range(30):
-        room.tell("presence_diff", diff({"b": metas(f"n{number}", name="x" * (MOST_ENTRY // 10))}))
+        room.note("presence_diff", diff({"b": metas(f"n{number}", name="x" * (MOST_ENTRY // 10))}))
     assert len(room.presence.entries["b"]["metas"]) == 10
     assert room.presence.left_out == 21
 
@@ -478,8 +478,8 @@ def test_diffs_that_are_held_are_bounded_by_their_bytes() -> None:
     room = Room()
     large = metas("1", name="x" * (PENDING_BYTES // 10))
     for number in range(30):
-        room.tell("presence_diff", diff({f"n{number}": large}))
-    exhaust(room.tell("presence_state", {}))
+        room.note("presence_diff", diff({f"n{number}": large}))
+    exhaust(room.note("presence_state", {}))
     assert len(room.presence.entries) == 9
     assert room.presence.left_out == 21
     assert "n29" in room.presence.entries, "the oldest went first"

@@ -92,7 +92,7 @@ class Run:
         """What they were when the latest attempt began, which was a probe or was none."""
         self.tripped_at: float | None = None
         self.probe_at: tuple[float, float] | None = None
-        self.asked_at = self.hastened_at = -1e9
+        self.asked_at = self.woken_early_at = -1e9
         self.world.server.on_attempt = self.check_attempt
         self.socket.on_state_change(lambda change: self.state_changed())
         for topic in TOPICS:
@@ -123,7 +123,7 @@ class Run:
         now = self.world.now
         if self.probe_at is not None:
             # The first attempt after a trip: at its time, or because somebody asked.
-            asked = max(self.asked_at, self.hastened_at) >= self.probe_at[0]
+            asked = max(self.asked_at, self.woken_early_at) >= self.probe_at[0]
             assert asked or now >= self.probe_at[1] - ONE_CALL, "a probe before its time"
             self.probe_at = None
         assert not metrics(self.socket).is_circuit_open, "an attempt while the breaker is open"
@@ -146,7 +146,7 @@ class Run:
             assert self.tripped_at is not None
             latest = self.tripped_at + self.options.circuit_breaker_timeout
             assert known.next_try - self.world.clock.time() + self.world.now <= latest + ONE_CALL
-            if self.hastened_at < self.tripped_at:
+            if self.woken_early_at < self.tripped_at:
                 assert known.next_try - self.world.clock.time() + self.world.now >= latest - ONE_CALL
         if socket.state == "reconnecting":
             assert known.next_try is not None, "it waits for nothing"
@@ -181,8 +181,8 @@ class Run:
                 await world.pass_time(amount * 0.01)
                 self.armed = False
             case "hasten":
-                self.hastened_at = world.now
-                socket.hasten()
+                self.woken_early_at = world.now
+                socket.wake_early()
             case "ping":
                 socket.ping()
             case "join":

@@ -423,11 +423,11 @@ class _Mistakes(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.told: list[str] = []
+        self.noted: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         if "owner failed" in record.msg or "could not be dealt with" in record.msg:
-            self.told.append(self.format(record))
+            self.noted.append(self.format(record))
 
 
 @dataclass
@@ -535,7 +535,7 @@ class World:
             self.loop.run_until_complete(test())
         finally:
             log.removeHandler(mistakes)
-        assert not mistakes.told, "the client caught a mistake of its own"
+        assert not mistakes.noted, "the client caught a mistake of its own"
         assert not self.errors, f"reported to the loop: {self.errors}"
 
     async def assert_nothing_left(self) -> None:

@@ -42,20 +42,20 @@ class Page:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        self.told: list[dict[str, Any]] = []
+        self.noted: list[dict[str, Any]] = []
 
     async def listen(self) -> None:
         assert self.process.stdout is not None
         async for line in self.process.stdout:
-            self.told.append(json.loads(line))
+            self.noted.append(json.loads(line))
 
     def all(self, what: str) -> list[dict[str, Any]]:
-        return [each for each in self.told if each["what"] == what]
+        return [each for each in self.noted if each["what"] == what]
 
     @property
     def has_on(self) -> str | None:
         """The id of the alert that stands on it."""
-        return self.told[-1]["id"] if self.told else None
+        return self.noted[-1]["id"] if self.noted else None
 
     async def close(self) -> None:
         if self.process.returncode is None:

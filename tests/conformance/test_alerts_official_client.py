@@ -17,12 +17,12 @@ from guide_page import needs_the_client, page
 from tests.engine.conftest import connection, eventually, running
 from tui.alerts.alert import Alert, decode
 from tui.alerts.options import AlertOptions, DeliveryOptions, SourceOptions
+from tui.alerts.store import AlertStore
 from tui.demo.dialect import DialectName
 from tui.demo.hub import Hub
 from tui.demo.topics import telemetry
-from tui.engine.alert_values import AlertCommand, AlertsSnapshot
 from tui.engine.supervisor import Supervisor
-from tui.store.alert_store import AlertStore
+from tui.model.alerts import AlertCommand, AlertsSnapshot
 
 CHEER, RAID, GAP = 0.6, 0.8, 0.25
 RULES = f"""\

@@ -51,8 +51,8 @@ async def test_the_printed_page_shows_what_the_hub_has_on_for_its_time_and_says_
         await force(client, "a2", 0.3)
         await eventually(lambda: overlay.has_on == "a2", "the newer one")
         await eventually(lambda: overlay.has_on != "a2", "its time is over")
-        shown = next(each for each in overlay.told if each["id"] == "a2")
-        after = overlay.told[overlay.told.index(shown) + 1]
+        shown = next(each for each in overlay.noted if each["id"] == "a2")
+        after = overlay.noted[overlay.noted.index(shown) + 1]
         assert after["at"] - shown["at"] >= 0.28
         # Where the hub keeps a stack the older one comes back.
         assert after["id"] == ("a1" if hub.landale else None)
@@ -85,7 +85,7 @@ async def test_a_hub_that_goes_away_leaves_nothing_on_the_printed_page(tmp_path:
         joins = hub.joins["stream:overlays"]
         hub.faults.drop_all()
         await eventually(lambda: hub.joins["stream:overlays"] > joins, "it is back by itself")
-        assert overlay.told[-1]["what"] == "hidden"
+        assert overlay.noted[-1]["what"] == "hidden"
 
 
 @needs_the_client
@@ -112,7 +112,7 @@ async def test_the_printed_page_chooses_as_the_real_ones_do(tmp_path: Path, stac
         await eventually(lambda: overlay.has_on == "low", "nothing higher is listed")
         hub.send_to_topic("stream:overlays", "stream_state", {"current_show": "variety"})
         await eventually(lambda: overlay.has_on is None, "nothing is listed")
-        assert [each["id"] for each in overlay.told] == ["second", "first", "low", None]
+        assert [each["id"] for each in overlay.noted] == ["second", "first", "low", None]
 
 
 def test_the_lines_of_elixir_pass_on_what_the_printed_page_says() -> None:

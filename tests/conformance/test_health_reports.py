@@ -12,9 +12,9 @@ from guide_page import HERE, NODE, needs_the_client
 from tests.engine.conftest import connection, eventually, running
 from tui.channels import Channel, Socket, report_health
 from tui.demo.hub import Hub
-from tui.engine.api import ServiceSnapshot
 from tui.engine.supervisor import Supervisor
-from tui.settings.watch_values import ReportsOptions, ServicesOptions
+from tui.model.engine import ServiceSnapshot
+from tui.services.options import ReportsOptions, ServicesOptions
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 WATCHED = ServicesOptions(
@@ -50,7 +50,7 @@ async def test_an_overlay_page_tells_its_health_with_what_the_readme_shows(tmp_p
                 script.unlink()
             row = service(engine, "page takeover")
             assert row is not None
-            assert (row.host, row.state, row.words, row.freshness) == ("obs", "good", "connected", "fresh")
+            assert (row.host, row.state, row.message, row.freshness) == ("obs", "good", "connected", "fresh")
 
 
 async def _joined(socket: Socket) -> Channel:
@@ -68,10 +68,10 @@ async def test_a_service_on_our_client_tells_all_nine_with_one_line() -> None:
                 await eventually(lambda: service(engine, "phononmaser"), "the service is a row")
                 row = service(engine, "phononmaser")
                 assert row is not None
-                [sight] = row.sights
+                [sight] = row.observations
                 assert sight.metrics is not None
                 assert sight.metrics.successful_connects == 1
-                assert (row.key, row.words) == ("phononmaser@saya", "connected")
+                assert (row.key, row.message) == ("phononmaser@saya", "connected")
 
                 # After a loss it tells again by itself, what it lived through included.
                 hub.faults.drop_all()
@@ -81,7 +81,7 @@ async def test_a_service_on_our_client_tells_all_nine_with_one_line() -> None:
 
 def _reconnects(engine: Supervisor) -> int:
     row = service(engine, "phononmaser")
-    metrics = row.sights[0].metrics if row else None
+    metrics = row.observations[0].metrics if row else None
     return metrics.total_reconnects if metrics else 0
 
 

@@ -20,10 +20,10 @@ import pytest
 
 from tests.engine.conftest import ConnectionSettings, running
 from tests.pace import PATIENCE
+from tui.cli.ctl.main import main as ctl_main
 from tui.control.feed import StateFeed
 from tui.control.protocol import SOCKET_NAME
 from tui.control.server import ControlServer
-from tui.ctl import main as ctl_main
 from tui.demo.hub import Hub
 from tui.engine.supervisor import Supervisor
 
@@ -116,7 +116,7 @@ async def ctl(folder: Path, *arguments: str, limit: float = 20.0) -> Ran:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tui.ctl",
+        "tui.cli.ctl.main",
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -13,7 +13,7 @@ import msgspec
 from tests.scripted_engine import ScriptedEngine, connection
 from tui.control.protocol import SOCKET_NAME
 from tui.control.server import ControlServer
-from tui.engine.api import (
+from tui.model.engine import (
     AlertCommand,
     AlertContent,
     AlertOutcome,

@@ -19,14 +19,14 @@ import pytest
 from tests.control.conftest import ctl, environment, serving
 from tests.engine.conftest import connection, eventually, state_of
 from tests.pace import processor_seconds
-from tui import ctl as command
 from tui.channels.errors import ReplyError
 from tui.channels.health import ConnectionDetails, HealthMetrics
 from tui.channels.wire import Reply
-from tui.control.view import LINE_COLUMNS, short_line
+from tui.cli.ctl import main as command
+from tui.cli.ctl.status_line import LINE_COLUMNS, short_line
+from tui.connections.connection import MAX_REPLY, noted_of
 from tui.demo.hub import Hub
-from tui.engine.api import ChannelSnapshot, CommandResult, ConnectionSnapshot, Snapshot, Trouble
-from tui.engine.connection import MAX_REPLY, told_of
+from tui.model.engine import ChannelSnapshot, CommandResult, ConnectionSnapshot, Snapshot, Trouble
 from tui.text.printable import columns
 
 
@@ -104,7 +104,7 @@ async def test_watch_prints_changes_until_interrupted(hub: Hub, folder: Path) ->
         await eventually(lambda: state_of(run.engine, "stage") == "connected", "connected")
         processes = [
             await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tui.ctl", "watch", *more,
+                sys.executable, "-m", "tui.cli.ctl.main", "watch", *more,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(folder),
             )
             for more in ((), ("--json",))
@@ -137,7 +137,7 @@ async def test_a_closed_pipe_ends_quietly(hub: Hub, folder: Path) -> None:
     with serving(folder, connection("stage", hub.url)) as run:
         await eventually(lambda: state_of(run.engine, "stage") == "connected", "connected")
         process = await asyncio.create_subprocess_exec(
-            "sh", "-c", f"{sys.executable} -m tui.ctl watch | head -n 1",
+            "sh", "-c", f"{sys.executable} -m tui.cli.ctl.main watch | head -n 1",
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(folder),
         )  # fmt: skip
         await eventually(lambda: run.server._watchers, "watching")
@@ -234,7 +234,7 @@ async def test_the_end_of_the_log(folder: Path) -> None:
 
 def test_nothing_heavy_is_imported_and_it_is_quick(folder: Path) -> None:
     code = (
-        "import sys; sys.argv = ['overlayctl', 'line']; from tui.ctl import main; status = main();"
+        "import sys; sys.argv = ['overlayctl', 'line']; from tui.cli.ctl.main import main; status = main();"
         "heavy = ['asyncio', 'textual', 'pydantic', 'websockets', 'tui.channels.socket', 'ssl'];"
         "heavy += ['csv', 'tui.engine.supervisor'];"
         "print([each for each in heavy if each in sys.modules], status)"
@@ -244,7 +244,7 @@ def test_nothing_heavy_is_imported_and_it_is_quick(folder: Path) -> None:
             [sys.executable, "-c", code], capture_output=True, text=True, env=environment(folder), check=True
         )
         assert process.stdout == "? no connections\n[] 0\n"
-        status = (sys.executable, "-m", "tui.ctl", "status")
+        status = (sys.executable, "-m", "tui.cli.ctl.main", "status")
         best = min(processor_seconds(status, environment(folder)) for _ in range(5))
         # Of the processor, which others can take away but not use up; alone it takes less than a tenth.
         assert best < 0.5
@@ -279,7 +279,7 @@ def test_the_line_tells_the_worst() -> None:
     assert shown(one("a", "disconnected"), one("b")) == "○ 1 disconnected a 1/2"
     channels = (ChannelSnapshot(topic="t", state="joined"), ChannelSnapshot(topic="u"))
     assert shown(one("a", channels=channels)) == "◐ 1 channel not joined a 1/1"
-    probing = Trouble(state="failed", circuit_open=True, words="breaker", since=0.0)
+    probing = Trouble(state="failed", circuit_open=True, message="breaker", since=0.0)
     assert shown(one("a", "connecting", trouble=probing)) == "✗ 1 down a 0/1"
     assert shown(one("a"), taken_at=990.0).startswith("? engine silent since ")
     assert shown(one("a"), stopped="it was\nasked to") == "? engine stopped: it was␊asked to"
@@ -314,7 +314,7 @@ async def test_a_reply_is_whole_to_a_pipe_json_with_json_and_cut_on_a_terminal(
 
         reader, writer = pty.openpty()
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tui.ctl", *push),
+            *(sys.executable, "-m", "tui.cli.ctl.main", *push),
             stdout=writer,
             stderr=asyncio.subprocess.PIPE,
             env=environment(folder),
@@ -330,12 +330,12 @@ async def test_a_reply_is_whole_to_a_pipe_json_with_json_and_cut_on_a_terminal(
 
 
 def test_a_reply_that_is_too_long_to_be_passed_on_says_so() -> None:
-    words = told_of(Reply("ok", b'"' + b"x" * MAX_REPLY + b'"'))
+    words = noted_of(Reply("ok", b'"' + b"x" * MAX_REPLY + b'"'))
     assert words["reply"] is None
     assert words["message"].startswith(
         f'the reply has {MAX_REPLY + 2} bytes, more than {MAX_REPLY}; it begins: "x'
     )
-    long = told_of(Reply("ok", b'"' + b"x" * 70_000 + b'"'))
+    long = noted_of(Reply("ok", b'"' + b"x" * 70_000 + b'"'))
     assert long["message"].endswith("x… (the first 65536 of 70002 characters)")
     assert len(long["reply"] or "") == 70_002
 

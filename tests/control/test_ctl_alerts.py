@@ -15,9 +15,9 @@ from tests.control.conftest import serving, wait_until
 from tests.control.queue_engine import HOSTILE, QueueEngine, alert, ended, serving_queue
 from tests.scripted_engine import connection
 from tui.alerts.options import AlertOptions
-from tui.control.shell import COLUMNS
-from tui.control.view import LINE_COLUMNS
-from tui.engine.api import (
+from tui.cli.ctl.shell import COLUMNS
+from tui.cli.ctl.status_line import LINE_COLUMNS
+from tui.model.engine import (
     AlertCommand,
     AlertContent,
     AlertsSnapshot,
@@ -26,14 +26,14 @@ from tui.engine.api import (
     OverlayPage,
     SourceAway,
 )
-from tui.formats import time_of_day
+from tui.text.formats import time_of_day
 from tui.text.printable import columns
 
 
 def queue(**changes: Any) -> AlertsSnapshot:
     values: dict[str, Any] = {
         "mode": "paused",
-        "words": "paused",
+        "message": "paused",
         "waiting": (alert(1, who=HOSTILE), alert(2, type="sub", priority=5, count=3), alert(3, held=True)),
         "playing": alert(4, state="playing", phase="on air", ends_at=time.time() + 5),
         "recent": (ended(5), SourceAway(source="stage", since=1.0, until=2.0), ended(6)),
@@ -280,7 +280,7 @@ def test_what_is_not_the_present_is_not_told(folder: Path, run: Any) -> None:
 
 
 def test_status_and_line_tell_what_is_off(folder: Path, run: Any) -> None:
-    engine = QueueEngine(queue(mode="playing", words="playing"))
+    engine = QueueEngine(queue(mode="playing", message="playing"))
     with serving_queue(folder, engine):
         assert run("line").out == "● 1/1 up\n"
         assert "alerts" not in run("status").out
@@ -289,9 +289,9 @@ def test_status_and_line_tell_what_is_off(folder: Path, run: Any) -> None:
         away = "waiting for overlays"
         for changes, line, words in (
             ({"mode": "paused"}, "alerts paused", "paused; 3 waiting"),
-            ({"mode": "held", "words": "held", "held_until": until}, "alerts held", f"{held}; 3 waiting"),
+            ({"mode": "held", "message": "held", "held_until": until}, "alerts held", f"{held}; 3 waiting"),
             (
-                {"mode": away, "words": f"{away}: not\njoined"},
+                {"mode": away, "message": f"{away}: not\njoined"},
                 "alerts wait",
                 f"{away}: not␊joined; 3 waiting",
             ),

@@ -21,7 +21,7 @@ from tests.scripted_engine import ScriptedEngine, evening_incidents, evening_ser
 from tui.control.publication import Publication, without_time
 from tui.control.remote import RemoteEngine
 from tui.demo.hub import Hub
-from tui.engine.api import (
+from tui.model.engine import (
     AlertCommand,
     AlertContent,
     AlertsSnapshot,

@@ -20,7 +20,8 @@ import pytest
 from tests.control.conftest import RawClient, serving, wait_until
 from tests.engine.conftest import connection, eventually, state_of
 from tests.pace import Stopwatch
-from tui.control import conversation, peer
+from tui.control import peer
+from tui.control import session as conversation
 from tui.control.client import ControlClient
 from tui.control.methods import ENGINE_METHODS
 from tui.control.protocol import (
@@ -33,8 +34,8 @@ from tui.control.protocol import (
 )
 from tui.control.server import MAX_CLIENTS
 from tui.demo.hub import Hub
-from tui.engine.api import CommandResult, ExtraCommand
 from tui.engine.supervisor import Supervisor
+from tui.model.engine import CommandResult, ExtraCommand
 from tui.replay.engine import ReplayEngine
 
 

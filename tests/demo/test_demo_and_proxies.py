@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tui.channels import Socket
-from tui.demo_host import DemoHost
+from tui.runtime.demo_host import DemoHost
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "https_proxy", "ALL_PROXY", "SOCKS_PROXY", "WS_PROXY"])

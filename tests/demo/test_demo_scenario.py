@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 from plain_client import eventually
 
-from tui import cli
+from tui.cli import main as cli
 from tui.demo.dialect import DialectName
 from tui.demo.scenario import FAULTS, HANG_UP, SCHEDULE, Scenario, Stage, demo_hubs
 

@@ -15,7 +15,7 @@ import pytest
 from tests.pace import PATIENCE
 from tui.channels import Options
 from tui.demo.hub import Hub
-from tui.engine.desks import DeskOptions
+from tui.engine.components import ComponentOptions
 from tui.engine.supervisor import Supervisor
 
 FAST = Options(
@@ -54,7 +54,7 @@ def connection(name: str, url: str, *topics: str, options: Options = FAST) -> Co
 def running(*connections: ConnectionSettings, **settings: Any) -> Iterator[Supervisor]:
     """An engine in its thread, stopped at the end; ``alerts`` and the like are those of its desks."""
     of_desks = {key: settings.pop(key) for key in ("alerts", "services", "incidents") if key in settings}
-    supervisor = Supervisor(connections, desks=DeskOptions(**of_desks), **settings)
+    supervisor = Supervisor(connections, components=ComponentOptions(**of_desks), **settings)
     thread = threading.Thread(target=supervisor.run, name="engine", daemon=True)
     thread.start()
     try:

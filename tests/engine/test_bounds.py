@@ -8,10 +8,10 @@ from tests.engine.conftest import FAST, connection, eventually, running
 from tui.alerts.options import AlertOptions, DeliveryOptions, SourceOptions
 from tui.channels import Options
 from tui.demo.hub import Hub
-from tui.engine.snapshot import CommandResult, ConnectionSnapshot, ExtraCommand
 from tui.engine.supervisor import Supervisor
-from tui.openmetrics import exposition
-from tui.settings.watch_values import ReportsOptions, ServicesOptions
+from tui.metrics.exposition import exposition
+from tui.model.snapshot import CommandResult, ConnectionSnapshot, ExtraCommand
+from tui.services.options import ReportsOptions, ServicesOptions
 
 MOST = 20_000
 LARGE = [1] * MOST
@@ -95,7 +95,7 @@ async def test_a_loop_that_is_late_is_told_and_is_an_incident(hub: Hub) -> None:
         await eventually(lambda: engine.snapshot().incidents.open, "the incident")
         (found,) = engine.snapshot().incidents.open
         assert (found.rule, found.subject) == ("loop_late", "engine")
-        assert found.words.startswith("our own loop was 1.")
+        assert found.message.startswith("our own loop was 1.")
         page = exposition(engine.snapshot(), time.time(), version="1").decode()
         late = engine.snapshot().loop_delay_seconds
         assert f"overlay_supervisor_loop_delay_seconds {late}" in page

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.channels.virtual import REPLAYED
 from tests.engine.conftest import FAST, connection, eventually, running, state_of
 from tui.channels import StateChange
+from tui.connections.history import DAY, HOUR, KEPT_STATES, History
 from tui.demo.hub import Hub
-from tui.engine.api import CommandResult, ConnectionHistory, FrameContent, FramePage
-from tui.engine.history import DAY, HOUR, KEPT_STATES, History
+from tui.model.engine import CommandResult, ConnectionHistory, FrameContent, FramePage
 
 MIDNIGHT = 1_800_000_000.0 // 60 * 60
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.engine.conftest import connection, eventually, running, state_of
 from tui.demo.hub import Hub
-from tui.engine.api import FrameContent, FramePage
+from tui.model.engine import FrameContent, FramePage
 from tui.model.events import FrameSeen
 from tui.store.journal import Entry, Journal, read
 

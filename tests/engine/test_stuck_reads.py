@@ -18,15 +18,14 @@ from typing import Any
 import pytest
 
 from tests.engine.conftest import FAST, ConnectionSettings, TopicSettings, eventually, running, state_of
-from tests.engine.test_services_http import Checking, Server, endpoint
-from tui import apart
-from tui.channels import Socket
+from tests.services.test_services_http import Checking, Server, endpoint
+from tui.channels import Socket, apart
 from tui.channels.connection import open_link
 from tui.channels.trust import tls_context
-from tui.config import SECRET_LIMIT, load_settings, unreadable_secrets
+from tui.config.load import SECRET_LIMIT, load_settings, unreadable_secrets
+from tui.config.secret import FileSecret
 from tui.demo.hub import Hub
 from tui.engine.supervisor import Supervisor
-from tui.settings.secret import FileSecret
 
 QUICK = replace(FAST, open_timeout=0.3, join_timeout=0.3, heartbeat_timeout=5.0, proxy="none")
 
@@ -177,8 +176,8 @@ async def test_health_checks_outlive_a_machine_without_threads(monkeypatch: pyte
     await server.start()
     async with Checking(endpoint("hub", f"http://127.0.0.1:{server.port}/health", interval=0.05)) as heard:
         await eventually(lambda: len(heard.checked["hub"]) > 1, "asked again")
-        assert heard.words("hub") == "healthy"
-        assert heard.checked["hub"][0].told.words == "the HTTP client's import: no thread could be started"
+        assert heard.message("hub") == "healthy"
+        assert heard.checked["hub"][0].noted.message == "the HTTP client's import: no thread could be started"
     server.stop()
     assert none.left == []
 
@@ -191,11 +190,11 @@ async def test_a_header_of_a_health_check_that_hangs_is_read_by_one_thread_and_n
     stuck = endpoint("seed", url, headers={"x-key": FileSecret(path)}, timeout=0.1, interval=0.05)
     async with Checking(stuck, endpoint("hub", url)) as heard:
         await eventually(lambda: len(heard.checked["seed"]) >= 3, "three tries")
-        assert heard.words("seed") == f"headers.x-key: secret file {path} did not answer for 0.1 s"
+        assert heard.message("seed") == f"headers.x-key: secret file {path} did not answer for 0.1 s"
         assert dead_disk.asked == [path]
-        await eventually(lambda: heard.checked["hub"] and heard.words("hub") == "healthy", "the other one")
+        await eventually(lambda: heard.checked["hub"] and heard.message("hub") == "healthy", "the other one")
         dead_disk.back.set()
-        await eventually(lambda: heard.words("seed") == "healthy", "an answer")
+        await eventually(lambda: heard.message("seed") == "healthy", "an answer")
     server.stop()
 
 

@@ -13,17 +13,17 @@ import pytest
 
 from tests.engine.conftest import FAST, connection, eventually, running, state_of
 from tests.pace import Stopwatch
-from tui import check
 from tui.alerts.options import AlertOptions, SourceOptions
+from tui.app.presenters.status import status_bar
 from tui.channels import StateChange
 from tui.channels.clock import SystemClock
+from tui.cli import check
 from tui.demo.hub import Hub
-from tui.engine.alert_values import SourceAway
-from tui.engine.api import Engine, ExtraCommand
-from tui.engine.reports import JsonLines
-from tui.engine.snapshot import CommandResult, Snapshot
+from tui.engine.reporters import JsonLines
 from tui.engine.supervisor import Supervisor
-from tui.presenters.status import status_bar
+from tui.model.alerts import SourceAway
+from tui.model.engine import Engine, ExtraCommand
+from tui.model.snapshot import CommandResult, Snapshot
 
 
 async def test_connections_and_topics_come_up_and_are_published(hub: Hub) -> None:
@@ -163,7 +163,7 @@ async def test_a_trouble_keeps_its_words_until_connected(hub: Hub) -> None:
         trouble = engine.snapshot().connections[0].trouble
         assert trouble is not None
         assert trouble.state == "failed"
-        assert trouble.words.startswith("circuit breaker open after 3 failures: refused by 127.0.0.1:")
+        assert trouble.message.startswith("circuit breaker open after 3 failures: refused by 127.0.0.1:")
         lines = [line.text for line in engine.log().lines]
         # Failed probes are part of the same trouble: counted in it, not told one by one.
         assert len([line for line in lines if line.startswith("failed: circuit breaker")]) == 1

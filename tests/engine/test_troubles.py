@@ -11,11 +11,11 @@ from tests.channels.virtual import World, virtual
 from tests.engine.conftest import connection
 from tui.channels import Options, StateChange
 from tui.channels.errors import OpenError
-from tui.engine.changes import ChangeLog
-from tui.engine.connection import SupervisedConnection
-from tui.engine.incident_rules import Memory, judge
-from tui.engine.snapshot import LogLine, Snapshot
-from tui.settings.watch_values import IncidentsOptions
+from tui.connections.connection import SupervisedConnection
+from tui.incidents.options import IncidentsOptions
+from tui.incidents.rules import Memory, judge
+from tui.model.snapshot import LogLine, Snapshot
+from tui.store.event_log import ChangeLog
 
 MINUTE = 60.0
 LIVE = Options.preset("live")
@@ -105,7 +105,7 @@ async def test_a_wrong_token_for_half_an_hour_is_one_trip_one_entry_and_a_line_a
     assert states[-1].tries == probes
     assert states[-1].last_try is not None
     assert world.clock.time() - states[-1].last_try <= 3.1
-    assert states[-1].words == f"{states[-1].reason}; {probes:,} more tries"
+    assert states[-1].message == f"{states[-1].reason}; {probes:,} more tries"
     # The events that programs read are all there.
     assert len(watched.events) > 2 * probes
     world.server.refusal = None
@@ -159,7 +159,7 @@ async def test_the_first_relapse_is_told_at_once_and_a_new_trouble_is_new(world:
     assert world.now - since < 2.1
     trouble = watched.connection.snapshot().trouble
     assert trouble is not None
-    assert trouble.words.startswith("circuit breaker open after 5 failures: refused by hub.test:4000")
+    assert trouble.message.startswith("circuit breaker open after 5 failures: refused by hub.test:4000")
     world.server.closes_after = None
     await watched.stable()
     world.server.drop()

@@ -18,7 +18,7 @@ from tests.hostile.hub import ESCAPES, GOOD
 from tests.terminal.real_terminal import ROOT, RealTerminal
 from tui.control.client import ControlClient
 from tui.control.protocol import SOCKET_NAME, ControlError
-from tui.engine.snapshot import ConnectionSnapshot, Snapshot
+from tui.model.snapshot import ConnectionSnapshot, Snapshot
 
 MOST_MEMORY = 150.0
 """MB that the program may take, whatever a hub sends."""
@@ -95,7 +95,7 @@ def beside(name: str, seconds: float, end_limit: float = 10.0) -> Finding:
         settings = Path(folder, "config.toml")
         settings.write_text(SETTINGS.format(good=good, hostile=hostile))
         arguments = ("run", "--config", str(settings), "--state", str(state))
-        with RealTerminal(*arguments, module="tui.cli", environment={"LC_ALL": "C.UTF-8"}) as terminal:
+        with RealTerminal(*arguments, module="tui.cli.main", environment={"LC_ALL": "C.UTF-8"}) as terminal:
             terminal.wait_for(lambda: snapshot_of(state) is not None, 30)
             begun, spent = time.monotonic(), sum(terminal.process.cpu_times()[:2])
             slowest, delay, last = 0.0, 0.0, None

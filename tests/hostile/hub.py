@@ -58,7 +58,7 @@ class Peer:
         """Send one message of protocol version 2."""
         await self.frame(TEXT, json.dumps([join_ref, ref, topic, event, payload]).encode())
 
-    async def tell(self, topic: str, event: str, payload: bytes) -> None:
+    async def note(self, topic: str, event: str, payload: bytes) -> None:
         """Broadcast a payload that is JSON already, or is not."""
         await self.frame(
             TEXT, f"[null,null,{json.dumps(topic)},{json.dumps(event)},".encode() + payload + b"]"
@@ -184,7 +184,7 @@ async def odd_events(peer: Peer) -> None:
             "bits": value,
             "viewers": value,
         }
-        await peer.tell(
+        await peer.note(
             "events:all", kind, json.dumps({**payload, "count": value, "cumulative_total": value}).encode()
         )
 
@@ -225,13 +225,13 @@ async def sick_reports(peer: Peer) -> None:
     )
     async for number in turns(0.001):
         value = values[number % len(values)]
-        await peer.tell(
+        await peer.note(
             "health:services",
             "health_report",
             b'{"service":%s,"connectionState":%s,"successfulConnects":%s,"lastHeartbeat":%s,"uptime_seconds":%s}'
             % (b'"one"' if number % 3 else value, value, value, value, value),
         )
-        await peer.tell(
+        await peer.note(
             "dashboard:telemetry",
             "telemetry_update",
             b'{"timestamp":%s,"overlays":[{"name":%s,"connected":%s,"lastSeen":%s}],"services":{"x":%s},"system":%s}'
@@ -270,8 +270,8 @@ async def deep_nesting(peer: Peer) -> None:
     """A hundred thousand brackets."""
     async for number in turns(0.005):
         deep = b"[" * 100_000 + b"]" * 100_000 if number % 2 else b'{"a":' * 100_000 + b"1" + b"}" * 100_000
-        await peer.tell("events:all", "follower", deep)
-        await peer.tell("dashboard:telemetry", "telemetry_update", b'{"overlays":' + deep + b"}")
+        await peer.note("events:all", "follower", deep)
+        await peer.note("dashboard:telemetry", "telemetry_update", b'{"overlays":' + deep + b"}")
 
 
 @deed
@@ -279,7 +279,7 @@ async def events_of_15_mb(peer: Peer) -> None:
     """Events that are one string of 15 MB."""
     payload = json.dumps({"user_name": "m" * 15_000_000, "id": "1"}).encode()
     async for _ in turns(0.02):
-        await peer.tell("events:all", "follower", payload)
+        await peer.note("events:all", "follower", payload)
 
 
 @deed
@@ -288,9 +288,9 @@ async def tiny_values(peer: Peer) -> None:
     payload = b'{"overlays":[' + b"1," * 7_500_000 + b"1]}"
     events = b'{"user_name":"x","list":[' + b"1," * 7_500_000 + b"1]}"
     async for _ in turns(0.02):
-        await peer.tell("dashboard:telemetry", "telemetry_update", payload)
-        await peer.tell("events:all", "follower", events)
-        await peer.tell("stream:overlays", "stream_state", payload)
+        await peer.note("dashboard:telemetry", "telemetry_update", payload)
+        await peer.note("events:all", "follower", events)
+        await peer.note("stream:overlays", "stream_state", payload)
 
 
 @deed
@@ -304,8 +304,8 @@ async def wide_telemetry(peer: Peer) -> None:
         for start in range(0, 60_000, 2000)
     ]
     async for number in turns(0.02):
-        await peer.tell("dashboard:telemetry", "telemetry_update", payload)
-        await peer.tell("dashboard:telemetry", "telemetry_update", small[number % len(small)])
+        await peer.note("dashboard:telemetry", "telemetry_update", payload)
+        await peer.note("dashboard:telemetry", "telemetry_update", small[number % len(small)])
 
 
 @deed
@@ -324,8 +324,8 @@ async def long_queue(peer: Peer) -> None:
     queue = json.dumps({"queue": items, "metrics": {"total_items": 3000}, "is_processing": True}).encode()
     stack = json.dumps({"alerts": items, "interrupt_stack": items, "current_show": RAW}).encode()
     async for _ in turns(0.01):
-        await peer.tell("stream:queue", "queue_state", queue)
-        await peer.tell("stream:overlays", "stream_state", stack)
+        await peer.note("stream:queue", "queue_state", queue)
+        await peer.note("stream:overlays", "stream_state", stack)
 
 
 @deed

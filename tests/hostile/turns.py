@@ -21,10 +21,10 @@ from tests.hostile.beside import SETTINGS, hub
 from tests.hostile.hub import DEEDS, GOOD
 from tui.channels import loop_delay
 from tui.channels.loop_delay import LoopDelay, WatchedSelector
-from tui.config import load_settings
-from tui.engine.desks import DeskOptions
-from tui.engine.snapshot import ConnectionSnapshot
+from tui.config.load import load_settings
+from tui.engine.components import ComponentOptions
 from tui.engine.supervisor import Supervisor
+from tui.model.snapshot import ConnectionSnapshot
 
 MOST_TURN = 0.05
 """Seconds of processor time."""
@@ -81,8 +81,8 @@ def beside(name: str, seconds: float, folder: Path) -> Finding:
         file = folder / f"{name}.toml"
         file.write_text(SETTINGS.format(good=good, hostile=hostile))
         settings = load_settings(config=str(file), environ={})
-        desks = DeskOptions(alerts=settings.alerts, services=settings.services)
-        engine = Supervisor(tuple(settings.connections.values()), desks=desks)
+        desks = ComponentOptions(alerts=settings.alerts, services=settings.services)
+        engine = Supervisor(tuple(settings.connections.values()), components=desks)
         thread = threading.Thread(target=engine.run, name="engine", daemon=True)
         thread.start()
         engine.started.wait(30)

@@ -60,7 +60,7 @@ def _live(arguments: argparse.Namespace, seed: int) -> tuple[bool, str]:
     lines += [f"    {finding}" for finding in told.findings]
     if told.findings and arguments.shrink:
         small = shrink(evening, arguments.finding or named(told.findings[0]))
-        lines.append(f"    shrunk to {len(small.plan.acts)} acts: {small.words}")
+        lines.append(f"    shrunk to {len(small.plan.acts)} acts: {small.message}")
         lines += [f"        {act}" for act in small.plan.acts.values()]
         lines.append(f"    {small.command(arguments.hours)}")
     return bool(told.findings), "\n".join(lines)

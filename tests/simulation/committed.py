@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.simulation.world import EngineHost, World
-from tui.store.alert_file import Row
+from tui.alerts.store_file import Row
 
 
 class DiskTruth:
@@ -17,7 +17,7 @@ class DiskTruth:
         self._engine: EngineHost | None = None
         self._puts: dict[str, list[int]] = {}
         """Of each row, what it held from one put to the next."""
-        self._told: dict[str, int] = {}
+        self._noted: dict[str, int] = {}
         """By its place among those, the latest that was said to be written."""
 
     def put(self, rows: tuple[Row, ...]) -> Callable[[], None]:
@@ -30,7 +30,7 @@ class DiskTruth:
 
         def tell() -> None:
             for id, place in places.items():
-                self._told[id] = max(place, self._told.get(id, 0))
+                self._noted[id] = max(place, self._noted.get(id, 0))
 
         return tell
 
@@ -38,9 +38,9 @@ class DiskTruth:
         """These come no more."""
         for id in ids:
             self._puts.pop(id, None)
-            self._told.pop(id, None)
+            self._noted.pop(id, None)
 
-    def look(self, *, is_over: bool = False) -> None:
+    def poll(self, *, is_over: bool = False) -> None:
         """From time to time."""
         engine = self._world.engine
         if engine is not self._engine or is_over:
@@ -49,7 +49,7 @@ class DiskTruth:
 
     def _judge(self) -> None:
         found = {str(id): hash(data) for id, data in self._world.disk.read("SELECT id, data FROM alerts")}
-        for id, place in self._told.items():
+        for id, place in self._noted.items():
             # It may be one that was put later, of which nobody was told any more.
             if found.get(id) not in self._puts[id][place:]:
                 words = "is gone" if id not in found else "is there as it was before"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from tests.simulation.invariants import Watch
 from tests.simulation.plan import Act, Plan
 from tests.simulation.world import World, settings
-from tui.engine.desks import DeskOptions
+from tui.engine.components import ComponentOptions
 from tui.simulation.loop import VirtualLoop
 from tui.simulation.network import Line
 
@@ -27,7 +27,7 @@ WELL = 1800.0
 _IDENTIFIED = re.compile(rb'"id":".*"user_name":"viewer')
 
 
-class Told(NamedTuple):
+class Report(NamedTuple):
     """What became of an evening."""
 
     findings: list[str]
@@ -40,7 +40,7 @@ class Told(NamedTuple):
 Beside = Callable[["Evening"], Coroutine[Any, Any, None]]
 
 
-def run(plan: Plan, *, verbose: bool = False, beside: Beside | None = None) -> Told:
+def run(plan: Plan, *, verbose: bool = False, beside: Beside | None = None) -> Report:
     """Live through it.
 
     Args:
@@ -54,7 +54,7 @@ def run(plan: Plan, *, verbose: bool = False, beside: Beside | None = None) -> T
     logger.propagate = False
     logger.addHandler(mistakes)
     try:
-        return loop.run_until_complete(Evening(plan, loop, mistakes.told, verbose).live(beside))
+        return loop.run_until_complete(Evening(plan, loop, mistakes.noted, verbose).live(beside))
     finally:
         logger.removeHandler(mistakes)
         logger.level, logger.propagate = before
@@ -70,11 +70,11 @@ class _Mistakes(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.told: list[str] = []
+        self.noted: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info:
-            self.told.append(self.format(record))
+            self.noted.append(self.format(record))
 
 
 class Evening:
@@ -94,7 +94,7 @@ class Evening:
         self.world = World(plan, loop, mistakes)
         self.watch = Watch(self.world)
 
-    async def live(self, beside: Beside | None = None) -> Told:
+    async def live(self, beside: Beside | None = None) -> Report:
         """From its beginning until all was well again."""
         world = self.world
         world.network.taps.append(self._tapped)
@@ -125,7 +125,7 @@ class Evening:
             if page is not None:
                 await page.close()
         await world.hub.stop()
-        return Told(self.watch.findings, self._trace.hexdigest(), self.watch.alerts, self._pushes)
+        return Report(self.watch.findings, self._trace.hexdigest(), self.watch.alerts, self._pushes)
 
     def _tapped(self, line: Line, is_up: bool, message: bytes) -> None:
         self._trace.update(f"{self.loop.now:.6f} {line.name} {is_up} ".encode() + message)
@@ -141,7 +141,7 @@ class Evening:
             await asyncio.sleep(LOOK_EVERY)
             if any(not task.get_name().startswith("page") for task in self._faults):
                 self.watch.trouble()
-            self.watch.look()
+            self.watch.poll()
 
     async def _all_is_well(self) -> None:
         """Every fault ends, and everything that a person stopped goes on, until the queue is empty."""
@@ -161,7 +161,7 @@ class Evening:
             if not (alerts.waiting or alerts.playing or alerts.beside) and self.loop.now > limit - WELL + 60:
                 return
             await asyncio.sleep(1)
-        self.watch.find("not emptied", f"{len(alerts.waiting)} wait, {alerts.mode}: {alerts.words}")
+        self.watch.find("not emptied", f"{len(alerts.waiting)} wait, {alerts.mode}: {alerts.message}")
 
     # Acts
 
@@ -263,7 +263,9 @@ class Evening:
         engine = self.world.engine
         if engine is not None:
             connection, alerts = settings(self.plan, most_waiting=most_waiting, gap=gap)
-            await engine.spawn(engine.supervisor.apply((connection,), desks=DeskOptions(alerts=alerts)))
+            await engine.spawn(
+                engine.supervisor.apply((connection,), components=ComponentOptions(alerts=alerts))
+            )
 
     async def _slow_joins(self, seconds: float) -> None:
         faults = self.world.hub.faults

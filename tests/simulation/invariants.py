@@ -12,15 +12,16 @@ from tests.simulation.committed import DiskTruth
 from tests.simulation.lines import LineTruth
 from tests.simulation.truth import LinkTruth
 from tests.simulation.world import OVERLAYS, EngineHost, World, settings
-from tui.alerts.alert import TEST_SOURCE, TESTS, Alert, decode
-from tui.engine.snapshot import Snapshot
+from tui.alerts.alert import Alert, decode
+from tui.alerts.store_file import Row
+from tui.model.alerts import TEST_SOURCE, TESTS
+from tui.model.snapshot import Snapshot
 from tui.simulation.network import Line
 from tui.simulation.page import Page
-from tui.store.alert_file import Row
 
 KEPT_WITHIN = 61.0
 """Seconds of life with a disk that answers."""
-MOST_TOLD = 4
+MOST_NOTED = 4
 MOST_RECENT = 50
 CUT = 0.5
 """Seconds by which a page and an engine may differ on an end."""
@@ -49,7 +50,7 @@ class Watch:
     def __init__(self, world: World) -> None:
         self.world = world
         self.findings: list[str] = []
-        self._told: dict[str, set[str]] = {}
+        self._noted: dict[str, set[str]] = {}
         self.was_on: dict[str, float] = {}
         """Alerts that the page of the settings had on, and when it began."""
         self._on_before: dict[str, dict[str, float]] = {}
@@ -77,8 +78,8 @@ class Watch:
 
     def find(self, name: str, words: str, key: str = "") -> None:
         """Something is not as it must be; told once for each key, a few times for each name."""
-        told = self._told.setdefault(name, set())
-        if key not in told and len(told) < MOST_TOLD:
+        told = self._noted.setdefault(name, set())
+        if key not in told and len(told) < MOST_NOTED:
             told.add(key)
             self.findings.append(f"{self.world.loop.now - 1000:.2f} {name}: {words}")
 
@@ -211,12 +212,12 @@ class Watch:
             return
         self._link.tapped(line, is_up, message)
         if not is_up:
-            self._told_of_viewers(message, engine)
+            self._noted_of_viewers(message, engine)
         elif b'"force_content"' in message:
             id = msgspec.json.decode(message)[4]["data"]["id"]
             self._pushed(id, engine)
 
-    def _told_of_viewers(self, message: bytes, engine: EngineHost) -> None:
+    def _noted_of_viewers(self, message: bytes, engine: EngineHost) -> None:
         """An event reaches the engine; it must have a row."""
         found = _VIEWER.search(message)
         if found is None or b'"events:all"' not in message or b'"is_gift":true' in message:
@@ -268,7 +269,7 @@ class Watch:
 
     # Looked at from time to time
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """All that can be seen at any moment."""
         world, now = self.world, self.world.loop.now
         if world.page.is_joined:
@@ -281,7 +282,7 @@ class Watch:
         elif self._joined_at is None:
             self._joined_at = now
         self._taken_off(now)
-        self._disk.look()
+        self._disk.poll()
         engine, snapshot = world.engine, world.snapshot
         if engine is None or snapshot is None or world.is_asleep:
             return
@@ -290,9 +291,9 @@ class Watch:
             return
         if not engine.supervisor.started.is_set():
             return
-        self._link.look(snapshot, engine, self._calm_since)
+        self._link.poll(snapshot, engine, self._calm_since)
         self._rows_kept(engine)
-        self._lines.look(engine, world.loop.now)
+        self._lines.poll(engine, world.loop.now)
         self._bounds(snapshot)
         self._goes_on(snapshot, world.loop.now)
 
@@ -311,7 +312,7 @@ class Watch:
         elif self._idle_since is None:
             self._idle_since = now
         elif now - self._idle_since > IDLE:
-            words = f"{len(alerts.waiting)} wait for {IDLE:g} s, {alerts.mode}: {alerts.words}"
+            words = f"{len(alerts.waiting)} wait for {IDLE:g} s, {alerts.mode}: {alerts.message}"
             self.find("stands still", words, str(self._idle_since))
 
     def _rows_kept(self, engine: EngineHost) -> None:
@@ -375,6 +376,6 @@ class Watch:
         )
         for (id,) in left:
             self.find("no outcome", self._name(str(id)), str(id))
-        self._disk.look(is_over=True)
+        self._disk.poll(is_over=True)
         for mistake in self.world.mistakes:
             self.find("a mistake", mistake, mistake)

@@ -23,7 +23,7 @@ class LineTruth:
         self._cursor = 0
         self._times: dict[str, deque[float]] = {}
 
-    def look(self, engine: EngineHost, now: float) -> None:
+    def poll(self, engine: EngineHost, now: float) -> None:
         """Read what was told since the last look."""
         if engine is not self._engine:
             self._engine, self._cursor, self._times = engine, 0, {}

@@ -57,9 +57,9 @@ class Days:
         while True:
             # At the same time of day, when the evening is long over.
             await asyncio.sleep(DAY)
-            self._look(evening)
+            self._poll(evening)
 
-    def _look(self, evening: Evening) -> None:
+    def _poll(self, evening: Evening) -> None:
         world = evening.world
         now = world.clock.time()
         evening.watch.forget(now - DAY / 2)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any, Literal, NamedTuple
 
+from tui.alerts.store import KEPT_DAYS
 from tui.demo.dialect import DialectName
-from tui.store.alert_store import KEPT_DAYS
 
 DIALECTS: tuple[DialectName, ...] = ("plain", "old", "telemetry", "new")
 

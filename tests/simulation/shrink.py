@@ -14,7 +14,7 @@ class Shrunk(NamedTuple):
     """The smallest evening that was found, and the words of its finding."""
 
     plan: Plan
-    words: str
+    message: str
     is_early: bool
 
     def command(self, hours: float) -> str:

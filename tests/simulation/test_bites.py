@@ -8,8 +8,8 @@ import pytest
 
 from tests.bites import Bite, bitten, chosen, still_fit
 
-KEEPING = "tui/engine/alert_keeping.py"
-FILE = "tui/store/alert_file.py"
+PERSISTENCE = "tui/alerts/persistence.py"
+FILE = "tui/alerts/store_file.py"
 PLAYER = "tui/alerts/player.py"
 ENDINGS = "tui/alerts/endings.py"
 LIFECYCLE = "tui/channels/lifecycle.py"
@@ -18,13 +18,13 @@ HEARTBEAT = "tui/channels/heartbeat.py"
 BITES = (
     Bite(
         "a mistake",
-        KEEPING,
+        PERSISTENCE,
         "    def _written(self, write: _Write) -> None:\n",
         '    def _written(self, write: _Write) -> None:\n        raise ValueError("deliberate")\n',
     ),
     Bite(
         "no row",
-        KEEPING,
+        PERSISTENCE,
         "        store.put(rows, lambda: self._on_loop(self._written, write))\n",
         "        pass\n",
     ),
@@ -42,7 +42,7 @@ BITES = (
     ),
     Bite(
         "no outcome",
-        KEEPING,
+        PERSISTENCE,
         'open=alert.state != "ended"',
         "open=True",
     ),
@@ -60,7 +60,7 @@ BITES = (
     ),
     Bite(
         "pushed after its end",
-        "tui/engine/alert_orders.py",
+        "tui/alerts/dispatcher.py",
         "            player.delivered(alert.id, alert.tries, sent.item)\n",
         "            player.delivered(alert.id, alert.tries, sent.item)\n"
         "            await asyncio.sleep(30)\n"
@@ -116,9 +116,9 @@ BITES = (
     ),
     Bite(
         "told again and again",
-        "tui/engine/alerts.py",
-        "            self._settle()\n        self._tell_store()\n",
-        "            self._settle()\n        self._tell_store()\n"
+        "tui/alerts/service.py",
+        "            self._settle()\n        self._note_store()\n",
+        "            self._settle()\n        self._note_store()\n"
         '        self._changes.add(self._clock.time(), None, "still here", "info")\n',
     ),
     Bite(
@@ -129,7 +129,7 @@ BITES = (
     ),
     Bite(
         "counters",
-        "tui/alerts/record.py",
+        "tui/alerts/recent.py",
         "        self.accepted += 1\n",
         "        self.accepted += 2\n",
     ),

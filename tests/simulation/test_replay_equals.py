@@ -10,8 +10,8 @@ import msgspec
 from tests.simulation.evening import Evening, run
 from tests.simulation.plan import plan
 from tui.alerts.alert import decode
-from tui.engine.alert_summaries import AWAY_TYPE, summary
-from tui.engine.api import AlertSummary, StateEntry
+from tui.alerts.summaries import AWAY_TYPE, summary
+from tui.model.engine import AlertSummary, StateEntry
 from tui.model.events import AlertEnded
 from tui.replay.from_journal import JournalSource
 from tui.store.journal import DayFiles

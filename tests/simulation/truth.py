@@ -9,7 +9,7 @@ import msgspec
 
 from tests.simulation.world import EngineHost, World
 from tui.channels import Options
-from tui.engine.snapshot import ChannelSnapshot, ConnectionSnapshot, Snapshot
+from tui.model.snapshot import ChannelSnapshot, ConnectionSnapshot, Snapshot
 from tui.simulation.network import Line
 
 SETTLED = 0.6
@@ -49,7 +49,7 @@ class LinkTruth:
         self._joined: dict[str, str] = {}
         # By topic, joins that may keep the server from answering anything, those that were left too.
         self._holding_up: dict[str, tuple[str, float]] = {}
-        self._is_told = False
+        self._is_noted = False
 
     # What passes
 
@@ -99,7 +99,7 @@ class LinkTruth:
 
     # What is said
 
-    def look(self, snapshot: Snapshot, engine: EngineHost, calm_since: float) -> None:
+    def poll(self, snapshot: Snapshot, engine: EngineHost, calm_since: float) -> None:
         """Hold a snapshot against what passed."""
         now = self._world.loop.now
         if self._line is not None and self._line.name != engine.name:
@@ -170,9 +170,9 @@ class LinkTruth:
 
     def _ended(self, line: Line, at: float) -> None:
         """It ended: if by the engine, by design's rule or because a person asked for it."""
-        if self._is_told:
+        if self._is_noted:
             return
-        self._is_told = True
+        self._is_noted = True
         if line.link.ended_by != "itself" or abs(at - self.disturbed_at) < 15 or self._connected_at is None:
             return
         beat = max(self._unanswered, default=at)

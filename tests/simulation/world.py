@@ -10,22 +10,22 @@ from typing import Any
 
 from tests.simulation.plan import Plan
 from tui.alerts.options import PAYLOAD, AlertOptions, DeliveryOptions, SourceOptions
+from tui.alerts.store import AlertStore
+from tui.alerts.store_file import Row
 from tui.channels import Options
 from tui.channels.link import Link, LinkOwner, LinkRequest
+from tui.config.values import ConnectionSettings, Topic
 from tui.demo.hub import Hub
-from tui.engine.alert_values import AlertCommand
-from tui.engine.desks import DeskOptions
-from tui.engine.snapshot import Snapshot
+from tui.engine.components import ComponentOptions
 from tui.engine.supervisor import Supervisor
+from tui.model.alerts import AlertCommand
 from tui.model.events import MinuteFigures
-from tui.settings.values import ConnectionSettings, Topic
+from tui.model.snapshot import Snapshot
 from tui.simulation.disk import LoopWorker, SimulatedDisk
 from tui.simulation.loop import PROCESS, VirtualClock, VirtualLoop
 from tui.simulation.network import Network
 from tui.simulation.page import Page
 from tui.simulation.transport import HubListener
-from tui.store.alert_file import Row
-from tui.store.alert_store import AlertStore
 from tui.store.journal import Entry
 
 TRAFFIC = 0.1
@@ -118,7 +118,7 @@ class EngineHost:
         self._context.run(self.store.start)
         self.supervisor = Supervisor(
             (connection,),
-            desks=DeskOptions(alerts=alerts),
+            components=ComponentOptions(alerts=alerts),
             alert_store=self.store,
             journal=KeptJournal(self, world.journal),  # type: ignore[arg-type]
             clock=world.clock,

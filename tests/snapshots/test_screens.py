@@ -27,9 +27,9 @@ from tests.scripted_engine import (
     evening_alerts,
     watched_evening,
 )
-from tui.app import FaceOptions, OverlaySupervisorApp
-from tui.engine.api import Frame, FrameContent
-from tui.remembered import Remembered
+from tui.app.app import AppOptions, OverlaySupervisorApp
+from tui.app.remembered import Remembered
+from tui.model.engine import Frame, FrameContent
 
 AT = datetime(2026, 11, 24, 21, 14, 22, tzinfo=UTC).timestamp()
 LIMIT = 10.0
@@ -112,14 +112,14 @@ def waiting_for_overlays() -> ScriptedEngine:
     """An evening on which no overlay would show an alert."""
     engine = all_well()
     words = "waiting for overlays: stage: not joined"
-    engine.alerts_value = evening_alerts(at=AT, mode="waiting for overlays", words=words, playing=None)
+    engine.alerts_value = evening_alerts(at=AT, mode="waiting for overlays", message=words, playing=None)
     return engine
 
 
 def paused() -> ScriptedEngine:
     """An evening on which somebody has paused the alerts."""
     engine = all_well()
-    engine.alerts_value = evening_alerts(at=AT, mode="paused", words="paused", playing=None)
+    engine.alerts_value = evening_alerts(at=AT, mode="paused", message="paused", playing=None)
     return engine
 
 
@@ -127,7 +127,7 @@ def page_gone() -> ScriptedEngine:
     """Our own links are well, and a hub has not told of a page for a while."""
     engine = all_well()
     engine.services = watched_evening(AT).services
-    engine.change_service("phononmaser@zelan", state="good", words="healthy", hour="8" * 60)
+    engine.change_service("phononmaser@zelan", state="good", message="healthy", hour="8" * 60)
     return engine
 
 
@@ -216,7 +216,7 @@ def screen_text(pilot: Pilot[int]) -> str:
 def check(compare: Compare, scene: Scene, size: tuple[int, int], theme: str) -> None:
     """Draw the screen of ``scene`` and compare it with the one that was kept."""
     engine = scene.engine()
-    options = FaceOptions(theme=theme, remembered=scene.remembered)
+    options = AppOptions(theme=theme, remembered=scene.remembered)
     app = OverlaySupervisorApp(engine, options=options, clock=lambda: AT)
     screen = ""
 

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tui.store.alert_file import Row
-from tui.store.alert_store import AlertStore
+from tui.alerts.store import AlertStore
+from tui.alerts.store_file import Row
 
 
 def row(id: str, number: int, *, open: bool) -> Row:

@@ -21,9 +21,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tui.store import alert_store as module
-from tui.store.alert_file import Row, Wanted
-from tui.store.alert_store import AlertStore, StoreError, StoreState
+from tui.alerts import store as module
+from tui.alerts.store import AlertStore, StoreError, StoreState
+from tui.alerts.store_file import Row, Wanted
 
 KILLS = int(os.environ.get("KILLS", "5"))
 NOW = 1_700_000_000.0
@@ -124,7 +124,7 @@ def test_who_is_told_what_was_restored_finds_the_store_well(tmp_path: Path) -> N
     try:
         store.restored.result(LIMIT)
         eventually(lambda: found, "told")
-        assert (found[0].ok, found[0].words) == (True, "written")
+        assert (found[0].ok, found[0].message) == (True, "written")
     finally:
         store.close(LIMIT)
 
@@ -160,7 +160,7 @@ def test_what_is_put_is_there_after_a_restart_and_can_be_asked_for(path: Path) -
         assert [row.id for row in found] == ["w", "old"]
         assert found[0] == row("w", open=True, data=b"second \x00\xff", source_id="s1")
         assert store.find("e3").result(LIMIT) == ended[3]
-        assert store.state == StoreState(ok=True, words="written", held=0)
+        assert store.state == StoreState(ok=True, message="written", held=0)
 
 
 def test_folder_and_files_are_for_nobody_else(path: Path) -> None:
@@ -232,7 +232,7 @@ def test_a_file_that_cannot_be_used_is_kept_aside_and_a_new_one_begun(
         written(store, row("new"))
         store.restored.result(LIMIT)
         assert store.state.ok
-        assert f"kept aside as {taken.name}-2; a new file was begun" in store.state.words
+        assert f"kept aside as {taken.name}-2; a new file was begun" in store.state.message
     assert taken.read_bytes() == b"taken"
     assert taken.with_name(f"{taken.name}-2").read_bytes() == spoiled
     assert list(on_disk(path)) == ["new"]
@@ -269,7 +269,7 @@ def test_a_file_lost_while_it_is_used_is_begun_anew_with_what_is_open(
         written(store, row("gone"), row("p", open=True, data=b"new"))
         spoil(path)
         # Nothing is put: it is noticed all the same.
-        eventually(lambda: path.exists() and words in store.state.words and store.state.ok, words)
+        eventually(lambda: path.exists() and words in store.state.message and store.state.ok, words)
         eventually(
             lambda: on_disk_or_nothing(path) == {"o": (True, b"old"), "p": (True, b"new")}, "rewritten"
         )
@@ -313,7 +313,7 @@ def test_an_older_copy_in_the_files_place_brings_nothing_back_that_has_ended(pat
         written(store, row("a"))
         content = on_disk(backup)
         backup.rename(path)
-        eventually(lambda: "in which ended alerts are open" in store.state.words, "told")
+        eventually(lambda: "in which ended alerts are open" in store.state.message, "told")
         eventually(lambda: store.state.ok, "goes on")
         written(store, row("c", open=True))
         (aside,) = path.parent.glob("*.corrupt-*")
@@ -371,7 +371,7 @@ def test_while_another_program_holds_the_file_all_is_held_and_written_afterwards
         together = put(store, row("a", open=True, data=b"2"), row("b", open=True, data=b"2"))
         later = put(store, row("a", data=b"3"))
         eventually(lambda: not store.state.ok, "told")
-        assert store.state.words == "locked by another program; 2 held in memory"
+        assert store.state.message == "locked by another program; 2 held in memory"
         assert on_disk(path) == {"a": (True, b"1"), "b": (True, b"1")}
         # What is written can be read all the same, and what is not is known.
         found = store.find("a").result(LIMIT)
@@ -383,13 +383,13 @@ def test_while_another_program_holds_the_file_all_is_held_and_written_afterwards
         assert later.wait(LIMIT)
         eventually(lambda: told[-1].ok, "told that it works again")
         assert on_disk(path) == {"a": (False, b"3"), "b": (True, b"2")}
-    assert "locked by another program" in " ".join(state.words for state in told)
+    assert "locked by another program" in " ".join(state.message for state in told)
 
 
 FULL_DISK = """
 import pathlib, resource, sys, time
-from tui.store.alert_file import Row
-from tui.store.alert_store import AlertStore
+from tui.alerts.store_file import Row
+from tui.alerts.store import AlertStore
 def row(n): return Row(f"{n}", n % 2 == 0, "t", None, "hub", None, 0.0, time.time(), b"x" * 3000)
 def wait(condition):
     deadline = time.monotonic() + 10
@@ -412,7 +412,7 @@ for n in range(n, n + 20):
     store.put([row(n)], lambda n=n: done.append(n))
 n += 1
 assert store.state.held >= 20 and len(done) < n, store.state
-print(store.state.words, flush=True)
+print(store.state.message, flush=True)
 input()
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 wait(lambda: len(done) == n)
@@ -525,14 +525,16 @@ def test_a_disk_that_does_not_answer_holds_up_nobody_and_is_told(path: Path, dis
         second = put(store, row("a"), row("b", open=True))
         question = store.history(10)
         eventually(lambda: not store.state.ok, "told")
-        assert store.state.words.startswith("the disk has not answered for ")
-        assert store.state.words.endswith(" s; 2 held in memory")
+        assert store.state.message.startswith("the disk has not answered for ")
+        assert store.state.message.endswith(" s; 2 held in memory")
         assert not first.is_set()
         disk.free.set()
         assert first.wait(LIMIT)
         assert second.wait(LIMIT)
         assert [row.id for row in question.result(LIMIT)] == ["a"]
-        eventually(lambda: store.state == StoreState(ok=True, words="written", held=0), "told that it works")
+        eventually(
+            lambda: store.state == StoreState(ok=True, message="written", held=0), "told that it works"
+        )
 
 
 def test_the_end_waits_no_longer_than_told_for_a_disk_that_does_not_answer(path: Path, disk: Gate) -> None:
@@ -582,7 +584,7 @@ def test_beyond_the_bound_ended_rows_go_and_nobody_is_told_that_they_are_written
         assert opens.is_set()
         assert not lost.is_set()
         assert store.state.dropped == 1
-        assert store.state.words == "written; 1 dropped"
+        assert store.state.message == "written; 1 dropped"
     there = on_disk(path)
     assert set(there) == {"opened before", "x", "beside", *(f"open {n}" for n in range(12))}
     assert not there["opened before"][0]
@@ -612,7 +614,7 @@ def test_a_folder_that_cannot_be_made_is_told_and_tried_again(tmp_path: Path) ->
     blocked.write_text("a file, not a folder")
     with opened(blocked / "alerts.sqlite") as store:
         waiting = put(store, row("a"))
-        eventually(lambda: "cannot be used" in store.state.words, "told")
+        eventually(lambda: "cannot be used" in store.state.message, "told")
         with pytest.raises(StoreError, match="1 held in memory"):
             store.history(1).result(LIMIT)
         blocked.unlink()
@@ -628,7 +630,7 @@ def test_a_folder_in_which_nothing_can_be_written_is_told_and_tried_again(tmp_pa
     with opened(link / path.name) as store:
         waiting = put(store, row("b"))
         told = f"read-only, or not ours: {link / path.name}; 1 held in memory"
-        eventually(lambda: store.state.words == told, "told")
+        eventually(lambda: store.state.message == told, "told")
         assert not store.restored.done()
         link.unlink()
         link.symlink_to(path.parent)
@@ -677,7 +679,7 @@ def test_a_row_that_no_database_takes_holds_up_no_other(path: Path) -> None:
         )
         assert beside.wait(LIMIT)
         assert not never.is_set()
-        assert store.state == StoreState(ok=True, words="written; 1 dropped", held=0, dropped=1)
+        assert store.state == StoreState(ok=True, message="written; 1 dropped", held=0, dropped=1)
     # As good as it can be written.
     assert set(on_disk(path)) == {"good", "\\ud800"}
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from tui.alerts.store import AlertStore, StoreState
+from tui.alerts.store_file import Row
 from tui.simulation.disk import LATENCY, LoopWorker, SimulatedDisk
 from tui.simulation.loop import EPOCH, VirtualLoop
 from tui.store.age_limit import DAY
-from tui.store.alert_file import Row
-from tui.store.alert_store import AlertStore, StoreState
 
-WELL = StoreState(ok=True, words="written", held=0)
+WELL = StoreState(ok=True, message="written", held=0)
 SOON = 0.05
 
 
@@ -25,14 +25,14 @@ class Program:
     def __init__(self, loop: VirtualLoop, disk: SimulatedDisk, **options: Any) -> None:
         self.loop = loop
         self.worker = LoopWorker(loop, disk)
-        self.told: dict[str, bytes] = {}
+        self.noted: dict[str, bytes] = {}
         """The latest of each that was told to be written."""
         self.trace: list[tuple[float, str, str]] = []
         self.store = AlertStore(
             disk,
             now=self.now,
             lived=loop.time,
-            on_state=lambda state: self.note("state", state.words),
+            on_state=lambda state: self.note("state", state.message),
             worker=self.worker,
             **options,
         )
@@ -56,7 +56,7 @@ class Program:
         self.note(
             "written" if self.store.state.ok else "written, in trouble", f"{row.id} {row.data.decode()}"
         )
-        self.told[row.id] = row.data
+        self.noted[row.id] = row.data
 
     @property
     def restored(self) -> dict[str, bytes]:
@@ -105,13 +105,13 @@ def test_while_the_disk_stalls_all_is_held_and_each_state_is_told_when_it_is_the
     room.pass_time(0.9)
     assert program.store.state.ok
     room.pass_time(10.0)
-    assert program.store.state.words == "the disk has not answered for 11 s; 2 held in memory"
-    assert (program.told, room.content) == ({}, {})
+    assert program.store.state.message == "the disk has not answered for 11 s; 2 held in memory"
+    assert (program.noted, room.content) == ({}, {})
     room.pass_time(19.2)
     assert program.store.state == WELL
     written = [words for _, what, words in program.trace if what == "written"]
     assert written == ["a 1", "a 2", "b 1"]
-    assert room.content == program.told == {"a": b"2", "b": b"1"}
+    assert room.content == program.noted == {"a": b"2", "b": b"1"}
 
 
 def test_a_full_disk_is_tried_again_ever_more_slowly_and_loses_nothing(room: Room) -> None:
@@ -124,15 +124,15 @@ def test_a_full_disk_is_tried_again_ever_more_slowly_and_loses_nothing(room: Roo
     for number in range(20):
         program.put(f"{number}", large)
     room.pass_time(60.0)
-    assert program.store.state.words == "disk full; 20 held in memory"
-    assert program.told == {}
+    assert program.store.state.message == "disk full; 20 held in memory"
+    assert program.noted == {}
     assert 30 < len(tries) < 40
     assert tries[1] - tries[0] == pytest.approx(0.1, abs=SOON)
     room.disk.fill(False)
     room.pass_time(2.1)
     assert program.store.state == WELL
-    assert room.content == program.told
-    assert len(program.told) == 20
+    assert room.content == program.noted
+    assert len(program.noted) == 20
 
 
 def test_a_disk_that_answers_at_last_is_not_well_before_it_has_taken_what_is_held(room: Room) -> None:
@@ -154,7 +154,7 @@ def test_a_disk_that_is_full_from_the_start_is_opened_when_there_is_room(room: R
     program = room.start()
     program.put("a", "1", open=True)
     room.pass_time(10.0)
-    assert program.store.state.words == "disk full; 1 held in memory"
+    assert program.store.state.message == "disk full; 1 held in memory"
     assert not program.store.restored.done()
     room.disk.fill(False)
     room.pass_time(3.0)
@@ -171,7 +171,7 @@ def test_what_was_not_committed_is_gone_with_the_program_that_was_killed(room: R
     first.put("b", "1", open=True)
     first.worker.kill()
     room.pass_time(5.0)
-    assert first.told == {"a": b"1"}
+    assert first.noted == {"a": b"1"}
     second = room.start()
     room.pass_time(SOON)
     assert second.restored == {"a": b"1"}
@@ -258,7 +258,7 @@ def evening(seed: int) -> list[tuple[float, str, str]]:
                 if what == "end":
                     program.store.close(1.5)
                 program.worker.kill()
-                told |= program.told
+                told |= program.noted
                 trace += program.trace
                 for id, data in room.content.items() if told else ():
                     plain = data.rstrip(b"x")
@@ -270,7 +270,7 @@ def evening(seed: int) -> list[tuple[float, str, str]]:
     room.disk.fill(False)
     room.pass_time(60.0)
     assert program.store.state == WELL
-    assert room.content.items() >= program.told.items()
+    assert room.content.items() >= program.noted.items()
     room.loop.close()
     return trace + program.trace
 

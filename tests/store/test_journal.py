@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tui import journal_view
-from tui.engine.snapshot import LineKind
+from tui.cli import journal as journal_view
 from tui.model.events import RunStarted, RunStopped
+from tui.model.snapshot import LineKind
 from tui.store.journal import (
     FOLDER_NAME,
     DayFiles,

@@ -164,7 +164,7 @@ def test_what_is_told_of_repetitions_is_what_they_said_when_they_came(tmp_path: 
             return "here"
 
     gone = False
-    writer = Writer(RotatingFile(tmp_path / "log"), tell_dropped=str)
+    writer = Writer(RotatingFile(tmp_path / "log"), note_dropped=str)
     handler = JsonLinesHandler(writer)
     logger = logging.Logger("tui.engine")
     logger.addHandler(handler)
@@ -177,7 +177,7 @@ def test_what_is_told_of_repetitions_is_what_they_said_when_they_came(tmp_path: 
 
 def test_what_says_the_same_for_hours_is_a_line_a_minute_with_its_number(tmp_path: Path) -> None:
     time_of_log = Minutes()
-    writer = Writer(RotatingFile(tmp_path / "log"), tell_dropped=str)
+    writer = Writer(RotatingFile(tmp_path / "log"), note_dropped=str)
     handler = JsonLinesHandler(writer, Repeats(time_of_log))
     logger = logging.Logger("asyncio")
     logger.addHandler(handler)
@@ -196,7 +196,7 @@ def test_what_says_the_same_for_hours_is_a_line_a_minute_with_its_number(tmp_pat
 
 
 def test_one_place_with_ever_other_words_is_bounded_and_so_are_the_places(tmp_path: Path) -> None:
-    writer = Writer(RotatingFile(tmp_path / "log"), tell_dropped=str)
+    writer = Writer(RotatingFile(tmp_path / "log"), note_dropped=str)
     handler = JsonLinesHandler(writer, Repeats(Minutes()))
     logger = logging.Logger("tui")
     logger.addHandler(handler)

@@ -56,7 +56,7 @@ def read_lines(descriptor: int, last: str) -> list[str]:
 
 def test_lines_arrive_in_order(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
-    writer = Writer(DescriptorSink(writing), tell_dropped=tell)
+    writer = Writer(DescriptorSink(writing), note_dropped=tell)
     for number in range(100):
         writer.write(f"line {number}")
     assert writer.close(5)
@@ -66,7 +66,7 @@ def test_lines_arrive_in_order(pipe: tuple[int, int]) -> None:
 
 def test_an_unread_pipe_delays_nobody_and_the_next_line_tells_what_is_missing(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
-    writer = Writer(DescriptorSink(writing), tell_dropped=tell)
+    writer = Writer(DescriptorSink(writing), note_dropped=tell)
     watch = Stopwatch()
     for number in range(30_000):
         writer.write(f"{number:06} {'x' * 93}")
@@ -87,7 +87,7 @@ def test_an_unread_pipe_delays_nobody_and_the_next_line_tells_what_is_missing(pi
 
 def test_closing_waits_no_longer_than_told_for_an_unread_pipe(pipe: tuple[int, int]) -> None:
     _, writing = pipe
-    writer = Writer(DescriptorSink(writing), tell_dropped=tell)
+    writer = Writer(DescriptorSink(writing), note_dropped=tell)
     for _ in range(100):
         writer.write("x" * 10_000)
     watch = Stopwatch()
@@ -98,7 +98,7 @@ def test_closing_waits_no_longer_than_told_for_an_unread_pipe(pipe: tuple[int, i
 def test_a_broken_pipe_is_told_once_and_ends_nothing(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
     told = threading.Semaphore(0)
-    writer = Writer(DescriptorSink(writing), tell_dropped=tell, on_broken=told.release)
+    writer = Writer(DescriptorSink(writing), note_dropped=tell, on_broken=told.release)
     # Takes the place of the reading end, which is closed by this.
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), reading)
@@ -114,7 +114,7 @@ def test_a_broken_pipe_is_told_once_and_ends_nothing(pipe: tuple[int, int]) -> N
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
 def test_lines_lost_to_a_failing_disk_are_told_when_it_works_again(code: int) -> None:
     sink = FailingSink(OSError(code, os.strerror(code)))
-    writer = Writer(sink, tell_dropped=tell)
+    writer = Writer(sink, note_dropped=tell)
     for number in range(3):
         writer.write(f"lost {number}")
     deadline = time.monotonic() + 5
@@ -134,7 +134,7 @@ def test_lines_lost_to_a_failing_disk_are_told_when_it_works_again(code: int) ->
 def test_a_non_blocking_descriptor_is_waited_for(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
     os.set_blocking(writing, False)
-    writer = Writer(DescriptorSink(writing), tell_dropped=tell)
+    writer = Writer(DescriptorSink(writing), note_dropped=tell)
     for number in range(2_000):
         writer.write(f"{number:099}")
     lines = read_lines(reading, f"{1999:099}")
@@ -144,7 +144,7 @@ def test_a_non_blocking_descriptor_is_waited_for(pipe: tuple[int, int]) -> None:
 
 def test_a_line_that_is_no_utf_8_ends_nothing(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
-    writer = Writer(DescriptorSink(writing), tell_dropped=tell)
+    writer = Writer(DescriptorSink(writing), note_dropped=tell)
     writer.write("a \udcff name")
     writer.write("more")
     assert read_lines(reading, "more") == ["a \\udcff name", "more"]
@@ -152,7 +152,7 @@ def test_a_line_that_is_no_utf_8_ends_nothing(pipe: tuple[int, int]) -> None:
 
 
 def test_after_the_end_lines_are_counted_as_dropped(pipe: tuple[int, int]) -> None:
-    writer = Writer(DescriptorSink(pipe[1]), tell_dropped=tell)
+    writer = Writer(DescriptorSink(pipe[1]), note_dropped=tell)
     assert writer.close(5)
     writer.write("late")
     assert writer.dropped == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tui.__main__ import overlay_supervisor
-from tui.app import OverlaySupervisorApp
+from tui.app.app import OverlaySupervisorApp
 
 
 class CrashingApp(OverlaySupervisorApp):
@@ -17,7 +17,7 @@ class CrashingApp(OverlaySupervisorApp):
 
 
 if __name__ == "__main__":
-    import tui.app
+    import tui.app.app
 
-    tui.app.OverlaySupervisorApp = CrashingApp  # type: ignore[misc]
+    tui.app.app.OverlaySupervisorApp = CrashingApp  # type: ignore[misc]
     overlay_supervisor()

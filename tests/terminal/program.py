@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 from tests.scripted_engine import BusyEngine, ScriptedEngine, channel, connection, evening
-from tui.app import OverlaySupervisorApp
-from tui.ending import End, carry_out
-from tui.engine.api import Trouble
+from tui.app.app import OverlaySupervisorApp
+from tui.model.engine import Trouble
+from tui.system.ending import End, carry_out
 
 
 class FloodApp(OverlaySupervisorApp):
@@ -67,7 +67,11 @@ def hostile() -> ScriptedEngine:
                 details={"last_close_code": 1011, "last_close_reason": text, "reason": text},
                 metrics={"connection_state": "reconnecting", "reconnect_attempts": 1},
                 trouble=Trouble(
-                    state="reconnecting", circuit_open=False, words=text, since=time.time(), last_reason=text
+                    state="reconnecting",
+                    circuit_open=False,
+                    message=text,
+                    since=time.time(),
+                    last_reason=text,
                 ),
                 channels=(
                     channel(topic=text, state="errored", reason=text, last_event=text, last_text=text),

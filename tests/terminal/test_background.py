@@ -55,7 +55,7 @@ def shell() -> Iterator[Shell]:
 
 def start(shell: Shell, hub: HubThread, folder: Path) -> psutil.Process:
     """``run`` as a job in the background, once it is up."""
-    shell.type(f"{sys.executable} -m tui.cli run {hub.hub.url} -t events:all --state {folder} &")
+    shell.type(f"{sys.executable} -m tui.cli.main run {hub.hub.url} -t events:all --state {folder} &")
     wait_until(lambda: hub.hub.joins["events:all"] == 1, "connected without a screen")
     (process,) = [
         each

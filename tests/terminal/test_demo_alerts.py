@@ -30,14 +30,17 @@ def folder() -> Iterator[Path]:
 def skipped_gifts(folder: Path) -> list[dict[str, Any]]:
     command = ["alerts", "history", "--json", "--type", "gift", "--outcome", "skipped", "--state"]
     done = subprocess.run(
-        [sys.executable, "-m", "tui.ctl", *command, str(folder)], capture_output=True, text=True, cwd=ROOT
+        [sys.executable, "-m", "tui.cli.ctl.main", *command, str(folder)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
     )
     return list(json.loads(done.stdout)) if done.returncode == 0 else []
 
 
 def test_what_a_viewer_does_is_on_air_is_skipped_by_a_key_and_is_there_after_a_restart(folder: Path) -> None:
     # Without its staged faults, one of which would take the overlay page away sooner or later.
-    with pane(folder, "-m tui.cli demo --calm") as tmux:
+    with pane(folder, "-m tui.cli.main demo --calm") as tmux:
         tmux.wait_for(
             lambda screen: (
                 re.search(r" stage +Connected 4/4", screen) is not None
@@ -60,7 +63,7 @@ def test_what_a_viewer_does_is_on_air_is_skipped_by_a_key_and_is_there_after_a_r
         assert "gifted 50 subs" in gift["title"]
         tmux.run("send-keys", "q", "q")
         tmux.wait_for(lambda screen: "ended 0" in screen)
-    command = [sys.executable, "-m", "tui.cli", "demo", "--headless", "--state", str(folder)]
+    command = [sys.executable, "-m", "tui.cli.main", "demo", "--headless", "--state", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT) as again:
         try:
             limit = time.monotonic() + 15

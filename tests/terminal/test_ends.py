@@ -56,7 +56,7 @@ def test_what_is_asked_by_a_key_is_held_up_by_no_disk(tmp_path: Path) -> None:
 
 
 def test_a_demonstration_leaves_no_folder_behind_though_a_part_of_it_does_not_end() -> None:
-    stuck = "import threading, tui.demo_host as host, tui.__main__ as program\n"
+    stuck = "import threading, tui.runtime.demo_host as host, tui.__main__ as program\n"
     stuck += "host.DemoHost.__exit__ = lambda *_: threading.Event().wait()\n"
     stuck += "program.overlay_supervisor()"
     command = [sys.executable, "-c", stuck, "demo", "--headless"]

@@ -1,6 +1,6 @@
 """Signals, crashes, stalls and losses on real terminals: what Textual alone does not survive.
 
-Each test holds one of the private parts that ``tui/terminal.py`` stands on, and fails when it moves.
+Each test holds one of the private parts that ``tui/app/terminal.py`` stands on, and fails when it moves.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def test_copying_is_one_sequence_to_the_terminal() -> None:
 
 
 def test_without_a_terminal_it_says_so() -> None:
-    code = "import os; from tui.tty import problem; print(problem(os.environ))"
+    code = "import os; from tui.app.tty import problem; print(problem(os.environ))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,

@@ -38,7 +38,7 @@ def program(hub: HubThread, folder: Path, **environment: str) -> Iterator[RealTe
         "XDG_CONFIG_HOME": str(folder),
     }
     with RealTerminal(
-        "run", "--state", str(folder), environment=values | environment, module="tui.cli"
+        "run", "--state", str(folder), environment=values | environment, module="tui.cli.main"
     ) as terminal:
         terminal.wait_for_output("1/1 up", 15)
         yield terminal
@@ -92,14 +92,14 @@ def test_a_terminal_that_goes_ends_it_within_two_seconds_and_leaves(hub: HubThre
 def test_a_terminal_that_goes_leaves_the_connections_when_they_are_to_be_kept(
     hub: HubThread, folder: Path
 ) -> None:
-    with program(hub, folder, OVERLAY_SUPERVISOR_FACE__ON_HANGUP="keep") as terminal:
+    with program(hub, folder, OVERLAY_SUPERVISOR_APP__ON_HANGUP="keep") as terminal:
         terminal.close()
         wait_until(lambda: any("without a screen" in text for text in journal_of(folder)), "told")
         beats, spent = hub.heartbeats(), sum(terminal.process.cpu_times()[:2])
         wait_until(lambda: hub.heartbeats() >= beats + 4, "heartbeats go on")
         assert sum(terminal.process.cpu_times()[:2]) - spent < 0.5, "it spins"
         assert hub.hub.joins["events:all"] == 1
-        asked = [sys.executable, "-m", "tui.cli", "ctl", "status", "--state", str(folder)]
+        asked = [sys.executable, "-m", "tui.cli.main", "ctl", "status", "--state", str(folder)]
         status = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         assert "connected" in status
         os.kill(terminal.pid, signal.SIGHUP)
@@ -152,7 +152,7 @@ def test_a_terminal_that_knows_no_utf8_is_sent_none() -> None:
 
 @pytest.mark.parametrize("term", ["dumb", ""])
 def test_a_terminal_that_cannot_place_its_cursor_is_told_so(term: str) -> None:
-    with RealTerminal("demo", environment={"TERM": term}, module="tui.cli") as terminal:
+    with RealTerminal("demo", environment={"TERM": term}, module="tui.cli.main") as terminal:
         assert terminal.exit_code() == 2
         terminal.wait_for_output("cannot place its cursor")
         assert b"--headless" in terminal.output

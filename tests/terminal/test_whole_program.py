@@ -50,7 +50,7 @@ def pane(folder: Path, command: str) -> Iterator[Tmux]:
 
 @contextmanager
 def headless(folder: Path, url: str) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "tui.cli", "run", url, "-t", "events:all", "--headless"]
+    command = [sys.executable, "-m", "tui.cli.main", "run", url, "-t", "events:all", "--headless"]
     process = subprocess.Popen([*command, "--state", str(folder)], stdout=subprocess.DEVNULL, cwd=ROOT)
     try:
         yield process
@@ -69,7 +69,7 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = PATI
 def test_a_hub_that_is_killed_and_comes_back_is_seen_and_quitting_asks_once(
     hub: HubThread, folder: Path
 ) -> None:
-    with pane(folder, f"-m tui.cli run {hub.hub.url} -t events:all -t stream:queue") as tmux:
+    with pane(folder, f"-m tui.cli.main run {hub.hub.url} -t events:all -t stream:queue") as tmux:
         tmux.wait_for(lambda screen: "1/1 up" in screen and "2/2" in screen, 15)
         hub.do(hub.hub.stop(graceful=False))
         tmux.wait_for(lambda screen: "0/1 up" in screen and "errored" in screen, 15)
@@ -85,7 +85,10 @@ def test_a_hub_that_is_killed_and_comes_back_is_seen_and_quitting_asks_once(
 def test_a_face_comes_and_goes_and_the_engine_never_notices(hub: HubThread, folder: Path) -> None:
     with headless(folder, hub.hub.url) as engine:
         wait_until(lambda: hub.hub.joins["events:all"] == 1, "joined")
-        with pane(folder, "-m tui.cli attach") as first, pane(folder, "-m tui.cli attach") as second:
+        with (
+            pane(folder, "-m tui.cli.main attach") as first,
+            pane(folder, "-m tui.cli.main attach") as second,
+        ):
             for face in (first, second):
                 face.wait_for(lambda screen: "● Connected" in screen and "1/1 up" in screen, 15)
             first.run("send-keys", "d")
@@ -104,12 +107,12 @@ def test_a_face_comes_and_goes_and_the_engine_never_notices(hub: HubThread, fold
 
 
 def test_a_face_waits_for_its_engine_and_says_so(hub: HubThread, folder: Path) -> None:
-    with pane(folder, "-m tui.cli attach") as early:
+    with pane(folder, "-m tui.cli.main attach") as early:
         early.wait_for(lambda screen: "no engine is running in" in screen and "ended 1" in screen)
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(headless(folder, hub.hub.url))
         wait_until(lambda: hub.hub.joins["events:all"] == 1, "the engine is up")
-        face = stack.enter_context(pane(folder, "-m tui.cli attach"))
+        face = stack.enter_context(pane(folder, "-m tui.cli.main attach"))
         face.wait_for(lambda screen: "● Connected" in screen, 15)
         engine.terminate()
         engine.wait(10)
@@ -129,7 +132,7 @@ def test_a_face_that_crashes_three_times_leaves_the_connections_alone(hub: HubTh
         assert hub.hub.joins["events:all"] == 1
         beats = hub.heartbeats()
         wait_until(lambda: hub.heartbeats() > beats, "heartbeats go on")
-        with pane(folder, "-m tui.cli attach") as face:
+        with pane(folder, "-m tui.cli.main attach") as face:
             face.wait_for(lambda screen: "● Connected" in screen, 15)
         tmux.run("send-keys", "C-c")
         tmux.wait_for(lambda screen: "ended 130" in screen)

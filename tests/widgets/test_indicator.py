@@ -27,13 +27,13 @@ def test_each_state_has_its_symbol_words_and_colour(
     state: State, symbol: str, words: str, tone: Tone
 ) -> None:
     value = IndicatorValue(state=state, attempts=3)
-    assert (value.symbol, value.words, value.tone) == (symbol, words, tone)
+    assert (value.symbol, value.message, value.tone) == (symbol, words, tone)
 
 
 @pytest.mark.parametrize("state", ["connected", "connecting", "reconnecting", "failed", "disconnected"])
 def test_an_open_breaker_beats_every_state(state: State) -> None:
     value = IndicatorValue(state=state, circuit_open=True)
-    assert (value.symbol, value.words, value.tone) == ("✗", "Circuit Breaker Open", "bad")
+    assert (value.symbol, value.message, value.tone) == ("✗", "Circuit Breaker Open", "bad")
 
 
 def test_it_is_hidden_while_all_is_well() -> None:
@@ -68,9 +68,9 @@ def test_only_counts_above_zero_stand_below() -> None:
 
 def test_what_a_connection_must_not_be_told_without_is_part_of_its_state() -> None:
     value = replace(WELL, remark="heartbeats unanswered since 21:09:02")
-    assert value.words == "Connected, heartbeats unanswered since 21:09:02"
+    assert value.message == "Connected, heartbeats unanswered since 21:09:02"
     assert (value.symbol, value.tone) == ("◐", "busy")
-    assert replace(value, state="failed").words == "Connection Failed"
+    assert replace(value, state="failed").message == "Connection Failed"
     assert (replace(value, circuit_open=True).symbol, replace(value, circuit_open=True).tone) == ("✗", "bad")
 
 
@@ -88,7 +88,7 @@ def test_a_long_state_takes_the_room_of_figures_and_moves_no_column(width: int) 
 
 def test_what_nobody_observes_is_not_known() -> None:
     value = replace(WELL, known=False)
-    assert (value.symbol, value.words, value.tone) == ("?", "was Connected", "dim")
+    assert (value.symbol, value.message, value.tone) == ("?", "was Connected", "dim")
 
 
 def test_its_rows() -> None:

@@ -5,21 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
-from tui.engine.alert_values import AlertOutcome
-from tui.secret_values import masked, masked_json, masked_value
+from tui.model.alerts import TEST_SOURCE, TESTS, AlertOutcome
+from tui.text.fitted import fitted
+from tui.text.secret_values import masked_json, masked_value
 
 State = Literal["waiting", "playing", "ended"]
 
-TEST_SOURCE = "test"
-"""The source of alerts that somebody made to try them out: they make room for all others."""
-TESTS = "(test)"
-"""As what they are counted, whatever their type; no type begins with a bracket."""
 
 MOST_TITLE = 200
 """Characters of ``who`` and of ``title``."""
@@ -35,8 +31,6 @@ MOST_ITEM = 200
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _KEPT_VALUE = 200
-# Line ends and the other controls, and what turns the reading direction of all that follows.
-_CONTROLS = re.compile("[\\s\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -119,9 +113,9 @@ def new_id(now: float, chance: random.Random) -> str:
     return _spelled((max(0, int(now * 1000)) % (1 << 50)) << 50 | chance.getrandbits(50))
 
 
-def id_of_event(*told: str) -> str:
+def id_of_event(*noted: str) -> str:
     """20 characters, the same wherever the same is told of an event."""
-    digest = hashlib.blake2b(msgspec.json.encode(told), digest_size=13).digest()
+    digest = hashlib.blake2b(msgspec.json.encode(noted), digest_size=13).digest()
     return _spelled(int.from_bytes(digest) >> 4)
 
 
@@ -138,16 +132,6 @@ def name_of(alert: Alert) -> str:
     """What a person calls it, in a line of others."""
     test = "test " if alert.source == TEST_SOURCE else ""
     return f"{test}{alert.type} of {alert.who}" if alert.who else f"{test}{alert.type}"
-
-
-def fitted(text: str, most: int) -> str:
-    """``text`` as one line of at most ``most`` characters, fit to be encoded, without values of
-    secrets; a cut shows as an ellipsis.
-    """
-    # Cut before anything else: the text may be a megabyte long.
-    kept = masked(text[: most + 1]).encode("utf-8", "replace").decode()
-    kept = _CONTROLS.sub(" ", kept).strip()
-    return kept if len(text) <= most else kept[: most - 1] + "…"
 
 
 def payload_text(payload: Mapping[str, Any]) -> tuple[str, bool]:

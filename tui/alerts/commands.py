@@ -8,11 +8,12 @@ from collections.abc import Container
 
 from msgspec.structs import replace
 
-from tui.alerts.alert import MOST_TYPE, Alert, fitted, name_of, new_id
+from tui.alerts.alert import MOST_TYPE, Alert, name_of, new_id
 from tui.alerts.player import Player, as_not_played
 from tui.alerts.stops import MOST_HELD_SECONDS, MOST_MUTED_MINUTES, MOST_MUTES
-from tui.alerts.view import Done
+from tui.alerts.types import Done
 from tui.alerts.waiting import Entry
+from tui.text.fitted import fitted
 
 MOST_UNDO = 20
 
@@ -241,7 +242,7 @@ class Commands:
         on_stage = {stage.id for stage in self._player.stages()}
         left = [
             each
-            for each in self._player.page.standing()
+            for each in self._player.page.lasting()
             if each.id not in on_stage and (of is None or each.is_restored)
         ]
         for each in left:

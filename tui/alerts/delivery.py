@@ -12,10 +12,10 @@ from tui.alerts.alert import MOST_ITEM, Alert
 from tui.alerts.options import DeliveryOptions
 from tui.alerts.page import Number, Place
 from tui.alerts.templates import Template, field
-from tui.alerts.view import Clears
+from tui.alerts.types import Clears
 from tui.channels import Channel, ChannelsError, DecodeError, NotConnectedError
 from tui.channels.errors import ChannelClosed, PushDropped, ReplyTimeout
-from tui.secret_values import masked_value
+from tui.text.secret_values import masked_value
 
 _NAME = re.compile(r"\{([A-Za-z_]\w*(?:\.\w+)*)\}", re.ASCII)
 _MOST_TEXT = 500
@@ -110,7 +110,7 @@ class Delivery:
         return self.options.connection, self.options.topic
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """Where it delivers to."""
         return f"{self.options.connection} {self.options.topic}"
 
@@ -140,12 +140,12 @@ class Delivery:
         """Why nothing can be delivered now, in words; None when it can."""
         channel = self.channel
         if channel is None:
-            return f"{self.words} is not there"
+            return f"{self.message} is not there"
         if channel.can_push:
             return None
         if channel.state == "joined":
             return f"{self.options.connection} cannot send just now"
-        return f"{self.words}: {channel.reason or channel.state}"
+        return f"{self.message}: {channel.reason or channel.state}"
 
     def can_clear_now(self) -> bool:
         """Whether what takes an alert off would be sent."""

@@ -9,13 +9,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tui.alerts.alert import MOST_MESSAGE, Alert, fitted
+from tui.alerts.alert import MOST_MESSAGE, Alert
 from tui.alerts.growing import Growing
 from tui.alerts.page import Page
-from tui.alerts.record import Record
+from tui.alerts.recent import Record
 from tui.alerts.waiting import Entry
 from tui.channels.clock import Clock
-from tui.engine.alert_values import AlertOutcome
+from tui.model.alerts import AlertOutcome
+from tui.text.fitted import fitted
 
 LATE_CONFIRMATION = 10.0
 """Seconds after an alert's end, or its return from the stage, in which a confirmation still counts."""

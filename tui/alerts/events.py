@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from tui.alerts.alert import MOST_TITLE, MOST_TYPE, fitted
+from tui.alerts.alert import MOST_TITLE, MOST_TYPE
 from tui.alerts.templates import field, objects, shown
+from tui.text.fitted import fitted
 from tui.text.nearest import nearest
 
 MOST_KIND = 200
@@ -161,8 +162,8 @@ class EventTypes:
         return name, type
 
     def _kinds(self, payload: Mapping[str, Any]) -> Iterator[str]:
-        for told in objects(payload):
-            kind = field(told, self._kind_field)
+        for noted in objects(payload):
+            kind = field(noted, self._kind_field)
             if isinstance(kind, str) and len(kind) <= MOST_KIND:
                 yield kind
 
@@ -193,8 +194,8 @@ def viewer_of(payload: Mapping[str, Any]) -> str | None:
         return None
     for key in (*_USER_ID, *_WHO):
         if value := shown(field(payload, key)):
-            told = f"{key in _USER_ID} {value}".casefold()
-            return hashlib.blake2s(told.encode("utf-8", "replace"), digest_size=6).hexdigest()
+            noted = f"{key in _USER_ID} {value}".casefold()
+            return hashlib.blake2s(noted.encode("utf-8", "replace"), digest_size=6).hexdigest()
     return None
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tui.alerts.alert import TEST_SOURCE, Alert
+from tui.alerts.alert import Alert
 from tui.alerts.waiting import Entry
+from tui.model.alerts import TEST_SOURCE
 
 
 class Growing:

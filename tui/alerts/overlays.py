@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tui.alerts.alert import Alert
 from tui.alerts.page import Number, OnPage, Page
-from tui.alerts.view import Clear, Order, QueueOptions, Show, Update
+from tui.alerts.types import Clear, Order, QueueOptions, Show, Update
 from tui.channels.clock import Clock
 
 NOT_THERE_YET = "not connected yet"
@@ -38,7 +38,7 @@ class Overlays:
         self.page = Page(clock)
         self.options = options
         self.available = False
-        self.words = NOT_THERE_YET
+        self.message = NOT_THERE_YET
         self._orders: list[Order] = []
         self._updates = 0
 
@@ -116,7 +116,7 @@ class Overlays:
     def end_update(self, growth: Growth, item: Number | None, *, arrived: bool) -> None:
         """What became of that push."""
         if item is not None:
-            self.page.tell_item(growth.alert.id, item)
+            self.page.note_item(growth.alert.id, item)
         self.page.land(growth.alert.id, growth, arrived=arrived)
 
     def gone(self, entry: OnPage) -> None:

@@ -114,7 +114,7 @@ class OnPage:
         self.listed: dict[Number, _Listed] = {}
         self.is_restored = False
         self.losses = 0
-        self.told_to_wait = False
+        self.noted_to_wait = False
         self._settled = -math.inf
         self._flying: dict[Hashable, tuple[float, float]] = {}
         # Pushes that the hub may have taken, and that no state of its has listed yet.
@@ -201,7 +201,7 @@ class Page:
         entry = self._entries.get(id)
         return entry is not None and entry.until > self._clock.monotonic()
 
-    def standing(self) -> list[OnPage]:
+    def lasting(self) -> list[OnPage]:
         """All that may be there now."""
         now = self._clock.monotonic()
         return [entry for entry in self._entries.values() if entry.until > now]
@@ -263,7 +263,7 @@ class Page:
             entry.stand(self._clock.monotonic() + entry.seconds, entry.seconds)
             self._changed(entry)
 
-    def tell_item(self, id: str, number: Number) -> None:
+    def note_item(self, id: str, number: Number) -> None:
         """The hub's answer to a push bore its id of what it made of it."""
         entry = self._entries.get(id)
         if entry is not None and number not in entry.numbers:

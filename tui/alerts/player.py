@@ -8,18 +8,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tui.alerts.alert import MAX_VIEWERS, MOST_MESSAGE, Alert, fitted
+from tui.alerts.alert import MAX_VIEWERS, MOST_MESSAGE, Alert
 from tui.alerts.endings import Endings
 from tui.alerts.growing import Growing
 from tui.alerts.overlays import Growth, Overlays
 from tui.alerts.page import Number, OnPage
-from tui.alerts.record import Record
+from tui.alerts.recent import Record
 from tui.alerts.rules import Rules
 from tui.alerts.stage import Stage
 from tui.alerts.stops import Stops
-from tui.alerts.view import QueueOptions
+from tui.alerts.types import QueueOptions
 from tui.alerts.waiting import Entry, WaitingLine
 from tui.channels.clock import Clock, WallSteps
+from tui.text.fitted import fitted
 
 MOST_BESIDE = 5
 MOST_TRIES = 5
@@ -100,9 +101,9 @@ class Player:
         """
         now = self.enter()
         words = fitted(words, MOST_MESSAGE)
-        if (available, words) != (self.overlays.available, self.overlays.words):
+        if (available, words) != (self.overlays.available, self.overlays.message):
             self.overlays.available = available
-            self.overlays.words = words
+            self.overlays.message = words
             self.record.touch()
         if not self.overlays.are_there:
             # The last first, since each is put before the others.
@@ -132,7 +133,7 @@ class Player:
         """
         now = self.enter()
         if item is not None:
-            self.page.tell_item(id, item)
+            self.page.note_item(id, item)
         stage = self._landed(id, tries, arrived=True)
         if stage is not None:
             self.begin(stage, now)
@@ -251,10 +252,10 @@ class Player:
 
     def _next(self) -> Entry:
         """What is to begin next: one that a page may have already goes on before any other."""
-        standing = [entry for entry in self.waiting if self.page.stands(entry.alert.id)]
+        lasting = [entry for entry in self.waiting if self.page.stands(entry.alert.id)]
         return (
-            min(standing, key=lambda entry: self.overlays.free_at(entry.alert.id))
-            if standing
+            min(lasting, key=lambda entry: self.overlays.free_at(entry.alert.id))
+            if lasting
             else self.waiting.first()
         )
 
@@ -345,7 +346,7 @@ class Player:
     def interrupt(self, stage: Stage, now: float) -> None:
         """There is nowhere to show it any more."""
         if stage.is_past_half(now) or stage.entry.alert.tries >= MOST_TRIES:
-            self._finish(stage, now, f"ended early: {self.overlays.words}")
+            self._finish(stage, now, f"ended early: {self.overlays.message}")
         else:
             self._leave(stage)
             self.put_back(stage.entry)

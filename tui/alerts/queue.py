@@ -8,16 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tui.alerts.alert import (
-    MOST_PAYLOAD,
-    MOST_TITLE,
-    MOST_TYPE,
-    Alert,
-    fitted,
-    id_of_event,
-    new_id,
-    payload_text,
-)
+from tui.alerts.alert import MOST_PAYLOAD, MOST_TITLE, MOST_TYPE, Alert, id_of_event, new_id, payload_text
 from tui.alerts.commands import Commands
 from tui.alerts.confirmations import Confirmations
 from tui.alerts.events import viewer_of
@@ -26,9 +17,10 @@ from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.seen import SeenIds
 from tui.alerts.stage import Stage
 from tui.alerts.templates import field
-from tui.alerts.view import Order, Playing, QueueOptions, QueueState, QueueView, Standing
+from tui.alerts.types import Order, PersistedOrders, Playing, QueueOptions, QueueState, QueueView
 from tui.alerts.waiting import Entry
 from tui.channels.clock import Clock
+from tui.text.fitted import fitted
 
 DEFAULT_OPTIONS = QueueOptions()
 
@@ -288,11 +280,11 @@ class AlertQueue:
         self._duplicates += 1
         return True
 
-    def restore_standing(self, standing: Standing) -> None:
+    def restore_lasting(self, lasting: PersistedOrders) -> None:
         """Take up what an earlier run was ordered, as far as it lasts; orders of this run go before it."""
         now = self.player.enter()
-        self._stops.restore(standing, now, self._clock.time())
-        self.player.page.restore(standing.page, standing.stacks)
+        self._stops.restore(lasting, now, self._clock.time())
+        self.player.page.restore(lasting.page, lasting.stacks)
         self._record.touch()
         self.player.settle()
 
@@ -311,11 +303,11 @@ class AlertQueue:
 
     # How it stands
 
-    def standing(self) -> Standing:
+    def lasting(self) -> PersistedOrders:
         """What was ordered and lasts."""
         page = self.player.page
-        standing = self._stops.standing(self.player.tick())
-        return replace(standing, page=page.kept(), stacks=tuple(sorted(page.stacks)))
+        lasting = self._stops.lasting(self.player.tick())
+        return replace(lasting, page=page.kept(), stacks=tuple(sorted(page.stacks)))
 
     def view(self) -> QueueView:
         """The whole queue; the same object until something changes."""
@@ -326,10 +318,10 @@ class AlertQueue:
             state, words = self._state()
             self._view = QueueView(
                 state=state,
-                words=words,
+                message=words,
                 held_until=self._stops.held_until(now),
-                playing=None if self.player.playing is None else _told(self.player.playing, now, epoch),
-                beside=tuple(_told(stage, now, epoch) for stage in self.player.beside),
+                playing=None if self.player.playing is None else _noted(self.player.playing, now, epoch),
+                beside=tuple(_noted(stage, now, epoch) for stage in self.player.beside),
                 waiting=tuple(entry.alert for entry in self._waiting),
                 mutes=self._stops.mutes(),
                 accepted=self._record.accepted,
@@ -348,7 +340,7 @@ class AlertQueue:
         if self._stops.is_held(self.player.now):
             return "held", "held"
         if not self.player.overlays.are_there:
-            return "away", f"waiting for overlays: {self.player.overlays.words}"
+            return "away", f"waiting for overlays: {self.player.overlays.message}"
         if self.player.unseen_words:
             return "away", f"waiting for overlays: {self.player.unseen_words}"
         if self.player.stages() or len(self._waiting):
@@ -356,7 +348,7 @@ class AlertQueue:
         return "empty", "empty"
 
 
-def _told(stage: Stage, now: float, epoch: float) -> Playing:
+def _noted(stage: Stage, now: float, epoch: float) -> Playing:
     return Playing(
         alert=stage.entry.alert,
         phase=stage.phase,

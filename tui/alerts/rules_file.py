@@ -44,14 +44,14 @@ def load(path: Path, types: Collection[str] | None = None) -> Rules:
         return Rules(_rules(tree, types))
     except _Mistake as mistake:
         line = LineFinder(text).line_of(mistake.path)
-        raise RulesError(f"{path}:{line}: {mistake.words}") from None
+        raise RulesError(f"{path}:{line}: {mistake.message}") from None
 
 
 class _Mistake(Exception):  # noqa: N818  # it never leaves this module
     def __init__(self, path: tuple[str | int, ...], words: str) -> None:
         super().__init__(words)
         self.path = path
-        self.words = words
+        self.message = words
 
 
 def _rules(tree: dict[str, Any], types: Collection[str] | None) -> list[Rule]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tui.alerts.view import Lasting, Standing
+from tui.alerts.types import Lasting, PersistedOrders
 
 MOST_MUTES = 100
 MOST_MUTED_MINUTES = 1440.0
@@ -81,7 +81,7 @@ class Stops:
     def clock_was_set(self, step: float) -> None:
         """What lasts ends when it was to end, whatever that moment is called now."""
         self._held = None if self._held is None else self._held.moved(step)
-        self._mutes = {type: (until, told.moved(step)) for type, (until, told) in self._mutes.items()}
+        self._mutes = {type: (until, noted.moved(step)) for type, (until, noted) in self._mutes.items()}
 
     def held_until(self, now: float) -> float | None:
         """The epoch second at which a hold ends, while one lasts."""
@@ -91,26 +91,26 @@ class Stops:
         """Type to the epoch second at which its mute ends."""
         return {type: mute.until for type, (_, mute) in self._mutes.items()}
 
-    def standing(self, now: float) -> Standing:
+    def lasting(self, now: float) -> PersistedOrders:
         """All of it, to be kept."""
-        return Standing(
+        return PersistedOrders(
             paused=self.paused,
             held=self._held if self.is_held(now) else None,
             mutes={type: mute for type, (_, mute) in self._mutes.items()},
         )
 
-    def restore(self, standing: Standing, now: float, epoch: float) -> None:
+    def restore(self, lasting: PersistedOrders, now: float, epoch: float) -> None:
         """Take up what an earlier run was ordered, as far as it lasts; orders of this run go before it.
 
         A pause goes before a hold of this run, which was meant to stop the queue, too.
         """
-        if standing.paused and not self._was_resumed:
+        if lasting.paused and not self._was_resumed:
             self.pause()
-        if standing.held is not None and not (self.paused or self.is_held(now) or self._was_resumed):
-            left = standing.held.left(epoch)
+        if lasting.held is not None and not (self.paused or self.is_held(now) or self._was_resumed):
+            left = lasting.held.left(epoch)
             if 0 < left <= MOST_HELD_SECONDS:
                 self.hold(now, epoch, left)
-        for type, mute in standing.mutes.items():
+        for type, mute in lasting.mutes.items():
             left = mute.left(epoch)
             if type not in self._mutes and type not in self._unmuted and 0 < left <= MOST_MUTED_MINUTES * 60:
                 self.mute(type, now, epoch, left)

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tui.alerts.alert import MOST_MESSAGE, fitted
+from tui.alerts.alert import MOST_MESSAGE
+from tui.text.fitted import fitted
 
 MOST_TEMPLATE = 500
 """Characters of a template."""
@@ -79,7 +80,7 @@ def objects(value: object) -> tuple[Mapping[str, Any], ...]:
 
 
 def _named(value: object, name: str) -> Any:
-    return next((found for told in objects(value) if (found := told.get(name)) is not None), None)
+    return next((found for noted in objects(value) if (found := noted.get(name)) is not None), None)
 
 
 def _formed(value: str, forms: list[str]) -> str:

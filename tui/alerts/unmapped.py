@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tui.alerts.alert import fitted
 from tui.alerts.events import NO_ALERTS
+from tui.text.fitted import fitted
 
 MAX_NAMES = 100
 MAX_NAME = 100

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from tui.alerts.alert import TEST_SOURCE, Alert
+from tui.alerts.alert import Alert
+from tui.model.alerts import TEST_SOURCE
 
 
 class Entry:

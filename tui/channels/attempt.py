@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Protocol
 
-from tui.apart import Awaited
 from tui.channels import reasons
+from tui.channels.apart import Awaited
 from tui.channels.clock import Clock
 from tui.channels.endpoint import link_request
 from tui.channels.errors import OpenError
@@ -89,7 +89,7 @@ class Attempt(LinkOwner):
     def drains(self, now: float) -> bool:
         """Whether it was seen just now that bytes leave while others wait to, which proves life too."""
         link = self.link
-        if link is None or now < self._drain.next_look or not self._drain.look(now, link.outflow):
+        if link is None or now < self._drain.next_look or not self._drain.poll(now, link.outflow):
             return False
         self.heard = True
         return True

@@ -50,7 +50,7 @@ class CircuitBreaker:
         self.probes += 1
         self.until = None
 
-    def hasten(self, until: float) -> None:
+    def wake_early(self, until: float) -> None:
         """End an open time earlier, never later."""
         if self.until is not None:
             self.until = min(self.until, until)

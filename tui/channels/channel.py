@@ -281,7 +281,7 @@ class Channel:
             return
         if reply.status != "ok":
             refused = ReplyError(f"join of {self.topic}", reply)
-            self._join_failed(f"join refused: {refused.words}", refused, reply.raw, reply.binary)
+            self._join_failed(f"join refused: {refused.message}", refused, reply.raw, reply.binary)
             return
         self.state = "joined"
         self.reason = None
@@ -290,7 +290,7 @@ class Channel:
         self._join_sent_at = None
         succeed(self._answers, reply)
         self.flush()
-        self._tell("phx_join", reply.raw, reply.binary)
+        self._note("phx_join", reply.raw, reply.binary)
 
     def _expect_close(self) -> None:
         if self.socket.is_open:
@@ -315,7 +315,7 @@ class Channel:
         self._join_sent_at = None
         self._rejoin_at = now + self._back_off.delay(self._failures)
         self.socket.wake()
-        self._tell("phx_error", raw, binary)
+        self._note("phx_error", raw, binary)
 
     def _forgive(self, now: float) -> None:
         if self.state == "joined" and now >= self._joined_at + self.socket.options.stable_after:
@@ -326,7 +326,7 @@ class Channel:
         if self.state == "joined":
             self._errored(words, _encode({"reason": words}))
 
-    def _tell(self, event: str, raw: bytes, binary: bool = False) -> None:
+    def _note(self, event: str, raw: bytes, binary: bool = False) -> None:
         self._handlers.dispatch(Message(self._join_ref, None, self.topic, event, raw, binary))
 
     def _send_leave(self) -> str:
@@ -369,7 +369,7 @@ class Channel:
         self.socket.replies.fail_pushes(self, closed)
         fail(self._answers, closed)
         succeed(self._leave_answers, None)
-        self._tell("phx_close", raw, binary)
+        self._note("phx_close", raw, binary)
 
     # What the socket reports
 
@@ -396,7 +396,7 @@ class Channel:
             self.reason = "not connected"
             self._join_sent_at = None
             if was_member:
-                self._tell("phx_error", _encode({"source": "transport", "reason": words}))
+                self._note("phx_error", _encode({"source": "transport", "reason": words}))
 
     def step(self, now: float) -> float | None:
         """Time out a join or join again if that is due; returns when to ask again."""

@@ -1,6 +1,6 @@
 """Name look-up and TCP, in ways that nothing has to wait for.
 
-The event loop's own look-up would run in its pool of threads: see :mod:`tui.apart`.
+The event loop's own look-up would run in its pool of threads: see :mod:`tui.channels.apart`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tui.apart import apart
+from tui.channels.apart import apart
 
 Address = tuple[int, Any]
 """An address family and a socket address of it."""

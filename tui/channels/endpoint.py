@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from tui import secret_values
 from tui.channels import values
 from tui.channels.errors import OpenError
 from tui.channels.link import LinkRequest
 from tui.channels.options import Options
+from tui.text import secret_values
 
 _TOKEN_PREFIX = "base64url.bearer.phx."
 

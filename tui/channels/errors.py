@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tui.channels.wire import DecodeError, Reply
-from tui.secret_values import masked
+from tui.text.secret_values import masked
 
 _MOST_STATUS = 100
 _MOST_DESCRIBED = 64 * 1024
@@ -33,8 +33,8 @@ class ReplyError(ChannelsError):
 
     def __init__(self, what: str, reply: Reply) -> None:
         self.status = masked(reply.status[:_MOST_STATUS])
-        self.words = words_of(reply)
-        super().__init__(f"{what}: {self.status}: {self.words}")
+        self.message = words_of(reply)
+        super().__init__(f"{what}: {self.status}: {self.message}")
         self.reply = reply
 
     @property

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from tui.channels.wire import DecodeError, Message
-from tui.secret_values import MASK, masked, masked_bytes
+from tui.text.secret_values import MASK, masked, masked_bytes
 
 MAX_FRAMES = 1000
 MAX_KEPT = 64 * 1024
@@ -45,17 +45,17 @@ class Inspector:
     Args:
         cursor: of the latest frame of the inspector before this one.
         kept: frames that are held.
-        tell: told of each frame, in the reader; never blocks and never raises.
+        note: told of each frame, in the reader; never blocks and never raises.
     """
 
     def __init__(
         self,
         cursor: int = 0,
         kept: int = MAX_FRAMES,
-        tell: Callable[[InspectedFrame], object] | None = None,
+        note: Callable[[InspectedFrame], object] | None = None,
     ) -> None:
         self._kept = kept
-        self._tell = tell
+        self._note = note
         self.cursor = cursor
         """Of the latest frame; grows by one with each."""
         self._frames: deque[InspectedFrame] = deque()
@@ -92,8 +92,8 @@ class Inspector:
             cut=len(payload) > MAX_KEPT,
         )
         self._frames.append(frame)
-        if self._tell is not None:
-            self._tell(frame)
+        if self._note is not None:
+            self._note(frame)
         while len(self._frames) > self._kept or self._bytes > MAX_BYTES:
             self._bytes -= len(self._frames.popleft().payload)
 

@@ -33,7 +33,7 @@ class Phase(enum.Enum):
     GAVE_UP = "out of attempts"
 
 
-class Hands(Protocol):
+class LifecycleCallbacks(Protocol):
     """What a lifecycle has done for it. No method may call back into the lifecycle or raise."""
 
     def begin_opening(self) -> None:
@@ -81,7 +81,6 @@ class Lifecycle:
         "_commands",
         "_connected_at",
         "_hands",
-        "_hastened_at",
         "_lost",
         "_open_deadline",
         "_open_error",
@@ -90,6 +89,7 @@ class Lifecycle:
         "_retry",
         "_revival",
         "_wait_until",
+        "_woken_early_at",
         "attempts_aborted",
         "attempts_begun",
         "breaker",
@@ -109,7 +109,9 @@ class Lifecycle:
         "successful_connects",
     )
 
-    def __init__(self, options: Options, clock: Clock, chance: random.Random, hands: Hands) -> None:
+    def __init__(
+        self, options: Options, clock: Clock, chance: random.Random, hands: LifecycleCallbacks
+    ) -> None:
         self._options = options
         self._clock = clock
         self._chance = chance
@@ -144,7 +146,7 @@ class Lifecycle:
         self._open_deadline = 0.0
         self._connected_at = 0.0
         self._wait_until: float | None = None
-        self._hastened_at: float | None = None
+        self._woken_early_at: float | None = None
 
     # What is reported
 
@@ -173,7 +175,7 @@ class Lifecycle:
                 self._become_connected()
         return round_trip
 
-    def hasten(self) -> None:
+    def wake_early(self) -> None:
         """Another connection to the same host and port became stable: do not wait out what is left.
 
         A back-off ends, an open breaker's probe goes and a given-up socket has its revival, if it is
@@ -182,12 +184,15 @@ class Lifecycle:
         now = self._clock.monotonic()
         if self.next_try is None:
             return
-        if self._hastened_at is not None and now < self._hastened_at + self._options.reconnect_max_delay:
+        if (
+            self._woken_early_at is not None
+            and now < self._woken_early_at + self._options.reconnect_max_delay
+        ):
             return
-        self._hastened_at = now
+        self._woken_early_at = now
         when = now + self._chance.uniform(0, self._options.reconnect_base_delay)
         if self.phase is Phase.BROKEN:
-            self.breaker.hasten(when)
+            self.breaker.wake_early(when)
         elif self._wait_until is not None:
             self._wait_until = min(self._wait_until, when)
 

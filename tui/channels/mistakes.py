@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tui.channels.clock import Clock
 from tui.channels.wire import DecodeError
-from tui.secret_values import masked
+from tui.text.secret_values import masked
 
 log = logging.getLogger("tui.channels")
 

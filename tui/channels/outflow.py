@@ -76,7 +76,7 @@ class Drain:
         self._then = then
         self.next_look = now + self._every if then.waiting >= MUCH else math.inf
 
-    def look(self, now: float, found: Outflow) -> bool:
+    def poll(self, now: float, found: Outflow) -> bool:
         """Whether bytes left since the look before while others that waited then wait still.
 
         A heartbeat alone, or any burst that leaves at once, shows no more than that the next hop's system

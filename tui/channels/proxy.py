@@ -20,12 +20,12 @@ from websockets.http11 import USER_AGENT
 from websockets.proxy import Proxy, get_proxy, parse_proxy
 from websockets.uri import WebSocketURI
 
-from tui import secret_values
-from tui.apart import awaiting
 from tui.channels import dial
 from tui.channels.answer_head import AnswerHead
+from tui.channels.apart import awaiting
 from tui.channels.errors import OpenError
 from tui.channels.reasons import NO_TLS, AnswerError, Step, joined
+from tui.text import secret_values
 
 At = Callable[[Step], None]
 """Is told each step before it is waited for."""

@@ -154,7 +154,7 @@ class Push(Response):
         refused = ReplyError(self.what, reply)
         self.fail(refused)
         # Phoenix says so of a topic that it has not joined: the server lost the channel.
-        if message.join_ref is None and refused.words == _UNMATCHED:
+        if message.join_ref is None and refused.message == _UNMATCHED:
             self.channel.lost_by_server(_UNMATCHED)
 
     def connection_lost(self, words: str) -> None:

@@ -17,8 +17,8 @@ from urllib.parse import urljoin, urlsplit
 
 from websockets import exceptions
 
-from tui.apart import Awaited
 from tui.channels.answer_head import AnswerHead
+from tui.channels.apart import Awaited
 from tui.channels.errors import OpenError
 
 MOST_RETRY_AFTER = 366 * 86_400
@@ -102,7 +102,7 @@ def overdue(step: Step, awaited: Awaited, limit: float, now: float) -> OpenError
         awaited: what hangs, where that has a name.
     """
     if awaited.what is not None:
-        return OpenError(awaited.words(limit, ""))
+        return OpenError(awaited.message(limit, ""))
     within = f"within {limit:g} s"
     head = step.head
     if head is not None and head.status is not None:

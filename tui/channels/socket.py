@@ -32,7 +32,7 @@ from tui.channels.owner import Owner
 from tui.channels.replies import Replies
 from tui.channels.traffic import Traffic
 from tui.channels.wire import HEARTBEAT_TOPIC, DecodeError, Message, TextDecoder, decode_binary, encode
-from tui.secret_values import masked
+from tui.text.secret_values import masked
 
 log = logging.getLogger("tui.channels")
 
@@ -201,9 +201,9 @@ class Socket:
         """Call a plain ``handler`` each time a connection has held for ``stable_after``."""
         return self._on_stable.add(handler)
 
-    def hasten(self) -> None:
+    def wake_early(self) -> None:
         """Another connection to the same host and port became stable: try soon instead of later."""
-        self._lifecycle.hasten()
+        self._lifecycle.wake_early()
         self.wake()
 
     def clock_was_set(self, step: float) -> None:

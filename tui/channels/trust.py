@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from functools import partial
 
-from tui.apart import apart
+from tui.channels.apart import apart
 from tui.channels.errors import OpenError
 
 _of_the_system: ssl.SSLContext | None = None

@@ -10,10 +10,10 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from tui import secret_values
-from tui.apart import Awaited, awaiting
+from tui.channels.apart import Awaited, awaiting
 from tui.channels.errors import OpenError, ReplyTimeout
 from tui.channels.options import Plain, Text, Texts, Unavailable
+from tui.text import secret_values
 
 
 async def text(value: Text, place: str, *, is_secret: bool = False) -> str:
@@ -74,7 +74,7 @@ async def payload_within(limit: float, value: Any, place: str) -> Any:
         async with asyncio.timeout(limit):
             return await payload(value, place)
     except TimeoutError:
-        raise ReplyTimeout(awaited.words(limit, f"{place}: not given")) from None
+        raise ReplyTimeout(awaited.message(limit, f"{place}: not given")) from None
 
 
 def is_plain(value: Any) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from tui.control.protocol import StateEvent
-from tui.engine.api import Snapshot
+from tui.model.engine import Snapshot
 
 
 class Change(Protocol):

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 
 from tui.control.lock import StateLock, StateLockedError
-from tui.private_files import NotOursError
+from tui.system.private_files import NotOursError
 
 log = logging.getLogger(__name__)
 
@@ -27,14 +27,14 @@ class FolderHold:
     Args:
         lock: acquired, or not to be had at the start.
         trouble: why it was not, in words.
-        tell: called with the words when something changed, in the thread that looks.
+        note: called with the words when something changed, in the thread that looks.
     """
 
     def __init__(
-        self, lock: StateLock, trouble: str | None = None, tell: Callable[[str], None] | None = None
+        self, lock: StateLock, trouble: str | None = None, note: Callable[[str], None] | None = None
     ) -> None:
         self._lock = lock
-        self._tell = tell
+        self._note = note
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="state folder", daemon=True)
         self.trouble = None if trouble is None else f"keeping nothing: {trouble}"
@@ -63,7 +63,7 @@ class FolderHold:
         if self.trouble is not None:
             raise OSError(errno.ENOLCK, "the state folder is not this run's now")
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """See that the lock is still held, and take it where it is not. Waits for the disk."""
         other: str | None = None
         trouble: str | None = None
@@ -82,9 +82,9 @@ class FolderHold:
             self.other, self.trouble = other, trouble
             words = trouble or "the state folder can be written, and is"
             log.warning("%s", words)
-            if self._tell is not None:
-                self._tell(words)
+            if self._note is not None:
+                self._note(words)
 
     def _run(self) -> None:
         while not self._ending.wait(LOOK_SECONDS):
-            self.look()
+            self.poll()

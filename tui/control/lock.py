@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tui.private_files import open_private, open_to_read, private_folder
+from tui.system.private_files import open_private, open_to_read, private_folder
 
 LOCK_NAME = "engine.lock"
 

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, cast, get_args, g
 import msgspec
 
 from tui.control.protocol import UNREADABLE, BadRequestError, identifier_of
-from tui.engine.api import CommandResult, Engine
 from tui.model.bounds import Cursor, OnWire
+from tui.model.engine import CommandResult, Engine
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
@@ -126,4 +126,4 @@ ENGINE_METHODS = methods_of(
     for name, function in vars(Engine).items()
     if inspect.isfunction(function) and not name.startswith("_")
 )
-"""Those of :class:`tui.engine.api.Engine`, all of them."""
+"""Those of :class:`tui.model.engine.Engine`, all of them."""

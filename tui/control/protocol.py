@@ -18,7 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from tui import __version__
-from tui.places import SOCKET_VARIABLE
+from tui.system.paths import SOCKET_VARIABLE
 
 VERSION = 1
 """Of this protocol. It grows when an older program could misread a newer one."""

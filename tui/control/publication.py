@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from tui.control.protocol import Update, encode_answer, raw
-from tui.engine.api import Engine, Snapshot
+from tui.model.engine import Engine, Snapshot
 
 
 class Edition(NamedTuple):

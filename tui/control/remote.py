@@ -19,7 +19,6 @@ import msgspec
 
 from tui.control import protocol
 from tui.control.client import dial
-from tui.control.conversation import METHODS, Conversation
 from tui.control.methods import Method
 from tui.control.protocol import (
     Alive,
@@ -35,7 +34,8 @@ from tui.control.protocol import (
     encode_request,
 )
 from tui.control.publication import at_time
-from tui.engine.api import CommandResult, Engine, ExtraCommand, LineSeverity, LogLine, LogPage, Snapshot
+from tui.control.session import METHODS, Conversation
+from tui.model.engine import CommandResult, Engine, ExtraCommand, LineSeverity, LogLine, LogPage, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def _asked(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corouti
 
 
 class RemoteEngine:
-    """Implements :class:`tui.engine.api.Engine` for the engine at ``path``, whichever runs there.
+    """Implements :class:`tui.model.engine.Engine` for the engine at ``path``, whichever runs there.
 
     While none answers, the last snapshot stays, with ``waiting`` saying why. Log lines keep their order
     and get cursors of their own, which go on when another engine begins at 1 again; that the engine was
@@ -121,15 +121,15 @@ class RemoteEngine:
             self._thread.join(timeout)
 
     def snapshot(self) -> Snapshot:
-        """As of :class:`tui.engine.api.Engine`: the last that came."""
+        """As of :class:`tui.model.engine.Engine`: the last that came."""
         return self._snapshot
 
     def log(self, after: int = 0, limit: int = 100) -> LogPage:
-        """As of :class:`tui.engine.api.Engine`."""
+        """As of :class:`tui.model.engine.Engine`."""
         return self._lines.page(after, limit)
 
     def extra_commands(self) -> tuple[ExtraCommand, ...]:
-        """As of :class:`tui.engine.api.Engine`; none while the engine is away."""
+        """As of :class:`tui.model.engine.Engine`; none while the engine is away."""
         return self._extras
 
     history = _asked(Engine.history)
@@ -215,7 +215,7 @@ class RemoteEngine:
         self._publish(msgspec.structs.replace(self._snapshot, waiting=why))
         if why != self._away_because:
             if self.info is not None:
-                self._tell(f"waiting for the engine: {why}", "warning")
+                self._note(f"waiting for the engine: {why}", "warning")
             self._away_because = why
 
     async def _follow(self) -> None:
@@ -262,7 +262,7 @@ class RemoteEngine:
             self._cursor = 0
         await ask("subscribe", log_after=self._cursor)
         if known is not None:
-            self._tell("the engine is back" if same else f"another engine runs: process {info.pid}", "info")
+            self._note("the engine is back" if same else f"another engine runs: process {info.pid}", "info")
         self._away_because = None
 
     def _take(self, answer: Answer) -> None:
@@ -294,7 +294,7 @@ class RemoteEngine:
         self._cursor = page.next_cursor
         self._lines.add(page.lines, missed)
 
-    def _tell(self, text: str, severity: LineSeverity) -> None:
+    def _note(self, text: str, severity: LineSeverity) -> None:
         line = LogLine(cursor=0, timestamp=time.time(), connection=None, text=text, severity=severity)
         self._lines.add((line,))
 
@@ -346,7 +346,7 @@ class _Lines:
                 self._held.append(msgspec.structs.replace(line, cursor=self._cursor))
 
     def page(self, after: int, limit: int) -> LogPage:
-        """As of :meth:`tui.engine.api.Engine.log`."""
+        """As of :meth:`tui.model.engine.Engine.log`."""
         after = max(after, 0)
         with self._lock:
             lines = tuple(line for line in self._held if line.cursor > after)[: max(limit, 0)]

@@ -17,8 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tui import __version__
-from tui.apart import apart
-from tui.control.conversation import Conversation
+from tui.channels.apart import apart
 from tui.control.feed import StateFeed
 from tui.control.peer import is_trusted, peer_user
 from tui.control.protocol import (
@@ -31,8 +30,9 @@ from tui.control.protocol import (
     encode_answer,
 )
 from tui.control.publication import Publication
+from tui.control.session import Conversation
 from tui.control.socket_file import SocketFile
-from tui.engine.api import CommandResult, Engine
+from tui.model.engine import CommandResult, Engine
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ MAX_EVENTS = 10_000
 _START_SECONDS = 5.0
 _ACCEPT_AGAIN_SECONDS = 1.0
 """After the system had no connection to give: what is short now is short in the next millisecond too."""
-_TELL_SECONDS = 60.0
+_NOTE_SECONDS = 60.0
 _STREAM_LIMIT = 64 * 1024
 
 Reload = Callable[[], CommandResult]
@@ -68,7 +68,7 @@ class ControlServer:
         log_path: the program's log, told to clients.
         feed: the engine's reporter, for ``watch``; without it ``watch`` is refused.
         reload: reads the settings anew; without it ``reload`` is answered with "cannot".
-        tell: called in the server's thread when the socket comes or goes.
+        note: called in the server's thread when the socket comes or goes.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class ControlServer:
         log_path: Path | None = None,
         feed: StateFeed | None = None,
         reload: Reload | None = None,
-        tell: Callable[[str], None] | None = None,
+        note: Callable[[str], None] | None = None,
     ) -> None:
         self.engine = engine
         self.publication = Publication(engine)
@@ -94,7 +94,7 @@ class ControlServer:
         )
         self._feed = feed
         self._reload = reload
-        self._tell = tell
+        self._note = note
         self._file = SocketFile(path)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -226,8 +226,8 @@ class ControlServer:
 
     def _say(self, words: str) -> None:
         log.warning("%s", words)
-        if self._tell is not None:
-            self._tell(words)
+        if self._note is not None:
+            self._note(words)
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -320,11 +320,11 @@ class ControlServer:
         loop = self._loop
         if first and loop is not None:
             try:
-                loop.call_soon_threadsafe(self._tell_watchers)
+                loop.call_soon_threadsafe(self._note_watchers)
             except RuntimeError:
                 log.debug("the control loop had ended already")
 
-    def _tell_watchers(self) -> None:
+    def _note_watchers(self) -> None:
         with self._events_lock:
             events, missed = tuple(self._events), self._events_missed
             self._events.clear()
@@ -343,15 +343,15 @@ class Untaken:
         self._name = name
         self._log = logger
         self._tries = 0
-        self._told_at = float("-inf")
+        self._noted_at = float("-inf")
 
     def say(self, why: str) -> None:
         """There was another try, and why it failed."""
         self._tries += 1
         now = time.monotonic()
-        if now - self._told_at >= _TELL_SECONDS:
+        if now - self._noted_at >= _NOTE_SECONDS:
             self._log.warning("%s: no connection can be taken: %s, tries: %d", self._name, why, self._tries)
-            self._told_at, self._tries = now, 0
+            self._noted_at, self._tries = now, 0
 
 
 def _turn_away(connection: socket.socket, code: RefusalCode, words: str) -> None:

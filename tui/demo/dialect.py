@@ -47,7 +47,7 @@ class Dialect:
     """Where ``stream_state`` holds what is forced."""
     tracks_pages: bool = False
     """Whoever joins ``stream:overlays`` is kept as a page of the name ``overlay_type``."""
-    tells_pages: bool = False
+    notes_pages: bool = False
     """``dashboard:telemetry`` gets a ``telemetry_update`` every 2 s, with the pages that are there."""
     queue_crashes: bool = False
     """``stream:queue`` crashes at each change while an item is there."""
@@ -76,18 +76,18 @@ def _fields(happening: Happening) -> dict[str, Any]:
     number = name and str(crc32(name.encode()))
     viewer = {"user_id": number, "user_login": name and name.lower(), "user_name": name}
     channel = dict.fromkeys(f"broadcaster_user_{part}" for part in ("id", "login", "name"))
-    told = {key: value for key, value in payload.items() if key not in _ENVELOPE}
+    noted = {key: value for key, value in payload.items() if key not in _ENVELOPE}
     match kind:
         case "raid":
             whose = {f"from_broadcaster_{key}": value for key, value in viewer.items()}
             return {**{f"to_{key}": None for key in channel}, **whose, "viewers": payload["viewers"]}
         case "redemption":
-            told.setdefault("source_id", payload["id"])
+            noted.setdefault("source_id", payload["id"])
         case "subscription":
-            told.pop("cumulative_months", None)
+            noted.pop("cumulative_months", None)
         case "cheer":
-            told.setdefault("is_anonymous", name is None)
-    return {**channel, **viewer, **_UNFILLED.get(kind, {}), **told}
+            noted.setdefault("is_anonymous", name is None)
+    return {**channel, **viewer, **_UNFILLED.get(kind, {}), **noted}
 
 
 _UNFILLED: dict[str, dict[str, Any]] = {
@@ -103,7 +103,7 @@ _ENVELOPE = ("id", "type", "timestamp", "correlation_id", "source")
 
 REAL: dict[str, Dialect] = {
     "old": Dialect(name="old", stack="interrupt_stack"),
-    "telemetry": Dialect(name="telemetry", stack="interrupt_stack", tracks_pages=True, tells_pages=True),
+    "telemetry": Dialect(name="telemetry", stack="interrupt_stack", tracks_pages=True, notes_pages=True),
     "new": Dialect(name="new", stack="alerts", tracks_pages=True, queue_crashes=True, flat_events=True),
 }
 """By name, the dialects of the real hub."""

@@ -310,7 +310,7 @@ class Hub:
     def happen(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Lets a viewer do something now, such as ``hub.happen("raid", viewers=120)``; the event told."""
         happening = self.show.happening(kind, **fields)
-        self._traffic.tell(happening)
+        self._traffic.note(happening)
         return happening.payload
 
     def _apply_traffic(self) -> None:

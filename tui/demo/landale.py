@@ -28,8 +28,8 @@ class Landale:
 
     def start(self) -> None:
         """With the hub: push telemetry, where the dialect does."""
-        if self.dialect.tells_pages:
-            self._telling = asyncio.create_task(self._tell_for_ever(), name="demo telemetry")
+        if self.dialect.notes_pages:
+            self._telling = asyncio.create_task(self._note_for_ever(), name="demo telemetry")
 
     def stop(self) -> None:
         """With the hub: a restart forgets everything that was forced."""
@@ -64,14 +64,14 @@ class Landale:
                 channel.connection.end_channel(channel, "phx_error")
             else:
                 channel.push("queue_state", self.queue_state())
-        self._tell_events()
+        self._note_events()
 
     def note_event(self) -> None:
         """A viewer did something: the state counts it, and ``new`` tells of that too."""
         self.hub.show.version += 1
-        self._tell_events()
+        self._note_events()
 
-    def _tell_events(self) -> None:
+    def _note_events(self) -> None:
         if not self.dialect.flat_events:
             return
         number = f"{self.hub.show.chance.getrandbits(96):024x}"
@@ -149,9 +149,9 @@ class Landale:
 
     def telemetry(self) -> dict[str, Any]:
         """``telemetry_update``: a page that left is absent."""
-        pages = self.pages() if self.dialect.tells_pages else []
-        told = telemetry(self.hub)
-        told["overlays"] = [
+        pages = self.pages() if self.dialect.notes_pages else []
+        noted = telemetry(self.hub)
+        noted["overlays"] = [
             {
                 "name": name,
                 "connected": True,
@@ -161,9 +161,9 @@ class Landale:
             }
             for name in pages
         ]
-        return told
+        return noted
 
-    async def _tell_for_ever(self) -> None:
+    async def _note_for_ever(self) -> None:
         while True:
             await asyncio.sleep(TELEMETRY_INTERVAL)
             self.hub.send_to_topic("dashboard:telemetry", "telemetry_update", self.telemetry())

@@ -200,9 +200,9 @@ class OverlayPage:
             self.clears.append(asyncio.get_running_loop().time())
         elif event == "stream_state":
             self._state = payload
-            self._look()
+            self._poll()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         self._put_on(self._screen.first(self._state, asyncio.get_running_loop().time()))
 
     def _put_on(self, listed: Listed | None) -> None:
@@ -211,7 +211,7 @@ class OverlayPage:
             self._timer.cancel()
             self._timer = None
         if listed is not None:
-            self._timer = loop.call_at(listed.end, self._look)
+            self._timer = loop.call_at(listed.end, self._poll)
         if (listed and listed.number) == (self._on and self._on.number):
             return
         self._on = listed

@@ -24,7 +24,7 @@ class Presence:
         """Adds ``key`` and broadcasts the diff at once, so the joiner sees it before its own state."""
         entry = {"phx_ref": self._new_ref(), **meta}
         self._topics.setdefault(channel.topic, {}).setdefault(channel, {})[key] = entry
-        self._tell(channel.topic, {key: entry}, {})
+        self._note(channel.topic, {key: entry}, {})
         return str(entry["phx_ref"])
 
     def update(self, channel: Channel, key: str, meta: dict[str, Any]) -> str:
@@ -37,7 +37,7 @@ class Presence:
         old = tracked[key]
         new = {"phx_ref": self._new_ref(), "phx_ref_prev": old["phx_ref"], **meta}
         tracked[key] = new
-        asyncio.get_running_loop().call_soon(self._tell, channel.topic, {key: new}, {key: old})
+        asyncio.get_running_loop().call_soon(self._note, channel.topic, {key: new}, {key: old})
         return str(new["phx_ref"])
 
     def forget(self, channel: Channel) -> None:
@@ -47,7 +47,7 @@ class Presence:
             return
         if not tracked_by:
             del self._topics[channel.topic]
-        self._tell(channel.topic, {}, left)
+        self._note(channel.topic, {}, left)
 
     def state(self, topic: str) -> dict[str, Any]:
         """``{key: {"metas": [...]}}``."""
@@ -57,7 +57,7 @@ class Presence:
                 listed.setdefault(key, {"metas": []})["metas"].append(meta)
         return listed
 
-    def _tell(self, topic: str, joins: dict[str, Any], leaves: dict[str, Any]) -> None:
+    def _note(self, topic: str, joins: dict[str, Any], leaves: dict[str, Any]) -> None:
         self._hub.send_to_topic(
             topic,
             "presence_diff",

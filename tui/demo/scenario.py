@@ -230,9 +230,9 @@ class Scenario:
             "event": "health_report",
             "stale_after": 30.0,
         }
-        tells = self.hubs[MAIN].dialect != "old"
+        notes = self.hubs[MAIN].dialect != "old"
         return {
-            "reports": [of_others, of_themselves] if tells else [of_themselves],
+            "reports": [of_others, of_themselves] if notes else [of_themselves],
             "endpoints": [
                 {"name": "hub", "url": f"http://{main.netloc}/health", "interval": 2.0, "timeout": 1.0}
             ],

@@ -121,7 +121,7 @@ class Overlays(Enveloped):
             case "takeover_clear":
                 await self.broadcast("takeover_clear", {"timestamp": self.hub.show.timestamp()})
                 if self.hub.show.clear_forced():
-                    await self._tell_state()
+                    await self._note_state()
                 return self.success({"operation": "takeover_clear"})
             case "alert_shown" | "alert_ended":
                 return await self._pass_on(event, fields.get("id"))
@@ -132,8 +132,8 @@ class Overlays(Enveloped):
             return self.failure("not_an_overlay", 'join with {"overlay_type": NAME} to say what is shown')
         if not isinstance(number, str):
             return self.failure("validation_failed", "id is required", field="id")
-        told = {"id": number, "overlay": self.page, "timestamp": self.hub.show.timestamp()}
-        await self.broadcast_from(event, told)
+        noted = {"id": number, "overlay": self.page, "timestamp": self.hub.show.timestamp()}
+        await self.broadcast_from(event, noted)
         return self.success({"operation": event})
 
     async def _force(self, kind: str, data: Any, duration: Any) -> Reply:
@@ -142,10 +142,10 @@ class Overlays(Enveloped):
         await self.broadcast(
             "content_update", {"type": kind, "data": data, "timestamp": self.hub.show.timestamp()}
         )
-        await self._tell_state()
+        await self._note_state()
         return self.success({"operation": "content_forced", "id": item["id"], "type": kind})
 
-    async def _tell_state(self) -> None:
+    async def _note_state(self) -> None:
         show = self.hub.show
         await self.broadcast("stream_state", show.stream_state())
         await self.hub.broadcast("stream:queue", "queue_state", show.queue_state())

@@ -49,7 +49,7 @@ class Traffic:
         )
         match kind:
             case "viewer":
-                self.tell(show.next_happening())
+                self.note(show.next_happening())
             case "speech":
                 self._send("transcription:live", "new_transcription", show.transcription())
             case "content":
@@ -63,13 +63,13 @@ class Traffic:
                 self._send("stream:overlays", "show_changed", show.change_show())
                 self._state()
 
-    def tell(self, happening: Happening) -> None:
+    def note(self, happening: Happening) -> None:
         """Tells everyone what a viewer did."""
         show, landale = self._hub.show, self._hub.landale
         group = "events:chat" if happening.type == "chat_message" else "events:twitch"
-        told = [happening] if landale is None else landale.dialect.events(happening)
+        noted = [happening] if landale is None else landale.dialect.events(happening)
         for topic in ("events:all", group):
-            for event, payload in told:
+            for event, payload in noted:
                 self._send(topic, event, payload)
         if landale is not None:
             landale.note_event()

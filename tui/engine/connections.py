@@ -5,24 +5,31 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, NamedTuple
 
 from tui.channels import StateChange
 from tui.channels.clock import Clock
 from tui.channels.inspector import InspectedFrame
 from tui.channels.link import Opener
 from tui.channels.loop_delay import LoopDelay
-from tui.engine.changes import ChangeLog
-from tui.engine.connection import ConnectionSettings, Setting, SupervisedConnection
-from tui.engine.history import History
-from tui.engine.snapshot import CommandResult
+from tui.connections.connection import ConnectionSettings, Setting, SupervisedConnection
+from tui.connections.history import History
 from tui.model.events import SettingsReloaded
+from tui.model.snapshot import CommandResult
+from tui.store.event_log import ChangeLog
 
 log = logging.getLogger("tui.engine")
 
 STOP_LIMIT = 1.2
 """Seconds that the end waits for connections to close."""
+
+_COMMANDS: Mapping[str, tuple[Callable[[SupervisedConnection], CommandResult], str]] = {
+    "connect": (SupervisedConnection.connect, "connecting"),
+    "reconnect": (SupervisedConnection.reconnect, "reconnecting"),
+    "disconnect": (SupervisedConnection.disconnect, "disconnected"),
+}
+"""What each does to a connection, and what is said of it."""
 
 
 class Reconfigured(NamedTuple):
@@ -113,7 +120,7 @@ class SupervisedConnections:
     def _became_stable(self, stable: SupervisedConnection) -> None:
         for connection in self.by_name.values():
             if connection is not stable and connection.socket.address == stable.socket.address:
-                connection.socket.hasten()
+                connection.socket.wake_early()
 
     def find(self, name: str) -> SupervisedConnection | CommandResult:
         """One by its name; else what to answer to whoever named it."""
@@ -122,13 +129,9 @@ class SupervisedConnections:
             ok=False, message=f"no connection {name}; there are: {known}"
         )
 
-    def command(
-        self,
-        name: str | None,
-        command: Callable[[SupervisedConnection], CommandResult],
-        participle: str,
-    ) -> CommandResult:
+    def command(self, name: str | None, verb: Literal["connect", "reconnect", "disconnect"]) -> CommandResult:
         """Give one a command, or all of them without a name."""
+        command, participle = _COMMANDS[verb]
         found = self.by_name.values() if name is None else [self.find(name)]
         result = CommandResult(ok=True, message=f"all {len(self.by_name)}: {participle}")
         for connection in found:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from tui.engine.snapshot import CommandResult
+from tui.model.snapshot import CommandResult
 
 log = logging.getLogger("tui.engine")
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tui.alerts.store import AlertStore
 from tui.channels import StateChange
 from tui.channels.clock import Clock, SystemClock, WallSteps
 from tui.channels.connection import open_link
@@ -18,20 +19,21 @@ from tui.channels.inspector import InspectedFrame
 from tui.channels.link import Opener
 from tui.channels.loop_delay import KEPT as LOOP_DELAY_KEPT
 from tui.channels.loop_delay import LoopDelay
-from tui.engine.alert_values import AlertCommand, AlertContent, AlertOutcome, AlertPage
-from tui.engine.api import Extras
-from tui.engine.changes import ChangeLog
-from tui.engine.connection import ConnectionSettings, Setting, SupervisedConnection
+from tui.config.differences import changes
+from tui.config.join_as import Naming
+from tui.connections.connection import ConnectionSettings, Setting, SupervisedConnection
+from tui.connections.frames import content_of
+from tui.engine.components import ComponentOptions, Components
 from tui.engine.connections import SupervisedConnections
-from tui.engine.desks import DeskOptions, Desks
-from tui.engine.figures import minute_figures
-from tui.engine.frames import content_of
-from tui.engine.incident_values import LineSeverity, Timeline
-from tui.engine.join_as import Naming
-from tui.engine.keeping import Keeping, KeptFolder
+from tui.engine.disk_health import DiskHealth, KeptFolder
 from tui.engine.loop import EngineLoop, Pace
-from tui.engine.reports import Reporter
-from tui.engine.snapshot import (
+from tui.engine.reporters import Reporter
+from tui.model.alerts import AlertCommand, AlertContent, AlertOutcome, AlertPage
+from tui.model.engine import Extras
+from tui.model.events import Event, FrameSeen, RunStarted, RunStopped
+from tui.model.figures import minute_figures
+from tui.model.incidents import LineSeverity, Timeline
+from tui.model.snapshot import (
     CommandResult,
     ConnectionHistory,
     ExtraCommand,
@@ -40,11 +42,9 @@ from tui.engine.snapshot import (
     LogPage,
     Snapshot,
 )
-from tui.formats import duration
-from tui.model.events import Event, FrameSeen, RunStarted, RunStopped
-from tui.settings.differences import changes
-from tui.store.alert_store import AlertStore
+from tui.store.event_log import ChangeLog
 from tui.store.journal import ALIVE_EVERY, Entry, Journal
+from tui.text.formats import duration
 
 log = logging.getLogger("tui.engine")
 
@@ -54,7 +54,7 @@ _NO_QUEUE = CommandResult(ok=False, message="no alert queue is set up")
 
 
 class Supervisor:
-    """Implements :class:`tui.engine.api.Engine`.
+    """Implements :class:`tui.model.engine.Engine`.
 
     :meth:`run` is the engine's thread, :meth:`serve` the same for a loop that there is. Everything else
     may be called from any thread.
@@ -62,7 +62,7 @@ class Supervisor:
     Args:
         in_force: every setting with its place, for whoever asks; secrets are masked in it already.
         report_interval: seconds between two calls of the reporter's ``report``.
-        desks: what runs beside the connections.
+        components: what runs beside the connections.
         alert_store: where its alerts are kept, started already; whoever made it closes it.
         folder: in which everything is kept; while another engine has it, no alert is shown here.
         keep_frames: every frame goes into the journal.
@@ -79,7 +79,7 @@ class Supervisor:
         reporter: Reporter | None = None,
         report_interval: float = 10.0,
         journal: Journal | None = None,
-        desks: DeskOptions | None = None,
+        components: ComponentOptions | None = None,
         alert_store: AlertStore | None = None,
         folder: KeptFolder | None = None,
         keep_frames: bool = False,
@@ -88,7 +88,7 @@ class Supervisor:
         opener: Opener = open_link,
         loop_delay: LoopDelay | None = None,
     ) -> None:
-        self._desk_options = desks or DeskOptions()
+        self._component_options = components or ComponentOptions()
         self._naming = Naming()
         self._settings = self._named(connections)
         self._in_force = tuple(in_force)
@@ -101,7 +101,7 @@ class Supervisor:
         self._debug = debug
         self._journal = journal
         self._changes = ChangeLog(keep=None if journal is None else journal.add)
-        self._keeping = Keeping(self._changes, self._clock, folder=folder, journal=journal)
+        self._persistence = DiskHealth(self._changes, self._clock, folder=folder, journal=journal)
         self._loop_delay = loop_delay or LoopDelay()
         self._connections = SupervisedConnections(
             self._changes,
@@ -114,8 +114,8 @@ class Supervisor:
         )
         self._loop = EngineLoop()
         self._pace = Pace()
-        self._desks = Desks(
-            self._desk_options,
+        self._components = Components(
+            self._component_options,
             lambda: self._connections.by_name,
             self._changes,
             self._clock,
@@ -198,7 +198,7 @@ class Supervisor:
         if self.stop_asked:
             return
         begun = self._connections.configure(self._settings, self._in_force).begun
-        self._desks.start()
+        self._components.start()
         for connection in begun:
             connection.start()
         self._publish()
@@ -217,11 +217,11 @@ class Supervisor:
         finally:
             for task in (publisher, reporter, marker, stopping):
                 task.cancel()
-            self._desks.stop()
+            self._components.stop()
             await self._connections.close()
 
     def _named(self, connections: Iterable[ConnectionSettings]) -> tuple[ConnectionSettings, ...]:
-        alerts = self._desk_options.alerts
+        alerts = self._component_options.alerts
         return self._naming.named(connections, alerts.delivery if alerts else None)
 
     def _state_changed(self, name: str, change: StateChange) -> None:
@@ -261,8 +261,8 @@ class Supervisor:
             self._clock_was_set(step)
         if stopped is None:
             # Else there is no loop any more in which what is found could be acted on.
-            self._desks.look()
-        alerts = self._desks.alerts
+            self._components.poll()
+        alerts = self._components.alerts
         snapshot = Snapshot(
             sequence=last.sequence + 1,
             taken_at=self._clock.time(),
@@ -271,16 +271,16 @@ class Supervisor:
             debug=self._debug,
             notice=self._extras.notice() if self._extras is not None else None,
             alerts=None if alerts is None else alerts.snapshot(),
-            services=self._desks.services.snapshot(),
-            keeping=self._keeping.look(),
+            services=self._components.services.snapshot(),
+            persistence=self._persistence.poll(),
             loop_delay_seconds=round(self._loop_delay.within(LOOP_DELAY_KEPT), 2),
             stopped=stopped,
         )
-        self._snapshot = self._desks.judge(snapshot)
+        self._snapshot = self._components.judge(snapshot)
 
     def _clock_was_set(self, step: float) -> None:
         self._connections.clock_was_set(step)
-        self._desks.clock_was_set(step)
+        self._components.clock_was_set(step)
         way = "ahead" if step > 0 else "back"
         text = f"the clock was set {way} by {duration(abs(round(step)))}; nothing is removed by age for that"
         self._changes.add(self._clock.time(), None, text, "warning", "engine")
@@ -297,45 +297,39 @@ class Supervisor:
         self._loop.stop()
 
     def snapshot(self) -> Snapshot:
-        """As of :class:`tui.engine.api.Engine`."""
+        """As of :class:`tui.model.engine.Engine`."""
         return self._snapshot
 
     def log(self, after: int = 0, limit: int = 100) -> LogPage:
-        """As of :class:`tui.engine.api.Engine`."""
+        """As of :class:`tui.model.engine.Engine`."""
         return self._changes.page(after, limit)
 
     async def history(self, name: str) -> ConnectionHistory | CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        return await self._look(name, SupervisedConnection.history)
+        """As of :class:`tui.model.engine.Engine`."""
+        return await self._poll(name, SupervisedConnection.history)
 
     async def frames(self, name: str, after: int = 0, limit: int = 200) -> FramePage | CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        return await self._look(name, lambda connection: connection.frames.page(after, limit))
+        """As of :class:`tui.model.engine.Engine`."""
+        return await self._poll(name, lambda connection: connection.frames.page(after, limit))
 
     async def frame(self, name: str, cursor: int) -> FrameContent | CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        return await self._look(name, lambda connection: connection.frames.find(cursor))
+        """As of :class:`tui.model.engine.Engine`."""
+        return await self._poll(name, lambda connection: connection.frames.find(cursor))
 
     async def connect(self, name: str | None = None) -> CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        return await self._do(
-            lambda: self._connections.command(name, SupervisedConnection.connect, "connecting")
-        )
+        """As of :class:`tui.model.engine.Engine`."""
+        return await self._do(self._connections.command, name, "connect")
 
     async def reconnect(self, name: str | None = None) -> CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        return await self._do(
-            lambda: self._connections.command(name, SupervisedConnection.reconnect, "reconnecting")
-        )
+        """As of :class:`tui.model.engine.Engine`."""
+        return await self._do(self._connections.command, name, "reconnect")
 
     async def disconnect(self, name: str | None = None) -> CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        return await self._do(
-            lambda: self._connections.command(name, SupervisedConnection.disconnect, "disconnected")
-        )
+        """As of :class:`tui.model.engine.Engine`."""
+        return await self._do(self._connections.command, name, "disconnect")
 
     async def push(self, name: str, topic: str, event: str, payload: Any) -> CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
+        """As of :class:`tui.model.engine.Engine`."""
 
         async def push() -> CommandResult:
             found = self._connections.find(name)
@@ -344,56 +338,55 @@ class Supervisor:
         return await self._ask(push())
 
     async def set_debug(self, shown: bool) -> CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
+        """As of :class:`tui.model.engine.Engine`."""
+        return await self._do(self._show_debug, shown)
 
-        async def set_debug() -> CommandResult:
-            self._debug = shown
-            words = "always shown" if shown else "shown when something is wrong"
-            return CommandResult(ok=True, message=f"the indicator is {words}")
-
-        return await self._ask(set_debug())
+    def _show_debug(self, shown: bool) -> CommandResult:
+        self._debug = shown
+        message = "always shown" if shown else "shown when something is wrong"
+        return CommandResult(ok=True, message=f"the indicator is {message}")
 
     async def apply(
         self,
         connections: Sequence[ConnectionSettings],
         in_force: Sequence[Setting] = (),
-        desks: DeskOptions | None = None,
+        components: ComponentOptions | None = None,
     ) -> CommandResult:
         """Take these settings from now on; as of :meth:`SupervisedConnections.configure`."""
-        return await self._ask(self._apply(connections, in_force, desks))
+        return await self._ask(self._apply(connections, in_force, components))
 
     async def _apply(
         self,
         connections: Sequence[ConnectionSettings],
         in_force: Sequence[Setting],
-        desks: DeskOptions | None,
+        components: ComponentOptions | None,
     ) -> CommandResult:
         changed = changes(self._in_force, in_force)
         self._in_force = tuple(in_force)
-        self._desk_options = desks or self._desk_options
+        self._component_options = components or self._component_options
         self._settings = self._named(connections)
         begun, retired, event, done = self._connections.configure(self._settings, in_force)
-        effects = self._desks.configure(self._desk_options)
+        effects = self._components.configure(self._component_options)
         for connection in begun:
             connection.start()
         await asyncio.gather(*(connection.retire() for connection in retired))
-        told = [*filter(None, [done]), *changed, *effects]
-        message = f"settings reloaded: {'; '.join(told) or 'nothing changed'}"
+        noted = [*filter(None, [done]), *changed, *effects]
+        message = f"settings reloaded: {'; '.join(noted) or 'nothing changed'}"
         self._changes.add(self._clock.time(), None, message, "info", "engine", event=event)
         return CommandResult(ok=True, message=message)
 
     async def acknowledge(self, id: str) -> CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        return await self._do(lambda: self._desks.incidents.acknowledge(id))
+        """As of :class:`tui.model.engine.Engine`."""
+        return await self._do(self._components.incidents.acknowledge, id)
 
     async def timeline(self, id: str) -> Timeline | CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        return await self._loop.call(self._desks.incidents.timeline(id))
+        """As of :class:`tui.model.engine.Engine`."""
+        return await self._loop.call(self._components.incidents.timeline(id))
 
     async def alerts(self, command: AlertCommand) -> CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        desk = self._desks.alerts
-        return _NO_QUEUE if desk is None else await self._ask(desk.command(command))
+        """As of :class:`tui.model.engine.Engine`."""
+        component = self._components.alerts
+        return _NO_QUEUE if component is None else await self._ask(component.command(command))
 
     async def alert_history(
         self,
@@ -404,47 +397,44 @@ class Supervisor:
         outcome: AlertOutcome | None = None,
         words: tuple[str, ...] = (),
     ) -> AlertPage | CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        desk = self._desks.alerts
-        if desk is None:
-            return _NO_QUEUE
-        return await self._loop.call(desk.keeping.history(before, limit, type, outcome, words))
+        """As of :class:`tui.model.engine.Engine`."""
+        kept = self._components.alerts and self._components.alerts.persistence
+        return await self._loop.call(kept.history(before, limit, type, outcome, words)) if kept else _NO_QUEUE
 
     async def alert(self, id: str) -> AlertContent | CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
-        desk = self._desks.alerts
-        return _NO_QUEUE if desk is None else await self._loop.call(desk.alert(id))
+        """As of :class:`tui.model.engine.Engine`."""
+        component = self._components.alerts
+        return _NO_QUEUE if component is None else await self._loop.call(component.alert(id))
 
     def extra_commands(self) -> tuple[ExtraCommand, ...]:
-        """As of :class:`tui.engine.api.Engine`."""
+        """As of :class:`tui.model.engine.Engine`."""
         return tuple(self._extras.commands()) if self._extras is not None else ()
 
     async def run_extra(self, command: str) -> CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
+        """As of :class:`tui.model.engine.Engine`."""
         if self._extras is None:
             return CommandResult(ok=False, message=f"no command {command}")
         return await self._extras.run(command)
 
-    async def _do(self, work: Callable[[], CommandResult]) -> CommandResult:
+    async def _do(self, work: Callable[..., CommandResult], *arguments: Any) -> CommandResult:
         async def do() -> CommandResult:
-            return work()
+            return work(*arguments)
 
         return await self._ask(do())
 
-    async def _look(
+    async def _poll(
         self, name: str, read: Callable[[SupervisedConnection], T | CommandResult]
     ) -> T | CommandResult:
         """Read something of one connection, on the engine's loop; nothing is published for it."""
 
-        async def look() -> T | CommandResult:
+        async def poll() -> T | CommandResult:
             found = self._connections.find(name)
             return found if isinstance(found, CommandResult) else read(found)
 
-        return await self._loop.call(look())
+        return await self._loop.call(poll())
 
     async def _ask(self, coroutine: Coroutine[Any, Any, CommandResult]) -> CommandResult:
         """Run on the engine's loop, publish what it did, and answer on the caller's."""
-
         begun = False
 
         async def run() -> CommandResult:

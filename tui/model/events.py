@@ -7,9 +7,9 @@ from typing import Literal
 import msgspec
 
 from tui.channels.health import ConnectionState
-from tui.engine.alert_values import AlertSummary
-from tui.engine.incident_values import IncidentSnapshot
-from tui.engine.snapshot import FrameContent, Trouble
+from tui.model.alerts import AlertSummary
+from tui.model.incidents import IncidentSnapshot
+from tui.model.snapshot import FrameContent, Trouble
 
 
 class RunStarted(
@@ -98,7 +98,7 @@ class ConnectionFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     details: dict[str, int | float] = {}
     """By the field of :class:`tui.channels.health.ConnectionDetails`."""
     channels: dict[str, dict[str, int]] = {}
-    """By topic, then by the field of :class:`tui.engine.snapshot.ChannelSnapshot`."""
+    """By topic, then by the field of :class:`tui.model.snapshot.ChannelSnapshot`."""
 
 
 class MinuteFigures(
@@ -108,7 +108,7 @@ class MinuteFigures(
 
     connections: tuple[ConnectionFigures, ...] = ()
     alerts: dict[str, int] = {}
-    """By the field of :class:`tui.engine.alert_values.AlertsSnapshot`; ``waiting`` is how many."""
+    """By the field of :class:`tui.model.alerts.AlertsSnapshot`; ``waiting`` is how many."""
 
 
 class FrameSeen(

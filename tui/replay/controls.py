@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, Protocol
 
-from tui.engine.api import CommandResult, Engine
+from tui.model.engine import CommandResult, Engine
 
 SPEEDS = (1.0, 10.0, 60.0)
 """Seconds shown in a second."""

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tui.apart import apart
+from tui.channels.apart import apart
 from tui.channels.clock import Clock, SystemClock
-from tui.engine.api import (
+from tui.model.engine import (
     AlertCommand,
     AlertContent,
     AlertOutcome,
@@ -32,7 +32,7 @@ from tui.engine.api import (
     TimelineEntry,
 )
 from tui.replay.controls import SPEEDS, Mark, Position
-from tui.replay.source import Event, Shown, Source, moment
+from tui.replay.source import Event, Shown, Source, as_of, moment
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ _REFUSED = CommandResult(ok=False, message="this is a replay: nothing can be don
 
 
 class ReplayEngine:
-    """Implements :class:`tui.replay.controls.Replay`, and so :class:`tui.engine.api.Engine`.
+    """Implements :class:`tui.replay.controls.Replay`, and so :class:`tui.model.engine.Engine`.
 
     A snapshot's times are those of its moment: its face reckons by :meth:`now`, not by the present. One that
     reckons by the present calls the engine silent, and so takes nothing old for new.
@@ -106,11 +106,11 @@ class ReplayEngine:
         return self._position
 
     def snapshot(self) -> Snapshot:
-        """As of :class:`tui.engine.api.Engine`; its notice says that it is a replay, and of when."""
+        """As of :class:`tui.model.engine.Engine`; its notice says that it is a replay, and of when."""
         return self._snapshot
 
     def log(self, after: int = 0, limit: int = 100) -> LogPage:
-        """As of :class:`tui.engine.api.Engine`; the cursor goes back where time did."""
+        """As of :class:`tui.model.engine.Engine`; the cursor goes back where time did."""
         lines = self._lines
         last = lines[-1].cursor if lines else 0
         found = tuple(line for line in lines if line.cursor > after)[:limit]
@@ -150,20 +150,20 @@ class ReplayEngine:
     # What is read
 
     async def history(self, name: str) -> ConnectionHistory | CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
+        """As of :class:`tui.model.engine.Engine`."""
         return await self._of(name, lambda at: self._source.history(name, at))
 
     async def frames(self, name: str, after: int = 0, limit: int = 200) -> FramePage | CommandResult:
-        """As of :class:`tui.engine.api.Engine`; of the 5 minutes before the moment."""
+        """As of :class:`tui.model.engine.Engine`; of the 5 minutes before the moment."""
         limit = max(1, min(limit, 1000))
         return await self._of(name, lambda at: self._source.frames(name, max(0, after), limit, at))
 
     async def frame(self, name: str, cursor: int) -> FrameContent | CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
+        """As of :class:`tui.model.engine.Engine`."""
         return await self._of(name, lambda at: self._source.frame(name, cursor))
 
     async def timeline(self, id: str) -> Timeline | CommandResult:
-        """As of :class:`tui.engine.api.Engine`: up to the moment that is shown."""
+        """As of :class:`tui.model.engine.Engine`: up to the moment that is shown."""
         return await self._reading(lambda: self._timeline(id), _failed)
 
     async def alert_history(
@@ -175,7 +175,7 @@ class ReplayEngine:
         outcome: AlertOutcome | None = None,
         words: tuple[str, ...] = (),
     ) -> AlertPage | CommandResult:
-        """As of :class:`tui.engine.api.Engine`: of the last that had ended, as they were shown."""
+        """As of :class:`tui.model.engine.Engine`: of the last that had ended, as they were shown."""
         alerts = self._snapshot.alerts
         if alerts is None:
             return CommandResult(ok=False, message="nothing is known of an alert queue at that time")
@@ -197,7 +197,7 @@ class ReplayEngine:
         return AlertPage(alerts=tuple(page), next_before=more)
 
     async def alert(self, id: str) -> AlertContent | CommandResult:
-        """As of :class:`tui.engine.api.Engine`: payloads are not in the journal."""
+        """As of :class:`tui.model.engine.Engine`: payloads are not in the journal."""
         return CommandResult(ok=False, message="what an alert carried is not in the journal")
 
     # What is asked
@@ -254,9 +254,9 @@ class ReplayEngine:
         event: Event | None = None
         for _ in range(abs(count)):
             at, beyond = self._position.at, None
-            standing = event or (self._event if self._event and self._event.lands == at else None)
-            if standing is not None and (not incidents or standing.incident):
-                beyond = standing.order
+            lasting = event or (self._event if self._event and self._event.lands == at else None)
+            if lasting is not None and (not incidents or lasting.incident):
+                beyond = lasting.order
             found = self._source.event(at, beyond, forward=forward, incidents=incidents)
             if found is None:
                 break
@@ -266,7 +266,7 @@ class ReplayEngine:
             return CommandResult(ok=False, message=f"there is no {way} {what}")
         self._move(event.lands)
         self._event = event
-        return CommandResult(ok=True, message=f"{moment(event.timestamp)} {event.words}")
+        return CommandResult(ok=True, message=f"{moment(event.timestamp)} {event.message}")
 
     def _play(self, speed: float) -> CommandResult:
         at = self._position.at
@@ -348,7 +348,7 @@ class ReplayEngine:
         )
         snapshot = shown.snapshot or Snapshot(sequence=0, taken_at=at, started_at=at)
         if missing is None and snapshot.stopped is None:
-            snapshot = _as_of(snapshot, at)
+            snapshot = as_of(snapshot, at)
         self._snapshot = msgspec.structs.replace(
             snapshot, sequence=self._sequence, notice=self._notice(snapshot.notice), waiting=missing
         )
@@ -433,24 +433,6 @@ def _searched(entry: AlertSummary | SourceAway) -> str:
 
 def _alert_id(alert: object) -> str | None:
     return alert.id if isinstance(alert, AlertSummary) else None
-
-
-def _as_of(snapshot: Snapshot, at: float) -> Snapshot:
-    """A snapshot as it stood a little later, when nothing but the time had changed."""
-    passed = max(0.0, at - snapshot.taken_at)
-    return msgspec.structs.replace(
-        snapshot,
-        taken_at=at,
-        connections=tuple(
-            msgspec.structs.replace(
-                each,
-                details=msgspec.structs.replace(
-                    each.details, time_in_state=each.details.time_in_state + passed
-                ),
-            )
-            for each in snapshot.connections
-        ),
-    )
 
 
 def _entry(line: LogLine) -> TimelineEntry:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from tui.alerts.alert import TEST_SOURCE, TESTS
-from tui.engine.api import (
+from tui.model.alerts import TEST_SOURCE, TESTS
+from tui.model.engine import (
     AlertsSnapshot,
     AlertSummary,
     CommandResult,
@@ -175,7 +175,7 @@ class JournalSource:
             if len(lines) == LINES_HELD:
                 break
             entry = self._entries[place]
-            if _is_told(entry):
+            if _is_noted(entry):
                 line = line_of(entry, place + 1)
                 lines.append(msgspec.structs.replace(line, timestamp=self._times[place]))
         return tuple(reversed(lines))
@@ -197,7 +197,7 @@ class JournalSource:
                 of_type = counts.setdefault(type, {})
                 of_type[alert.outcome] = of_type.get(alert.outcome, 0) + 1
         return AlertsSnapshot(
-            words="the journal holds outcomes alone",
+            message="the journal holds outcomes alone",
             recent=tuple(itertools.islice(reversed(ended.values()), _RECENT)),
             counts=counts,
         )
@@ -247,7 +247,7 @@ class JournalSource:
         while 0 <= place < len(self._entries):
             entry = self._entries[place]
             began = _begins(entry)
-            if began if incidents else _is_told(entry):
+            if began if incidents else _is_noted(entry):
                 words = f"{entry.connection} {entry.text}" if entry.connection else entry.text
                 timestamp = self._times[place]
                 return Event(timestamp, words, place, timestamp, began)
@@ -279,7 +279,7 @@ class JournalSource:
         return self._times[place] if place < len(self._times) else None
 
 
-def _is_told(entry: Entry) -> bool:
+def _is_noted(entry: Entry) -> bool:
     """Whether it is a line of the log: what became of alerts has a place of its own."""
     return bool(entry.text) and entry.kind not in ("alert", "alive")
 

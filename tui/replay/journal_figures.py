@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tui.engine.api import AlertsSnapshot, ConnectionSnapshot
-from tui.engine.figures import ALERTS, CHANNELS, DETAILS, METRICS
+from tui.model.engine import AlertsSnapshot, ConnectionSnapshot
 from tui.model.events import ConnectionFigures, MinuteFigures
+from tui.model.figures import ALERTS, CHANNELS, DETAILS, METRICS
 from tui.store.journal import ALIVE_EVERY
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -69,7 +69,7 @@ def with_counts(alerts: AlertsSnapshot | None, counts: Mapping[str, int]) -> Ale
     if not counts:
         return alerts
     words = f"the journal holds outcomes and counts alone; waiting then: {counts.get('waiting', 0):,}"
-    return msgspec.structs.replace(_with(alerts or AlertsSnapshot(), counts, ALERTS), words=words)
+    return msgspec.structs.replace(_with(alerts or AlertsSnapshot(), counts, ALERTS), message=words)
 
 
 def _with(value: T, figures: Mapping[str, Any], names: tuple[str, ...]) -> T:

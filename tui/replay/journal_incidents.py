@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 
-from tui.engine.api import IncidentSnapshot, IncidentsSnapshot
+from tui.model.engine import IncidentSnapshot, IncidentsSnapshot
 from tui.model.events import IncidentChanged
 
 MOST_RESOLVED = 50

@@ -6,15 +6,15 @@ import bisect
 from typing import NamedTuple
 
 from tui.channels.health import ConnectionDetails, HealthMetrics
-from tui.engine.api import (
+from tui.connections.history import DAY, HOUR, StateLog
+from tui.model.engine import (
     ChannelSnapshot,
     ConnectionHistory,
     ConnectionSnapshot,
     StateEntry,
 )
-from tui.engine.history import DAY, HOUR, StateLog
 from tui.model.events import ChannelChanged, RunStarted, RunStopped, SettingsReloaded, StateChanged
-from tui.replay.spells import Spell, Spells
+from tui.replay.intervals import Interval, StateIntervals
 from tui.store.journal import Entry, Gap
 
 _KNOWN_DETAILS = ("reason", "since", "time_in_state")
@@ -54,7 +54,7 @@ class Links:
     """Fed with the entries and gaps of a journal in order."""
 
     def __init__(self) -> None:
-        self._spells: dict[str, Spells] = {}
+        self._spans: dict[str, StateIntervals] = {}
         self._changes: dict[str, list[tuple[float, StateEntry, bool]]] = {}
         """By connection: when each change is shown, the change, and whether it goes on with a trouble."""
         self._topics: dict[str, dict[str, list[tuple[float, ChannelChanged]]]] = {}
@@ -81,43 +81,43 @@ class Links:
                     timestamp=entry.timestamp, state=event.new, reason=event.reason, before=event.before
                 )
                 self._changes.setdefault(entry.connection, []).append((at, change, event.goes_on))
-                self._spell(entry.connection, at, event)
+                self._span(entry.connection, at, event)
             case ChannelChanged() as event if entry.connection is not None:
                 topics = self._topics.setdefault(entry.connection, {})
                 topics.setdefault(event.topic, []).append((at, event))
 
     def _reloaded(self, name: str, verb: str, at: float) -> None:
-        known = self._spells.get(name)
+        known = self._spans.get(name)
         if verb != "removed":
             self._added[name] = at
         else:
             self._added.pop(name, None)
         if known is not None and verb == "removed":
-            known.add(Spell(at, None, run=len(self._runs), gone=True))
+            known.add(Interval(at, None, run=len(self._runs), gone=True))
         elif known is not None and verb == "replaced":
-            known.add(Spell(at, "connecting", run=len(self._runs), since=at))
+            known.add(Interval(at, "connecting", run=len(self._runs), since=at))
 
     def _end_run(self, at: float) -> None:
         self._added.clear()
-        for spells in self._spells.values():
-            if spells.last is not None and spells.last.state is not None:
-                spells.add(Spell(at, None, run=len(self._runs)))
+        for spans in self._spans.values():
+            if spans.last is not None and spans.last.state is not None:
+                spans.add(Interval(at, None, run=len(self._runs)))
 
     def take_gap(self, gap: Gap) -> None:
         """Take one gap: nobody observed anything in it."""
-        for spells in self._spells.values():
-            last = spells.last
+        for spans in self._spans.values():
+            last = spans.last
             if last is None or last.state is None:
                 continue
-            spells.add(last._replace(begin=gap.since, state=None))
+            spans.add(last._replace(begin=gap.since, state=None))
             if gap.because == "stood still" and not gap.lasts:
                 # It ran all the time: what changed meanwhile was told when it went on.
-                spells.add(last._replace(begin=gap.until))
+                spans.add(last._replace(begin=gap.until))
 
-    def _spell(self, name: str, at: float, event: StateChanged) -> None:
-        spells = self._spells.setdefault(name, Spells())
+    def _span(self, name: str, at: float, event: StateChanged) -> None:
+        spans = self._spans.setdefault(name, StateIntervals())
         run = len(self._runs)
-        last = spells.last
+        last = spans.last
         if last is None or last.run != run or last.state is None:
             # It was begun with the run, or at the reload that brought it, and had not been connected before.
             begun = self._added.get(
@@ -125,11 +125,13 @@ class Links:
             )
             unseen = last is not None and last.run == run and begun is not None and begun < last.begin
             if begun is not None and not unseen:
-                spells.add(Spell(begun, event.old, run=run, since=begun))
-                last = spells.last
+                spans.add(Interval(begun, event.old, run=run, since=begun))
+                last = spans.last
         successes = last.successes if last is not None and last.run == run else 0
-        spells.add(
-            Spell(at, event.new, event, run=run, since=at, successes=successes + (event.new == "connected"))
+        spans.add(
+            Interval(
+                at, event.new, event, run=run, since=at, successes=successes + (event.new == "connected")
+            )
         )
 
     # What was shown
@@ -144,33 +146,33 @@ class Links:
         run = self.run_at(at)
         since = 0.0 if run is None else run.begin
         found = []
-        for name, spells in self._spells.items():
-            spell = self._known_at(spells, at)
-            if spell is not None and spell.begin >= since and not spell.gone:
-                found.append(self._connection(name, spells, spell, at, since))
+        for name, spans in self._spans.items():
+            span = self._known_at(spans, at)
+            if span is not None and span.begin >= since and not span.gone:
+                found.append(self._connection(name, spans, span, at, since))
         return tuple(found)
 
     @staticmethod
-    def _known_at(spells: Spells, at: float) -> Spell | None:
+    def _known_at(spans: StateIntervals, at: float) -> Interval | None:
         """The spell at a moment; where nobody observed it, the last one that somebody did."""
-        spell = spells.at(at)
-        return spells.last_known(at) if spell is not None and not spell.gone else spell
+        span = spans.at(at)
+        return spans.last_known(at) if span is not None and not span.gone else span
 
     def _connection(
-        self, name: str, spells: Spells, spell: Spell, at: float, run_since: float
+        self, name: str, spans: StateIntervals, span: Interval, at: float, run_since: float
     ) -> ConnectionSnapshot:
-        assert spell.state is not None
-        began = spell.begin if spell.since is None else spell.since
-        event = spell.event
+        assert span.state is not None
+        began = span.begin if span.since is None else span.since
+        event = span.event
         circuit_open = event is not None and event.circuit_open
         return ConnectionSnapshot(
             name=name,
             label="",
             address="",
             metrics=HealthMetrics(
-                connection_state=spell.state,
-                successful_connects=spell.successes,
-                total_reconnects=max(0, spell.successes - 1),
+                connection_state=span.state,
+                successful_connects=span.successes,
+                total_reconnects=max(0, span.successes - 1),
                 is_circuit_open=circuit_open,
             ),
             details=ConnectionDetails(
@@ -178,18 +180,20 @@ class Links:
             ),
             trouble=None if event is None else event.trouble,
             previous_state_seconds=None if event is None else event.before,
-            channels=self._channels(name, spell, at, run_since),
-            hour=spells.hour(at),
+            channels=self._channels(name, span, at, run_since),
+            hour=spans.hour(at),
         )
 
-    def _channels(self, name: str, spell: Spell, at: float, run_since: float) -> tuple[ChannelSnapshot, ...]:
+    def _channels(
+        self, name: str, span: Interval, at: float, run_since: float
+    ) -> tuple[ChannelSnapshot, ...]:
         found = []
         for topic, changes in self._topics.get(name, {}).items():
             place = bisect.bisect_right(changes, at, key=lambda change: change[0]) - 1
             if place < 0 or changes[place][0] < run_since:
                 continue
             change = changes[place][1]
-            if spell.state != "connected":
+            if span.state != "connected":
                 found.append(ChannelSnapshot(topic=topic, state="errored", reason="not connected"))
             else:
                 found.append(ChannelSnapshot(topic=topic, state=change.state, reason=change.reason))
@@ -197,8 +201,8 @@ class Links:
 
     def history(self, name: str, at: float) -> ConnectionHistory | None:
         """The past of one connection at a moment; None for one that the journal does not know."""
-        spells = self._spells.get(name)
-        if spells is None:
+        spans = self._spans.get(name)
+        if spans is None:
             return None
         log = StateLog()
         for moment, change, goes_on in self._changes.get(name, ()):
@@ -207,9 +211,9 @@ class Links:
             log.add(change, goes_on=goes_on)
         return ConnectionHistory(
             name=name,
-            last_5_minutes=spells.availability(at, 5),
-            last_hour=spells.availability(at, HOUR),
-            last_day=spells.availability(at, DAY),
+            last_5_minutes=spans.availability(at, 5),
+            last_hour=spans.availability(at, HOUR),
+            last_day=spans.availability(at, DAY),
             states=log.states,
         )
 

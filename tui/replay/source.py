@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from tui.engine.api import (
+import msgspec
+
+from tui.model.engine import (
     CommandResult,
     ConnectionHistory,
     FrameContent,
@@ -23,7 +25,7 @@ class Event(NamedTuple):
     """A line of the log, or an incident that began. The words may hold text from the network."""
 
     timestamp: float
-    words: str
+    message: str
     order: int
     """Grows from event to event, also between two of the same moment."""
     lands: float
@@ -70,15 +72,15 @@ class Source(Protocol):
         ...
 
     def frames(self, name: str, after: int, limit: int, at: float) -> FramePage | CommandResult:
-        """As of :class:`tui.engine.api.Engine`, up to ``at``."""
+        """As of :class:`tui.model.engine.Engine`, up to ``at``."""
         ...
 
     def frame(self, name: str, cursor: int) -> FrameContent | CommandResult:
-        """As of :class:`tui.engine.api.Engine`."""
+        """As of :class:`tui.model.engine.Engine`."""
         ...
 
     def history(self, name: str, at: float) -> ConnectionHistory | CommandResult:
-        """As of :class:`tui.engine.api.Engine`, as it was at ``at``."""
+        """As of :class:`tui.model.engine.Engine`, as it was at ``at``."""
         ...
 
     def event(self, at: float, beyond: int | None, *, forward: bool, incidents: bool) -> Event | None:
@@ -113,3 +115,21 @@ def thinned(marks: list[Mark], width: float, most: int) -> tuple[Mark, ...]:
         last[mark.kind] = len(found)
         found.append(mark)
     return tuple(found)
+
+
+def as_of(snapshot: Snapshot, at: float) -> Snapshot:
+    """A snapshot as it stood a little later, when nothing but the time had changed."""
+    passed = max(0.0, at - snapshot.taken_at)
+    return msgspec.structs.replace(
+        snapshot,
+        taken_at=at,
+        connections=tuple(
+            msgspec.structs.replace(
+                each,
+                details=msgspec.structs.replace(
+                    each.details, time_in_state=each.details.time_in_state + passed
+                ),
+            )
+            for each in snapshot.connections
+        ),
+    )

@@ -6,8 +6,8 @@ import asyncio
 import sqlite3
 from contextlib import closing
 
+from tui.alerts.store_disk import FULL
 from tui.simulation.loop import VirtualLoop
-from tui.store.disk import FULL
 from tui.store.worker import Steps
 
 LATENCY = 0.002
@@ -17,7 +17,7 @@ _NO_LIMIT = 0xFFFFFFFE
 
 
 class SimulatedDisk:
-    """A :class:`tui.store.disk.Disk` that holds what was committed, as SQLite itself writes it.
+    """A :class:`tui.alerts.store_disk.Disk` that holds what was committed, as SQLite itself writes it.
 
     Args:
         loop: its time is the disk's, whoever sleeps.

@@ -46,7 +46,7 @@ class MemoryLink:
         if self.is_over or self._is_closing:
             raise NotConnectedError("not connected")
         self._written += len(data)
-        self.line.told(data, is_up=True)
+        self.line.noted(data, is_up=True)
         self.line.up.send(self.line.transport.arrived, data.decode() if text else data)
 
     async def shut(self, code: int = CloseCode.NORMAL_CLOSURE) -> None:
@@ -94,7 +94,7 @@ class MemoryLink:
 
     def _take(self, data: bytes, text: bool) -> None:
         if self._owner is not None and not self.is_over:
-            self.line.told(data, is_up=False)
+            self.line.noted(data, is_up=False)
             self._owner.heard = True
             self._owner.frame_received(data, text)
 

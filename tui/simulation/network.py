@@ -172,7 +172,7 @@ class Line:
             self.up.thaw()
             self.down.thaw()
 
-    def told(self, message: bytes, *, is_up: bool) -> None:
+    def noted(self, message: bytes, *, is_up: bool) -> None:
         """Whoever opened it sends a message, or is given one."""
         for tap in self.network.taps:
             tap(self, is_up, message)

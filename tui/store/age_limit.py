@@ -42,7 +42,7 @@ class AgeLimit:
         self._lived = lived or SystemClock().monotonic
         self._present: float | None = None
         self._lived_to = 0.0
-        self._is_told = False
+        self._is_noted = False
 
     def start(self, newest: float | None) -> None:
         """Begin; what comes later changes nothing.
@@ -55,7 +55,7 @@ class AgeLimit:
             self._present, self._lived_to = now, self._lived()
             if newest is not None and now - newest > self._kept:
                 self._present = newest
-                self._tell(now)
+                self._note(now)
 
     def before(self) -> float:
         """Epoch seconds before which things are too old; :meth:`start` comes first."""
@@ -64,13 +64,13 @@ class AgeLimit:
         most = self._present + max(0.0, lived - self._lived_to)
         self._present, self._lived_to = min(now, most), lived
         if now - most > SLACK:
-            self._tell(now)
+            self._note(now)
         return self._present - self._kept
 
-    def _tell(self, now: float) -> None:
-        if self._is_told or self._present is None:
+    def _note(self, now: float) -> None:
+        if self._is_noted or self._present is None:
             return
-        self._is_told = True
+        self._is_noted = True
         ahead = (now - self._present) / DAY
         words = "the clock went ahead by %.1f days: no %s removed by age on that account"
         log.warning(words, ahead, self._what)

@@ -11,13 +11,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from tui.engine.incident_values import LineSeverity
-from tui.engine.snapshot import LineKind, LogLine
 from tui.model.events import Event, MinuteFigures, OlderLines, RunStarted, RunStopped
-from tui.private_files import anything_goes, open_private, open_to_read, private_folder
+from tui.model.incidents import LineSeverity
+from tui.model.snapshot import LineKind, LogLine
 from tui.store.age_limit import DAY, AgeLimit
 from tui.store.appending import append_whole
 from tui.store.writer import Writer
+from tui.system.private_files import anything_goes, open_private, open_to_read, private_folder
 from tui.text.json_text import json_text
 
 FOLDER_NAME = "journal"
@@ -201,7 +201,7 @@ class Journal:
         self._now = now
         self._writer = Writer(
             DayFiles(folder / FOLDER_NAME, now=now, require=require),
-            tell_dropped=self._missing,
+            note_dropped=self._missing,
             name="journal writer",
         )
 

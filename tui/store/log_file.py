@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from tui.output import PROGRAM, complain
-from tui.private_files import anything_goes, open_private, private_folder
-from tui.secret_values import masked
 from tui.store.appending import append_whole
 from tui.store.repeats import LeftOut, Repeats
 from tui.store.writer import Writer
+from tui.system.output import PROGRAM, complain
+from tui.system.private_files import anything_goes, open_private, private_folder
+from tui.text.secret_values import masked
 
 FILE_NAME = "overlay-supervisor.log"
 MAX_BYTES = 5_000_000
@@ -122,9 +122,9 @@ class JsonLinesHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand the record over; one that cannot be formatted leaves a line that says so."""
-        self._tell(self._repeats.over())
+        self._note(self._repeats.over())
         try:
-            if not self._repeats.is_told(record, record.getMessage()):
+            if not self._repeats.is_noted(record, record.getMessage()):
                 return
             line = log_line(record)
         except Exception as error:  # noqa: BLE001 - arguments of a record may raise anything when shown
@@ -140,12 +140,12 @@ class JsonLinesHandler(logging.Handler):
         """Tell what is untold of repetitions."""
         self.acquire()
         try:
-            self._tell(self._repeats.all())
+            self._note(self._repeats.all())
         finally:
             self.release()
         super().close()
 
-    def _tell(self, left_out: Iterable[LeftOut]) -> None:
+    def _note(self, left_out: Iterable[LeftOut]) -> None:
         for each in left_out:
             often = "once" if each.times == 1 else f"{each.times} times"
             message = f"{often} more within a minute, at last: {each.message}"
@@ -222,7 +222,7 @@ def open_log(folder: Path, level: LogLevel = "info", require: Callable[[], None]
     except OSError as error:
         failure = f"{path}: {error.strerror or type(error).__name__}"
         complain(PROGRAM, f"no log file, going on without: {failure}")
-    writer = Writer(sink, tell_dropped=_missing_lines, name="log writer")
+    writer = Writer(sink, note_dropped=_missing_lines, name="log writer")
     handler = JsonLinesHandler(writer)
     root = logging.getLogger()
     root.addHandler(handler)

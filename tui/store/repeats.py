@@ -40,11 +40,11 @@ class LeftOut(NamedTuple):
 class _Since:
     """What came from a place since its time began."""
 
-    __slots__ = ("began", "characters", "left_out", "told")
+    __slots__ = ("began", "characters", "left_out", "noted")
 
     def __init__(self, began: float) -> None:
         self.began = began
-        self.told = dict[int, int]()
+        self.noted = dict[int, int]()
         self.characters = 0
         self.left_out: LeftOut | None = None
 
@@ -61,7 +61,7 @@ class Repeats:
         # By when their time began, the first in front.
         self._places: OrderedDict[_Place, _Since] = OrderedDict()
 
-    def is_told(self, record: logging.LogRecord, message: str) -> bool:
+    def is_noted(self, record: logging.LogRecord, message: str) -> bool:
         """Whether this one is; else it is counted, and comes back in :meth:`over`, or in :meth:`all`.
 
         To be called when all of :meth:`over` are told.
@@ -72,14 +72,14 @@ class Repeats:
             since = self._places[place] = _Since(self._now())
         # Where an object lies in memory is no news.
         words = hash(_ADDRESS.sub("", message))
-        often = since.told.get(words, 0)
+        often = since.noted.get(words, 0)
         if often >= SAME_WORDS or since.characters >= MOST_A_PLACE:
             # Not the record: what it holds may be large, and say something else by then, or nothing.
             times = 1 if since.left_out is None else since.left_out.times + 1
             level = record.levelname.lower()
             since.left_out = LeftOut(times, record.created, level, record.name, message)
             return False
-        since.told[words] = often + 1
+        since.noted[words] = often + 1
         since.characters += len(message)
         return True
 

@@ -65,7 +65,7 @@ class Writer:
 
     Args:
         sink: where the lines go.
-        tell_dropped: makes the line that says that so many lines are missing, without a line end. It
+        note_dropped: makes the line that says that so many lines are missing, without a line end. It
             is written before the next line that gets through.
         on_broken: called once, in the writer's thread, when the reader of a pipe has gone.
         capacity: lines that may wait; beyond it the oldest is dropped and counted.
@@ -76,13 +76,13 @@ class Writer:
         self,
         sink: Sink,
         *,
-        tell_dropped: Callable[[int], str],
+        note_dropped: Callable[[int], str],
         on_broken: Callable[[], None] | None = None,
         capacity: int = CAPACITY,
         name: str = "writer",
     ) -> None:
         self._sink = sink
-        self._tell_dropped = tell_dropped
+        self._note_dropped = note_dropped
         self._on_broken = on_broken
         self._capacity = capacity
         self._lines: deque[str] = deque()
@@ -131,10 +131,10 @@ class Writer:
     def _run(self) -> None:
         while (taken := self._take()) is not None:
             line, untold = taken
-            told = not untold or self._put(self._tell_dropped(untold))
-            written = told and self._put(line)
+            noted = not untold or self._put(self._note_dropped(untold))
+            written = noted and self._put(line)
             with self._changed:
-                if told:
+                if noted:
                     self._untold -= untold
                 if not written:
                     self._lose(1)
@@ -155,7 +155,7 @@ class Writer:
 
     def _say_the_last(self) -> None:
         """At the end no line follows that could tell of those missing."""
-        if self._untold and not self.broken and self._put(self._tell_dropped(self._untold)):
+        if self._untold and not self.broken and self._put(self._note_dropped(self._untold)):
             self._untold = 0
 
     def _put(self, line: str) -> bool:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from tests import guide
 from tests.engine.alerts.scene import alerts, do, kept, pushes, state
 from tests.engine.conftest import eventually, running
-from tui.config import load_settings
+from tui.config.load import load_settings
 from tui.demo import landale
 from tui.demo.dialect import DialectName
 from tui.demo.hub import Hub

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tui.alerts import persistence as alert_keeping
+from tui.alerts import rules_watcher as rules_module
 from tui.alerts import stage as stage_module
 from tui.demo.hub import Hub
-from tui.engine import alert_keeping
-from tui.engine import rules_watch as rules_module
 
 
 @pytest.fixture(autouse=True)

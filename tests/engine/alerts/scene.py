@@ -15,22 +15,22 @@ from tests.engine.conftest import connection, eventually, running
 from tests.pace import PATIENCE
 from tui.alerts.alert import Alert, decode
 from tui.alerts.options import AlertOptions, DeliveryOptions, SourceOptions
+from tui.alerts.store import AlertStore
+from tui.config.values import ConnectionSettings
 from tui.demo.channel import Reply, Stop
 from tui.demo.dialect import REAL
 from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
 from tui.demo.topics import Overlays
-from tui.engine.alert_values import (
+from tui.engine.components import ComponentOptions
+from tui.engine.supervisor import Supervisor
+from tui.model.alerts import (
     AlertCommand,
     AlertOutcome,
     AlertPage,
     AlertsSnapshot,
     AlertSummary,
 )
-from tui.engine.desks import DeskOptions
-from tui.engine.supervisor import Supervisor
-from tui.settings.values import ConnectionSettings
-from tui.store.alert_store import AlertStore
 
 LIMIT = PATIENCE
 on_every_hub = pytest.mark.parametrize("hub", ["plain", *REAL], indirect=True)
@@ -79,8 +79,8 @@ def alert_options(folder: Path, delivery: dict[str, Any] | None, **options: Any)
 
 async def reload(supervisor: Supervisor, hub: Hub, folder: Path, delivery: dict[str, Any] | None) -> None:
     """The same settings with another delivery."""
-    desks = DeskOptions(alerts=alert_options(folder, delivery))
-    assert (await supervisor.apply(connections(hub), desks=desks)).ok
+    desks = ComponentOptions(alerts=alert_options(folder, delivery))
+    assert (await supervisor.apply(connections(hub), components=desks)).ok
 
 
 @asynccontextmanager

@@ -26,12 +26,12 @@ from tests.engine.alerts.scene import (
     state,
 )
 from tests.engine.conftest import eventually
+from tui.alerts import persistence as alert_keeping
+from tui.alerts import store_file as alert_file
 from tui.demo.channel import Reply, Stop
 from tui.demo.hub import Hub
 from tui.demo.topics import Overlays
-from tui.engine import alert_keeping
 from tui.engine.supervisor import Supervisor
-from tui.store import alert_file
 
 STAYS = "".join(
     f"[[rule]]\ntype = '{type}'\nduration = 20.0\nbypass = {bypass}\ncollapse = 0\n"

@@ -36,15 +36,15 @@ from tests.engine.alerts.scene import (
     state,
 )
 from tests.engine.conftest import connection, eventually
+from tui.alerts import overlay_hub as alert_hub
 from tui.alerts.endings import ONLY_LISTED
 from tui.alerts.options import DeliveryOptions
 from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
 from tui.demo.topics import Overlays, telemetry
-from tui.engine import alert_hub
 from tui.engine import loop as loop_module
-from tui.engine.alert_values import AlertSummary, SourceAway
-from tui.engine.desks import DeskOptions
+from tui.engine.components import ComponentOptions
+from tui.model.alerts import AlertSummary, SourceAway
 
 
 @on_every_hub
@@ -135,7 +135,7 @@ async def test_an_alert_never_waits_in_the_push_buffer(hub: Hub, tmp_path: Path)
     async with page_later(hub) as overlay, engine(hub, tmp_path, joined=False) as supervisor:
         hub.happen("cheer", user_name="mira")
         await eventually(lambda: alerts(supervisor).waiting, "it waits")
-        await eventually(lambda: "closed for repairs" in alerts(supervisor).words, "the reason is told")
+        await eventually(lambda: "closed for repairs" in alerts(supervisor).message, "the reason is told")
         assert alerts(supervisor).mode == "waiting for overlays"
         assert [each.buffered for each in supervisor.snapshot().connections[0].channels] == [0, 0]
         assert pushes(hub) == []
@@ -313,7 +313,7 @@ async def test_the_queue_waits_for_a_page_if_it_is_told_to(
     async with engine(hub, tmp_path, delivery={"wait_for_page": True}) as supervisor:
         report()
         await eventually(lambda: alerts(supervisor).mode == "waiting for overlays", "it waits")
-        assert alerts(supervisor).words == "no overlay page is connected"
+        assert alerts(supervisor).message == "no overlay page is connected"
         hub.happen("cheer", user_name="mira")
         await eventually(lambda: alerts(supervisor).waiting, "waits")
         assert pushes(hub) == []
@@ -367,7 +367,7 @@ async def test_what_one_hub_told_of_its_pages_does_not_hold_the_queue_for_anothe
         delivery = DeliveryOptions(connection="second", wait_for_page=True)
         options = replace(alert_options(tmp_path, None), delivery=delivery)
         both = (*connections(hub), connection("second", other.url, "stream:overlays"))
-        assert (await supervisor.apply(both, desks=DeskOptions(alerts=options))).ok
+        assert (await supervisor.apply(both, components=ComponentOptions(alerts=options))).ok
         hub.happen("cheer", user_name="mira")
         await eventually(lambda: outcomes(supervisor) == [("mira", "unconfirmed")], "goes on")
         assert len(pushes(other)) == 1

@@ -26,12 +26,12 @@ from tests.engine.alerts.test_clearing import told
 from tests.engine.conftest import connection, eventually, running
 from tui.alerts.endings import ONLY_LISTED
 from tui.alerts.options import DeliveryOptions
+from tui.alerts.overlay_hub import DEFAULT_PAGE, vouches
 from tui.demo.dialect import REAL
 from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
-from tui.engine.alert_hub import DEFAULT_PAGE, vouches
 from tui.engine.supervisor import Supervisor
-from tui.settings.watch_values import ReportsOptions, ServicesOptions
+from tui.services.options import ReportsOptions, ServicesOptions
 
 RULES = "".join(
     f"[[rule]]\ntype = '{type}'\nduration = {duration}\nbypass = {bypass}\ncollapse = {collapse}\n"
@@ -152,18 +152,18 @@ async def test_its_word_of_our_own_join_vouches_for_nothing_and_that_it_cannot_t
         for who in ("mira", "zed"):
             hub.happen("cheer", user_name=who, bits=5)
             await plays(supervisor, who)
-            if hub.landale.dialect.tells_pages:
+            if hub.landale.dialect.notes_pages:
                 hub.send_to_topic("stream:overlays", "telemetry_update", hub.landale.telemetry())
             await eventually(lambda who=who: (who, "unconfirmed") in outcomes(supervisor), "over")
         assert last(supervisor).reason == ONLY_LISTED
         cannot = [text for text in told(supervisor) if text.startswith("nobody can say whether")]
-        tells = hub.landale.dialect.tells_pages
+        tells = hub.landale.dialect.notes_pages
         assert len(cannot) == (0 if tells else 1)
         assert tells or "of no page" in str(alerts(supervisor).warning)
 
 
 @pytest.mark.parametrize(
-    "hub", [name for name, dialect in REAL.items() if not dialect.tells_pages], indirect=True
+    "hub", [name for name, dialect in REAL.items() if not dialect.notes_pages], indirect=True
 )
 async def test_where_the_hub_cannot_tell_of_pages_nothing_waits(hub: Hub, tmp_path: Path) -> None:
     async with engine(hub, tmp_path, wait_for_page=True) as supervisor:

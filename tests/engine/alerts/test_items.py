@@ -26,14 +26,14 @@ from tests.engine.alerts.scene import (
 from tests.engine.alerts.test_clearing import BY_ITEM, STAYS, told
 from tests.engine.alerts.test_left import REMOVAL, left_behind, on_page, playing, said, showing
 from tests.engine.conftest import eventually
+from tui.alerts import persistence as alert_keeping
 from tui.alerts.alert import Alert, encode
+from tui.alerts.store import AlertStore
+from tui.alerts.store_file import Row
 from tui.demo.channel import Reply, Stop
 from tui.demo.hub import Hub
 from tui.demo.topics import Overlays, Queue
-from tui.engine import alert_keeping
 from tui.engine.supervisor import Supervisor
-from tui.store.alert_file import Row
-from tui.store.alert_store import AlertStore
 
 
 def ended_row(number: int, at: float) -> Row:
@@ -88,7 +88,7 @@ async def test_settings_that_went_elsewhere_and_back_forget_nothing(hub: Hub, tm
         assert not any("could not be taken off" in text for text in told(supervisor))
 
 
-class Keeping(Overlays):
+class DiskHealth(Overlays):
     """Makes another item of each push."""
 
     items: ClassVar[list[str]] = []
@@ -97,8 +97,8 @@ class Keeping(Overlays):
     async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
         if event != "force_content":
             return await super().handle_in(event, payload)
-        Keeping.items.append(f"item {next(Keeping.numbers)}")
-        return self.success({"id": Keeping.items[-1]})
+        DiskHealth.items.append(f"item {next(DiskHealth.numbers)}")
+        return self.success({"id": DiskHealth.items[-1]})
 
 
 class Removing(Queue):
@@ -111,9 +111,9 @@ class Removing(Queue):
         if event != REMOVAL:
             return await super().handle_in(event, payload)
         await self.may_remove.wait()
-        if payload["id"] not in Keeping.items:
+        if payload["id"] not in DiskHealth.items:
             return self.failure("not_found", "no such queue item")
-        Keeping.items.remove(payload["id"])
+        DiskHealth.items.remove(payload["id"])
         if Removing.cuts:
             Removing.cuts -= 1
             asyncio.get_running_loop().call_soon(self.hub.faults.drop_all)
@@ -122,9 +122,9 @@ class Removing(Queue):
 
 @pytest.fixture
 def keeping(hub: Hub) -> type[Removing]:
-    Keeping.items, Removing.cuts, Removing.may_remove = [], 0, asyncio.Event()
+    DiskHealth.items, Removing.cuts, Removing.may_remove = [], 0, asyncio.Event()
     Removing.may_remove.set()
-    hub.on("stream:overlays", Keeping)
+    hub.on("stream:overlays", DiskHealth)
     hub.on("stream:queue", Removing)
     return Removing
 
@@ -138,10 +138,10 @@ async def test_each_item_is_taken_off_though_the_link_goes_between_two(
         hub.happen("cheer", user_name="mira")
         await eventually(lambda: playing(supervisor, "mira"), "on the air")
         hub.faults.drop_all()
-        await eventually(lambda: len(Keeping.items) == 2 and playing(supervisor, "mira"), "again")
+        await eventually(lambda: len(DiskHealth.items) == 2 and playing(supervisor, "mira"), "again")
         await eventually(lambda: is_there(supervisor), "joined")
         await do(supervisor, "skip")
-        await eventually(lambda: not Keeping.items, "both are taken off")
+        await eventually(lambda: not DiskHealth.items, "both are taken off")
         assert keeping.cuts == 0
 
 
@@ -152,7 +152,7 @@ async def test_an_item_that_the_hub_would_not_remove_is_asked_for_no_more(
         await eventually(lambda: is_there(supervisor), "joined")
         hub.happen("cheer", user_name="mira")
         await eventually(lambda: playing(supervisor, "mira"), "on the air")
-        Keeping.items.clear()
+        DiskHealth.items.clear()
         await do(supervisor, "pause")
         await do(supervisor, "remove", id=getattr(alerts(supervisor).playing, "id", ""))
         await said(supervisor, "cheer of mira: the hub removed nothing: ")
@@ -180,7 +180,7 @@ async def test_two_removals_of_one_alert_do_not_meet(
         keeping.may_remove.set()
         await eventually(lambda: len(pushes(hub)) == 2 and playing(supervisor, "mira"), "again")
         await do(supervisor, "skip")
-        await eventually(lambda: not Keeping.items, "both are taken off")
+        await eventually(lambda: not DiskHealth.items, "both are taken off")
         await eventually(lambda: outcomes(supervisor)[-1:] == [("mira", "skipped")], "skipped")
     asked = [each.frame.payload["id"] for each in hub.received if each.frame.event == REMOVAL]
     assert len(asked) == len(set(asked)) == 2
@@ -201,5 +201,5 @@ async def test_what_a_late_store_tells_of_pushes_no_item_out(
         late.start()
         await eventually(lambda: alerts(supervisor).store is None and late.restored.done(), "it has told")
         await do(supervisor, "skip")
-        await eventually(lambda: not Keeping.items, "taken off")
+        await eventually(lambda: not DiskHealth.items, "taken off")
     assert late.close(LIMIT)

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from tests.engine.conftest import ConnectionSettings, TopicSettings, connection, eventually, running
-from tui import check
 from tui.alerts.options import AlertOptions, DeliveryOptions
+from tui.cli import check
+from tui.config.secret import parse_table
 from tui.demo.hub import Hub
-from tui.engine.desks import DeskOptions
+from tui.engine.components import ComponentOptions
 from tui.engine.supervisor import Supervisor
-from tui.settings.secret import parse_table
-from tui.settings.watch_values import ReportsOptions, ServicesOptions
+from tui.services.options import ReportsOptions, ServicesOptions
 
 TOPIC = "stream:overlays"
 OURS = "overlay-supervisor"
@@ -93,16 +93,16 @@ async def test_a_reload_joins_again_only_where_the_name_changed(hub: Hub) -> Non
     stage = connection("stage", hub.url, TOPIC, "stream:queue")
     with running(stage, alerts=alerts()) as supervisor:
         await eventually(lambda: hub.joins[TOPIC], "joined")
-        assert (await supervisor.apply([stage], desks=DeskOptions(alerts=alerts(timeout=3.0)))).ok
+        assert (await supervisor.apply([stage], components=ComponentOptions(alerts=alerts(timeout=3.0)))).ok
         named = alerts(join_as={"overlay_type": "control"})
-        assert (await supervisor.apply([stage], desks=DeskOptions(alerts=named))).ok
+        assert (await supervisor.apply([stage], components=ComponentOptions(alerts=named))).ok
         await eventually(lambda: hub.joins[TOPIC] == 2, "joined again")
         await eventually(lambda: len(hub.channels(TOPIC)) == 1, "the old one was left")
         assert params(hub) == {"overlay_type": "control"}
         # Where nothing is delivered any more, a join anew would gain nothing, and cost what plays.
         nowhere = AlertOptions(delivery=None)
-        for desks in (DeskOptions(alerts=nowhere), DeskOptions()):
-            assert (await supervisor.apply([stage], desks=desks)).ok
+        for desks in (ComponentOptions(alerts=nowhere), ComponentOptions()):
+            assert (await supervisor.apply([stage], components=desks)).ok
         assert params(hub) == {"overlay_type": "control"}
         assert (hub.joins[TOPIC], hub.joins["stream:queue"]) == (2, 1)
         await stop(supervisor)

@@ -30,6 +30,8 @@ import tui
 from tests.engine.conftest import eventually
 from tui.alerts.alert import Alert, decode
 from tui.alerts.player import MOST_BESIDE
+from tui.alerts.store import FILE_NAME
+from tui.alerts.summaries import AWAY_TYPE
 from tui.control.protocol import SOCKET_NAME
 from tui.control.remote import RemoteEngine
 from tui.demo.channel import Reply, Stop
@@ -37,9 +39,7 @@ from tui.demo.connection import Connection
 from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
 from tui.demo.topics import Overlays
-from tui.engine.alert_summaries import AWAY_TYPE
-from tui.engine.api import AlertsSnapshot, AlertSummary
-from tui.store.alert_store import FILE_NAME
+from tui.model.engine import AlertsSnapshot, AlertSummary
 
 KILLS = int(os.environ.get("KILLS", "4"))
 RATE = 200
@@ -154,10 +154,10 @@ class Viewers:
                 self._sent += 1
                 for channel in self._hub.channels(SOURCE):
                     self.heard.setdefault(channel.connection, []).append(f"event-{self._sent}")
-                self.tell(f"event-{self._sent}")
+                self.note(f"event-{self._sent}")
             await asyncio.sleep(ROUND)
 
-    def tell(self, number: str) -> None:
+    def note(self, number: str) -> None:
         bits = self._chance.choice((50, 100, 100, 100, 1000))
         event = "raid" if self._chance.random() < 0.1 else "cheer"
         self._hub.send_to_topic(SOURCE, event, {"id": number, "user_name": "mira", "bits": bits})
@@ -175,12 +175,12 @@ class Life:
         self.accepted: set[str] = set()
         """The ids of those that it told of, without those of which it said that they are in memory only."""
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Follow what it tells, from now on."""
         self._engine.start()
-        self._looking = asyncio.create_task(self._look())
+        self._looking = asyncio.create_task(self._poll())
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         while True:
             found = self._engine.snapshot().alerts
             if found is not None and found is not self.snapshot:
@@ -214,7 +214,7 @@ class Life:
 async def living(folder: Path) -> AsyncIterator[Life]:
     """The program in a process of its own, which is killed at the end unless it has ended."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tui.cli", "run", "--headless"),
+        *(sys.executable, "-m", "tui.cli.main", "run", "--headless"),
         *("--config", str(folder / "config.toml"), "--state", str(folder / "state")),
         cwd=ROOT,
         stdout=asyncio.subprocess.DEVNULL,
@@ -236,10 +236,10 @@ async def until_joined(hub: Hub) -> None:
 async def work(hub: Hub, life: Life, viewers: Viewers, before: Stored, chance: random.Random) -> set[str]:
     """What happens in one life; returns the numbers of the events before which the source had been away."""
     await until_joined(hub)
-    life.look()
+    life.poll()
     # They are known, however soon they come.
     for number in chance.sample(sorted(before.numbers), min(20, len(before.numbers))):
-        viewers.tell(number)
+        viewers.note(number)
     await asyncio.sleep(chance.uniform(0.05, 1.2))
     if chance.random() < 0.5:
         return set()
@@ -363,7 +363,7 @@ async def test_a_program_that_is_killed_again_and_again_loses_and_doubles_none(f
         pushed_before = pushed.copy()
         async with living(folder) as life:
             await until_joined(hub)
-            life.look()
+            life.poll()
             await eventually(lambda: life.first is not None, "it tells of its alerts", LIMIT)
             life.process.terminate()
             assert await life.process.wait() == 0

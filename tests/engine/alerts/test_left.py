@@ -27,14 +27,14 @@ from tests.engine.alerts.scene import (
 )
 from tests.engine.alerts.test_clearing import BY_ITEM, STAYS, told
 from tests.engine.conftest import eventually
+from tui.alerts import persistence as alert_keeping
+from tui.alerts.dispatcher import MOST_LOSSES
+from tui.alerts.store import StoreError
 from tui.demo.channel import Crash, Reply, Stop
 from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
 from tui.demo.topics import Overlays, Queue
-from tui.engine import alert_keeping
-from tui.engine.alert_orders import MOST_LOSSES
 from tui.engine.supervisor import Supervisor
-from tui.store.alert_store import StoreError
 
 
 class TakingOff(Queue):
@@ -218,7 +218,7 @@ class Untelling(Overlays):
         if self.page == "takeover":
             await super().after_join()
 
-    async def _tell_state(self) -> None:
+    async def _note_state(self) -> None:
         for channel in self.hub.channels(self.topic):
             if isinstance(channel, Overlays) and channel.page == "takeover":
                 channel.push("stream_state", self.hub.show.stream_state())

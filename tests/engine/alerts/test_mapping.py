@@ -12,8 +12,8 @@ from tests.engine.conftest import eventually, running
 from tui.alerts.options import SourceOptions
 from tui.demo.dialect import REAL
 from tui.demo.hub import Hub
-from tui.engine.alert_values import AlertCommand
-from tui.engine.desks import DeskOptions
+from tui.engine.components import ComponentOptions
+from tui.model.alerts import AlertCommand
 
 WHAT_VIEWERS_DO = {
     "raid": "raid",
@@ -54,8 +54,8 @@ async def test_what_viewers_do_is_an_alert_on_every_hub_and_what_nobody_maps_is_
         own = SourceOptions(
             connection="events", topic="events:all", events={NAMES[dialect]: "hype", "cheer": "tip"}
         )
-        desks = DeskOptions(alerts=replace(options, sources=(own,)))
-        assert (await supervisor.apply(connections(hub), desks=desks)).ok
+        desks = ComponentOptions(alerts=replace(options, sources=(own,)))
+        assert (await supervisor.apply(connections(hub), components=desks)).ok
         hub.happen("hype_train", user_name="zed")
         hub.happen("cheer", user_name="zed")
         await eventually(
@@ -85,8 +85,8 @@ async def test_a_type_that_none_can_have_is_muted_by_force_alone(hub: Hub, tmp_p
         assert await do(supervisor, "mute", type="folow", seconds=0) == "folow is no longer muted"
         # One that brings whatever comes may bring it.
         anything = replace(source, events={"*": "*"})
-        desks = DeskOptions(alerts=replace(options, sources=(anything,)))
-        assert (await supervisor.apply(connections(hub), desks=desks)).ok
+        desks = ComponentOptions(alerts=replace(options, sources=(anything,)))
+        assert (await supervisor.apply(connections(hub), components=desks)).ok
         await eventually(lambda: alerts(supervisor).rules is None, "the rules are used")
         assert (await supervisor.alerts(mute)).ok
         supervisor.stop()

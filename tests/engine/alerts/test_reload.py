@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tests.engine.alerts.scene import alert_options, alerts, connections, do, engine
 from tests.engine.conftest import eventually
 from tui.demo.hub import Hub
-from tui.engine.desks import DeskOptions
+from tui.engine.components import ComponentOptions
 
 
 class Set(NamedTuple):
@@ -25,12 +25,12 @@ async def test_a_reload_says_what_changed_what_it_did_and_what_waits_for_the_nex
     after = (Set("alerts.most_waiting", "7"), Set("alerts.kept_days", "1"))
     options = alert_options(tmp_path, {})
     async with engine(hub, tmp_path) as supervisor:
-        assert (await supervisor.apply(connections(hub), before, DeskOptions(alerts=options))).ok
+        assert (await supervisor.apply(connections(hub), before, ComponentOptions(alerts=options))).ok
         await do(supervisor, "pause")
         for number in range(15):
             hub.happen("raid", user_name=f"viewer_{number}")
         await eventually(lambda: len(alerts(supervisor).waiting) == 15, "all wait")
-        desks = DeskOptions(alerts=replace(options, most_waiting=7, kept_days=1.0))
+        desks = ComponentOptions(alerts=replace(options, most_waiting=7, kept_days=1.0))
         result = await supervisor.apply(connections(hub), after, desks)
         assert result.message == (
             "settings reloaded: alerts.most_waiting 50 -> 7; "

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tests.engine.alerts.scene import alerts, engine, kept, rows
 from tests.engine.conftest import eventually
-from tui import secret_values
 from tui.demo.hub import Hub
+from tui.text import secret_values
 
 
 async def test_ids_that_look_alike_once_masked_are_two(hub: Hub, tmp_path: Path) -> None:

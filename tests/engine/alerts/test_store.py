@@ -28,12 +28,12 @@ from tests.engine.alerts.scene import (
     state,
 )
 from tests.engine.conftest import eventually
+from tui.alerts import persistence as alert_keeping
 from tui.alerts import stage as stage_module
+from tui.alerts import store_file as alert_file
+from tui.alerts.store import AlertStore
 from tui.demo.hub import Hub
-from tui.engine import alert_keeping
-from tui.engine.alert_values import AlertCommand, AlertPage, AlertSummary
-from tui.store import alert_file
-from tui.store.alert_store import AlertStore
+from tui.model.alerts import AlertCommand, AlertPage, AlertSummary
 
 
 async def test_a_locked_store_stops_no_alert(hub: Hub, tmp_path: Path) -> None:

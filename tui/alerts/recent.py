@@ -1,0 +1,105 @@
+"""What became of the alerts in this session: counts, the last that ended, and what is not yet stored."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+
+from tui.alerts.alert import Alert, counted_as
+from tui.alerts.types import OutcomeCount
+from tui.model.alerts import AlertOutcome
+
+MOST_RECENT = 50
+MOST_IDS = 20_000
+MOST_TYPES = 200
+OTHER_TYPES = "other types"
+"""Counts as one all types beyond the first :data:`MOST_TYPES`."""
+
+
+class Record:
+    """Bounded: the counts by the number of types, the rest by its own numbers.
+
+    Attributes:
+        changed: the latest state of every alert whose stored row must change.
+        accepted: how many alerts became part of the queue anew.
+        restored: how many did so that an earlier run had accepted.
+        version: grows whenever the queue is to be told anew.
+    """
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.changed: dict[str, Alert] = {}
+        self.accepted = 0
+        self.restored = 0
+        self._ids: dict[str, None] = {}
+        self._counts: Counter[tuple[str, AlertOutcome]] = Counter()
+        self._types: set[str] = set()
+        self._recent: deque[Alert] = deque(maxlen=MOST_RECENT)
+
+    def touch(self) -> None:
+        """The queue stands otherwise."""
+        self.version += 1
+
+    def knows(self, id: str) -> bool:
+        """Whether an alert was accepted here, among the last :data:`MOST_IDS`."""
+        return id in self._ids
+
+    def accept(self, id: str) -> None:
+        """One more alert is part of the queue."""
+        self.accepted += 1
+        self._know(id)
+
+    def take_up(self, id: str) -> None:
+        """One more alert is part of the queue, which an earlier run had accepted."""
+        self.restored += 1
+        self._know(id)
+
+    def _know(self, id: str) -> None:
+        self._ids[id] = None
+        if len(self._ids) > MOST_IDS:
+            del self._ids[next(iter(self._ids))]
+
+    def end(self, alert: Alert) -> None:
+        """An alert has ended, with its outcome."""
+        self.changed[alert.id] = alert
+        self._counts[self._key(alert)] += 1
+        self._recent.append(alert)
+
+    def amend(self, before: Alert, after: Alert) -> None:
+        """An ended alert turned out otherwise."""
+        self._uncount(before)
+        self._counts[self._key(after)] += 1
+        self.changed[after.id] = after
+        for at, alert in enumerate(self._recent):
+            if alert.id == after.id:
+                self._recent[at] = after
+
+    def reopen(self, ended: Alert, alert: Alert) -> None:
+        """An ended alert is open again."""
+        self._uncount(ended)
+        self.changed[alert.id] = alert
+        kept = [one for one in self._recent if one.id != alert.id]
+        self._recent = deque(kept, maxlen=MOST_RECENT)
+
+    def outcomes(self) -> tuple[OutcomeCount, ...]:
+        """The counts, by type and outcome."""
+        return tuple(
+            OutcomeCount(type, outcome, number)
+            for (type, outcome), number in sorted(self._counts.items())
+            if number
+        )
+
+    def recent(self) -> tuple[Alert, ...]:
+        """The last that ended, the newest first."""
+        return tuple(reversed(self._recent))
+
+    def _uncount(self, alert: Alert) -> None:
+        self._counts[self._key(alert)] -= 1
+
+    def _key(self, alert: Alert) -> tuple[str, AlertOutcome]:
+        assert alert.outcome is not None
+        type = counted_as(alert)
+        if type not in self._types:
+            if len(self._types) >= MOST_TYPES:
+                return OTHER_TYPES, alert.outcome
+            self._types.add(type)
+        return type, alert.outcome

@@ -1,0 +1,171 @@
+"""What the queue tells: orders for whoever delivers, answers to commands, and how it stands."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from tui.alerts.alert import Alert
+from tui.alerts.page import Kept, Place
+from tui.alerts.stage import Phase
+from tui.model.alerts import AlertOutcome
+
+QueueState = Literal["playing", "paused", "held", "away", "empty"]
+
+
+class Lasting(msgspec.Struct, frozen=True):
+    """How long an order lasts.
+
+    Attributes:
+        until: the epoch second at which it ends.
+        seconds: its whole length; a clock that is set back makes it no longer.
+    """
+
+    until: float
+    seconds: float
+
+    def moved(self, step: float) -> Lasting:
+        """The same after the clock was set by ``step`` seconds."""
+        return Lasting(self.until + step, self.seconds)
+
+    def left(self, epoch: float) -> float:
+        """Seconds until it ends; none or less when it has ended."""
+        return min(self.until - epoch, self.seconds)
+
+
+class PersistedOrders(msgspec.Struct, frozen=True):
+    """What somebody ordered that lasts, for the next run: what was stopped must not begin by itself.
+
+    Attributes:
+        paused: until it is resumed.
+        held: a pause that ends by itself.
+        mutes: by type.
+        page: what may stand on the overlays.
+        stacks: the places whose hub keeps a stack of its own.
+        pages: those of the settings that the hub ever named.
+    """
+
+    paused: bool = False
+    held: Lasting | None = None
+    mutes: dict[str, Lasting] = {}
+    page: tuple[Kept, ...] = ()
+    stacks: tuple[Place, ...] = ()
+    pages: tuple[str, ...] = ()
+
+
+class Show(msgspec.Struct, frozen=True, tag=True):
+    """Push it to the overlay, then tell the queue ``delivered``, ``refused`` or ``uncertain``."""
+
+    alert: Alert
+
+
+class Update(msgspec.Struct, frozen=True, tag=True):
+    """The one on the air has grown, or was wiped off with another: push it again. Nobody waits for the
+    answer."""
+
+    alert: Alert
+
+
+class Clear(msgspec.Struct, frozen=True, tag=True):
+    """Take it off the overlay, if it is still there. Nobody waits for the answer.
+
+    Attributes:
+        panic: with whatever else is there.
+    """
+
+    alert: Alert
+    panic: bool = False
+
+
+Order = Show | Update | Clear
+
+Clears = Literal["one", "all", "nothing"]
+"""What a :class:`Clear` takes off the overlays: the alert that it names, whatever is there, or nothing."""
+
+
+class QueueOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the queue keeps to.
+
+    Attributes:
+        has_target: False where nothing is delivered: alerts have their time and end unconfirmed.
+        clears: what the hub takes off the overlays when asked.
+        on_uncertain: a push of unknown end is repeated (``again``) or left (``leave``).
+        most_waiting: beyond it the oldest of the lowest priority is dropped.
+        gap: seconds between two alerts.
+    """
+
+    has_target: bool = True
+    clears: Clears = "all"
+    on_uncertain: Literal["again", "leave"] = "again"
+    most_waiting: int = 50
+    gap: float = 0.25
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What a command did, or why it did nothing.
+
+    Attributes:
+        ok: False for a refusal; then nothing has changed.
+        message: in words; may hold text from the network.
+        id: the alert that it concerns, where it is one; for a requeue the new one.
+    """
+
+    ok: bool
+    message: str
+    id: str | None = None
+
+
+class Playing(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert on its way to the overlay or on it.
+
+    Attributes:
+        ends_at: epoch seconds; None before its time has begun.
+    """
+
+    alert: Alert
+    phase: Phase
+    ends_at: float | None
+    confirmed: bool
+
+
+class OutcomeCount(msgspec.Struct, frozen=True):
+    """How many alerts of a type ended so in this session."""
+
+    type: str
+    outcome: AlertOutcome
+    number: int
+
+
+class QueueView(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole queue at one moment.
+
+    Attributes:
+        state: ``held`` is a pause that ends by itself; ``away`` means that there is nowhere to deliver to.
+        words: the state in words.
+        held_until: epoch seconds, while held.
+        beside: those that bypass the queue and are shown now.
+        waiting: in the order in which they will be shown.
+        mutes: type to the epoch second at which its mute ends.
+        accepted: alerts that became part of the queue in this run, requeued ones included.
+        restored: those of an earlier run that were taken up again; the open ones and ``outcomes`` add up to
+            both together.
+        duplicates: events that came a second time; ``ignored``: those that the rules leave out.
+        recent: the last that ended, the newest first.
+        can_undo: there is something to undo.
+    """
+
+    state: QueueState
+    message: str
+    held_until: float | None
+    playing: Playing | None
+    beside: tuple[Playing, ...]
+    waiting: tuple[Alert, ...]
+    mutes: dict[str, float]
+    accepted: int
+    restored: int
+    outcomes: tuple[OutcomeCount, ...]
+    duplicates: int
+    ignored: int
+    recent: tuple[Alert, ...]
+    can_undo: bool

@@ -1,0 +1,1 @@
+"""The Textual app: its screens, its keys, and the terminal that it draws on."""

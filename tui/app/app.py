@@ -1,0 +1,412 @@
+"""The app: reads snapshots a few times a second, shows them, and passes commands on."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import re
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+from textual import events
+from textual.app import App
+from textual.theme import Theme
+from textual.worker import Worker, WorkerState
+
+from tui.app import presenters, replay_actions
+from tui.app.commands import LOG_LINES, AppOptions, EngineApp
+from tui.app.keymap import textual_keymap
+from tui.app.presenters.alerts import NO_QUEUE
+from tui.app.presenters.incident_news import IncidentNews
+from tui.app.presenters.status import RINGS_FROM
+from tui.app.screens.alerts import AlertsScreen
+from tui.app.screens.base import SupervisorScreen
+from tui.app.screens.bindings import bindings
+from tui.app.screens.dashboard import DashboardScreen
+from tui.app.screens.incidents import IncidentsScreen
+from tui.app.screens.palette import Palette, PaletteProvider
+from tui.app.screens.text import HelpScreen, LinesScreen
+from tui.app.screens.theme import ThemeScreen
+from tui.app.screens.workers import run_beside
+from tui.app.typed import Pasted
+from tui.model.engine import Engine, Snapshot
+from tui.replay.controls import Replay
+from tui.text.formats import counted
+from widgets.lines import Tone
+from widgets.prompt import again
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.25
+_MIDDLE_ROUNDS = 2
+"""Rounds of the collector over what is not quite new before one over all; ten would take minutes."""
+
+DARK = Theme(
+    name="dark",
+    primary="#3d7fd9",
+    secondary="#5aa0a8",
+    success="#4cc27a",
+    warning="#f2c230",
+    error="#ff5f6b",
+    accent="#5aa0a8",
+    foreground="#d8dde3",
+    background="#12161b",
+    surface="#12161b",
+    panel="#1f262e",
+    boost="#1f262e",
+    dark=True,
+)
+LIGHT = Theme(
+    name="light",
+    primary="#2563b8",
+    secondary="#2f7d86",
+    success="#0f6130",
+    warning="#755200",
+    error="#b3132b",
+    accent="#2f7d86",
+    foreground="#1c2126",
+    background="#fbfbf9",
+    surface="#fbfbf9",
+    panel="#e7e9ea",
+    boost="#e7e9ea",
+    dark=False,
+)
+THEMES = ("dark", "light", "ansi-dark", "ansi-light")
+
+
+class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
+    """The face of one engine. Ends with its return code; the engine is the caller's to stop."""
+
+    TITLE = "overlay-supervisor"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
+    BINDINGS = bindings("everywhere")
+    ENABLE_COMMAND_PALETTE = True
+    COMMANDS = {PaletteProvider}  # noqa: RUF012 (as the base class declares it)
+    NOTIFICATION_TIMEOUT = 5
+
+    def __init__(
+        self,
+        engine: Engine,
+        engine_worker: Callable[[], None] | None = None,
+        *,
+        options: AppOptions | None = None,
+        attached: bool = False,
+        replay: Replay | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Show ``engine``. ``engine_worker`` runs its loop, or waits for its end, and is watched.
+
+        ``attached`` says that the engine lives elsewhere and goes on without this face. ``replay`` is the
+        engine where it shows the past. ``clock`` gives epoch seconds, of a replay those of its moment.
+        """
+        super().__init__(engine, options=options, attached=attached, replay=replay, clock=clock)
+        # Nothing moves by itself: an unchanged screen sends nothing.
+        self.animation_level = "none"
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        for name in set(self.available_themes) - set(THEMES):
+            self.unregister_theme(name)
+        wanted = self.options.theme or self.options.remembered.theme
+        self.theme = "ansi-dark" if self.without_colour else wanted if wanted in THEMES else "dark"
+        self.set_keymap(textual_keymap(self.keymap))
+        self.refresh_seconds = self.options.refresh
+        self._engine_worker = engine_worker
+        self._engine_end: str | None = None
+        self._jumps = 0
+        self._log_cursor = 0
+        self._urgent: tuple[object, ...] = ()
+        self._shown_tick = 0
+        self._counted_at = 0.0
+        self._worst: int | None = None
+        self._news = IncidentNews(self.options.toast_from, self.options.bell_from)
+
+    def get_default_screen(self) -> DashboardScreen:
+        """The dashboard."""
+        return DashboardScreen(self.options.remembered)
+
+    def on_mount(self) -> None:
+        """Start the engine's worker and the reading of snapshots."""
+        if self._engine_worker is not None:
+            self.run_worker(
+                self._engine_worker, name="engine", group="engine", thread=True, exit_on_error=False
+            )
+        self.set_interval(POLL_SECONDS, self._poll)
+        self.call_after_refresh(_spare_the_collector)
+        self.show_now()
+        # What is open already is no news.
+        self._note_news(self.snapshot)
+        if self.replay is not None:
+            run_beside(self, partial(self._read_marks, self.replay), name="marks", group="marks")
+        if self.options.notice is not None:
+            self.call_after_refresh(self.note, self.options.notice, "busy")
+
+    def on_key(self, event: events.Key) -> None:
+        """Give a key to the line, the palette or the question that the keys before it opened.
+
+        Keys that come together all go to what had the focus before the first of them had its effect, and
+        come by here one after the other.
+        """
+        screen = self.screen
+        if isinstance(screen, Palette):
+            taken = not screen.has_had(event)
+            if taken:
+                screen.take(event)
+        else:
+            taken = isinstance(screen, SupervisorScreen) and screen.last_row.take_key(event)
+        if taken:
+            event.stop()
+            event.prevent_default()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """The same with a text that is pasted; elsewhere it does nothing."""
+        if self._paste(event):
+            event.stop()
+
+    def on_pasted(self, event: Pasted) -> None:
+        """The same with a text that came as keys; where it ends in a key that leaves, that is still pressed.
+
+        Not where a question stands: who pastes does not answer it.
+        """
+        in_line = self._paste(events.Paste(event.text))
+        if not in_line:
+            self.note(f"✗ {event.keys:,} keys at once were taken for a text: nothing was done", "busy")
+        leaves = event.last.key in (*self.keymap["quit"], *self.keymap["back"])
+        if leaves and not (event.last.is_printable if in_line else self._is_asking):
+            again(self, event.last)
+
+    def _paste(self, event: events.Paste) -> bool:
+        """Put a text into the line that is open; whether there is one."""
+        screen = self.screen
+        if isinstance(screen, Palette):
+            screen.take(event)
+            return True
+        return isinstance(screen, SupervisorScreen) and screen.last_row.take_paste(event)
+
+    # Showing ------------------------------------------------------------------------------------
+
+    def _poll(self) -> None:
+        """Show what is urgent at once, and once in a while what merely ticks."""
+        new_lines = self._read_log()
+        snapshot = self._read()
+        self._note_news(snapshot)
+        urgent = presenters.urgent(snapshot)
+        if new_lines or urgent != self._urgent or self._tick() != self._shown_tick:
+            self.show_now()
+        elif self.now != self._counted_at:
+            self._count_down()
+
+    def _count_down(self) -> None:
+        """Between two repaints: the time that an alert has left, once a second."""
+        self._counted_at = now = self.now
+        snapshot = self._read()
+        screen = self.screen
+        if isinstance(screen, SupervisorScreen) and presenters.counts_down(snapshot, now):
+            screen.count_down(snapshot, now)
+
+    def _tick(self) -> int:
+        return int(self.clock() / self.refresh_seconds)
+
+    def _read(self) -> Snapshot:
+        snapshot = self.engine.snapshot()
+        if self._engine_end is not None and snapshot.stopped is None:
+            snapshot = msgspec.structs.replace(snapshot, stopped=self._engine_end)
+        return snapshot
+
+    def show_now(self) -> None:
+        """Read the engine and show what changed."""
+        self._read_log()
+        self.snapshot = snapshot = self._read()
+        self._urgent = presenters.urgent(snapshot)
+        self._shown_tick = self._tick()
+        self._counted_at = now = self.now
+        title = presenters.terminal_title(snapshot, now)
+        self.show_title(title if self.replay is None else "sup replay")
+        self._ring(presenters.worst(snapshot, now), settled=presenters.settled(snapshot))
+        for screen in self.screen_stack:
+            # Below a full screen nothing can be seen; below the palette the dashboard can.
+            if isinstance(screen, SupervisorScreen) and screen.is_attached:
+                screen.show(snapshot, now)
+
+    def _ring(self, worst: int, *, settled: bool) -> None:
+        """Ring when things have become worse than they were, if that was asked for."""
+        before = self._worst
+        # What comes back before it has held is the trouble that was rung for.
+        self._worst = worst if settled or before is None else min(before, worst)
+        # Not for what was found at the start, nor for what a person asked for.
+        if self.options.bell and before is not None and worst < before and worst <= RINGS_FROM:
+            self.bell()
+
+    def _note_news(self, snapshot: Snapshot) -> None:
+        """Say which incidents have opened, if that was asked for."""
+        news = self._news.poll(snapshot, self.now, may_note=lambda: not self._is_asking)
+        if news is None:
+            return
+        if news.ring:
+            self.bell()
+        if news.text:
+            self.note(news.text, news.tone)
+
+    @property
+    def _is_asking(self) -> bool:
+        return any(
+            isinstance(each, SupervisorScreen) and each.last_row.is_asking for each in self.screen_stack
+        )
+
+    async def _read_marks(self, replay: Replay) -> None:
+        position = replay.position()
+        self.marks = await replay.marks(position.begin, position.end)
+        self.show_now()
+
+    def _read_log(self) -> bool:
+        if self.replay is not None and (jumps := self.replay.position().jumps) != self._jumps:
+            # What was read was of another moment.
+            self._jumps, self._log_cursor = jumps, 0
+            self.log_lines.clear()
+            self._read_page()
+            return True
+        return self._read_page()
+
+    def _read_page(self) -> bool:
+        page = self.engine.log(after=self._log_cursor, limit=LOG_LINES)
+        self._log_cursor = page.next_cursor
+        self.log_missed += page.missed
+        self.log_lines.extend(page.lines)
+        return bool(page.lines or page.missed)
+
+    def watch_theme(self, theme: str) -> None:
+        """Keep the theme that was chosen."""
+        if self.is_running and not self.without_colour:
+            self.remember(theme=theme)
+
+    def note(self, text: str, tone: Tone = "plain") -> None:
+        """Say something in the last row of the screen that is seen."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, SupervisorScreen):
+                screen.note(text, tone)
+                return
+
+    # Actions ------------------------------------------------------------------------------------
+
+    def action_show_alerts(self) -> None:
+        """Show the alert queue."""
+        if self.snapshot.alerts is None:
+            self.note(NO_QUEUE, "busy")
+        else:
+            self._open_once(AlertsScreen)
+
+    def _open_once(self, kind: type[AlertsScreen] | type[IncidentsScreen]) -> None:
+        """Open a screen; where one of its kind is open below the present screen, go back to it."""
+        if any(isinstance(screen, kind) for screen in self.screen_stack):
+            while not isinstance(self.screen, kind):
+                self.pop_screen()
+        else:
+            self.open_screen(kind())
+
+    def action_incidents(self) -> None:
+        """Show the incidents."""
+        self._open_once(IncidentsScreen)
+
+    def action_command_palette(self) -> None:
+        """Find a command by its name."""
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
+
+    def action_refresh_rate(self, factor: float) -> None:
+        """Repaint what merely ticks more often, or less."""
+        self.refresh_seconds = min(60.0, max(POLL_SECONDS, self.refresh_seconds * factor))
+        self.note(f"what merely ticks is repainted every {self.refresh_seconds:g} s")
+
+    def action_picture(self) -> None:
+        """Write a picture of the screen to a file."""
+        picture = picture_of(self)
+        self.export("picture", "screen", "svg", picture.encode)
+
+    def action_choose_theme(self) -> None:
+        """Choose a theme, each seen as the cursor comes to it."""
+        self.push_screen(ThemeScreen(THEMES, self.theme))
+
+    def action_help(self) -> None:
+        """Show the keys."""
+        if not isinstance(self.screen, HelpScreen):
+            screen = self.screen
+            first = screen.HELP_FIRST if isinstance(screen, SupervisorScreen) else ()
+            self.open_screen(HelpScreen(self.keymap, ("replay",) if self.replay is not None else first))
+
+    def action_toggle_debug(self) -> None:
+        """Show the indicator though nothing is wrong, or only when something is."""
+        shown = not self.snapshot.debug
+        self.run_command("debug indicator", self.engine.set_debug(shown))
+
+    def action_ask_quit(self) -> None:
+        """Say what would stop; quit at the second press."""
+        screen = self.screen
+        if isinstance(screen, LinesScreen):
+            # As in any pager: what is read is left, not what runs.
+            screen.dismiss()
+            return
+        if self.attached or self.replay is not None:
+            self.exit(return_code=0)
+            return
+        if not isinstance(screen, SupervisorScreen):
+            return
+        count = len(self.snapshot.connections)
+        what = counted(count, "connection")
+        keys = self.keymap["quit"]
+        screen.last_row.ask(f"quit and stop {what}", keys, lambda: self.exit(return_code=0))
+
+    def action_replay(self, verb: str, amount: float = 0.0) -> None:
+        """Go to another moment of a replay, or let it play."""
+        replay_actions.replay(self, verb, amount)
+
+    def action_replay_jump(self) -> None:
+        """Ask for a moment of a replay, and go there."""
+        if isinstance(self.screen, SupervisorScreen):
+            replay_actions.ask_moment(self, self.screen.last_row)
+
+    def action_detach(self) -> None:
+        """Leave an engine that lives elsewhere to itself."""
+        if self.attached:
+            self.exit(return_code=0)
+        else:
+            self.note("✗ nothing to detach from: this screen's own process runs the connections", "busy")
+
+    def action_suspend_process(self) -> None:
+        """Say what suspending would do, and do nothing."""
+        self.note("✗ ^z would stop every connection: nothing was done; run it in tmux to leave it", "busy")
+
+    # Workers ------------------------------------------------------------------------------------
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Notice the engine's end, and commands that failed in a way nobody foresaw."""
+        worker = event.worker
+        if worker.name == "engine" and event.state in (WorkerState.ERROR, WorkerState.SUCCESS):
+            error = worker.error
+            self._engine_end = f"{type(error).__name__}: {error}" if error else "its loop ended"
+            self.show_now()
+        if event.state is WorkerState.ERROR:
+            self.worker_failed(worker)
+
+
+def picture_of(app: App[int]) -> str:
+    """The screen as SVG, without a font that would be fetched from somewhere when it is looked at."""
+    picture = app.export_screenshot(title="overlay-supervisor")
+    # Some viewers, GNOME's among them, take leading spaces away unless told not to.
+    picture = picture.replace("<svg ", '<svg xml:space="preserve" ', 1)
+    return re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
+
+
+def _spare_the_collector() -> None:
+    """Leave what lives as long as the app out of the collector's rounds, the worst stalls there are.
+
+    The rounds over the rest are cheap then, and must come soon: each connection that is lost leaves a few
+    hundred objects in circles behind.
+    """
+    gc.collect()
+    gc.freeze()
+    # It waits until what is new is a quarter of what the last full round found, and that was all of the app.
+    gc.collect()
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, _MIDDLE_ROUNDS)

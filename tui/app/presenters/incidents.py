@@ -1,0 +1,179 @@
+"""What is shown of incidents: what is wrong now and since when, what was, and what happened before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tui.app.presenters.alert_figures import labelled
+from tui.app.presenters.frames import milliseconds
+from tui.model.engine import IncidentSeverity, IncidentSnapshot, IncidentsSnapshot, Timeline, TimelineEntry
+from tui.model.known import count_unacknowledged, open_words, rule_words
+from tui.text.formats import NOTHING, counted, duration, time_of_day
+from widgets.incident_list import IncidentRow
+from widgets.lines import Line, Span, Tone
+from widgets.untrusted import displayable
+
+RANKS: dict[IncidentSeverity, int] = {"info": 0, "warning": 1, "critical": 2}
+_SYMBOLS: dict[IncidentSeverity, str] = {"info": "○", "warning": "◐", "critical": "✗"}
+_TONES: dict[IncidentSeverity, Tone] = {"info": "plain", "warning": "busy", "critical": "bad"}
+_ENTRY_TONES: dict[str, Tone] = {"info": "plain", "warning": "busy", "error": "bad"}
+
+
+def tone_of(incident: IncidentSnapshot) -> Tone:
+    """The colour of its severity."""
+    return _TONES[incident.severity]
+
+
+def unacknowledged(incidents: IncidentsSnapshot) -> list[IncidentSnapshot]:
+    """The open ones that nobody has acknowledged."""
+    return [incident for incident in incidents.open if incident.acknowledged_at is None]
+
+
+def found_incident(incidents: IncidentsSnapshot, id: object) -> IncidentSnapshot | None:
+    """The incident of that id, open or resolved."""
+    for incident in (*incidents.open, *incidents.resolved):
+        if incident.id == id:
+            return incident
+    return None
+
+
+class Note(NamedTuple):
+    """A few words for a title, in a tone of their own."""
+
+    text: str
+    tone: Tone
+
+
+def incidents_note(incidents: IncidentsSnapshot, key: str) -> Note | None:
+    """How many are open and unacknowledged, and the key that shows them; None when there are none."""
+    count = count_unacknowledged(incidents)
+    if not count:
+        return None
+    words = counted(count, "incident")
+    if key:
+        words += f", {key} shows {'it' if count == 1 else 'them'}"
+    return Note(
+        words, "bad" if any(each.severity == "critical" for each in unacknowledged(incidents)) else "busy"
+    )
+
+
+def title_words(incidents: IncidentsSnapshot) -> str:
+    """What is wrong now, in one line."""
+    return open_words(incidents) or "nothing is wrong now"
+
+
+def notice_words(incidents: IncidentsSnapshot) -> str | None:
+    """What is wrong with incidents themselves."""
+    parts = []
+    if incidents.left_out:
+        parts.append(f"{incidents.left_out:,} more are open, of which nothing is held")
+    if incidents.command is not None:
+        parts.append(f"your command: {incidents.command}")
+    if incidents.commands_dropped:
+        parts.append(f"{incidents.commands_dropped:,} calls of your command left out, too many a minute")
+    return "   ".join(parts) or None
+
+
+def open_rows(incidents: IncidentsSnapshot, now: float) -> list[IncidentRow]:
+    """The open ones in the engine's order: the most severe first."""
+    return [_row(incident, now) for incident in incidents.open]
+
+
+def resolved_rows(incidents: IncidentsSnapshot, now: float) -> list[IncidentRow]:
+    """The resolved ones, the newest first."""
+    return [_row(incident, now) for incident in incidents.resolved]
+
+
+def _row(incident: IncidentSnapshot, now: float) -> IncidentRow:
+    resolved, seen = incident.resolved_at is not None, incident.acknowledged_at is not None
+    if incident.resolved_at is not None:
+        state = duration(max(0.0, incident.resolved_at - incident.opened_at))
+    else:
+        state = "acknowledged" if seen else "open"
+    times = f" ({incident.times:,} times)" if incident.times > 1 else ""
+    return IncidentRow(
+        key=incident.id,
+        symbol="●" if resolved else _SYMBOLS[incident.severity],
+        severity=incident.severity,
+        since=time_of_day(incident.opened_at, now),
+        state=state,
+        subject=incident.subject,
+        rule=rule_words(incident.rule) + times,
+        message=incident.message,
+        tone="dim" if resolved or seen else _TONES[incident.severity],
+        quiet=resolved or seen,
+    )
+
+
+# One incident ---------------------------------------------------------------------------------------
+
+
+def opened_words(incident: IncidentSnapshot) -> str:
+    """An incident that has just opened, in one line."""
+    return (
+        f"{_SYMBOLS[incident.severity]} {incident.subject}: {rule_words(incident.rule)}: {incident.message}"
+    )
+
+
+def incident_facts(incident: IncidentSnapshot, now: float, width: int) -> list[Line]:
+    """The incident itself, its words whole."""
+    opened = time_of_day(incident.opened_at, now)
+    if incident.resolved_at is None:
+        state: tuple[str, Tone] = (f"open since {opened}", _TONES[incident.severity])
+    else:
+        lasted = duration(max(0.0, incident.resolved_at - incident.opened_at))
+        resolved = time_of_day(incident.resolved_at, now)
+        state = (f"resolved {resolved}; opened {opened}, lasted {lasted}", "good")
+    seen = incident.acknowledged_at
+    facts: list[tuple[str, str, Tone]] = [
+        ("what", f"{rule_words(incident.rule)}, {incident.severity}", _TONES[incident.severity]),
+        ("where", incident.subject or NOTHING, "plain"),
+        ("words", incident.message or NOTHING, "plain"),
+        ("state", *state),
+        ("seen", "not acknowledged" if seen is None else f"acknowledged {time_of_day(seen, now)}", "plain"),
+    ]
+    if incident.times > 1:
+        facts.append(("came back", f"{incident.times - 1:,} times within the quiet time", "plain"))
+    return [line for fact in facts for line in labelled(fact[0], fact[1], width, fact[2])]
+
+
+class TimelineLines(NamedTuple):
+    """A timeline laid out, and the line at which the incident opened."""
+
+    lines: list[Line]
+    opened_at: int
+
+
+def timeline_lines(timeline: Timeline, now: float, width: int) -> TimelineLines:
+    """What happened before, then since the incident opened, oldest first."""
+    incident, entries = timeline.incident, timeline.entries
+    lines = [*incident_facts(incident, now, width), ()]
+    if timeline.left_out:
+        lines.append((Span(f" {timeline.left_out:,} entries more are not shown", "busy"),))
+    lines.append((Span(" BEFORE IT", "heading"),))
+    before = [entry for entry in entries if entry.timestamp < incident.opened_at]
+    lines += _entry_lines(before, incident) or [(Span("  nothing was noted", "dim"),)]
+    opened_at = len(lines)
+    lines.append((Span(f" OPENED {milliseconds(incident.opened_at)}", "heading"),))
+    lines += _entry_lines(entries[len(before) :], incident) or [(Span("  nothing was noted", "dim"),)]
+    if incident.resolved_at is not None:
+        lines.append((Span(f" RESOLVED {milliseconds(incident.resolved_at)}", "heading"),))
+    return TimelineLines(lines, opened_at)
+
+
+def _entry_lines(entries: Sequence[TimelineEntry], incident: IncidentSnapshot) -> list[Line]:
+    lines: list[Line] = []
+    for entry in entries:
+        quiet = entry.kind == "frame" and entry.severity == "info"
+        tone: Tone = "dim" if quiet else _ENTRY_TONES[entry.severity]
+        # Most of them are of the one thing that the title names.
+        subject = "" if entry.subject == incident.subject else displayable(entry.subject, 60)
+        line = (
+            Span(f"  {milliseconds(entry.timestamp)} ", "dim"),
+            Span(f"{entry.kind:<8} ", "dim"),
+            Span(f"{subject} " if subject else "", "plain" if quiet else "strong"),
+            Span(displayable(entry.text, 400), tone),
+        )
+        lines.append(line)
+    return lines

@@ -1,0 +1,145 @@
+"""What all screens share: row 1, something to move in, the last row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import ClassVar
+
+from textual import events, getters
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.worker import Worker, WorkerState
+
+from tui.app import presenters
+from tui.app.actions import ACTIONS
+from tui.app.commands import EngineApp
+from tui.app.keymap import shown
+from tui.app.screens.alert_actions import AlertActions
+from tui.app.screens.bindings import bindings
+from tui.app.screens.last_row import LastRow
+from tui.app.screens.layout import LEAST_HEIGHT, LEAST_WIDTH
+from tui.model.engine import Snapshot
+from widgets.hint_line import Hint, HintLine
+from widgets.lines import LineView, Tone
+from widgets.status_bar import StatusBar
+from widgets.time_line import TimeLine
+
+
+class SupervisorScreen(Screen[None]):
+    """A screen under row 1: a lost connection is seen wherever one is."""
+
+    app = getters.app(EngineApp)
+    BINDINGS = bindings("everywhere", "list")
+    HELP_FIRST: ClassVar[tuple[str, ...]] = ()
+    """The places whose keys the help tells before all others."""
+    HINTS: ClassVar[tuple[str, ...]] = ("back",)
+    """The actions whose keys the last row says while there is nothing else to say."""
+
+    def __init__(self, pane: LineView) -> None:
+        """``pane`` is what the movement keys move."""
+        super().__init__()
+        self._pane = pane
+        self._bar = StatusBar(id="bar")
+        self._hints = HintLine((), id="hints")
+        self._time_line = TimeLine(id="time-line")
+        self.last_row = LastRow(self, self._hints)
+        self._alerts_stand: bool | None = None
+        """Whether the queue waits for a person; None without one."""
+
+    @cached_property
+    def alert_actions(self) -> AlertActions:
+        """What can be done with the alert queue."""
+        return AlertActions(self.app, self.last_row)
+
+    @property
+    def moved_pane(self) -> LineView:
+        """The pane that the movement keys move."""
+        return self._pane
+
+    def hints(self) -> tuple[Hint, ...]:
+        """What the last row says while there is nothing else to say."""
+        return self.hints_of(self.HINTS)
+
+    def hints_of(self, actions: Iterable[str]) -> tuple[Hint, ...]:
+        """The keys of these actions; one that has none is left out."""
+        keymap = self.app.keymap
+        labels = {action.id: action.label for action in ACTIONS}
+        if self._alerts_stand:
+            labels["alerts.pause"] = "resume"
+        if self.app.replay is not None:
+            labels["alerts.pause"] = "play"
+        return tuple(Hint(shown(keymap[each]), labels[each]) for each in actions if keymap[each])
+
+    def body(self) -> Iterable[Widget]:
+        """The widgets between row 1 and the last."""
+        return ()
+
+    def compose(self) -> ComposeResult:
+        """Row 1, the body, the last row."""
+        self._alerts_stand = presenters.alerts_stand(self.app.snapshot)
+        self._hints.show_hints(self.hints())
+        yield self._bar
+        yield from self.body()
+        if self.app.replay is not None:
+            yield self._time_line
+        yield self._hints
+
+    def show(self, snapshot: Snapshot, now: float) -> None:
+        """Show a snapshot, ``now`` in whole seconds; what did not change is not painted."""
+        replay = self.app.replay
+        if replay is None:
+            self._bar.show(presenters.status_bar(snapshot, now))
+        else:
+            self._time_line.show(presenters.time_line(replay.position(), self.app.marks))
+            missing = snapshot.waiting
+            self._bar.show(
+                presenters.status_bar(snapshot, now)
+                if missing is None
+                else presenters.nothing_recorded(missing)
+            )
+        if (stand := presenters.alerts_stand(snapshot)) != self._alerts_stand:
+            self._alerts_stand = stand
+            self._hints.show_hints(self.hints())
+
+    def count_down(self, snapshot: Snapshot, now: float) -> None:
+        """Show the time that is left of an alert, and nothing else; called once a second while one plays."""
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Lay out anew, and say when there is less room than everything needs."""
+        width, height = event.size
+        small = width < LEAST_WIDTH or height < LEAST_HEIGHT
+        words = f"too small: {width}x{height}; all is seen from {LEAST_WIDTH}x{LEAST_HEIGHT} on"
+        self._hints.show_instead(words if small else None)
+        self.app.show_now()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Have it told when something that the screen read or wrote failed in a way nobody foresaw."""
+        # The app hears of its own workers only.
+        if event.state is WorkerState.ERROR:
+            self.app.worker_failed(event.worker)
+
+    def note(self, text: str, tone: Tone = "plain") -> None:
+        """Say something in the last row."""
+        self.last_row.note(text, tone)
+
+    def action_alerts(self, what: str) -> None:
+        """Do with the alert queue what :class:`AlertActions` can."""
+        self.alert_actions.do(what)
+
+    def action_move(self, lines: int) -> None:
+        """Move down, or up."""
+        self.moved_pane.move(lines)
+
+    def action_move_page(self, direction: int) -> None:
+        """Move by what is seen."""
+        self.moved_pane.move(direction * max(1, self.moved_pane.size.height - 1))
+
+    def action_move_to_end(self, last: bool) -> None:
+        """Move to the first line, or to the last."""
+        self.moved_pane.move_to_end(last=last)
+
+    def action_back(self) -> None:
+        """Leave the screen."""
+        self.dismiss()

@@ -1,0 +1,187 @@
+"""Incidents: what is wrong now and since when, what was, and what happened before one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+
+from textual.widget import Widget
+
+from tui.app.presenters import incidents as present
+from tui.app.screens.base import SupervisorScreen
+from tui.app.screens.bindings import bindings
+from tui.app.screens.workers import run_beside
+from tui.model.engine import CommandResult, IncidentSnapshot, Snapshot, Timeline
+from tui.model.known import rule_words
+from widgets.cursor_list import CursorList
+from widgets.incident_list import IncidentList, incident_heading
+from widgets.lines import LinesPane
+from widgets.text_line import HeadingLine, NoticeLine, TitleLine
+
+READ_SECONDS = 10.0
+"""Between two readings of the timeline of an incident that is still open."""
+_FACTS_FROM = 15
+"""Rows from which the selected incident is shown whole below the list."""
+
+
+def _acknowledge(screen: SupervisorScreen, incident: IncidentSnapshot | None) -> None:
+    if incident is None:
+        screen.note("no incident is selected", "busy")
+    elif incident.resolved_at is not None:
+        screen.note("it is resolved already", "busy")
+    elif incident.acknowledged_at is not None:
+        screen.note("it is acknowledged already", "busy")
+    else:
+        screen.app.run_command("acknowledge", screen.app.engine.acknowledge(incident.id))
+
+
+class IncidentsScreen(SupervisorScreen):
+    """The open ones, the most severe first, then the resolved ones, the newest first."""
+
+    BINDINGS = bindings("incidents")
+    HELP_FIRST = ("incidents", "list")
+    HINTS = ("incidents.timeline", "incidents.acknowledge", "move.down", "move.up", "help", "back")
+    AUTO_FOCUS = "#incidents"
+
+    def __init__(self) -> None:
+        self._list = IncidentList(id="incidents")
+        super().__init__(self._list)
+        self._title = TitleLine(id="selected")
+        self._notice = NoticeLine(id="notice")
+        self._heading = HeadingLine(incident_heading, spare=IncidentList.SPARE, id="list-heading")
+        self._list.moved = self._cursor_moved
+        self._facts_title = TitleLine(id="log-title")
+        self._facts = LinesPane(id="incident-facts")
+        self._chosen: str | None = None
+        """The incident chosen by hand; None is the first."""
+
+    def body(self) -> Iterable[Widget]:
+        """What is wrong in one line, the list, the selected one whole."""
+        yield self._title
+        yield self._notice
+        yield self._heading
+        yield self._list
+        yield self._facts_title
+        yield self._facts
+
+    @property
+    def incident(self) -> IncidentSnapshot | None:
+        """The selected one."""
+        return present.found_incident(self.app.snapshot.incidents, self._list.selected)
+
+    def show(self, snapshot: Snapshot, now: float) -> None:
+        """Show the incidents as they stand."""
+        super().show(snapshot, now)
+        incidents = snapshot.incidents
+        opened, resolved = present.open_rows(incidents, now), present.resolved_rows(incidents, now)
+        keys = [row.key for row in (*opened, *resolved)]
+        selected = self._chosen if self._chosen in keys else keys[0] if keys else None
+        self._list.show(opened, resolved, selected)
+        self._title.show("incidents", present.title_words(incidents))
+        self._notice.show(present.notice_words(incidents))
+        self._notice.display = bool(self._notice.lines)
+        self._heading.display = bool(opened)
+        self._show_facts(now)
+
+    def _show_facts(self, now: float) -> None:
+        incident = self.incident
+        there = incident is not None and self.size.height >= _FACTS_FROM
+        self._facts_title.display = self._facts.display = there
+        if incident is not None and there:
+            lines = present.incident_facts(incident, now, self.size.width - 1)
+            self._facts_title.show(rule_words(incident.rule), incident.subject)
+            self._facts.set_lines(lines)
+            self._facts.styles.height = min(len(lines), self.size.height // 4)
+
+    def _cursor_moved(self, key: Hashable) -> None:
+        """Keep the one that was chosen."""
+        self._chosen = str(key)
+        self._show_facts(self.app.now)
+
+    def on_cursor_list_opened(self, event: CursorList.Opened) -> None:
+        """Show what happened."""
+        self.action_timeline()
+
+    def action_acknowledge(self) -> None:
+        """Acknowledge the selected one, and stay on it."""
+        if (incident := self.incident) is not None:
+            self._chosen = incident.id
+        _acknowledge(self, self.incident)
+
+    def action_timeline(self) -> None:
+        """Show what happened before and during the selected one."""
+        incident = self.incident
+        if incident is None:
+            self.note("no incident is selected", "busy")
+            return
+        self._chosen = incident.id
+        self.app.open_screen(TimelineScreen(incident.id))
+
+
+class TimelineScreen(SupervisorScreen):
+    """One incident, and what happened before and during it."""
+
+    BINDINGS = bindings("incidents")
+    HELP_FIRST = ("incidents", "list")
+    HINTS = ("incidents.acknowledge", "move.down", "move.up", "back")
+    AUTO_FOCUS = "#lines"
+
+    def __init__(self, id: str) -> None:
+        self._lines = LinesPane(id="lines")
+        super().__init__(self._lines)
+        self._incident_id = id
+        self._title = TitleLine(id="selected")
+        self._timeline: Timeline | None = None
+        self._timeline_of: tuple[object, ...] = ()
+        self._is_placed = False
+        """The first look is at the moment at which it opened."""
+
+    def body(self) -> Iterable[Widget]:
+        """The incident, then what happened."""
+        yield self._title
+        yield self._lines
+
+    @property
+    def incident(self) -> IncidentSnapshot | None:
+        """The incident as it stands, or as it was last known."""
+        found = present.found_incident(self.app.snapshot.incidents, self._incident_id)
+        return found or (self._timeline.incident if self._timeline is not None else None)
+
+    def show(self, snapshot: Snapshot, now: float) -> None:
+        """Show what has been read, and read anew when the incident changed, or once in a while."""
+        super().show(snapshot, now)
+        incident = self.incident
+        if incident is not None:
+            self._title.show(rule_words(incident.rule), incident.subject)
+            turn = None if incident.resolved_at is not None else int(now // READ_SECONDS)
+            wanted: tuple[object, ...] = (incident, turn)
+        else:
+            wanted = ("gone",)
+        if wanted != self._timeline_of:
+            self._timeline_of = wanted
+            run_beside(self, self._read, name="timeline", group="timeline", exclusive=True)
+        self._lay_out(now)
+
+    def _lay_out(self, now: float) -> None:
+        if self._timeline is None:
+            return
+        shown = present.timeline_lines(self._timeline, now, self.size.width - 1)
+        self._lines.set_lines(shown.lines)
+        height = self._lines.size.height
+        if not self._is_placed and height > 0:
+            self._is_placed = True
+            if len(shown.lines) > height:
+                y = max(0, shown.opened_at - height // 2)
+                # Once the scrollbar is there: before, there is nothing to scroll.
+                self.call_after_refresh(self._lines.scroll_to, y=y, animate=False)
+
+    async def _read(self) -> None:
+        answer = await self.app.engine.timeline(self._incident_id)
+        if isinstance(answer, CommandResult):
+            self.note(f"✗ {answer.message}", "bad")
+            return
+        self._timeline = answer
+        self._lay_out(self.app.now)
+
+    def action_acknowledge(self) -> None:
+        """Acknowledge it."""
+        _acknowledge(self, self.incident)

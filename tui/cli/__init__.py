@@ -1,0 +1,1 @@
+"""The command, a file for each of its commands."""

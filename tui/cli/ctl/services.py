@@ -1,0 +1,255 @@
+"""The shell commands for incidents and services: ``overlayctl incidents ...``, ``overlayctl services``."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from tui.cli.ctl.matching import by_beginning
+from tui.cli.ctl.service_words import (
+    how_old,
+    incident_symbol,
+    named,
+    service_json,
+    service_symbol,
+    ways,
+)
+from tui.cli.ctl.shell import COLUMNS, COMMAND_SECONDS, OK, client, fail, note, wants_json
+from tui.control.client import ControlClient, RefusedError
+from tui.model.engine import (
+    IncidentSnapshot,
+    IncidentsSnapshot,
+    ServicesSnapshot,
+    Snapshot,
+    Timeline,
+    TimelineEntry,
+)
+from tui.model.known import not_present, open_words, rule_words, worst_services_first
+from tui.system.output import FAILED, put, put_json
+from tui.text.formats import duration, for_json, time_of_day
+from tui.text.printable import columns, cut_to, padded, printable
+
+_MOST_RESOLVED = 10
+"""Resolved incidents that are listed; all of those that the engine shows are in the JSON."""
+_RULE_COLUMNS = 18
+_SUBJECT_COLUMNS = 24
+_SERVICE_COLUMNS = (20, 16, 28, 16, 15, 12)
+"""Name, host, state, age, ways and environment."""
+_ENTRY_COLUMNS = (8, 28)
+"""Kind and subject."""
+
+_EPILOG = """\
+ID is an incident's id or its beginning, as `incidents` shows it.
+"""
+
+
+def add_watch(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    """Add ``incidents`` with all that is below it, and ``services``."""
+    incidents = commands.add_parser(
+        "incidents",
+        parents=[common],
+        allow_abbrev=False,
+        help="what is wrong now, since when, and what happened before it",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    incidents.set_defaults(control=_incidents)
+    below = incidents.add_subparsers(metavar="COMMAND")
+
+    def add(name: str, action: Callable[[argparse.Namespace], int], words: str) -> argparse.ArgumentParser:
+        command = below.add_parser(name, parents=[common], allow_abbrev=False, help=words)
+        command.set_defaults(control=action, fail=command.error)
+        return command
+
+    add("list", _incidents, "the open ones and the last resolved ones; the same as no command at all")
+    add("show", _show, "one with its timeline, from 5 minutes before it").add_argument("id", metavar="ID")
+    add("ack", _acknowledge, "say that you have seen an open one").add_argument("id", metavar="ID")
+    words = "the services that tell of themselves or are told of, the worst first"
+    services = commands.add_parser("services", parents=[common], allow_abbrev=False, help=words)
+    services.set_defaults(control=_services, fail=services.error)
+
+
+def _snapshot(engine: ControlClient) -> Snapshot:
+    snapshot = engine.value("snapshot", Snapshot)
+    if (stale := not_present(snapshot, time.time())) is not None:
+        # What nobody observes any more must not be taken for the present.
+        raise RefusedError(stale.message)
+    return snapshot
+
+
+# Incidents ----------------------------------------------------------------------------------------
+
+
+def _incidents(args: argparse.Namespace) -> int:
+    with client(args) as engine:
+        snapshot = _snapshot(engine)
+    incidents, now = snapshot.incidents, time.time()
+    if wants_json(args):
+        put_json({"takenAt": snapshot.taken_at, **for_json(incidents)})
+        return OK
+    put(open_words(incidents) or "no incident is open")
+    for line in _rows([_cells(incident, now) for incident in incidents.open]):
+        put(line)
+    if resolved := incidents.resolved[:_MOST_RESOLVED]:
+        put("resolved, the newest first:")
+        for line in _rows([_cells(incident, now) for incident in resolved]):
+            put(line)
+    if (more := len(incidents.resolved) - len(resolved)) > 0:
+        put(f"{more} resolved ones more; --json has them")
+    for words in _incident_notes(incidents):
+        put(cut_to(words, COLUMNS))
+    return OK
+
+
+def _cells(incident: IncidentSnapshot, now: float) -> list[str]:
+    notes = [
+        f"lasted {_lasted(incident)}" if incident.resolved_at is not None else "",
+        "acknowledged" if incident.acknowledged_at is not None else "",
+        f"{incident.times} times" if incident.times > 1 else "",
+        printable(incident.message),
+    ]
+    return [
+        f"{incident_symbol(incident)} {printable(incident.severity)}",
+        time_of_day(incident.opened_at, now),
+        printable(incident.id),
+        cut_to(rule_words(incident.rule), _RULE_COLUMNS),
+        cut_to(printable(incident.subject), _SUBJECT_COLUMNS),
+        "; ".join(filter(None, notes)),
+    ]
+
+
+def _lasted(incident: IncidentSnapshot) -> str:
+    return duration(max(0.0, (incident.resolved_at or incident.opened_at) - incident.opened_at))
+
+
+def _incident_notes(incidents: IncidentsSnapshot) -> Iterator[str]:
+    if incidents.left_out:
+        yield f"{incidents.left_out} more are open, of which nothing is held"
+    if incidents.command is not None:
+        yield f"the command: {printable(incidents.command)}"
+    if incidents.commands_dropped:
+        yield f"the command: {incidents.commands_dropped} calls left out, too many within a minute"
+
+
+def _show(args: argparse.Namespace) -> int:
+    with client(args) as engine:
+        incidents = _snapshot(engine).incidents
+        id = _meant(args.id, (*incidents.open, *incidents.resolved))
+        timeline = engine.value("timeline", Timeline, incident=id)
+    if wants_json(args):
+        put_json(for_json(timeline))
+        return OK
+    incident, now = timeline.incident, time.time()
+    for name, value in _facts(incident, now):
+        put(f"  {name:<14}{printable(value, 1000)}")
+    before = [entry for entry in timeline.entries if entry.timestamp < incident.opened_at]
+    since = timeline.entries[len(before) :]
+    for heading, entries in (("before it", before), ("since it opened", since)):
+        put(f"{heading}:{'' if entries else ' nothing was noted'}")
+        for line in _entries(entries, now):
+            put(line)
+    if timeline.left_out:
+        put(f"{timeline.left_out} entries more are not here")
+    return OK
+
+
+def _facts(incident: IncidentSnapshot, now: float) -> Iterator[tuple[str, str]]:
+    yield "id", incident.id
+    yield "severity", incident.severity
+    yield "rule", rule_words(incident.rule)
+    yield "subject", incident.subject
+    yield "words", incident.message
+    yield "opened", time_of_day(incident.opened_at, now)
+    if incident.resolved_at is None:
+        yield "state", f"open for {duration(max(0.0, now - incident.opened_at))}"
+    else:
+        yield "resolved", f"{time_of_day(incident.resolved_at, now)}, lasted {_lasted(incident)}"
+    seen = incident.acknowledged_at
+    yield "acknowledged", "no" if seen is None else time_of_day(seen, now)
+    if incident.times > 1:
+        yield "times", str(incident.times)
+
+
+def _entries(entries: Sequence[TimelineEntry], now: float) -> list[str]:
+    kind, subject = _ENTRY_COLUMNS
+    return _rows(
+        [
+            [
+                f"  {time_of_day(entry.timestamp, now)}",
+                cut_to(printable(entry.kind), kind),
+                cut_to(printable(entry.subject), subject),
+                printable(entry.text),
+            ]
+            for entry in entries
+        ]
+    )
+
+
+def _acknowledge(args: argparse.Namespace) -> int:
+    with client(args) as engine:
+        incidents = _snapshot(engine).incidents
+        id = _meant(args.id, incidents.open)
+        result = engine.command("acknowledge", COMMAND_SECONDS, incident=id)
+    known = next((each for each in incidents.open if each.id == id), None)
+    if not wants_json(args) and id != args.id and known is not None:
+        words = f"{args.id} is {id}, {named(known)}"
+        put(printable(words)) if result.ok else fail(FAILED, words)
+    return note(args, result, incident={"id": id, "known": for_json(known)})
+
+
+def _meant(typed: str, among: Iterable[IncidentSnapshot]) -> str:
+    """The id that was meant. The engine may know one that the snapshot does not hold."""
+    return by_beginning(typed, {each.id: named(each) for each in among}, "incidents") or typed
+
+
+# Services -----------------------------------------------------------------------------------------
+
+
+def _services(args: argparse.Namespace) -> int:
+    with client(args) as engine:
+        snapshot = _snapshot(engine)
+    services, now = snapshot.services, time.time()
+    ordered = worst_services_first(services.services)
+    if wants_json(args):
+        noted = [service_json(service) for service in ordered]
+        put_json(
+            {
+                "takenAt": snapshot.taken_at,
+                "services": noted,
+                "leftOut": services.left_out,
+                "rejected": services.rejected,
+            }
+        )
+        return OK
+    if not ordered:
+        put("no services are known; [services] in the settings says where they report")
+    rows = []
+    for service in ordered:
+        words = printable(service.message or service.state)
+        texts = (
+            *(printable(service.name), printable(service.host), words),
+            *(how_old(service, now), ways(service), printable(service.environment)),
+        )
+        cells = [cut_to(text, width) for text, width in zip(texts, _SERVICE_COLUMNS, strict=True)]
+        rows.append([f"{service_symbol(service)} {cells[0]}", *cells[1:]])
+    for line in _rows(rows):
+        put(line)
+    for words in _service_notes(services):
+        put(words)
+    return OK
+
+
+def _service_notes(services: ServicesSnapshot) -> Iterator[str]:
+    if services.left_out:
+        yield f"{services.left_out} more services, of which nothing is held"
+    if services.rejected:
+        yield f"{services.rejected} reports could not be read"
+
+
+def _rows(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Printable cells under each other, each as wide as the widest of its column, cut at the last one."""
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    return [cut_to("  ".join(map(padded, row, widths)).rstrip(), COLUMNS) for row in rows]

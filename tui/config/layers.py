@@ -1,0 +1,266 @@
+"""Where settings are read: the file, the environment, the command line.
+
+Each layer gives a tree of plain values (tables as dictionaries) and can say where any part of it
+stands, in words that an error can begin with. No message here ever holds a value.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from tui.system.paths import CONFIG_VARIABLE, SOCKET_VARIABLE, STATE_VARIABLE
+from tui.text.nearest import nearest
+from tui.text.toml_file import TomlError, read_toml
+from tui.text.toml_lines import KeyPath as KeyPath
+from tui.text.toml_lines import LineFinder, holds
+from tui.text.toml_lines import Tree as Tree
+
+PREFIX = "OVERLAY_SUPERVISOR_"
+NESTING = "__"
+MAX_FILE_BYTES = 1024 * 1024
+"""Bytes of a settings file; a larger one is an error."""
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used. No line holds a value.
+
+    Attributes:
+        lines: one line for each mistake, at most :data:`MAX_LINES` of them and one that counts the rest.
+    """
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = lines[:MAX_LINES]
+        if len(lines) > MAX_LINES:
+            self.lines += (f"and {len(lines) - MAX_LINES} more",)
+        super().__init__("\n".join(self.lines))
+
+
+MAX_LINES = 5
+
+
+class Layer:
+    """One place of settings; ``tree`` is what was set there."""
+
+    folder: Path | None = None
+    """Relative paths in the layer's values start here; None for the working directory."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+
+    def holds(self, path: KeyPath) -> bool:
+        """Whether something is set at ``path`` here."""
+        return holds(self.tree, path)
+
+    def where(self, path: KeyPath) -> str:
+        """The place of ``path`` in words; ``path`` is held here."""
+        raise NotImplementedError
+
+    def order(self, path: KeyPath) -> int:
+        """Mistakes are told in this order: that of the file's lines."""
+        return 0
+
+    def describe(self, path: KeyPath) -> str:
+        """The beginning of an error about ``path``: its place and, where that does not tell, its key."""
+        return f"{self.where(path)}: {dotted(path)}"
+
+
+def flat(table: Tree) -> list[tuple[str, KeyPath, Any]]:
+    """The entries of a table whose keys hold dots: each with its whole key and its place in ``table``.
+
+    TOML reads ``list.order = "o"`` as a table in a table, ``"list.order" = "o"`` as what it looks like.
+    """
+    found: list[tuple[str, KeyPath, Any]] = []
+    waiting: list[tuple[KeyPath, Any]] = [((name,), value) for name, value in reversed(table.items())]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [((*path, name), inner) for name, inner in reversed(value.items())]
+        else:
+            found.append((".".join(map(str, path)), path, value))
+    return found
+
+
+def dotted(path: KeyPath) -> str:
+    """``connections.hub.topics[1]``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+class CommandLineLayer(Layer):
+    """What was given on the command line; ``options`` names the option of each path."""
+
+    def __init__(self, tree: Tree, options: Mapping[KeyPath, str]) -> None:
+        super().__init__(tree)
+        self._options = options
+
+    def where(self, path: KeyPath) -> str:
+        for length in range(len(path), 0, -1):
+            if option := self._options.get(path[:length]):
+                return f"command line, {option}"
+        return "command line"
+
+    def describe(self, path: KeyPath) -> str:
+        return self.where(path)
+
+
+class FileLayer(Layer):
+    """A TOML file.
+
+    Raises:
+        SettingsError: the file cannot be read or is no TOML.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            text, tree = read_toml(path, MAX_FILE_BYTES, "settings file")
+        except TomlError as error:
+            raise SettingsError(str(error)) from None
+        self.folder = path.parent
+        super().__init__(tree)
+        self._lines = LineFinder(text)
+        self._written: dict[KeyPath, KeyPath] = {}
+        for top in _DOTTED_TABLES:
+            self._flatten(top)
+
+    def where(self, path: KeyPath) -> str:
+        return f"{self._path}:{self.order(path)}"
+
+    def order(self, path: KeyPath) -> int:
+        return self._lines.line_of(self._written.get(path, path))
+
+    def _flatten(self, top: str) -> None:
+        table = self.tree.get(top)
+        if not isinstance(table, dict):
+            return
+        self.tree[top] = {}
+        for key, below, value in flat(table):
+            path: KeyPath = (top, key)
+            if path in self._written:
+                line = self._lines.line_of((top, *below))
+                raise SettingsError(f"{self._path}:{line}: {dotted(path)}: set twice")
+            self._written[path] = (top, *below)
+            self.tree[top][key] = value
+
+
+class EnvironmentLayer(Layer):
+    """The variables that begin with ``OVERLAY_SUPERVISOR_``. An empty variable counts as not set.
+
+    The values of ``text_keys`` are taken as they are, those of ``secret_keys`` unless they begin with
+    ``{``; everything else is JSON, or a plain word.
+
+    Attributes:
+        mistakes: one line for each variable that names no setting or holds broken JSON.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        table_keys: Mapping[str, tuple[str, ...]],
+        text_keys: Collection[str],
+        secret_keys: Collection[str],
+    ) -> None:
+        self.mistakes: list[str] = []
+        self._variables: dict[KeyPath, str] = {}
+        self._table_keys = table_keys
+        self._text_keys = text_keys
+        self._secret_keys = secret_keys
+        super().__init__({})
+        names = sorted(name for name in environ if name.startswith(PREFIX))
+        # Short names first, so that the more exact of two variables wins.
+        for name in sorted(names, key=lambda name: name.count(NESTING)):
+            if name not in (CONFIG_VARIABLE, SOCKET_VARIABLE, STATE_VARIABLE) and environ[name]:
+                self._add(name, environ[name])
+
+    def where(self, path: KeyPath) -> str:
+        for length in range(len(path), 0, -1):
+            if variable := self._variables.get(path[:length]):
+                return f"environment variable {variable}"
+        below = [name for known, name in self._variables.items() if known[: len(path)] == path]
+        return f"environment variable {below[0]}"
+
+    def describe(self, path: KeyPath) -> str:
+        for length in range(len(path), 0, -1):
+            if variable := self._variables.get(path[:length]):
+                rest = dotted(path[length:])
+                return f"{variable}: {rest}" if rest else variable
+        return self.where(path)
+
+    def _add(self, name: str, value: str) -> None:
+        path = tuple(name[len(PREFIX) :].lower().split(NESTING))
+        top = path[0]
+        depth = _DEPTHS.get(top, 0)
+        if not depth or (top == "debug" and len(path) > 1):
+            self.mistakes.append(f"{name}: unknown variable; nearest known: {self._nearest(path)}")
+            return
+        if len(path) > depth:
+            variable = PREFIX + NESTING.join(path[:depth]).upper()
+            self.mistakes.append(f"{name}: unknown variable; give the whole of {variable} in JSON")
+            return
+        key = path[-1]
+        is_key = len(path) == depth and top not in _DOTTED_TABLES
+        if is_key and top != "debug" and key not in self._table_keys[top]:
+            self.mistakes.append(f"{name}: unknown variable; nearest known: {self._nearest(path)}")
+            return
+        try:
+            parsed = self._parse(value, key if is_key else None)
+        except (ValueError, RecursionError):
+            self.mistakes.append(f"{name}: not valid JSON")
+            return
+        if not is_key and not isinstance(parsed, dict):
+            self.mistakes.append(f"{name}: expected a table in JSON")
+            return
+        if top in _DOTTED_TABLES:
+            parsed = {key: inner for key, _, inner in flat(parsed)}
+        tree = self.tree
+        for part in path[:-1]:
+            tree = tree.setdefault(part, {})
+            if not isinstance(tree, dict):
+                self.mistakes.append(f"{name}: {dotted(path[:-1])} is no table")
+                return
+        tree[key] = parsed
+        self._variables[path] = name
+
+    def _parse(self, value: str, key: str | None) -> Any:
+        if key in _BOOLEAN_KEYS and value.lower() in _BOOLEANS:
+            return _BOOLEANS[value.lower()]
+        if key in self._text_keys or (key in self._secret_keys and not value.startswith("{")):
+            return value
+        if value.lstrip()[:1] in ("{", "["):
+            return json.loads(value)
+        if key is not None and _NUMBER.fullmatch(value.strip()):
+            return json.loads(value)
+        return value
+
+    def _nearest(self, path: KeyPath) -> str:
+        top, *below = path
+        known = [CONFIG_VARIABLE, SOCKET_VARIABLE, STATE_VARIABLE, f"{PREFIX}DEBUG"]
+        name = below[0] if top == "connections" and len(below) > 1 else "NAME"
+        known += [f"{PREFIX}CONNECTIONS__{name}__{key}".upper() for key in self._table_keys["connections"]]
+        for table in (each for each in self._table_keys if each != "connections"):
+            known += [f"{PREFIX}{table}__{key}".upper() for key in self._table_keys[table]]
+        known += [f"{PREFIX}{table}".upper() for table in _DOTTED_TABLES]
+        return nearest(PREFIX + NESTING.join(map(str, path)).upper(), known)
+
+
+_DEPTHS = {
+    "connections": 3,
+    **dict.fromkeys(("defaults", "app", "alerts", "services", "incidents", "journal", "metrics"), 2),
+    **dict.fromkeys(("debug", "keys"), 1),
+}
+"""How many parts the name of a variable may have."""
+_DOTTED_TABLES = ("keys",)
+"""Tables whose keys hold dots. One variable holds such a table whole, in JSON."""
+_BOOLEAN_KEYS = ("debug", "mouse", "bell")
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")

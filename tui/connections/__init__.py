@@ -1,0 +1,1 @@
+"""A supervised connection: its channels, its history, and who listens to it."""

@@ -1,0 +1,113 @@
+"""What is kept of one connection's past: its last hour and day by the minute, its changes of state."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import msgspec
+
+from tui.channels import StateChange
+from tui.channels.clock import Clock
+from tui.channels.health import ConnectionState
+from tui.connections.minutes import DAY, HOUR, Minutes, Spent
+from tui.model.snapshot import Availability, StateEntry
+
+__all__ = ["DAY", "HOUR", "KEPT_STATES", "History"]
+
+KEPT_STATES = 100
+
+_SPENT: dict[ConnectionState, Spent] = {"connected": "well", "disconnected": "asked"}
+
+
+class StateLog:
+    """The last changes of state; each failure that goes on is counted in the entry of its trouble."""
+
+    def __init__(self) -> None:
+        self._states: deque[StateEntry] = deque(maxlen=KEPT_STATES)
+        self._trouble_at: float | None = None
+
+    def add(self, entry: StateEntry, *, goes_on: bool) -> bool:
+        """Take the latest change; whether it was counted in the entry of its trouble, and is none itself."""
+        if goes_on and self._count_in_trouble(entry):
+            return True
+        if entry.state in ("reconnecting", "failed"):
+            self._trouble_at = entry.timestamp
+        self._states.append(entry)
+        return False
+
+    def _count_in_trouble(self, failure: StateEntry) -> bool:
+        """False where its entry is no longer held."""
+        for place in range(len(self._states) - 1, -1, -1):
+            entry = self._states[place]
+            if entry.timestamp == self._trouble_at and entry.state in ("reconnecting", "failed"):
+                break
+        else:
+            return False
+        while len(self._states) > place:
+            self._states.pop()
+        self._states.append(
+            msgspec.structs.replace(
+                entry, tries=entry.tries + 1, last_try=failure.timestamp, last_reason=failure.reason
+            )
+        )
+        return True
+
+    @property
+    def states(self) -> tuple[StateEntry, ...]:
+        """Oldest first."""
+        return tuple(self._states)
+
+
+class History:
+    """Fed with each change of state and with looks in between; kept for a day, by the minute.
+
+    A connection takes at most 1,440 minutes of about 100 bytes each.
+    """
+
+    def __init__(self, clock: Clock, state: ConnectionState = "disconnected") -> None:
+        self._clock = clock
+        self._state = state
+        self._state_began = clock.monotonic()
+        self._minutes = Minutes(clock)
+        self._log = StateLog()
+        self._trouble_began = self._state_began
+
+    def changed(self, change: StateChange, *, goes_on: bool = False) -> float:
+        """The state changed just now; the seconds that the one before lasted.
+
+        Args:
+            goes_on: by one more failure of the latest trouble, which is counted in that one's entry: it and
+                the attempt that led to it have none of their own.
+        """
+        self._poll()
+        self._state = change.new_state
+        now = self._clock.monotonic()
+        before = now - self._state_began
+        entry = StateEntry(
+            timestamp=change.timestamp, state=change.new_state, reason=change.error, before=before
+        )
+        if self._log.add(entry, goes_on=goes_on):
+            self._state_began = self._trouble_began
+            return before
+        if change.new_state in ("reconnecting", "failed"):
+            self._trouble_began = now
+        self._state_began = now
+        return before
+
+    @property
+    def states(self) -> tuple[StateEntry, ...]:
+        """The last changes of state, oldest first."""
+        return self._log.states
+
+    def _poll(self) -> None:
+        self._minutes.spent(_SPENT.get(self._state, "otherwise"))
+
+    def hour(self) -> str:
+        """As of :attr:`tui.model.snapshot.ConnectionSnapshot.hour`."""
+        self._poll()
+        return self._minutes.hour()
+
+    def availability(self, minutes: int) -> Availability:
+        """Of the present minute and the ``minutes`` before it."""
+        self._poll()
+        return self._minutes.availability(minutes)

@@ -1,0 +1,128 @@
+"""What was seen of one thing's last minutes, and the strip of digits that tells of its last hour."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Literal
+
+from tui.channels.clock import Clock
+from tui.model.snapshot import Availability
+
+HOUR = 60
+DAY = 24 * 60
+
+Spent = Literal["well", "asked", "otherwise", "unknown"]
+"""How a time was spent: well; off because somebody wanted it; neither; or nobody could tell."""
+
+_LONGEST_STEP = 5.0
+"""Seconds between two looks after which the time in between was not observed: the engine looks 4 times
+a second, so the machine slept or the process was held."""
+
+
+class _Minute:
+    """What was seen in one minute of the wall clock, in seconds."""
+
+    __slots__ = ("asked", "number", "observed", "unknown", "well")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.observed = 0.0
+        self.well = 0.0
+        self.asked = 0.0
+        self.unknown = 0.0
+        """Not part of ``observed``."""
+
+    @property
+    def digit(self) -> str:
+        wanted = self.observed - self.asked
+        if wanted <= 0:
+            return "o" if self.asked else "?"
+        # In a minute of which something is known, what is not known was not known to be well.
+        wanted += self.unknown
+        # Sums of floats: a millionth of a second is no break, a millisecond is one.
+        return str(8 if self.well >= wanted - 1e-6 else min(7, math.floor(8 * self.well / wanted)))
+
+
+class Minutes:
+    """Fed at each change, and at looks in between, with how the time since the last one was spent.
+
+    Args:
+        kept: minutes that are kept, of about 100 bytes each.
+    """
+
+    def __init__(self, clock: Clock, kept: int = DAY) -> None:
+        self._clock = clock
+        self._seen_at = clock.monotonic()
+        self._minutes: deque[_Minute] = deque(maxlen=kept)
+        self._strip = ""
+        self._strip_key: tuple[int, str] | None = None
+        self._before_present = ""
+
+    def spent(self, how: Spent) -> None:
+        """Put the time since the last call down to the minutes that it was in."""
+        now, wall = self._clock.monotonic(), self._clock.time()
+        passed, self._seen_at = now - self._seen_at, now
+        if passed > _LONGEST_STEP:
+            passed = 0.0
+        began = wall - passed
+        while True:
+            number = math.floor(began / 60)
+            end = min(wall, (number + 1) * 60.0)
+            minute = self._minute(number)
+            if how == "unknown":
+                minute.unknown += end - began
+            else:
+                minute.observed += end - began
+                if how == "well":
+                    minute.well += end - began
+                elif how == "asked":
+                    minute.asked += end - began
+            if end >= wall:
+                return
+            began = end
+
+    def _minute(self, number: int) -> _Minute:
+        last = self._minutes[-1] if self._minutes else None
+        if last is not None and number <= last.number:
+            # A wall clock that was set back goes on in the minute that was the present.
+            return last
+        self._minutes.append(_Minute(number))
+        return self._minutes[-1]
+
+    def hour(self) -> str:
+        """As of :attr:`tui.model.snapshot.ConnectionSnapshot.hour`, up to the last :meth:`spent`, of which
+        there must have been one. The same object as long as it is the same."""
+        present = self._minutes[-1]
+        key = (present.number, present.digit)
+        if key != self._strip_key:
+            if self._strip_key is None or self._strip_key[0] != present.number:
+                self._before_present = self._earlier(present.number)
+            self._strip_key = key
+            self._strip = self._before_present + present.digit
+        return self._strip
+
+    def _earlier(self, present: int) -> str:
+        digits = ["?"] * (HOUR - 1)
+        for minute in reversed(self._minutes):
+            place = minute.number - (present - HOUR + 1)
+            if place < 0:
+                break
+            if place < HOUR - 1:
+                digits[place] = minute.digit
+        return "".join(digits)
+
+    def availability(self, minutes: int) -> Availability:
+        """Of the present minute and the ``minutes`` before it, up to the last :meth:`spent`, of which there
+        must have been one."""
+        oldest = self._minutes[-1].number - minutes
+        wanted = well = 0.0
+        for minute in reversed(self._minutes):
+            if minute.number < oldest:
+                break
+            wanted += minute.observed - minute.asked
+            well += minute.well
+        if wanted <= 0:
+            return Availability()
+        share = 1.0 if well >= wanted - 1e-6 else well / wanted
+        return Availability(share=share, observed=wanted)

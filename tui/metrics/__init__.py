@@ -1,0 +1,1 @@
+"""The engine's figures in the text format of OpenMetrics."""

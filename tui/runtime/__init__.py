@@ -1,0 +1,1 @@
+"""Puts a run together: an engine, whatever shows it, and the end of both."""

@@ -1,0 +1,252 @@
+"""Faces on one engine: opened, opened anew after a crash, done without while there is none to be seen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tui.app import remembered, tty
+from tui.app.keymap import Keymap
+from tui.engine.supervisor import Supervisor
+from tui.model.engine import Engine
+from tui.store.log_file import LogFile
+from tui.system.ending import LIMIT, End
+from tui.system.output import PROGRAM, complain
+
+if TYPE_CHECKING:
+    from tui.app.app import OverlaySupervisorApp
+    from tui.config.load import AppSettings
+    from tui.replay.controls import Replay
+
+log = logging.getLogger("tui.runtime.session")
+
+_CRASHES_ALLOWED = 3
+_CRASH_WINDOW = 60.0
+_SWITCH_INTERVAL = 0.0005
+_LOOK = 0.25
+"""Seconds between two looks at whether a face can be seen."""
+
+
+def load_face() -> None:
+    """Import all that a face needs: a second or more of a busy machine, which no end should have to await."""
+    import tui.app.app  # noqa: F401
+
+
+class Face:
+    """Opens faces alike: with the settings' keys and theme, arranged as the last one was left.
+
+    Args:
+        folder: where the arrangement is kept, and where pictures and exports go.
+        notice: told on the first screen.
+    """
+
+    def __init__(self, settings: AppSettings, keys: Keymap, folder: Path, notice: str | None = None) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._folder = folder
+        self._notice = notice
+
+    def open(
+        self,
+        engine: Engine,
+        work: Callable[[], None] | None = None,
+        *,
+        attached: bool = False,
+        replay: Replay | None = None,
+    ) -> OverlaySupervisorApp:
+        """A new face on ``engine``; the same one every time but for what was arranged meanwhile."""
+        from tui.app.app import OverlaySupervisorApp
+        from tui.app.commands import AppOptions
+
+        notice, self._notice = self._notice, None
+        options = AppOptions(
+            theme=self._settings.theme,
+            bell=self._settings.bell,
+            refresh=self._settings.refresh,
+            toast_from=self._settings.toast_from,
+            bell_from=self._settings.bell_from,
+            keymap=self._keys,
+            folder=self._folder,
+            remembered=remembered.read(self._folder),
+            remember=self._remember,
+            notice=notice,
+        )
+        if replay is not None:
+            return OverlaySupervisorApp(replay, options=options, replay=replay, clock=replay.now)
+        return OverlaySupervisorApp(engine, work, options=options, attached=attached)
+
+    async def show(
+        self, app: OverlaySupervisorApp, end: End, *, outlives_terminal: bool = False
+    ) -> int | None:
+        """Run a face as of :meth:`tui.app.terminal.UnattendedApp.run_to`, and keep how it was left."""
+        before = app.remembered
+        status = await app.run_to(end, mouse=self._settings.mouse, outlives_terminal=outlives_terminal)
+        if app.remembered != before:
+            try:
+                self._remember(app.remembered)
+            except OSError as error:
+                log.warning("the arrangement of the screen could not be kept: %s", error)
+        return status
+
+    def _remember(self, arrangement: remembered.Remembered) -> None:
+        remembered.write(self._folder, arrangement)
+
+
+def run_with_face(
+    supervisor: Supervisor,
+    face: Face,
+    log_file: LogFile,
+    end: End,
+    *,
+    duration: float | None = None,
+    on_hangup: Callable[[], None] | None = None,
+) -> int:
+    """Run the engine, with a face wherever one can be seen, until its end. Returns the exit status.
+
+    Args:
+        duration: seconds after which it ends by itself.
+        on_hangup: called at SIGHUP while there is no face; the connections outlive the terminal. None for a
+            run that ends with it.
+    """
+    # The engine's thread gives the interpreter up at each read and then waits for the face's turn to end:
+    # with 5 ms a turn, 99 of 100 of its delays were below 33 ms while the face did its worst, with 0.5 ms 9.
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    engine = _EngineThread(supervisor)
+    with end.telling(supervisor.stop):
+        status = asyncio.run(_faces(engine, face, log_file, end, duration, on_hangup))
+        end.ask(status)
+        if engine.begun:
+            supervisor.ended.wait(LIMIT)
+    if end.message is not None:
+        log.info(end.message)
+    return status
+
+
+def run_beside(face: Face, open_face: Callable[[], OverlaySupervisorApp], end: End) -> int:
+    """Show what runs by itself, wherever a face can be seen, until it is left. Returns the exit status."""
+
+    async def faces() -> int:
+        while await _in_front(end):
+            app = open_face()
+            status = await face.show(app, end)
+            if app.crash is not None:
+                complain(PROGRAM, f"the screen crashed: {type(app.crash).__name__}")
+                return 1
+            if status is not None:
+                return status
+        return end.status or 0
+
+    load_face()
+    end.lasts()
+    return asyncio.run(faces())
+
+
+class _EngineThread:
+    """Has the engine run once, in the first face's worker; later faces' workers wait for its end."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self.supervisor = supervisor
+        self._begun = threading.Lock()
+
+    def work(self) -> None:
+        """The body of a face's ``engine`` worker."""
+        if self._begun.acquire(blocking=False):
+            self.supervisor.run()
+        else:
+            self.supervisor.ended.wait()
+
+    def begin(self) -> None:
+        """Have it run without a face, if it does not run yet."""
+        if not self.begun:
+            threading.Thread(target=self.work, name="engine", daemon=True).start()
+
+    @property
+    def begun(self) -> bool:
+        """Somebody runs the engine, or has."""
+        return self._begun.locked()
+
+
+async def _faces(
+    engine: _EngineThread,
+    face: Face,
+    log_file: LogFile,
+    end: End,
+    duration: float | None,
+    on_hangup: Callable[[], None] | None,
+) -> int:
+    supervisor = engine.supervisor
+    crashes: deque[float] = deque(maxlen=_CRASHES_ALLOWED)
+    if duration is not None:
+        asyncio.get_running_loop().call_later(duration, end.ask, 0)
+    hang_up = contextlib.nullcontext() if on_hangup is None else end.on(signal.SIGHUP, on_hangup)
+    with hang_up:
+        while await _in_front(end, engine.begin):
+            app = face.open(supervisor, engine.work)
+            status = await face.show(app, end, outlives_terminal=on_hangup is not None)
+            if app.crash is not None and not end.is_asked:
+                log.error("the screen crashed", exc_info=app.crash)
+                crashes.append(time.monotonic())
+                if len(crashes) == _CRASHES_ALLOWED and crashes[-1] - crashes[0] < _CRASH_WINDOW:
+                    complain(
+                        PROGRAM,
+                        "the screen crashed three times within a minute; the connections go on without it",
+                        f"a new screen: overlay-supervisor attach; what happened is in {log_file.path}; "
+                        f"stop with ^C, or: kill {os.getpid()}",
+                    )
+                    return await _without_face(engine, end)
+            elif status == tty.HUNG_UP and on_hangup is not None:
+                log.info("the connections go on without a screen; a new one: overlay-supervisor attach")
+                supervisor.note("the terminal is gone; the connections go on without a screen")
+                return await _without_face(engine, end)
+            elif status is not None:
+                return status
+    return _status(end)
+
+
+async def _in_front(end: End, begin: Callable[[], None] | None = None) -> bool:
+    """Wait until a face can be seen; False when an end is asked for before.
+
+    Args:
+        begin: called where there is something to wait for: what runs without a face.
+    """
+    if not tty.is_in_front() and not end.is_asked:
+        tty.ignore_job_control()
+        complain(PROGRAM, "in the background; fg shows the screen")
+        if begin is not None:
+            begin()
+    return await _until(tty.is_in_front, end)
+
+
+async def _without_face(engine: _EngineThread, end: End) -> int:
+    """The connections go on without a screen until the end of the run; returns the exit status."""
+    engine.begin()
+    await _until(engine.supervisor.ended.is_set, end)
+    return _status(end)
+
+
+def _status(end: End) -> int:
+    # An engine that ended unasked has failed.
+    return 1 if end.status is None else end.status
+
+
+async def _until(condition: Callable[[], bool], end: End) -> bool:
+    """Wait for the condition; False when an end is asked for before."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    with end.telling(lambda: loop.call_soon_threadsafe(asked.set)):
+        while not asked.is_set():
+            if condition():
+                return True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asked.wait(), _LOOK)
+    return False

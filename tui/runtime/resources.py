@@ -1,0 +1,224 @@
+"""What a run opens at its start and closes at its end, each as a context of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tui.alerts.options import AlertOptions
+from tui.alerts.store import FILE_NAME as ALERTS_FILE
+from tui.alerts.store import AlertStore
+from tui.control.feed import StateFeed
+from tui.control.hold import FolderHold
+from tui.control.lock import StateLock, StateLockedError
+from tui.control.protocol import ControlError
+from tui.control.server import ControlServer
+from tui.engine.supervisor import Supervisor
+from tui.model.engine import CommandResult
+from tui.store.journal import Journal
+from tui.store.log_file import LogFile, LogLevel, open_log
+from tui.store.writer import DescriptorSink, Writer
+from tui.system.output import PROGRAM, complain
+from tui.system.private_files import NotOursError
+
+if TYPE_CHECKING:
+    from tui.metrics.options import MetricsOptions
+    from tui.metrics.server import MetricsServer
+
+log = logging.getLogger("tui.runtime.session")
+
+FLUSH_LIMIT = 0.5
+"""Seconds that the end waits for each writer."""
+
+
+_BROKEN_DISK = (
+    *(errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO),
+    *(errno.ENOLCK, errno.ESTALE, errno.ETIMEDOUT),  # one of a network
+)
+
+
+class Place(NamedTuple):
+    """Where a run keeps its things and is reached."""
+
+    state_folder: Path
+    socket: Path
+    log_level: LogLevel
+
+
+class Unstartable(Exception):  # noqa: N818 (what the run is)
+    """The run cannot begin; the message is for a person.
+
+    Args:
+        status: the exit status.
+    """
+
+    def __init__(self, message: str, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@contextlib.contextmanager
+def state_lock(folder: Path, *, headless: bool = False) -> Iterator[FolderHold]:
+    """The lock of the state folder; on a disk that is broken the run goes on without, and tries again.
+
+    Args:
+        headless: what changes later is told on standard error, which is no screen of ours.
+
+    Raises:
+        Unstartable: another engine holds it, or this is no folder for us.
+    """
+    lock = StateLock(folder)
+    try:
+        trouble = _trouble_to_take(lock)
+    except Unstartable:
+        lock.release()
+        raise
+    if trouble is not None:
+        # The connections matter more than what is kept of them; the screen says what is not.
+        _say(f"state folder {trouble}; going on, and keeping nothing on disk until it can be written")
+    hold = FolderHold(lock, trouble, _say if headless else None)
+    hold.start()
+    try:
+        yield hold
+    finally:
+        hold.close()
+
+
+def _trouble_to_take(lock: StateLock) -> str | None:
+    try:
+        lock.acquire()
+    except StateLockedError as error:
+        raise Unstartable(str(error)) from None
+    except NotOursError as error:
+        what = lock.path if error.is_file else f"state folder {lock.folder}"
+        raise Unstartable(f"{what} {error.strerror}; name another folder with --state", 2) from None
+    except OSError as error:
+        words = f"{lock.folder}: {error.strerror}"
+        if error.errno not in _BROKEN_DISK and not _is_read_only(lock.folder, error):
+            raise Unstartable(f"state folder {words}; name another with --state") from None
+        return words
+    return None
+
+
+def _say(words: str) -> None:
+    complain(PROGRAM, words)
+
+
+def _is_read_only(folder: Path, error: OSError) -> bool:
+    return error.errno == errno.EACCES and folder.is_dir() and not os.access(folder, os.W_OK)
+
+
+@contextlib.contextmanager
+def metrics_server(supervisor: Supervisor, options: MetricsOptions) -> Iterator[MetricsServer]:
+    """The OpenMetrics endpoint, for as long as the engine runs; off unless the settings give it a port."""
+    from tui.metrics.server import MetricsError, MetricsServer
+
+    server = MetricsServer(supervisor)
+    try:
+        server.apply(options)
+    except MetricsError as error:
+        # The connections matter more than who may measure them.
+        supervisor.warn(f"{error}; going on without")
+        complain(PROGRAM, f"{error}; going on without")
+    try:
+        yield server
+    finally:
+        server.close(FLUSH_LIMIT)
+
+
+@contextlib.contextmanager
+def control_socket(
+    supervisor: Supervisor,
+    feed: StateFeed,
+    place: Place,
+    log_file: LogFile,
+    reload: Callable[[], CommandResult] | None,
+) -> Iterator[None]:
+    """The control socket, for as long as the engine runs."""
+    server = ControlServer(
+        supervisor,
+        place.socket,
+        state_folder=place.state_folder,
+        log_path=log_file.path,
+        feed=feed,
+        reload=reload,
+        note=supervisor.warn,
+    )
+    try:
+        server.start()
+        trouble = server.trouble
+    except ControlError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise Unstartable(str(error)) from None
+        trouble = str(error)
+    if trouble is not None:
+        # A full disk, say: the connections matter more than who may ask for them.
+        supervisor.warn(f"{trouble}; going on without")
+        _say(f"{trouble}; going on without")
+    try:
+        yield
+    finally:
+        server.close(FLUSH_LIMIT)
+
+
+@contextlib.contextmanager
+def log_to(folder: Path, level: LogLevel, hold: FolderHold) -> Iterator[LogFile]:
+    log_file = open_log(folder, level, hold.require)
+    try:
+        yield log_file
+    finally:
+        log_file.close(FLUSH_LIMIT)
+
+
+@contextlib.contextmanager
+def journal_in(folder: Path, hold: FolderHold) -> Iterator[Journal]:
+    journal = Journal(folder, require=hold.require)
+    try:
+        yield journal
+    finally:
+        journal.close(FLUSH_LIMIT)
+
+
+@contextlib.contextmanager
+def alert_store_in(
+    folder: Path, options: AlertOptions | None, hold: FolderHold
+) -> Iterator[AlertStore | None]:
+    """Where the alerts are kept, if a queue is set up."""
+    if options is None:
+        yield None
+        return
+    store = AlertStore(
+        folder / ALERTS_FILE,
+        kept_days=options.kept_days,
+        kept_rows=options.kept_count,
+        seen_window=options.same_id_window,
+        require=hold.require,
+    )
+    store.start()
+    try:
+        yield store
+    finally:
+        if not store.close(FLUSH_LIMIT):
+            log.warning("alerts: %s", store.state.message)
+
+
+@contextlib.contextmanager
+def standard_output() -> Iterator[Writer]:
+    """Standard output, written by a thread."""
+    writer = Writer(
+        DescriptorSink(sys.stdout.fileno() if sys.stdout is not None else os.open(os.devnull, os.O_WRONLY)),
+        note_dropped=lambda count: f'{{"type":"dropped","lines":{count}}}',
+        # Whoever read our lines has gone; the connections have not.
+        on_broken=lambda: log.warning("nobody reads standard output any more; going on without"),
+        name="output writer",
+    )
+    try:
+        yield writer
+    finally:
+        writer.close(FLUSH_LIMIT)

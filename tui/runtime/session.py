@@ -1,0 +1,361 @@
+"""One run of the program: engine, log and face put together, and the end that nothing may hold up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tui.app.keymap import Keymap
+from tui.control.feed import StateFeed
+from tui.control.protocol import SOCKET_NAME, ControlError, check_length
+from tui.engine.components import ComponentOptions
+from tui.engine.reporters import JsonLines, Reporter, Reporters
+from tui.engine.supervisor import Supervisor
+from tui.model.engine import CommandResult
+from tui.runtime.app_runner import Face, load_face, run_beside, run_with_face
+from tui.runtime.resources import (
+    Place,
+    Unstartable,
+    alert_store_in,
+    control_socket,
+    journal_in,
+    log_to,
+    metrics_server,
+    standard_output,
+    state_lock,
+)
+from tui.store.log_file import LogLevel
+from tui.store.writer import Writer
+from tui.system.ending import LIMIT, Closing, End
+
+if TYPE_CHECKING:
+    from tui.config.load import AppSettings, Settings
+    from tui.demo.dialect import DialectName
+    from tui.metrics.server import MetricsServer
+    from tui.replay.opening import When
+
+log = logging.getLogger("tui.runtime.session")
+
+
+def run(
+    read_settings: Callable[[], Settings],
+    place: Place,
+    keys: Keymap | None,
+    end: End,
+    *,
+    report_interval: float = 10.0,
+) -> int:
+    """Run until it is quit or ended by a signal. Returns the exit status.
+
+    SIGHUP, as ``ctl reload``, reads the settings anew; of a face whose terminal goes away only with
+    ``on_hangup = "keep"``: then the connections go on without it.
+
+    Args:
+        read_settings: reads the settings in force, at the start and at each reload.
+        keys: of the face; None runs without one and prints JSON lines.
+        report_interval: seconds between two metrics lines.
+
+    Raises:
+        Unstartable: another engine runs in the state folder, or the control socket cannot be opened.
+        SettingsError: the settings cannot be used.
+    """
+    settings, folder = read_settings(), place.state_folder
+    if keys is not None:
+        load_face()
+    end.lasts()
+    with (
+        state_lock(folder, headless=keys is None) as hold,
+        log_to(folder, place.log_level, hold) as log_file,
+        journal_in(folder, hold) as journal,
+        alert_store_in(folder, settings.alerts, hold) as alert_store,
+        _json_lines(headless=keys is None) as output,
+    ):
+        feed = StateFeed()
+        supervisor = Supervisor(
+            tuple(settings.connections.values()),
+            debug=settings.debug,
+            in_force=settings.sources,
+            reporter=_reporter(output, feed),
+            keep_frames=settings.journal.frames,
+            report_interval=report_interval,
+            journal=journal,
+            components=_components(settings),
+            alert_store=alert_store,
+            folder=hold,
+        )
+        with metrics_server(supervisor, settings.metrics) as metrics:
+            reload = _Reloader(supervisor, settings, read_settings, metrics)
+            with control_socket(supervisor, feed, place, log_file, reload):
+                end.closing = _each_of(output, journal, alert_store, log_file)
+                if keys is None:
+                    return _headless(supervisor, end, hang_up=reload.in_background)
+                face = Face(settings.app, keys, folder)
+                hang_up = reload.in_background if settings.app.on_hangup == "keep" else None
+                return run_with_face(supervisor, face, log_file, end, on_hangup=hang_up)
+
+
+def run_attached(place: Place, settings: AppSettings, keys: Keymap, notice: str | None, end: End) -> int:
+    """Open a face on a running engine until it is detached or ended by a signal. Returns the exit status.
+
+    Args:
+        notice: told on the screen at the start.
+
+    Raises:
+        Unstartable: no engine answers.
+    """
+    from tui.control.client import ControlClient
+    from tui.control.remote import RemoteEngine
+
+    try:
+        with ControlClient(place.socket):
+            pass
+    except ControlError as error:
+        raise Unstartable(str(error)) from None
+    engine = RemoteEngine(place.socket)
+    engine.start(wait=2.0)
+    try:
+        face = Face(settings, keys, place.state_folder, notice)
+        return run_beside(face, lambda: face.open(engine, attached=True), end)
+    finally:
+        engine.close()
+
+
+def run_replay(
+    path: Path,
+    when: When,
+    folder: Path,
+    settings: AppSettings,
+    keys: Keymap,
+    notice: str | None,
+    end: End,
+) -> int:
+    """Open a face on a journal; connects nothing. Returns the exit status.
+
+    Args:
+        path: a state folder, or its journal.
+        when: the moment that it begins with; None for an hour before the end.
+        folder: the state folder, where the arrangement of the screen is kept.
+
+    Raises:
+        ReplayError: there is nothing to replay.
+    """
+    from tui.replay.opening import open_replay
+
+    replay = open_replay(path, when)
+    replay.start()
+    try:
+        face = Face(settings, keys, folder, notice)
+        return run_beside(face, lambda: face.open(replay, replay=replay), end)
+    finally:
+        replay.close()
+
+
+def run_demo(
+    *,
+    headless: bool,
+    duration: float | None,
+    log_level: LogLevel,
+    report_interval: float,
+    settings: AppSettings,
+    keys: Keymap,
+    end: End,
+    dialect: DialectName,
+    state_folder: Path | None = None,
+    staged: bool = True,
+) -> int:
+    """Run on embedded hubs with staged faults. Returns the exit status.
+
+    Args:
+        duration: seconds after which it ends by itself; None for "when asked".
+        dialect: which hub they are; see :mod:`tui.demo.dialect`.
+        state_folder: where its alerts are kept for the next time; None for one that goes with the run.
+        staged: faults happen by themselves; else only when they are asked for.
+
+    Raises:
+        Unstartable: as of :func:`run`.
+    """
+    from tui.runtime.demo_host import DemoHost
+
+    if not headless:
+        load_face()
+    end.lasts()
+    folder = state_folder or _folder_of_its_own()
+    temporary = _Temporary(folder) if state_folder is None else None
+    place = Place(folder, folder / SOCKET_NAME, log_level)
+    try:
+        with (
+            state_lock(folder, headless=headless) as hold,
+            log_to(folder, log_level, hold) as log_file,
+            DemoHost(dialect, staged=staged) as host,
+            _json_lines(headless=headless) as output,
+        ):
+            alerts = host.alerts(folder)
+            with alert_store_in(folder, alerts, hold) as alert_store:
+                feed = StateFeed()
+                supervisor = Supervisor(
+                    host.connections(),
+                    extras=host,
+                    reporter=_reporter(output, feed),
+                    report_interval=report_interval,
+                    components=ComponentOptions(alerts=alerts, services=host.services()),
+                    alert_store=alert_store,
+                    folder=hold,
+                )
+                host.supervise(supervisor)
+                end.closing = _each_of(output, alert_store, log_file, temporary)
+                with control_socket(supervisor, feed, place, log_file, None):
+                    if headless:
+                        return _headless(supervisor, end, duration=duration)
+                    face = Face(settings, keys, folder)
+                    return run_with_face(supervisor, face, log_file, end, duration=duration)
+    finally:
+        if temporary is not None:
+            temporary.close(LIMIT)
+
+
+def _folder_of_its_own() -> Path:
+    """A temporary folder, where the usual place is too deep for a control socket nearer to the root."""
+    prefix = "overlay-supervisor-demo-"
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    try:
+        check_length(folder / SOCKET_NAME)
+    except ControlError:
+        with contextlib.suppress(OSError):  # then it goes without a socket
+            nearer = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
+            folder.rmdir()
+            return nearer
+    return folder
+
+
+class _Temporary:
+    """A folder that goes with the run, also where the run is not waited for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def close(self, timeout: float) -> bool:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        return True
+
+
+def _json_lines(*, headless: bool) -> contextlib.AbstractContextManager[Writer | None]:
+    return standard_output() if headless else contextlib.nullcontext()
+
+
+def _reporter(output: Writer | None, *others: Reporter) -> Reporters:
+    return Reporters(*([] if output is None else [JsonLines(output.write)]), *others)
+
+
+def _each_of(*closing: Closing | None) -> tuple[Closing, ...]:
+    return tuple(each for each in closing if each is not None)
+
+
+def _components(settings: Settings) -> ComponentOptions:
+    return ComponentOptions(alerts=settings.alerts, services=settings.services, incidents=settings.incidents)
+
+
+class _Reloader:
+    """Reads the settings anew and has the engine take them, one reload at a time."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        settings: Settings,
+        read_settings: Callable[[], Settings],
+        metrics: MetricsServer,
+    ) -> None:
+        self._supervisor = supervisor
+        self._debug = settings.debug
+        self._read_settings = read_settings
+        self._metrics = metrics
+        self._turn = threading.Lock()
+        self._waiting = threading.Lock()
+
+    def __call__(self) -> CommandResult:
+        """Reload; settings that cannot be used change nothing, and the answer says why."""
+        from tui.config.load import SettingsError
+
+        with self._turn:
+            try:
+                settings = self._read_settings()
+            except SettingsError as error:
+                message = f"nothing was changed: {'; '.join(error.lines)}"
+                log.error("reload: %s", message)
+                return CommandResult(ok=False, message=message)
+            if not settings.connections:
+                why = (
+                    "there is no settings file"
+                    if settings.file is None
+                    else "the settings hold no connection"
+                )
+                return CommandResult(ok=False, message=f"nothing was changed: {why}")
+            return self._take_metrics(settings, asyncio.run(self._take(settings)))
+
+    async def _take(self, settings: Settings) -> CommandResult:
+        result = await self._supervisor.apply(
+            tuple(settings.connections.values()), settings.sources, _components(settings)
+        )
+        if settings.debug == self._debug:
+            return result  # what a person switched meanwhile stays
+        self._debug = settings.debug
+        shown = await self._supervisor.set_debug(settings.debug)
+        return CommandResult(ok=result.ok, message=f"{result.message}; {shown.message}")
+
+    def _take_metrics(self, settings: Settings, result: CommandResult) -> CommandResult:
+        from tui.metrics.server import MetricsError
+
+        try:
+            words = self._metrics.apply(settings.metrics)
+        except MetricsError as error:
+            return CommandResult(ok=False, message=f"{result.message}; {error}")
+        return CommandResult(ok=result.ok, message=f"{result.message}; {words}") if words else result
+
+    def in_background(self) -> None:
+        """Reload without waiting for it; while one waits for its turn, another is not needed."""
+        if self._waiting.acquire(blocking=False):
+            try:
+                threading.Thread(target=self._in_turn, name="reload", daemon=True).start()
+            except RuntimeError:
+                # The machine has no thread left for us: the next signal asks anew.
+                self._waiting.release()
+                raise
+
+    def _in_turn(self) -> None:
+        try:
+            with self._turn:
+                self._waiting.release()
+            self()
+        except Exception:
+            log.exception("the settings could not be reloaded")
+
+
+def _headless(
+    supervisor: Supervisor,
+    end: End,
+    *,
+    duration: float | None = None,
+    hang_up: Callable[[], None] | None = None,
+) -> int:
+    hanging_up = contextlib.nullcontext() if hang_up is None else end.on(signal.SIGHUP, hang_up)
+    with end.telling(supervisor.stop), hanging_up:
+        threading.Thread(target=_run_logged, args=(supervisor,), name="engine", daemon=True).start()
+        ended = supervisor.ended.wait(duration)
+        end.ask(1 if ended and not supervisor.stop_asked else 0)
+        supervisor.ended.wait(LIMIT)
+    if end.message is not None:
+        log.info(end.message)
+    return end.status or 0
+
+
+def _run_logged(supervisor: Supervisor) -> None:
+    # The engine logs what ends it; a traceback on standard error would be the second telling.
+    with contextlib.suppress(Exception):
+        supervisor.run()
