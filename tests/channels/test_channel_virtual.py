@@ -1125,6 +1125,23 @@ async def test_a_cancelled_push_that_was_not_sent_is_never_sent(world: World) ->
 
 
 @virtual
+async def test_a_push_is_taken_back_as_long_as_it_was_not_sent(world: World) -> None:
+    _, channel = await joined(world)
+    world.server.link.make_writable(False)
+    held, other = channel.push("n", 1), channel.push("n", 2)
+    assert not held.was_sent
+    held.take_back()
+    with pytest.raises(ChannelClosed, match="taken back"):
+        await held
+    world.server.link.make_writable(True)
+    sent = channel.push("n", 3)
+    assert sent.was_sent
+    sent.take_back()
+    assert [await other, await sent] == [2, 3]
+    assert [frame.payload for frame in world.server.frames("n")] == [2, 3]
+
+
+@virtual
 async def test_a_cancelled_push_that_was_sent_changes_nothing_else(world: World) -> None:
     _, channel = await joined(world)
     world.server.unanswered.add("slow")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeGuard
 
 import msgspec
@@ -13,7 +13,7 @@ from tui.alerts.options import DeliveryOptions
 from tui.alerts.page import Number, Place
 from tui.alerts.templates import Template, field
 from tui.alerts.types import Clears
-from tui.channels import Channel, ChannelsError, DecodeError, NotConnectedError
+from tui.channels import Channel, ChannelsError, DecodeError, NotConnectedError, Push
 from tui.channels.errors import ChannelClosed, PushDropped, ReplyTimeout
 from tui.text.secret_values import masked_value
 
@@ -103,6 +103,8 @@ class Delivery:
         named = set(_names(options.clear_payload))
         self._clears_one = not named.isdisjoint({"id", "reply_id", "payload"})
         self._needs_reply = "reply_id" in named
+        self._under_way: dict[Push, str] = {}
+        """Pushes of alerts, with whose they are."""
 
     @property
     def place(self) -> Place:
@@ -160,7 +162,7 @@ class Delivery:
         """Push an alert for so long, and await the hub's answer."""
         options = self.options
         content = fill(options.payload, values_of(alert, seconds))
-        sent, response = await self._push(self.channel, options.event, content)
+        sent, response = await self._push(self.channel, options.event, content, alert.id)
         if sent.result == "delivered" and isinstance(response, Mapping):
             number = masked_value(field(response, options.reply_id))
             if is_number(number):
@@ -184,15 +186,26 @@ class Delivery:
         channel = self._find(self.options.connection, topic)
         return (await self._push(channel, REMOVE_EVENT, {"id": number}))[0]
 
-    async def _push(self, channel: Channel | None, event: str, payload: Any) -> tuple[Sent, Any]:
+    def take_back(self, ids: Container[str]) -> None:
+        """Have pushes of these alerts not leave any more; those that have left are on their way."""
+        for push in [push for push, id in self._under_way.items() if id in ids]:
+            push.take_back()
+
+    async def _push(
+        self, channel: Channel | None, event: str, payload: Any, id: str | None = None
+    ) -> tuple[Sent, Any]:
         if channel is None or not channel.can_push:
             return Sent("not sent", self.absent() or "not joined"), None
+        push: Push | None = None
         try:
-            reply = await channel.push(event, payload, timeout=self.options.timeout).reply()
+            push = channel.push(event, payload, timeout=self.options.timeout)
+            if id is not None:
+                self._under_way[push] = id
+            reply = await push.reply()
         except NotConnectedError as error:
             return Sent("uncertain", str(error)), None
         except (ChannelClosed, PushDropped) as error:
-            return Sent("uncertain", str(error)), None
+            return Sent("uncertain" if push is not None and push.was_sent else "not sent", str(error)), None
         except ReplyTimeout as error:
             return Sent("refused", str(error), answered=False), None
         except ChannelsError as error:
@@ -200,6 +213,9 @@ class Delivery:
         except (TypeError, ValueError, RecursionError) as error:
             # A template that makes nothing that JSON can say.
             return Sent("refused", f"the payload cannot be sent: {error}"), None
+        finally:
+            if push is not None:
+                self._under_way.pop(push, None)
         try:
             return Sent("delivered"), reply.decode(Any, channel.socket.options.max_report_size)
         except DecodeError as error:

@@ -87,6 +87,9 @@ class AlertOrders:
         """Begin each order in turn: tasks take their first step, the push itself, in this order."""
         orders = list(orders)
         clears = [order for order in orders if isinstance(order, Clear)]
+        if self.delivery is not None:
+            # What waits in a channel that joins again would come on the page once it has joined.
+            self.delivery.take_back({order.alert.id for order in clears})
         for order in orders:
             alert = order.alert
             if isinstance(order, Show):

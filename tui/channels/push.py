@@ -140,6 +140,17 @@ class Push(Response):
         """It went out under ``ref``."""
         self._ref = ref
 
+    @property
+    def was_sent(self) -> bool:
+        """It went out; else no server has it."""
+        return self._ref is not None
+
+    def take_back(self) -> None:
+        """Nobody wants it any more: if it was not sent yet, it never will be."""
+        if not self.was_sent:
+            self.channel.withdraw(self)
+            self.end(ChannelClosed(f"{self.what}: taken back"))
+
     def replied(self, message: Message) -> None:
         """The reply came."""
         self._timer.cancel()
