@@ -198,7 +198,9 @@ class Delivery:
             return Sent("not sent", self.absent() or "not joined"), None
         push: Push | None = None
         try:
-            push = channel.push(event, payload, timeout=self.options.timeout)
+            # A server answers nothing while a join runs, and what it has not answered yet it may still show.
+            late = channel.socket.replies.allowance(channel.socket.now())
+            push = channel.push(event, payload, timeout=self.options.timeout + late)
             if id is not None:
                 self._under_way[push] = id
             reply = await push.reply()

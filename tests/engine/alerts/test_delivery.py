@@ -404,3 +404,13 @@ async def test_the_last_snapshot_is_made_though_alerts_grow(
     assert "no running event loop" not in caplog.text
     assert supervisor.snapshot().stopped == "it was asked to stop"
     assert supervisor.snapshot().alerts is not None
+
+
+async def test_a_push_that_a_join_holds_up_is_not_pushed_again(hub: Hub, tmp_path: Path) -> None:
+    hub.faults.slow_join(2.0)
+    async with engine(hub, tmp_path, delivery={"timeout": 0.5}) as supervisor:
+        # A hub answers nothing on a connection while one of its joins runs.
+        assert state(supervisor, "stage", "stream:queue") == "joining"
+        hub.happen("cheer", user_name="mira")
+        await eventually(lambda: outcomes(supervisor), "it had its time")
+        assert len(pushes(hub)) == 1
