@@ -57,7 +57,12 @@ class Room:
     def payload_undecodable(self, topic: str, event: str, error: DecodeError) -> None:
         self.undecodable.append(str(error))
 
-    def note(self, event: str, payload: Any) -> Any:
+    def note(self, event: str, payload: Any) -> None:
+        """Have it come, and wait for what is made of it: that may take a slow machine more than a turn."""
+        exhaust(self.begin(event, payload))
+
+    def begin(self, event: str, payload: Any) -> Any:
+        """Have it come; what takes the rest of its turns, if there are more."""
         raw = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
         return self.handlers[event](Message(None, None, self.topic, event, raw))
 
@@ -378,7 +383,7 @@ def test_what_was_given_never_changes() -> None:
 def test_a_diff_costs_what_it_changes_whoever_is_there(is_read: bool) -> None:
     def steps(there: int) -> float:
         room = Room()
-        assert exhaust(room.note("presence_state", {f"u{n}": metas(f"r{n}", name="x") for n in range(there)}))
+        assert exhaust(room.begin("presence_state", {f"u{n}": metas(f"r{n}", name="x") for n in range(there)}))
         best = 1e9
         for turn in range(5):
             begun = time.thread_time()
@@ -410,7 +415,7 @@ def test_a_crowd_is_dealt_with_in_turns_and_seen_all_at_once() -> None:
     calls: list[str] = []
     room.presence.on_join(lambda key, before, joined: calls.append(key))
     crowd = {f"u{number}": metas(f"r{number}", name="somebody") for number in range(20_000)}
-    rest = room.note("presence_state", crowd)
+    rest = room.begin("presence_state", crowd)
     seen = set()
     turns = 0
     while rest is not None:
@@ -424,7 +429,7 @@ def test_a_crowd_is_dealt_with_in_turns_and_seen_all_at_once() -> None:
     assert seen <= {0, 20_000}
     assert calls == list(crowd)
     assert room.presence.entries == crowd
-    rest = room.note("presence_diff", diff({}, crowd))
+    rest = room.begin("presence_diff", diff({}, crowd))
     before = room.presence.entries
     exhaust(rest)
     assert (room.presence.entries, len(before)) == ({}, 20_000)
@@ -465,7 +470,7 @@ def test_presences_are_bounded_by_their_bytes(monkeypatch: pytest.MonkeyPatch) -
 def test_one_presence_is_bounded_however_it_grows() -> None:
     room = Room()
     crowd = metas(*map(str, range(MOST_ENTRY // 10)))
-    exhaust(room.note("presence_state", {"a": crowd, "b": metas("1")}))
+    exhaust(room.begin("presence_state", {"a": crowd, "b": metas("1")}))
     assert set(room.presence.entries) == {"b"}
     assert room.undecodable == ["a presence of more than 512 KiB"]
     for number in range(30):
@@ -479,7 +484,7 @@ def test_diffs_that_are_held_are_bounded_by_their_bytes() -> None:
     large = metas("1", name="x" * (PENDING_BYTES // 10))
     for number in range(30):
         room.note("presence_diff", diff({f"n{number}": large}))
-    exhaust(room.note("presence_state", {}))
+    exhaust(room.begin("presence_state", {}))
     assert len(room.presence.entries) == 9
     assert room.presence.left_out == 21
     assert "n29" in room.presence.entries, "the oldest went first"
