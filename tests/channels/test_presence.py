@@ -383,7 +383,8 @@ def test_what_was_given_never_changes() -> None:
 def test_a_diff_costs_what_it_changes_whoever_is_there(is_read: bool) -> None:
     def steps(there: int) -> float:
         room = Room()
-        assert exhaust(room.begin("presence_state", {f"u{n}": metas(f"r{n}", name="x") for n in range(there)}))
+        crowd = {f"u{n}": metas(f"r{n}", name="x") for n in range(there)}
+        assert exhaust(room.begin("presence_state", crowd))
         best = 1e9
         for turn in range(5):
             begun = time.thread_time()
