@@ -52,7 +52,7 @@ def one(kind: str, command: str, arguments: list[str]) -> list[object]:
                 # As Python finds it when it is started so.
                 os.close(1)
                 open_what_is_closed()
-                sys.stdout = sys.__stdout__ = None  # type: ignore[assignment, misc]
+                sys.stdout = sys.__stdout__ = None  # type: ignore[assignment, misc]  # as a closed stream leaves it
             else:
                 os.dup2(out.fileno() if writer < 0 else writer, 1)
             for each in (reader, writer):

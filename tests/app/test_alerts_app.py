@@ -208,7 +208,7 @@ async def test_without_a_queue_nothing_of_it_is_seen_and_its_keys_say_so() -> No
         for key in ("space", "s", "u", "X", "a"):
             await pilot.press(key)
             await until(pilot, lambda: screen_lines(app)[-1].startswith(" no alert queue is set up"))
-            app.screen.note("")  # type: ignore[attr-defined]
+            app.screen.note("")  # type: ignore[attr-defined]  # every screen of ours has it
             await pilot.pause()
         assert engine.asked == []
 

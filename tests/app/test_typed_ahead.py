@@ -251,7 +251,7 @@ async def test_a_long_text_is_folded_and_copied_whole() -> None:
     engine.answer = CommandResult(ok=True, message='{"x":"' + "y" * 300 + 'END"}')
     app = OverlaySupervisorApp(engine)
     copied: list[Any] = []
-    app.copy_to_clipboard = copied.append  # type: ignore[method-assign]
+    app.copy_to_clipboard = copied.append  # type: ignore[method-assign]  # in place of the terminal
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("p", "enter")
         await until_seen(pilot, "yyyEND")

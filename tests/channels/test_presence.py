@@ -48,7 +48,7 @@ class Room:
         self.handlers: dict[str, Callable[[Message], Any]] = {}
         self.undecodable: list[str] = []
         self.socket = self.mistakes = self
-        self.presence = Presence(self)  # type: ignore[arg-type]
+        self.presence = Presence(self)  # type: ignore[arg-type]  # what it needs
 
     def on(self, event: str, handler: Callable[[Message], Any]) -> Callable[[], None]:
         self.handlers[event] = handler

@@ -576,10 +576,10 @@ def virtual(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
         with world_of() as world:
             world.run(test(world, **arguments))
 
-    run.__signature__ = signature.replace(  # type: ignore[attr-defined]
+    run.__signature__ = signature.replace(  # type: ignore[attr-defined]  # pytest reads it
         parameters=list(signature.parameters.values())[1:]
     )
-    del run.__wrapped__  # type: ignore[attr-defined]
+    del run.__wrapped__  # type: ignore[attr-defined]  # pytest would follow it
     return run
 
 

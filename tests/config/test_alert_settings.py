@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.config.conftest import Lines, Load
 from tui.alerts.options import EVENTS, PAYLOAD, AlertOptions, DeliveryOptions, SourceOptions
-from tui.config.load import CommandLine, Settings, SettingsError, check_alert_rules, load_settings
+from tui.config.load import Settings, SettingsError, check_alert_rules
 
 VARIABLE = "OVERLAY_SUPERVISOR_ALERTS"
 SECRET = "s3cr3t-Value"
 HUB = '[connections.hub]\nurl = "ws://hub"\ntopics = ["events:all", "stream:overlays", "queue"]\n'
 SOURCE = '[[alerts.sources]]\nconnection = "hub"\ntopic = "events:all"\n'
 DELIVERY = '[alerts.delivery]\nconnection = "hub"\n'
-
-Load = Callable[..., Settings]
-Lines = Callable[..., list[str]]
-
-
-@pytest.fixture
-def load(tmp_path: Path) -> Load:
-    """Loads ``text`` as the settings file, with ``environ`` and command line beside it."""
-
-    def load(text: str, environ: dict[str, str] | None = None, **given: Any) -> Settings:
-        path = tmp_path / "config.toml"
-        path.write_text(text)
-        return load_settings(config=str(path), command_line=CommandLine(**given), environ=environ or {})
-
-    return load
-
-
-@pytest.fixture
-def lines(load: Load, tmp_path: Path) -> Lines:
-    """The lines of the error that loading ends in, without the folder of the file."""
-
-    def lines(*args: Any) -> list[str]:
-        with pytest.raises(SettingsError) as caught:
-            load(*args)
-        return [line.replace(f"{tmp_path}/", "") for line in caught.value.lines]
-
-    return lines
 
 
 def in_force(settings: Settings) -> dict[str, tuple[str, str]]:

@@ -336,7 +336,7 @@ def test_the_file_of_the_option_beats_the_variable_beats_the_xdg_place(tmp_path:
 def test_naming_a_missing_file_is_an_error(tmp_path: Path) -> None:
     for given in ({"config": "/no/file"}, {"environ": {f"{PREFIX}CONFIG": "/no/file"}}):
         with pytest.raises(SettingsError, match=r"^/no/file: no such file \("):
-            load_settings(**{"environ": {}, **given})  # type: ignore[arg-type]
+            load_settings(**{"environ": {}, **given})  # type: ignore[arg-type]  # mistakes of a caller too
 
 
 # Mistakes
@@ -578,7 +578,7 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         load_settings(config=str(tmp_path), environ={})
     for given in ({"config": "a" * 300}, {"environ": {"HOME": "/" + "a" * 300}}):
         with pytest.raises(SettingsError, match=r"File name too long$"):
-            load_settings(**{"environ": {}, **given})  # type: ignore[arg-type]
+            load_settings(**{"environ": {}, **given})  # type: ignore[arg-type]  # mistakes of a caller too
 
 
 def test_several_mistakes_are_told_in_the_order_of_the_file_at_most_five(lines: Lines) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.config.conftest import Lines, Load
 from tui.config.load import (
     CommandLine,
     IncidentsOptions,
@@ -18,7 +17,6 @@ from tui.config.load import (
     Settings,
     SettingsError,
     check_needs,
-    load_settings,
     settings_of,
     unreadable_secrets,
     warnings_of,
@@ -34,33 +32,6 @@ REPORTS = '[[services.reports]]\nconnection = "hub"\ntopic = "dashboard:main"\n'
 ENDPOINT = '[services.endpoints.seed]\nurl = "http://saya:8891/health"\n'
 SILENT = '[[incidents.silent]]\nconnection = "hub"\ntopic = "events:all"\n'
 CERTIFICATE = Path(__file__).parents[1] / "certificate.pem"
-
-Load = Callable[..., Settings]
-Lines = Callable[..., list[str]]
-
-
-@pytest.fixture
-def load(tmp_path: Path) -> Load:
-    """Loads ``text`` as the settings file, with ``environ`` and command line beside it."""
-
-    def load(text: str, environ: dict[str, str] | None = None, **given: Any) -> Settings:
-        path = tmp_path / "config.toml"
-        path.write_text(text)
-        return load_settings(config=str(path), command_line=CommandLine(**given), environ=environ or {})
-
-    return load
-
-
-@pytest.fixture
-def lines(load: Load, tmp_path: Path) -> Lines:
-    """The lines of the error that loading ends in, without the folder of the file."""
-
-    def lines(*args: Any) -> list[str]:
-        with pytest.raises(SettingsError) as caught:
-            load(*args)
-        return [line.replace(f"{tmp_path}/", "") for line in caught.value.lines]
-
-    return lines
 
 
 def in_force(settings: Settings) -> dict[str, tuple[str, str]]:

@@ -118,7 +118,7 @@ async def test_the_printed_page_chooses_as_the_real_ones_do(tmp_path: Path, stac
 def test_the_lines_of_elixir_pass_on_what_the_printed_page_says() -> None:
     """There is no Elixir here: their shape is held, clause by clause."""
     lines = guide.block("elixir", "alert_shown")
-    head, body = re.fullmatch(r"def handle_in\((.*)\) when (.*) do\n((?:  .*\n)+)end\n", lines).group(1, 3)  # type: ignore[union-attr]
+    head, body = re.fullmatch(r"def handle_in\((.*)\) when (.*) do\n((?:  .*\n)+)end\n", lines).group(1, 3)  # type: ignore[union-attr]  # it matches, or the test fails
     assert head.replace(" ", "") == 'event,%{"id"=>_}=payload,socket'
     assert body == "  broadcast_from!(socket, event, payload)\n  {:reply, :ok, socket}\n"
     passed = re.search(r'when event in \["(\w+)", "(\w+)"\] do', lines)

@@ -263,7 +263,7 @@ def shown(*connections: ConnectionSnapshot, **more: object) -> str:
 
 
 def one(name: str, state: str = "connected", **more: object) -> ConnectionSnapshot:
-    metrics = HealthMetrics(connection_state=state)  # type: ignore[arg-type]
+    metrics = HealthMetrics(connection_state=state)  # type: ignore[arg-type]  # every state by its name
     plain = ConnectionSnapshot(
         name=name, label=name, address="h:1", metrics=metrics, details=ConnectionDetails()
     )

@@ -62,9 +62,9 @@ async def test_what_is_larger_than_its_bound_is_counted_and_the_next_is_read(hub
         hub.send_to_topic("dashboard:main", "telemetry_update", {"overlays": [7, page]})
         hub.send_to_topic("stream:queue", "queue_state", {"queue": [7, {"data": {"id": "another's"}}]})
         await eventually(lambda: len(engine.snapshot().services.services) == 2, "the services")
-        await eventually(lambda: engine.snapshot().alerts.overlays, "the page")  # type: ignore[union-attr]
-        assert engine.snapshot().alerts.warning == "the hub runs a queue of its own (2 items)"  # type: ignore[union-attr]
-        assert [one.name for one in engine.snapshot().alerts.overlays] == ["omnibar"]  # type: ignore[union-attr]
+        await eventually(lambda: engine.snapshot().alerts.overlays, "the page")  # type: ignore[union-attr]  # a queue is set up
+        assert engine.snapshot().alerts.warning == "the hub runs a queue of its own (2 items)"  # type: ignore[union-attr]  # a queue is set up
+        assert [one.name for one in engine.snapshot().alerts.overlays] == ["omnibar"]  # type: ignore[union-attr]  # a queue is set up
         assert joined(engine)
         assert only(engine).metrics.total_reconnects == 0
 

@@ -126,7 +126,7 @@ async def test_what_hangs_costs_its_own_link_only_and_is_named(
         # A good disk answers each attempt anew: one that is back too.
         dead_disk.back.set()
         for one in stuck:
-            await eventually(lambda one=one: state_of(supervisor, one.name) == "connected", "back")  # type: ignore[misc]
+            await eventually(lambda one=one: state_of(supervisor, one.name) == "connected", "back")  # type: ignore[misc]  # a default binds it
         await eventually(lambda: _channel(supervisor).state == "joined", "joined")
         stopping = time.monotonic()
     assert time.monotonic() - stopping < 2
@@ -229,7 +229,7 @@ async def test_the_name_of_a_proxy_of_any_kind_that_hangs_is_named_and_holds_no_
     one.connect()
     await eventually(lambda: words in str(one.details().reason), words)
     await one.close()
-    assert asyncio.get_running_loop()._default_executor is None  # type: ignore[attr-defined]
+    assert asyncio.get_running_loop()._default_executor is None  # type: ignore[attr-defined]  # asyncio shows it no other way
 
 
 async def test_more_things_at_a_time_than_there_may_be_threads_are_told_and_nothing_is_left(

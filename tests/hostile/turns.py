@@ -57,11 +57,11 @@ def observed() -> Iterator[list[Turns]]:
         return made[-1]
 
     before = loop_delay.WatchedSelector
-    loop_delay.WatchedSelector = make  # type: ignore[assignment, misc]
+    loop_delay.WatchedSelector = make  # type: ignore[assignment, misc]  # in place of the real one
     try:
         yield made
     finally:
-        loop_delay.WatchedSelector = before  # type: ignore[misc]
+        loop_delay.WatchedSelector = before  # type: ignore[misc]  # the real one again
 
 
 @dataclass

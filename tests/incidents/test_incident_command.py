@@ -72,7 +72,7 @@ class Report:
         for _ in range(count):
             before = self.outcomes
             self.command.run("opened", LOUD)
-            await eventually(lambda number=before: self.outcomes > number, "its end")  # type: ignore[misc]
+            await eventually(lambda number=before: self.outcomes > number, "its end")  # type: ignore[misc]  # a default binds it
 
 
 @contextmanager
@@ -107,7 +107,7 @@ async def test_it_reads_every_opening_reopening_and_end_as_json(
             watch.clock.passed += 0.25
             watch.component.take(findings)
         await eventually(lambda: file.exists() and file.read_bytes().count(b"\n") == count, "a line")
-        return json.loads(file.read_text().splitlines()[-1])  # type: ignore[no-any-return]
+        return json.loads(file.read_text().splitlines()[-1])  # type: ignore[no-any-return]  # JSON is of any type
 
     # A warning is not severe enough.
     opened = await told(1, FAILED, Finding("flapping", "stage", "5 reconnects"))

@@ -415,7 +415,7 @@ def test_a_page_that_cannot_be_made_is_an_error_to_the_scraper_alone(
 ) -> None:
     engine = ScriptedEngine([connection("hub")])
     with metrics_of(engine) as (_, port):
-        kept, engine.connections = engine.connections, (None,)  # type: ignore[assignment]
+        kept, engine.connections = engine.connections, (None,)  # type: ignore[assignment]  # a snapshot that cannot be read
         assert scrape(port)[0] == 500
         assert "the page could not be made" in caplog.text
         engine.connections = kept
@@ -497,7 +497,7 @@ def test_the_format_is_the_one_that_is_accepted(accept: list[str], wanted: bool)
 # From a shell -------------------------------------------------------------------------------------
 
 
-async def test_the_shell_command_prints_the_same(folder: Path) -> None:  # noqa: F811
+async def test_the_shell_command_prints_the_same(folder: Path) -> None:  # noqa: F811  # the fixture
     async with Hub() as hub:
         with serving(folder, connected_to("hub", hub.url)) as served:
             ran = await ctl(folder, "metrics", "--openmetrics")
@@ -517,7 +517,7 @@ def address(hub: Hub) -> str:
     return hub.url.split("/")[2]
 
 
-def test_without_the_extra_the_message_names_it(folder: Path) -> None:  # noqa: F811
+def test_without_the_extra_the_message_names_it(folder: Path) -> None:  # noqa: F811  # the fixture
     code = (
         "import sys; sys.modules['prometheus_client'] = None\n"
         "from tui.cli.ctl.main import main; status = main(['metrics', '--openmetrics'])\n"

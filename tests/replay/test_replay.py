@@ -406,7 +406,7 @@ def test_alerts_come_from_the_journal_as_they_ended_whatever_they_are_called(tmp
     assert shown is not None
     alerts = shown.alerts
     assert alerts is not None
-    assert [(each.type, each.who, each.outcome, each.reason) for each in alerts.recent] == [  # type: ignore[union-attr]
+    assert [(each.type, each.who, each.outcome, each.reason) for each in alerts.recent] == [  # type: ignore[union-attr]  # there is a queue
         ("follow", "zed", "shown", None),
         ("follow", "zed: shown", "failed", "the hub said: rejected"),
         ("big raid", "bob", "shown", None),
@@ -529,9 +529,9 @@ async def test_figures_are_those_of_the_minute_and_frames_are_there_when_they_we
     assert isinstance(content, FrameContent)
     assert '"n":8' in content.payload
     assert "hush" not in content.payload
-    assert not (await replay.frames("stage", page.next_cursor)).frames  # type: ignore[union-attr]
+    assert not (await replay.frames("stage", page.next_cursor)).frames  # type: ignore[union-attr]  # the link is known
     await replay.seek(BEGIN + 13)
-    assert len((await replay.frames("stage")).frames) == 4  # type: ignore[union-attr]
+    assert len((await replay.frames("stage")).frames) == 4  # type: ignore[union-attr]  # the link is known
     await replay.seek(BEGIN + 70)
     (stage,) = replay.snapshot().connections
     assert (stage.details.messages_in, stage.details.round_trip_last) == (7, 0.01)

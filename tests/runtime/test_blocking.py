@@ -62,7 +62,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     for sink in (journal_module.DayFiles, log_module.RotatingFile):
         write = sink.write
 
-        def write_through_gate(self: object, data: bytes, write=write) -> None:  # type: ignore[no-untyped-def]
+        def write_through_gate(self: object, data: bytes, write=write) -> None:  # type: ignore[no-untyped-def]  # bound below
             with gate:
                 write(self, data)
 

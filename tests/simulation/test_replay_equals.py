@@ -49,6 +49,6 @@ def test_the_journal_of_an_evening_tells_the_store_row_by_row_and_the_state_log(
     source = JournalSource(tmp_path, last)
     (name,) = {each.connection for each in world.journal if each.connection is not None}
     history = source.history(name, last)
-    states = history.states  # type: ignore[union-attr]
+    states = history.states  # type: ignore[union-attr]  # the link is known
     assert logs[0]
     assert all(each in states for each in logs[0])

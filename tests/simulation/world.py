@@ -120,7 +120,7 @@ class EngineHost:
             (connection,),
             components=ComponentOptions(alerts=alerts),
             alert_store=self.store,
-            journal=KeptJournal(self, world.journal),  # type: ignore[arg-type]
+            journal=KeptJournal(self, world.journal),  # type: ignore[arg-type]  # what the engine needs of one
             clock=world.clock,
             chance=random.Random(f"{self.name} {world.plan.seed}"),
             opener=self._open,
@@ -160,8 +160,8 @@ class EngineHost:
         if verb in ("connect", "reconnect", "disconnect"):
             asked = getattr(supervisor, verb)
         else:
-            command = AlertCommand(verb=verb, **how)  # type: ignore[arg-type]
-            asked = lambda: supervisor.alerts(command)  # noqa: E731
+            command = AlertCommand(verb=verb, **how)  # type: ignore[arg-type]  # drawn by the plan
+            asked = lambda: supervisor.alerts(command)  # noqa: E731  # one of two
         await self.spawn(asked())
 
 

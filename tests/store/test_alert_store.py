@@ -672,7 +672,7 @@ def test_a_clock_that_jumps_ahead_trims_nothing_by_age_and_says_so(
 
 def test_a_row_that_no_database_takes_holds_up_no_other(path: Path) -> None:
     with opened(path) as store:
-        bad = row("bad", data=["no bytes"])  # type: ignore[arg-type]
+        bad = row("bad", data=["no bytes"])  # type: ignore[arg-type]  # what no caller may give
         never, beside = (
             put(store, bad),
             put(store, row("good"), row("\ud800", open=True, at=float("nan"), type="\ud800")),

@@ -19,5 +19,5 @@ class CrashingApp(OverlaySupervisorApp):
 if __name__ == "__main__":
     import tui.app.app
 
-    tui.app.app.OverlaySupervisorApp = CrashingApp  # type: ignore[misc]
+    tui.app.app.OverlaySupervisorApp = CrashingApp  # type: ignore[misc]  # it is to crash
     overlay_supervisor()

@@ -56,7 +56,7 @@ def test_it_is_hidden_while_all_is_well() -> None:
     ],
 )
 def test_it_is_shown_when_something_is_wrong_or_asked_for(change: dict[str, object]) -> None:
-    assert replace(WELL, **change).shown  # type: ignore[arg-type]
+    assert replace(WELL, **change).shown  # type: ignore[arg-type]  # one field at a time
 
 
 def test_only_counts_above_zero_stand_below() -> None:

@@ -230,7 +230,7 @@ async def trial(case: Case, folder: Path) -> AsyncIterator[Trial]:
                 lambda: any(line.text == "alert rules read" for line in supervisor.log().lines), "the rules"
             )
             for topic in ("events:all", "stream:overlays", "dashboard:telemetry"):
-                await eventually(lambda topic=topic: state(supervisor, "hub", topic) == "joined", topic)  # type: ignore[misc]
+                await eventually(lambda topic=topic: state(supervisor, "hub", topic) == "joined", topic)  # type: ignore[misc]  # a default binds it
             try:
                 yield Trial(hub, page, supervisor)
             finally:
