@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from textual.pilot import Pilot
 
 from tests.engine.conftest import FAST, connection, eventually, running, state_of
@@ -15,7 +16,13 @@ def screen(pilot: Pilot[int]) -> str:
 
 
 async def shows(pilot: Pilot[int], *words: str, limit: float = 10.0) -> str:
-    await eventually(lambda: all(word in screen(pilot) for word in words), f"the screen says {words}", limit)
+    """The screen, once it says all of these; a failure shows what it said instead."""
+    try:
+        await eventually(
+            lambda: all(word in screen(pilot) for word in words), f"the screen says {words}", limit
+        )
+    except AssertionError as error:
+        pytest.fail(f"{error}\n{screen(pilot)}")
     return screen(pilot)
 
 
@@ -54,7 +61,7 @@ async def test_a_hub_that_goes_and_comes_back_is_seen_line_by_line() -> None:
                 assert screen(pilot).splitlines()[0].startswith(" ✗ Circuit Breaker Open")
 
                 await hub.faults.accept()
-                await shows(pilot, "Connected", "1/1 up", "2/2", "circuit trips")
+                await shows(pilot, "Connected", "1/1 up", "2/2", "closed, 1 trip")
 
                 await pilot.press("D")
                 await pilot.press("y")
