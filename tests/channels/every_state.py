@@ -287,10 +287,10 @@ class Visit:
         if life.breaker.is_open != (phase is Phase.BROKEN):
             self.find("the breaker is open, or closed, where nobody waits for it")
         if life.stable and (
-            phase is not Phase.UP or life.reconnect_attempts or life.breaker.state != "closed"
+            phase is not Phase.UP or life.counts.reconnect_attempts or life.breaker.state != "closed"
         ):
             self.find("stable, and its failures are not forgotten")
-        begun = life.attempts_begun - before.attempts_begun
+        begun = life.counts.attempts_begun - before.counts.attempts_begun
         ended = counted(life) - counted(before)
         if begun != hands.begun or begun != ended + life.under_way - before.under_way:
             self.find("the counts of attempts do not add up")
@@ -363,7 +363,7 @@ class Visit:
             life.reason is None,
             life.refusal is None,
             life.stable,
-            min(life.reconnect_attempts, 4 if limit == "unlimited" else limit + 1),
+            min(life.counts.reconnect_attempts, 4 if limit == "unlimited" else limit + 1),
             life._retry,
             life._revival,
             ago(life._open_deadline) if life.phase is Phase.OPENING else None,
@@ -384,10 +384,8 @@ class Visit:
 
 def copied(life: Lifecycle, hands: LifecycleCallbacks) -> Lifecycle:
     """Another one that goes on from here."""
-    new = object.__new__(Lifecycle)
-    for name in Lifecycle.__slots__:
-        if name != "__weakref__":
-            setattr(new, name, getattr(life, name))
+    new = copy.copy(life)
+    new.counts = copy.copy(life.counts)
     new._hands, new._commands = hands, []
     new.breaker, new.heartbeat = copy.copy(life.breaker), copy.copy(life.heartbeat)
     new.heartbeat._sent = dict(life.heartbeat._sent)
@@ -397,7 +395,7 @@ def copied(life: Lifecycle, hands: LifecycleCallbacks) -> Lifecycle:
 
 def counted(life: Lifecycle) -> int:
     """Attempts that have ended."""
-    return life.successful_connects + life.failed_attempts + life.attempts_aborted
+    return life.counts.successful_connects + life.counts.failed_attempts + life.counts.attempts_aborted
 
 
 def _ordering(verbs: tuple[Any, ...]) -> Callable[[Lifecycle, LifecycleCallbacks], None]:

@@ -95,13 +95,13 @@ BITES = (
     Bite(
         "stable, and its failures are not forgotten",
         LIFECYCLE,
-        "            self.reconnect_attempts = 0\n            self._revival = False\n",
+        "            self.counts.reconnect_attempts = 0\n            self._revival = False\n",
         "            self._revival = False\n",
     ),
     Bite(
         "the counts of attempts do not add up",
         LIFECYCLE,
-        "            self.attempts_aborted += 1\n",
+        "            self.counts.attempts_aborted += 1\n",
         "            pass\n",
     ),
     Bite(
@@ -125,8 +125,8 @@ BITES = (
     Bite(
         "a command does not re-arm all",
         LIFECYCLE,
-        "        self.breaker.close()\n        self.reconnect_attempts = 0\n",
-        "        self.reconnect_attempts = 0\n",
+        "        self.breaker.close()\n        self.counts.reconnect_attempts = 0\n",
+        "        self.counts.reconnect_attempts = 0\n",
     ),
     Bite(
         "dropped for what nobody looked at",

@@ -8,8 +8,8 @@ import pytest
 
 from tests.channels.virtual import World, virtual
 from tui.channels import PRESETS, Options, Socket
-from tui.channels.endpoint import endpoint
 from tui.channels.options import OPTION_NAMES
+from tui.channels.values import endpoint
 
 TABLE = {
     "service": ("10 1 60 0.5 30 10 5 300 5"),

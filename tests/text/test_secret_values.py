@@ -13,7 +13,6 @@ import pytest
 from tests.test_secrets_come_back import SECRETS, spellings
 from tui.channels import Options
 from tui.channels import values as asked
-from tui.channels.endpoint import link_request
 from tui.text import secret_values
 from tui.text.secret_values import LEAST, MASK, MOST_VALUES, SecretValues
 
@@ -89,7 +88,7 @@ async def test_of_what_is_given_to_a_socket_the_functions_of_parameters_and_most
         auth_token="a-plain-token",
         proxy=lambda: "http://proxy-of-a-function.test:3128",
     )
-    await link_request("ws://hub.test/socket", options)
+    await asked.link_request("ws://hub.test/socket", options)
     await asked.payload({"seat": "of-plain-params", "deep": {"key": lambda: ["deep-in-params"]}}, "join")
     for secret in ("of-a-function", "a-plain-header", "a-plain-token", "deep-in-params"):
         assert secret_values.masked(f"said {secret} again") == f"said {MASK} again"

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import types
 from collections.abc import Awaitable, Callable, Generator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from tui.channels.errors import ReplyError
+from tui.channels.wire import DecodeError, Reply
 
 T = TypeVar("T")
 
@@ -52,19 +58,45 @@ class Answer(Awaitable[T], Generic[T]):
         return self._value  # type: ignore[return-value]  # set by succeed, which alone gets here
 
 
+class Response(Answer[Any]):
+    """What a server answers; await it for the response, which is decoded then, or ``reply()`` for both."""
+
+    __slots__ = ("what",)
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+        """What is answered, in words, for errors."""
+
+    def _wait(self) -> Generator[object, None, Reply]:
+        reply: Reply = yield from super().__await__()
+        return reply
+
+    @types.coroutine
+    def reply(self) -> Generator[object, None, Reply]:
+        """The reply as it came: for whoever does not want the response built, whatever its size."""
+        return (yield from self._wait())
+
+    def __await__(self) -> Generator[object, None, Any]:
+        reply = yield from self._wait()
+        try:
+            return reply.response
+        except DecodeError as error:
+            raise undecodable(self.what, error) from None
+
+
+def undecodable(what: str, error: DecodeError) -> ReplyError:
+    """The error for an answer that cannot be read."""
+    return ReplyError(what, Reply("undecodable", msgspec.json.encode(str(error))))
+
+
 def succeed(answers: list[Answer[T]], value: T) -> None:
     """End all of them with ``value``, and forget them."""
-    for answer in _taken(answers):
-        answer.succeed(value)
+    while answers:
+        answers.pop(0).succeed(value)
 
 
 def fail(answers: list[Answer[T]], error: Exception) -> None:
     """End all of them with ``error``, and forget them."""
-    for answer in _taken(answers):
-        answer.fail(error)
-
-
-def _taken(answers: list[Answer[T]]) -> list[Answer[T]]:
-    taken = answers.copy()
-    answers.clear()
-    return taken
+    while answers:
+        answers.pop(0).fail(error)

@@ -3,62 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
+import math
+from typing import TYPE_CHECKING, Any
 
 from tui.channels import reasons
 from tui.channels.apart import Awaited
 from tui.channels.clock import Clock
-from tui.channels.endpoint import link_request
-from tui.channels.errors import OpenError
 from tui.channels.link import Link, LinkOwner, Opener
-from tui.channels.options import Options
 from tui.channels.outflow import Drain
+from tui.channels.values import link_request
 
-
-class AttemptOwner(Protocol):
-    """Who is told what became of it. No method may raise."""
-
-    def opening_ended(self, error: OpenError | None) -> None:
-        """There is a link now, or there is none."""
-
-    def frame_received(self, data: bytes, text: bool) -> None:
-        """As of :class:`LinkOwner`, like the others."""
-
-    def link_lost(self, code: int, words: str) -> None: ...
-    def link_writable(self) -> None: ...
+if TYPE_CHECKING:
+    from tui.channels.socket import Socket
 
 
 class Attempt(LinkOwner):
-    """One attempt and the link it led to; once ended it says nothing more."""
+    """Begins to open a link at once, in a task; once ended it says nothing more."""
 
-    def __init__(
-        self, owner: AttemptOwner, url: str, address: str, options: Options, opener: Opener, clock: Clock
-    ) -> None:
+    def __init__(self, socket: Socket, url: str, opener: Opener, clock: Clock) -> None:
         self.heard = self.pinged = False
-        self.address = address
-        self.step = reasons.Step("upgrade", address)
-        self._drain = Drain(options.heartbeat_timeout)
-        self.link: Link | None = None
-        self.opening: asyncio.Task[None] | None = None
+        self.step = reasons.Step("upgrade", socket.address)
         self.awaited = Awaited()
-        self._owner: AttemptOwner | None = owner
-        self._url = url
-        self._options = options
-        self._opener = opener
-        self._clock = clock
+        self.link: Link | None = None
+        self._owner: Socket | None = socket
+        self._drain = Drain(socket.options.heartbeat_timeout)
+        self._opening = asyncio.get_running_loop().create_task(
+            self._open(socket, url, opener, clock), name=f"opening {socket.address}"
+        )
 
-    def begin(self) -> None:
-        """Open a link, in a task."""
-        self.opening = asyncio.get_running_loop().create_task(self._open(), name=f"opening {self.address}")
-
-    async def _open(self) -> None:
+    async def _open(self, socket: Socket, url: str, opener: Opener, clock: Clock) -> None:
         self.awaited.by_this_task()
         failure = None
         try:
-            request = await link_request(self._url, self._options)
-            link = await self._opener(request, self)
+            link = await opener(await link_request(url, socket.options), self)
         except Exception as error:  # noqa: BLE001 (every failure to open is a reason in words)
-            failure = reasons.in_words(error, self.step, self._clock.time())
+            failure = reasons.in_words(error, self.step, clock.time())
         else:
             if self._owner is None:
                 # Ended while the last step was under way: this link is nobody's.
@@ -76,10 +55,10 @@ class Attempt(LinkOwner):
 
     def watch_outflow(self, now: float) -> bool:
         """Watch what leaves, if much waits and nobody does so yet; True when that begins."""
-        if self.link is None or self._drain.is_watched:
+        if self.link is None or self.next_look < math.inf:
             return False
         self._drain.begin(now, self.link.outflow)
-        return self._drain.is_watched
+        return self.next_look < math.inf
 
     @property
     def next_look(self) -> float:
@@ -88,8 +67,7 @@ class Attempt(LinkOwner):
 
     def drains(self, now: float) -> bool:
         """Whether it was seen just now that bytes leave while others wait to, which proves life too."""
-        link = self.link
-        if link is None or now < self._drain.next_look or not self._drain.poll(now, link.outflow):
+        if self.link is None or now < self.next_look or not self._drain.poll(now, self.link.outflow):
             return False
         self.heard = True
         return True
@@ -99,10 +77,10 @@ class Attempt(LinkOwner):
         self._owner = None
         link, self.link = self.link, None
         if link is None:
-            if self.opening is None or self.opening.done():
+            if self._opening.done():
                 return None
-            self.opening.cancel()
-            return self.opening
+            self._opening.cancel()
+            return self._opening
         if graceful:
             return asyncio.get_running_loop().create_task(link.shut(), name="closing")
         link.abort()

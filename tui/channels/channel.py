@@ -6,21 +6,23 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tui.channels import values
-from tui.channels.answer import Answer, fail, succeed
+from tui.channels.answer import Answer, Response, fail, succeed, undecodable
 from tui.channels.backoff import BackOff
 from tui.channels.earlier_joins import EarlierJoins
 from tui.channels.errors import ChannelClosed, ChannelsError, NotConnectedError, ReplyError, ReplyTimeout
 from tui.channels.handlers import Handler, Handlers
 from tui.channels.health import ChannelState
-from tui.channels.push import JoinReply, LeaveReply, Push, Response, undecodable
-from tui.channels.push_buffer import PushBuffer
-from tui.channels.sender import Sender
+from tui.channels.push import Push, PushBuffer
+from tui.channels.replies import ChannelReply
 from tui.channels.wire import DecodeError, Message, decode_reply
+
+if TYPE_CHECKING:
+    from tui.channels.socket import Socket
 
 CRASHED = "the channel crashed on the server"
 CLOSED_BY_SERVER = "closed by the server"
@@ -39,7 +41,7 @@ class Channel:
     server closes stays closed on that connection and is joined once more on the next.
     """
 
-    def __init__(self, socket: Sender, topic: str, params: Any) -> None:
+    def __init__(self, socket: Socket, topic: str, params: Any) -> None:
         self.socket = socket
         self.topic = topic
         self.params = params
@@ -55,12 +57,11 @@ class Channel:
         self.last_size = 0
         """Bytes of its whole payload."""
 
-        self._handlers = Handlers(
-            topic, socket.options.handler_queue, socket.options.handler_queue_bytes, socket.mistakes
-        )
+        self._handlers = Handlers(topic, socket.options, socket.mistakes)
         self._back_off = BackOff.of(socket.options, socket.chance)
         self._failures = 0
-        self._join_ref: str | None = None
+        self.join_ref: str | None = None
+        """Of the join that stands or is under way."""
         self._join_sent_at: float | None = None
         self._earlier = EarlierJoins(socket.replies.forget, is_version_1=socket.options.protocol_version == 1)
         self._join_timeout = socket.options.join_timeout
@@ -70,7 +71,8 @@ class Channel:
         self._leave_answers: list[Answer[None]] = []
         self._leave_ref: str | None = None
         self._leave_timer: asyncio.TimerHandle | None = None
-        self._buffer = PushBuffer(self, socket.options)
+        self.held = PushBuffer(self)
+        """Pushes that wait for the join."""
 
     def __repr__(self) -> str:
         return f"<Channel {self.topic} {self.state}>"
@@ -85,12 +87,12 @@ class Channel:
     @property
     def buffered(self) -> int:
         """Pushes that wait for the join."""
-        return len(self._buffer)
+        return len(self.held)
 
     @property
     def dropped_pushes(self) -> int:
         """Pushes dropped from the full buffer."""
-        return self._buffer.dropped
+        return self.held.dropped
 
     @property
     def dropped_messages(self) -> int:
@@ -169,7 +171,7 @@ class Channel:
         if self.state == "leaving":
             return answer
         sent = self._join_sent_at is not None or self.state == "joined"
-        self._buffer.end(ChannelClosed(f"{self.topic} was left"))
+        self.held.end(ChannelClosed(f"{self.topic} was left"))
         if not (sent and self.socket.is_open):
             self.left()
             return answer
@@ -177,7 +179,9 @@ class Channel:
         limit = self.socket.options.push_timeout if timeout is None else timeout
         self._leave_timer = asyncio.get_running_loop().call_later(limit, self.left)
         self._leave_ref = self._send_leave()
-        self.socket.replies.expect(self._leave_ref, LeaveReply(partial(self._leave_replied, self._join_ref)))
+        self.socket.replies.expect(
+            self._leave_ref, ChannelReply(partial(self._leave_replied, self.join_ref), False)
+        )
         return answer
 
     def push(self, event: str, payload: Any = None, *, timeout: float | None = None) -> Push:
@@ -197,31 +201,16 @@ class Channel:
         if payload is None:
             payload = {}
         limit = self.socket.options.push_timeout if timeout is None else timeout
-        if self.can_push and not self._buffer:
+        if self.can_push and not self.held:
             push = Push(self, event, payload, limit)
             try:
-                self._send(push)
+                push.send()
                 return push
             except BaseException as error:
                 push.end(ChannelClosed("not sent"))
                 if not isinstance(error, NotConnectedError):
                     raise
-        return self._buffer.hold(event, payload, limit)
-
-    def _send(self, push: Push) -> None:
-        ref = self.socket.next_ref()
-        self.socket.send(self._join_ref, ref, self.topic, push.event, push.payload)
-        push.sent(ref)
-        push.payload = None
-        self.socket.replies.expect(ref, push)
-
-    def withdraw(self, push: Push) -> None:
-        """Take a push out of the buffer, so that it is never sent."""
-        self._buffer.withdraw(push)
-
-    def flush(self) -> None:
-        """Send what is buffered, in order, as long as it can be sent."""
-        self._buffer.flush(self._send, lambda: self.can_push)
+        return self.held.hold(event, payload, limit)
 
     # Joining
 
@@ -230,7 +219,7 @@ class Channel:
         self.state = "joining"
         self.reason = "joining"
         self._rejoin_at = None
-        self._join_ref = join_ref = self.socket.next_ref()
+        self.join_ref = join_ref = self.socket.next_ref()
         self._join_sent_at = None
         if values.is_plain(self.params):
             self._send_join(join_ref, self.params)
@@ -243,10 +232,10 @@ class Channel:
                 self._join_timeout, self.params, f"join parameters of {self.topic}"
             )
         except ChannelsError as error:
-            if self._join_ref == join_ref and self.state == "joining":
+            if self.join_ref == join_ref and self.state == "joining":
                 self._join_failed(str(error), error)
             return
-        if self._join_ref == join_ref and self.state == "joining" and self.socket.is_open:
+        if self.join_ref == join_ref and self.state == "joining" and self.socket.is_open:
             self._send_join(join_ref, params)
             self.socket.wake()
 
@@ -261,11 +250,13 @@ class Channel:
             return
         self._join_sent_at = self.socket.now()
         self._earlier.sent(join_ref)
-        self.socket.replies.expect(join_ref, JoinReply(partial(self._join_replied, join_ref)))
+        self.socket.replies.expect(
+            join_ref, ChannelReply(partial(self._join_replied, join_ref), is_join=True)
+        )
 
     def _join_replied(self, join_ref: str, message: Message) -> None:
         """The server answered a join; an answer to an earlier one only says that its end will follow."""
-        current = join_ref == self._join_ref and self.state == "joining"
+        current = join_ref == self.join_ref and self.state == "joining"
         self._earlier.answered(join_ref)
         try:
             reply = decode_reply(message)
@@ -289,7 +280,7 @@ class Channel:
         self._joined_at = self.socket.now()
         self._join_sent_at = None
         succeed(self._answers, reply)
-        self.flush()
+        self.held.flush()
         self._note("phx_join", reply.raw, reply.binary)
 
     def _expect_close(self) -> None:
@@ -311,7 +302,7 @@ class Channel:
         self.reason = words
         # No join stands: what the server says of this one from now on, the phx_close that answers
         # our leave of a join that timed out too, is not about the next.
-        self._join_ref = None
+        self.join_ref = None
         self._join_sent_at = None
         self._rejoin_at = now + self._back_off.delay(self._failures)
         self.socket.wake()
@@ -327,18 +318,18 @@ class Channel:
             self._errored(words, _encode({"reason": words}))
 
     def _note(self, event: str, raw: bytes, binary: bool = False) -> None:
-        self._handlers.dispatch(Message(self._join_ref, None, self.topic, event, raw, binary))
+        self._handlers.dispatch(Message(self.join_ref, None, self.topic, event, raw, binary))
 
     def _send_leave(self) -> str:
         ref = self.socket.next_ref()
         # Without a connection there is nothing to leave: the server forgets the channel with it.
         with contextlib.suppress(NotConnectedError):
-            self.socket.send(self._join_ref, ref, self.topic, "phx_leave", {})
+            self.socket.send(self.join_ref, ref, self.topic, "phx_leave", {})
         return ref
 
-    def _leave_replied(self, join_ref: str | None) -> None:
-        """The server answered a leave, or cannot any more."""
-        if self.state == "leaving" and join_ref == self._join_ref:
+    def _leave_replied(self, join_ref: str | None, message: Message) -> None:
+        """Whatever it says; of a join since then it says nothing."""
+        if self.state == "leaving" and join_ref == self.join_ref:
             self.left()
 
     def left(self) -> None:
@@ -365,7 +356,7 @@ class Channel:
             self._leave_timer.cancel()
             self._leave_timer = None
         closed = ChannelClosed(f"{self.topic}: {words}")
-        self._buffer.end(closed)
+        self.held.end(closed)
         self.socket.replies.fail_pushes(self, closed)
         fail(self._answers, closed)
         succeed(self._leave_answers, None)
@@ -419,12 +410,12 @@ class Channel:
     def message_received(self, message: Message) -> None:
         """A message on this topic that is no reply; one of an earlier join is dropped."""
         join_ref = message.join_ref
-        if join_ref is not None and join_ref != self._join_ref:
+        if join_ref is not None and join_ref != self.join_ref:
             return
         event = message.event
         if event in _LIFECYCLE:
             is_member = self.state in ("joined", "leaving")
-            if join_ref is None and not self._earlier.is_about(message, self._join_ref, is_member=is_member):
+            if join_ref is None and not self._earlier.is_about(message, self.join_ref, is_member=is_member):
                 return
             if event == "phx_close":
                 words = "left" if self.state == "leaving" else CLOSED_BY_SERVER
@@ -444,6 +435,6 @@ class Channel:
     def stop(self) -> asyncio.Task[None] | None:
         """End whoever waits for a push or a join, and the handlers' task; returns what to await."""
         closed = ChannelClosed(f"{self.topic}: the socket was closed")
-        self._buffer.end(closed)
+        self.held.end(closed)
         fail(self._answers, closed)
         return self._handlers.stop()

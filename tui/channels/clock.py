@@ -11,11 +11,9 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds that never go back and count while the machine sleeps, where such a clock exists."""
-        ...
 
     def time(self) -> float:
         """Epoch seconds."""
-        ...
 
 
 class SystemClock:

@@ -7,22 +7,14 @@ import functools
 import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
+from tui.channels.mistakes import Mistakes
+from tui.channels.options import Options
 from tui.channels.wire import DecodeError, Message
 
 Handler = Callable[[Message], Any]
 """Takes a message; plain or async."""
-
-
-class Ledger(Protocol):
-    """Who counts and logs what handlers do wrong. No method may raise."""
-
-    def handler_raised(self, topic: str, event: str, error: BaseException) -> None:
-        """A handler raised ``error``."""
-
-    def payload_undecodable(self, topic: str, event: str, error: DecodeError) -> None:
-        """A handler asked for a payload that does not decode."""
 
 
 class _Binding:
@@ -39,15 +31,15 @@ class Handlers:
     """The handlers of one channel and the queue of what waits for them.
 
     A plain handler is called at once while nothing waits. From the first async one on, what comes
-    waits in its order, at most ``limit`` messages or ``limit_bytes`` of payload; beyond that the
-    oldest is dropped and counted.
+    waits in its order, at most ``handler_queue`` messages or ``handler_queue_bytes`` of payload; beyond
+    that the oldest is dropped and counted.
     """
 
-    def __init__(self, topic: str, limit: int, limit_bytes: int, ledger: Ledger) -> None:
+    def __init__(self, topic: str, options: Options, mistakes: Mistakes) -> None:
         self._topic = topic
-        self._limit = limit
-        self._limit_bytes = limit_bytes
-        self._ledger = ledger
+        self._limit = options.handler_queue
+        self._limit_bytes = options.handler_queue_bytes
+        self._mistakes = mistakes
         self._by_event: dict[str, tuple[_Binding, ...]] = {}
         self._of_all: tuple[_Binding, ...] = ()
         self._async_events: set[str] = set()
@@ -64,15 +56,11 @@ class Handlers:
 
     def on(self, event: str, handler: Handler) -> Callable[[], None]:
         """Add a handler; the function returned removes this one again, once."""
-
         binding = _Binding(handler)
-        self._by_event[event] = (*self._by_event.get(event, ()), binding)
-        self._note(event)
-
-        def unsubscribe() -> None:
-            self._keep(event, lambda other: other is not binding)
-
-        return unsubscribe
+        self._keep(event, (*self._by_event.get(event, ()), binding))
+        return lambda: self._keep(
+            event, tuple(other for other in self._by_event.get(event, ()) if other is not binding)
+        )
 
     def on_message(self, handler: Callable[[Message], object]) -> Callable[[], None]:
         """Add a plain handler of every event; the function returned removes this one again, once."""
@@ -86,18 +74,14 @@ class Handlers:
 
     def off(self, event: str, handler: Handler | None = None) -> None:
         """Remove every handler of ``event``, or ``handler`` alone."""
-        self._keep(event, lambda other: handler is not None and other.handler != handler)
+        bindings = self._by_event.get(event, ()) if handler is not None else ()
+        self._keep(event, tuple(binding for binding in bindings if binding.handler != handler))
 
-    def _keep(self, event: str, wanted: Callable[[_Binding], bool]) -> None:
-        kept = tuple(filter(wanted, self._by_event.get(event, ())))
-        if kept:
-            self._by_event[event] = kept
-        else:
-            self._by_event.pop(event, None)
-        self._note(event)
-
-    def _note(self, event: str) -> None:
-        if any(binding.is_async for binding in self._by_event.get(event, ())):
+    def _keep(self, event: str, bindings: tuple[_Binding, ...]) -> None:
+        self._by_event[event] = bindings
+        if not bindings:
+            del self._by_event[event]
+        if any(binding.is_async for binding in bindings):
             self._async_events.add(event)
         else:
             self._async_events.discard(event)
@@ -123,9 +107,9 @@ class Handlers:
 
     def _failed(self, message: Message, error: BaseException) -> None:
         if isinstance(error, DecodeError):
-            self._ledger.payload_undecodable(self._topic, message.event, error)
+            self._mistakes.payload_undecodable(self._topic, message.event, error)
         elif isinstance(error, (Exception, asyncio.CancelledError)):
-            self._ledger.handler_raised(self._topic, message.event, error)
+            self._mistakes.handler_raised(self._topic, message.event, error)
         else:
             raise error  # the program is to end
 

@@ -10,6 +10,8 @@ import enum
 import random
 from typing import Literal, Protocol
 
+import msgspec
+
 from tui.channels.backoff import BackOff
 from tui.channels.breaker import CircuitBreaker
 from tui.channels.clock import Clock
@@ -38,31 +40,38 @@ class LifecycleCallbacks(Protocol):
 
     def begin_opening(self) -> None:
         """Start opening a connection; report ``opened`` or ``open_failed`` later."""
-        ...
 
     def end_connection(self, words: str, *, graceful: bool) -> None:
         """Detach and close whatever is open or opening; nothing of it may be reported any more."""
-        ...
 
     def gave_up_opening(self, limit: float) -> OpenError:
         """What the opening has come to when its ``limit`` in seconds is over."""
-        ...
 
     def send_heartbeat(self) -> str:
         """Send a heartbeat and return its ref."""
-        ...
 
     def connection_opened(self) -> None:
         """The connection is open and its first heartbeat is on its way: joins may follow."""
-        ...
 
     def state_changed(self, change: StateChange) -> None:
         """The state changed."""
-        ...
 
     def became_stable(self) -> None:
         """The connection has been connected for ``stable_after``."""
-        ...
+
+
+class Counts(msgspec.Struct):
+    """Of one socket since its start; what each is stands at :class:`HealthMetrics` and at
+    :class:`ConnectionDetails`."""
+
+    reconnect_attempts: int = 0
+    attempts_begun: int = 0
+    attempts_aborted: int = 0
+    failed_attempts: int = 0
+    successful_connects: int = 0
+    failed_reconnects: int = 0
+    heartbeat_failures: int = 0
+    last_heartbeat: float | None = None
 
 
 class Lifecycle:
@@ -71,43 +80,6 @@ class Lifecycle:
     Args:
         chance: the source of jitter; give each socket its own.
     """
-
-    # More than thirty attributes lose Python's shared keys: 1.2 KB a connection.
-    __slots__ = (
-        "__weakref__",
-        "_back_off",
-        "_chance",
-        "_clock",
-        "_commands",
-        "_connected_at",
-        "_hands",
-        "_lost",
-        "_open_deadline",
-        "_open_error",
-        "_opened",
-        "_options",
-        "_retry",
-        "_revival",
-        "_wait_until",
-        "_woken_early_at",
-        "attempts_aborted",
-        "attempts_begun",
-        "breaker",
-        "failed_attempts",
-        "failed_reconnects",
-        "heartbeat",
-        "heartbeat_failures",
-        "last_heartbeat",
-        "phase",
-        "reason",
-        "reconnect_attempts",
-        "refusal",
-        "since",
-        "since_monotonic",
-        "stable",
-        "state",
-        "successful_connects",
-    )
 
     def __init__(
         self, options: Options, clock: Clock, chance: random.Random, hands: LifecycleCallbacks
@@ -127,15 +99,7 @@ class Lifecycle:
         self.since = clock.time()
         self.since_monotonic = clock.monotonic()
         self.stable = False
-
-        self.reconnect_attempts = 0
-        self.attempts_begun = 0
-        self.attempts_aborted = 0
-        self.failed_attempts = 0
-        self.successful_connects = 0
-        self.failed_reconnects = 0
-        self.heartbeat_failures = 0
-        self.last_heartbeat: float | None = None
+        self.counts = Counts()
 
         self._commands: list[Verb] = []
         self._retry = False
@@ -170,7 +134,7 @@ class Lifecycle:
         """A reply on the heartbeat topic; its round-trip time, or None when ``ref`` is of no heartbeat."""
         round_trip = self.heartbeat.reply(ref, self._clock.monotonic())
         if round_trip is not None:
-            self.last_heartbeat = self._clock.time()
+            self.counts.last_heartbeat = self._clock.time()
             if self.phase is Phase.GREETING:
                 self._become_connected()
         return round_trip
@@ -274,11 +238,11 @@ class Lifecycle:
         if verb == "connect" and self.phase in (Phase.OPENING, Phase.GREETING, Phase.UP):
             return
         if self.under_way:
-            self.attempts_aborted += 1
+            self.counts.attempts_aborted += 1
         if self.phase in (Phase.OPENING, Phase.GREETING, Phase.UP):
             self._end(f"{verb} was asked for", graceful=True)
         self.breaker.close()
-        self.reconnect_attempts = 0
+        self.counts.reconnect_attempts = 0
         self._wait_until = None
         if verb == "disconnect":
             self.phase = Phase.IDLE
@@ -291,9 +255,9 @@ class Lifecycle:
     def _begin(self, *, retry: bool, revival: bool = False) -> None:
         self._retry = retry
         self._revival = revival
-        self.attempts_begun += 1
+        self.counts.attempts_begun += 1
         if retry:
-            self.reconnect_attempts += 1
+            self.counts.reconnect_attempts += 1
         self._opened = False
         self._open_error = None
         self._lost = None
@@ -334,7 +298,7 @@ class Lifecycle:
         verdict = self.heartbeat.judge(now, heard and not late, allowance)
         if verdict == "dead":
             limit = max(self._options.heartbeat_timeout, allowance if self.heartbeat.answered else 0)
-            self.heartbeat_failures += 1
+            self.counts.heartbeat_failures += 1
             what = "nothing but PINGs" if pinged else "nothing"
             words = f"{what} came within {limit:g} s of a heartbeat"
             if heard:
@@ -346,7 +310,7 @@ class Lifecycle:
         if self.phase is Phase.UP and not self.stable and now >= self._stable_at:
             self.stable = True
             self.breaker.close()
-            self.reconnect_attempts = 0
+            self.counts.reconnect_attempts = 0
             self._revival = False
             self._hands.became_stable()
 
@@ -357,16 +321,16 @@ class Lifecycle:
     def _become_connected(self) -> None:
         self.phase = Phase.UP
         self._connected_at = self._clock.monotonic()
-        self.successful_connects += 1
+        self.counts.successful_connects += 1
         self.refusal = None
         self._change("connected", None)
 
     def _fail(self, now: float, words: str, error: OpenError | None = None, *, graceful: bool = True) -> None:
         """The attempt or the connection ended by itself: wait, open the breaker, or give up."""
         if self.under_way:
-            self.failed_attempts += 1
+            self.counts.failed_attempts += 1
             if self._retry:
-                self.failed_reconnects += 1
+                self.counts.failed_reconnects += 1
         if error is not None and error.refusal:
             self.refusal = words
         was_stable = self.stable
@@ -374,7 +338,7 @@ class Lifecycle:
         limit = self._options.max_reconnect_attempts
         if self._revival:
             self._give_up(now, words)
-        elif limit != "unlimited" and self.reconnect_attempts >= limit:
+        elif limit != "unlimited" and self.counts.reconnect_attempts >= limit:
             self.breaker.close()
             self._give_up(now, words)
         elif not was_stable and self.breaker.fail(now):
@@ -383,7 +347,7 @@ class Lifecycle:
             self._change("failed", f"circuit breaker open after {failures} failures: {words}")
         else:
             delay = self._back_off.delay(
-                self.reconnect_attempts + 1,
+                self.counts.reconnect_attempts + 1,
                 after_stable=was_stable,
                 retry_after=error.retry_after if error is not None else None,
             )
@@ -397,7 +361,7 @@ class Lifecycle:
         self._wait_until = None if revive == "never" else now + revive
         # Those that led to it: a revival tells no other story, whatever number it has.
         limit = self._options.max_reconnect_attempts
-        count = 0 if limit == "unlimited" else min(self.reconnect_attempts, limit)
+        count = 0 if limit == "unlimited" else min(self.counts.reconnect_attempts, limit)
         after = f" after {count} attempt{'' if count == 1 else 's'}" if count else ""
         self._change("failed", f"gave up{after}: {words}")
 
@@ -409,21 +373,21 @@ class Lifecycle:
         """The nine metrics, read without changing any."""
         return HealthMetrics(
             connection_state=self.state,
-            reconnect_attempts=self.reconnect_attempts,
-            total_reconnects=max(0, self.successful_connects - 1),
-            failed_reconnects=self.failed_reconnects,
-            successful_connects=self.successful_connects,
-            heartbeat_failures=self.heartbeat_failures,
+            reconnect_attempts=self.counts.reconnect_attempts,
+            total_reconnects=max(0, self.counts.successful_connects - 1),
+            failed_reconnects=self.counts.failed_reconnects,
+            successful_connects=self.counts.successful_connects,
+            heartbeat_failures=self.counts.heartbeat_failures,
             circuit_breaker_trips=self.breaker.trips,
-            last_heartbeat=self.last_heartbeat,
+            last_heartbeat=self.counts.last_heartbeat,
             is_circuit_open=self.breaker.is_open,
         )
 
     def clock_was_set(self, step: float) -> None:
         """The wall clock was set by so many seconds: what is shown as a moment is that moment still."""
         self.since += step
-        if self.last_heartbeat is not None:
-            self.last_heartbeat += step
+        if self.counts.last_heartbeat is not None:
+            self.counts.last_heartbeat += step
 
     def _new_heartbeat(self) -> Heartbeat:
         return Heartbeat(self._options.heartbeat_interval, self._options.heartbeat_timeout)

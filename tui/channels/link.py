@@ -48,12 +48,10 @@ class Link(Protocol):
     @property
     def writable(self) -> bool:
         """False while more than :data:`WRITE_LIMIT` bytes wait for the server."""
-        ...
 
     @property
     def outflow(self) -> Outflow:
         """What became of all that was sent."""
-        ...
 
     def send_frame(self, data: bytes, text: bool) -> None:
         """Send at once, without waiting.
@@ -61,15 +59,12 @@ class Link(Protocol):
         Raises:
             NotConnectedError: the link is closing or closed.
         """
-        ...
 
     async def shut(self, code: int = CloseCode.NORMAL_CLOSURE) -> None:
         """Close with a handshake; returns within about :data:`CLOSE_TIMEOUT` whatever the server does."""
-        ...
 
     def abort(self) -> None:
         """Drop the TCP connection at once."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -173,25 +173,8 @@ class Options:
         return cls(**{**PRESETS[preset], **changes})
 
 
-_POSITIVE = (
-    "reconnect_base_delay",
-    "reconnect_max_delay",
-    "heartbeat_interval",
-    "heartbeat_timeout",
-    "circuit_breaker_timeout",
-    "stable_after",
-    "open_timeout",
-    "join_timeout",
-    "push_timeout",
-)
-_COUNTS = (
-    "circuit_breaker_threshold",
-    "push_buffer",
-    "handler_queue",
-    "handler_queue_bytes",
-    "max_message_size",
-    "max_report_size",
-)
+_POSITIVE = tuple(each.name for each in fields(Options) if each.type == "float" and "jitter" not in each.name)
+_COUNTS = tuple(each.name for each in fields(Options) if each.type == "int")
 
 OPTION_NAMES = tuple(option.name for option in fields(Options))
 """Every option, in the order in which the example settings show them."""

@@ -64,12 +64,7 @@ class Drain:
         self._every = min(LOOK_EVERY, timeout / 3)
         self._then = Outflow(0, 0)
         self.next_look = math.inf
-        """On the clock of ``now``; infinite while there is nothing to look for."""
-
-    @property
-    def is_watched(self) -> bool:
-        """Much waited at the look before."""
-        return self.next_look < math.inf
+        """On the clock of ``now``; infinite while not much waits."""
 
     def begin(self, now: float, then: Outflow) -> None:
         """Only what leaves from now on counts."""

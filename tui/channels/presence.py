@@ -40,6 +40,8 @@ Joined = Callable[[str, Entry | None, Entry], object]
 Left = Callable[[str, Entry, Entry], object]
 """Takes a key, what is left of its presence, and the presence that left."""
 
+_Call = Callable[[], object]
+_Calls = list[_Call]
 _Raw = dict[str, msgspec.Raw]
 
 
@@ -80,7 +82,7 @@ class Presence:
         self._synced = False
         self._on_join: Joined | None = None
         self._on_leave: Left | None = None
-        self._on_sync: Callable[[], object] | None = None
+        self._on_sync: _Call | None = None
         self._unsubscribe = (
             channel.on(state, self._state_received),
             channel.on(diff, self._diff_received),
@@ -106,7 +108,7 @@ class Presence:
         """Call back for each presence or meta that went."""
         self._on_leave = callback
 
-    def on_sync(self, callback: Callable[[], object]) -> None:
+    def on_sync(self, callback: _Call) -> None:
         """Call back whenever the presences are in step with the server again."""
         self._on_sync = callback
 
@@ -143,7 +145,7 @@ class Presence:
     def _take_state(self, raw: _Raw, event: str) -> Iterator[None]:
         state: Entries = {}
         yield from self._read(raw, event, state)
-        entries, calls = dict(self._entries), _Calls(self._on_join, self._on_leave)
+        entries, calls = dict(self._entries), _Calls()
         joins: Entries = {}
         leaves = {key: entry for key, entry in entries.items() if key not in state}
         for key, entry in state.items():
@@ -156,17 +158,17 @@ class Presence:
             self._pending_bytes -= size
             yield from self._apply(entries, diff, event, calls)
         self._entries, self._is_given, self._synced = entries, False, True
-        yield from calls.make(self._on_sync)
+        yield from self._make(calls)
 
     def _take_diff(self, diff: _Diff, event: str) -> Iterator[None]:
-        calls = _Calls(self._on_join, self._on_leave)
+        calls = _Calls()
         is_small = len(diff.joins) + len(diff.leaves) <= _AT_ONCE
         entries = self._entries if is_small and not self._is_given else dict(self._entries)
         for step in self._apply(entries, diff, event, calls):
             if not is_small:
                 yield step
         self._entries, self._is_given = entries, False
-        yield from calls.make(self._on_sync)
+        yield from self._make(calls)
 
     def _apply(self, entries: Entries, diff: _Diff, event: str, calls: _Calls) -> Iterator[None]:
         joins: Entries = {}
@@ -199,7 +201,8 @@ class Presence:
                 continue
             self._bytes += grown
             entries[key] = after
-            calls.joined(key, before, joined)
+            if self._on_join is not None:
+                calls.append(partial(self._on_join, key, before, joined))
             yield
         for key, gone in leaves.items():
             current = entries.get(key)
@@ -212,32 +215,15 @@ class Presence:
                 entries[key] = left
             else:
                 del entries[key]
-            calls.left(key, left, gone)
+            if self._on_leave is not None:
+                calls.append(partial(self._on_leave, key, left, gone))
             yield
 
-
-class _Calls:
-    """Callbacks put off until the presences are in step: they see them so, and none can prevent it."""
-
-    def __init__(self, on_join: Joined | None, on_leave: Left | None) -> None:
-        self._on_join = on_join
-        self._on_leave = on_leave
-        self._calls: list[Callable[[], object]] = []
-
-    def joined(self, *arguments: Any) -> None:
-        """Somebody joined."""
-        if self._on_join is not None:
-            self._calls.append(partial(self._on_join, *arguments))
-
-    def left(self, *arguments: Any) -> None:
-        """Somebody left."""
-        if self._on_leave is not None:
-            self._calls.append(partial(self._on_leave, *arguments))
-
-    def make(self, last: Callable[[], object] | None) -> Iterator[None]:
-        """Make the calls in their order, then ``last``; all of them, even if one raises."""
+    def _make(self, calls: _Calls) -> Iterator[None]:
+        """The calls in their order, then the one for being in step: put off until then, so that they see the
+        presences so and none can prevent it. All of them, even if one raises."""
         errors: list[Exception] = []
-        for call in (*self._calls, *([last] if last is not None else [])):
+        for call in (*calls, *([self._on_sync] if self._on_sync is not None else [])):
             try:
                 call()
             except Exception as error:  # noqa: BLE001 (raised below, once all were called)

@@ -1,116 +1,31 @@
-"""A push under way, from the call to its reply."""
+"""Pushes: one from the call to its reply, and those of a channel that wait until they can be sent."""
 
 from __future__ import annotations
 
 import asyncio
-import types
-from collections.abc import Callable, Generator
-from typing import Any, Protocol
+from collections import deque
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tui.channels.answer import Answer
-from tui.channels.errors import ChannelClosed, ChannelsError, NotConnectedError, ReplyError, ReplyTimeout
+from tui.channels.answer import Response, undecodable
+from tui.channels.errors import (
+    ChannelClosed,
+    ChannelsError,
+    NotConnectedError,
+    PushDropped,
+    ReplyError,
+    ReplyTimeout,
+)
 from tui.channels.wire import DecodeError, Message, Reply, decode_reply
+
+if TYPE_CHECKING:
+    from tui.channels.channel import Channel
 
 _UNMATCHED = "unmatched topic"
 
-
-class Awaiting(Protocol):
-    """Who awaits the reply to one ref."""
-
-    def replied(self, message: Message) -> None:
-        """The reply came."""
-
-    def connection_lost(self, words: str) -> None:
-        """The connection went before the reply."""
-
-
-class JoinReply:
-    """Awaits the reply to one join."""
-
-    def __init__(self, on_reply: Callable[[Message], None]) -> None:
-        self.replied = on_reply
-
-    def connection_lost(self, words: str) -> None:
-        """The socket tells the channel itself."""
-
-
-class LeaveReply:
-    """Awaits the reply to one leave; whatever it says, the channel is left.
-
-    It may come when the channel was joined again already, and then says nothing of that join.
-    """
-
-    def __init__(self, on_end: Callable[[], None]) -> None:
-        self._on_end = on_end
-
-    def replied(self, message: Message) -> None:
-        """The reply came."""
-        self._on_end()
-
-    def connection_lost(self, words: str) -> None:
-        """It never comes."""
-        self._on_end()
-
-
-class Awaited(Protocol):
-    """What is to be told that nobody awaits a reply any more."""
-
-    def forget(self, ref: str) -> None: ...
-
-
-class Carrier(Protocol):
-    """What a push needs of its socket."""
-
-    @property
-    def replies(self) -> Awaited: ...
-
-    def now(self) -> float: ...
-
-
-class Pusher(Protocol):
-    """What a push needs of its channel."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def socket(self) -> Carrier: ...
-
-    def withdraw(self, push: Push) -> None: ...
-    def lost_by_server(self, words: str) -> None: ...
-
-
-class Response(Answer[Any]):
-    """What a server answers; await it for the response, which is decoded then, or ``reply()`` for both."""
-
-    __slots__ = ("what",)
-
-    def __init__(self, what: str) -> None:
-        super().__init__()
-        self.what = what
-        """What is answered, in words, for errors."""
-
-    def _wait(self) -> Generator[object, None, Reply]:
-        reply: Reply = yield from super().__await__()
-        return reply
-
-    @types.coroutine
-    def reply(self) -> Generator[object, None, Reply]:
-        """The reply as it came: for whoever does not want the response built, whatever its size."""
-        return (yield from self._wait())
-
-    def __await__(self) -> Generator[object, None, Any]:
-        reply = yield from self._wait()
-        try:
-            return reply.response
-        except DecodeError as error:
-            raise undecodable(self.what, error) from None
-
-
-def undecodable(what: str, error: DecodeError) -> ReplyError:
-    """The error for an answer that cannot be read."""
-    return ReplyError(what, Reply("undecodable", msgspec.json.encode(str(error))))
+_encode = msgspec.json.Encoder().encode
 
 
 class Push(Response):
@@ -126,7 +41,7 @@ class Push(Response):
 
     __slots__ = ("_ref", "_timer", "channel", "deadline", "event", "payload")
 
-    def __init__(self, channel: Pusher, event: str, payload: Any, timeout: float) -> None:
+    def __init__(self, channel: Channel, event: str, payload: Any, timeout: float) -> None:
         super().__init__(f"push of {event} on {channel.topic}")
         self.channel = channel
         self._ref: str | None = None
@@ -136,10 +51,6 @@ class Push(Response):
         self.deadline = channel.socket.now() + timeout
         self._timer = asyncio.get_running_loop().call_later(timeout, self._time_out, timeout)
 
-    def sent(self, ref: str) -> None:
-        """It went out under ``ref``."""
-        self._ref = ref
-
     @property
     def was_sent(self) -> bool:
         """It went out; else no server has it."""
@@ -148,8 +59,19 @@ class Push(Response):
     def take_back(self) -> None:
         """Nobody wants it any more: if it was not sent yet, it never will be."""
         if not self.was_sent:
-            self.channel.withdraw(self)
-            self.end(ChannelClosed(f"{self.what}: taken back"))
+            self._withdraw(ChannelClosed(f"{self.what}: taken back"))
+
+    def send(self) -> None:
+        """Send it now.
+
+        Raises:
+            NotConnectedError, TypeError, ValueError: as of :meth:`Socket.send`.
+        """
+        socket = self.channel.socket
+        ref = socket.next_ref()
+        socket.send(self.channel.join_ref, ref, self.channel.topic, self.event, self.payload)
+        self._ref, self.payload = ref, None
+        socket.replies.expect(ref, self)
 
     def replied(self, message: Message) -> None:
         """The reply came."""
@@ -179,15 +101,72 @@ class Push(Response):
             self.channel.socket.replies.forget(self._ref)
         self.fail(error)
 
+    def _withdraw(self, error: ChannelsError) -> None:
+        self.channel.held.withdraw(self)
+        self.end(error)
+
     def _time_out(self, timeout: float) -> None:
-        self.channel.withdraw(self)
-        self.end(ReplyTimeout(f"{self.what}: no answer within {timeout:g} s"))
+        self._withdraw(ReplyTimeout(f"{self.what}: no answer within {timeout:g} s"))
 
     def _wait(self) -> Generator[object, None, Reply]:
         try:
             return (yield from super()._wait())
         except asyncio.CancelledError:
             # Nobody wants it any more: if it was not sent yet, it will not be.
-            self.channel.withdraw(self)
-            self.end(ChannelClosed(f"{self.what}: cancelled"))
+            self._withdraw(ChannelClosed(f"{self.what}: cancelled"))
             raise
+
+
+class PushBuffer:
+    """The pushes of one channel that wait, in order, at most ``push_buffer``; beyond it the oldest is
+    dropped."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._held: deque[Push] = deque()
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def hold(self, event: str, payload: Any, timeout: float) -> Push:
+        """As of :meth:`tui.channels.channel.Channel.push`, for later."""
+        options = self._channel.socket.options
+        if isinstance(payload, (bytes, bytearray, memoryview)):
+            if options.protocol_version == 1:
+                raise ValueError("protocol version 1 has no binary frames")
+            held: Any = bytes(payload)
+        else:
+            # Encoded now: what cannot be sent is told at once, and later changes do not reach it.
+            held = msgspec.Raw(_encode(payload))
+        push = Push(self._channel, event, held, timeout)
+        self._held.append(push)
+        if len(self._held) > options.push_buffer:
+            self.dropped += 1
+            self._held.popleft().end(PushDropped(f"{self._channel.topic}: the push buffer is full"))
+        return push
+
+    def withdraw(self, push: Push) -> None:
+        """Take one out, so that it is never sent."""
+        if push in self._held:
+            self._held.remove(push)
+
+    def flush(self) -> None:
+        """Send what waits, in order, as long as that can be."""
+        while self._held and self._channel.can_push:
+            push = self._held.popleft()
+            if push.deadline <= self._channel.socket.now():
+                push.end(ReplyTimeout(f"{push.what}: not sent in its time"))
+                continue
+            try:
+                push.send()
+            except ValueError as error:
+                push.end(ChannelsError(f"{push.what}: {error}"))
+            except NotConnectedError:
+                self._held.appendleft(push)
+                return
+
+    def end(self, error: ChannelsError) -> None:
+        """End all of them."""
+        while self._held:
+            self._held.popleft().end(error)

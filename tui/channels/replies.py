@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.channels.clock import Clock
 from tui.channels.errors import ChannelsError
-from tui.channels.push import Awaiting, JoinReply, Push
+from tui.channels.push import Push
 from tui.channels.wire import Message
+
+if TYPE_CHECKING:
+    from tui.channels.channel import Channel
+
+
+class ChannelReply(NamedTuple):
+    """Awaits the reply to a join or a leave. That the connection went the socket tells the channel itself."""
+
+    replied: Callable[[Message], None]
+    is_join: bool
 
 
 class Replies:
@@ -26,15 +36,15 @@ class Replies:
         self._clock = clock
         self._wake = wake
         self._drain = ""
-        self.awaited: dict[str, Awaiting] = {}
+        self.awaited: dict[str, Push | ChannelReply] = {}
         self.holding_up: dict[str, float] = {}
         """Since when, the latest last."""
         self.last_join_answer = 0.0
 
-    def expect(self, ref: str, awaiting: Awaiting) -> None:
+    def expect(self, ref: str, awaiting: Push | ChannelReply) -> None:
         """Have the reply to ``ref`` brought to ``awaiting``."""
         self.awaited[ref] = awaiting
-        if isinstance(awaiting, JoinReply):
+        if isinstance(awaiting, ChannelReply) and awaiting.is_join:
             self.holding_up[ref] = self._clock.monotonic()
             self._wake()
 
@@ -68,7 +78,7 @@ class Replies:
             return
         self.holding_up.pop(ref, None)
         awaiting = self.awaited.pop(ref, None)
-        if isinstance(awaiting, JoinReply):
+        if isinstance(awaiting, ChannelReply) and awaiting.is_join:
             self.last_join_answer = self._clock.monotonic()
         if awaiting is not None:
             awaiting.replied(message)
@@ -77,7 +87,7 @@ class Replies:
         """Answers come in order: what was sent before this heartbeat holds up nothing any more."""
         self.holding_up = {other: at for other, at in self.holding_up.items() if int(other) > int(ref)}
 
-    def fail_pushes(self, channel: Any, error: ChannelsError) -> None:
+    def fail_pushes(self, channel: Channel, error: ChannelsError) -> None:
         """End the pushes of one channel that are under way."""
         for awaiting in list(self.awaited.values()):
             if isinstance(awaiting, Push) and awaiting.channel is channel:
@@ -87,4 +97,5 @@ class Replies:
         """None of them comes any more."""
         awaited, self.awaited = self.awaited, {}
         for awaiting in awaited.values():
-            awaiting.connection_lost(words)
+            if isinstance(awaiting, Push):
+                awaiting.connection_lost(words)

@@ -11,7 +11,6 @@ from tui.channels.channel import Channel
 from tui.channels.errors import ChannelsError
 from tui.channels.health import StateChange
 from tui.channels.socket import Socket
-from tui.channels.wire import Message
 
 log = logging.getLogger(__name__)
 
@@ -45,14 +44,8 @@ def report_health(
     """
     if not 1 <= interval <= 3600:
         raise ValueError(f"interval: expected 1 to 3600 seconds, not {interval:g}")
-    reporting = _Reporting(
-        socket,
-        channel,
-        event,
-        interval,
-        {"service": service, "host": host or platform.node(), "environment": environment, "url": url},
-    )
-    return reporting.stop
+    about = {"service": service, "host": host or platform.node(), "environment": environment, "url": url}
+    return _Reporting(socket, channel, event, interval, about).stop
 
 
 class _Reporting:
@@ -69,22 +62,17 @@ class _Reporting:
         self._timer: asyncio.TimerHandle | None = None
         self._refused = False
         self._unsubscribe = (
-            channel.on("phx_join", self._joined),
+            channel.on("phx_join", lambda _: self._report()),
             socket.on_state_change(self._state_changed),
         )
         self._due()
 
     def stop(self) -> None:
-        """Report no more."""
         for unsubscribe in self._unsubscribe:
             unsubscribe()
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._pushing is not None:
-            self._pushing.cancel()
-
-    def _joined(self, message: Message) -> None:
-        self._report()
+        for each in (self._timer, self._pushing):
+            if each is not None:
+                each.cancel()
 
     def _state_changed(self, change: StateChange) -> None:
         if change.new_state == "connected":

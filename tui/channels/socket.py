@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal, Self
@@ -17,7 +18,6 @@ from tui.channels.attempt import Attempt
 from tui.channels.channel import Channel
 from tui.channels.clock import Clock, SystemClock
 from tui.channels.connection import open_link
-from tui.channels.endpoint import endpoint
 from tui.channels.errors import NotConnectedError, OpenError
 from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics, StateChange
 from tui.channels.inspector import Inspector
@@ -31,6 +31,7 @@ from tui.channels.outflow import MUCH
 from tui.channels.owner import Owner
 from tui.channels.replies import Replies
 from tui.channels.traffic import Traffic
+from tui.channels.values import endpoint
 from tui.channels.wire import HEARTBEAT_TOPIC, DecodeError, Message, TextDecoder, decode_binary, encode
 from tui.text.secret_values import masked
 
@@ -82,14 +83,7 @@ class Socket:
         self.opened = OpenChannels()
         self._traffic = Traffic()
         self.mistakes = Mistakes(self.address, self._clock)
-        self._owner = Owner(
-            self.address,
-            self._clock,
-            self._decide,
-            is_idle=lambda: self._lifecycle.phase is Phase.IDLE,
-            retry=self.options.reconnect_base_delay,
-            ended=self._settle_disconnects,
-        )
+        self._owner = Owner(self.address, self._clock, self._decide, self._settle_disconnects)
         self.replies = Replies(self.options.join_timeout, self._clock, self._owner.wake)
         self.wake = self._owner.wake
         """Have the owner decide anew: something happened."""
@@ -252,25 +246,22 @@ class Socket:
             allowance=self.replies.allowance(now),
             late=late,
         )
-        if self._attempt is not None and deadline is not None:
-            deadline = min(deadline, self._attempt.next_look)
+        due = [math.inf if deadline is None else deadline]
+        if self._attempt is not None:
+            due.append(self._attempt.next_look)
         if self._lifecycle.is_open:
-            for channel in self.channels:
-                due = channel.step(now)
-                if due is not None and (deadline is None or due < deadline):
-                    deadline = due
+            due += [each for channel in self.channels if (each := channel.step(now)) is not None]
         # Only here has every command been obeyed: these answers are of the connection asked for.
         if self.is_connected:
             succeed(self._connect_answers, None)
         self._settle_disconnects()
-        return deadline
+        return None if self._lifecycle.phase is Phase.IDLE else min(due)
 
     # What the lifecycle has done for it
 
     def begin_opening(self) -> None:
         """Start a task that opens a connection."""
-        self._attempt = Attempt(self, self._endpoint, self.address, self.options, self._opener, self._clock)
-        self._attempt.begin()
+        self._attempt = Attempt(self, self._endpoint, self._opener, self._clock)
 
     def end_connection(self, words: str, *, graceful: bool) -> None:
         """Detach the connection; what it takes to close it goes on beside the next one."""
@@ -348,7 +339,7 @@ class Socket:
     def link_lost(self, code: int, words: str) -> None:
         """The open connection ended without our doing: in-flight pushes fail now."""
         words = masked(words)
-        self._traffic.last_close = code, words
+        self._traffic.last_close_code, self._traffic.last_close_reason = code, words
         self._lifecycle.lost(words)
         self.replies.connection_lost(words)
         self.wake()
@@ -356,7 +347,7 @@ class Socket:
     def link_writable(self) -> None:
         """Held pushes may go."""
         for channel in self.channels:
-            channel.flush()
+            channel.held.flush()
 
     def frame_received(self, data: bytes, text: bool) -> None:
         """A message came. Never raises: the library would end the connection."""

@@ -1,4 +1,5 @@
-"""Parameters, headers and tokens that may be functions: asked anew each time, never shown.
+"""Where a socket connects to, and with what: parameters, headers and tokens may be functions, which are asked
+anew each time and never shown.
 
 What a function gives for a parameter is a secret, and is masked from then on wherever it comes back.
 """
@@ -6,14 +7,74 @@ What a function gives for a parameter is a secret, and is masked from then on wh
 from __future__ import annotations
 
 import asyncio
+import base64
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from tui.channels.apart import Awaited, awaiting
 from tui.channels.errors import OpenError, ReplyTimeout
-from tui.channels.options import Plain, Text, Texts, Unavailable
+from tui.channels.link import LinkRequest
+from tui.channels.options import Options, Plain, Text, Texts, Unavailable
 from tui.text import secret_values
+
+_TOKEN_PREFIX = "base64url.bearer.phx."
+
+
+def endpoint(url: str) -> str:
+    """The WebSocket URL of a socket given as to phoenix.js.
+
+    Raises:
+        ValueError: not a ``ws``, ``wss``, ``http`` or ``https`` URL with a host; the message holds
+            nothing of the URL, which may hold a token.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("url is no URL: expected ws://host:port/socket") from None
+    scheme = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}.get(parts.scheme)
+    if scheme is None or not host:
+        raise ValueError("url must be ws://host:port/path or wss://host:port/path")
+    if parts.fragment:
+        raise ValueError("url must not have a fragment (#)")
+    path = parts.path.rstrip("/")
+    if not path.endswith("/websocket"):
+        path += "/websocket"
+    return urlunsplit((scheme, parts.netloc, path, parts.query, ""))
+
+
+async def link_request(url: str, options: Options) -> LinkRequest:
+    """What to open an :func:`endpoint` with; every function in the options is asked anew.
+
+    Raises:
+        OpenError: a function had no value, or a token cannot be carried.
+    """
+    parts = urlsplit(url)
+    params = await texts(options.params, "params", are_secret=True)
+    query = urlencode({**params, "vsn": f"{options.protocol_version}.0.0"})
+    request = LinkRequest(
+        url=urlunsplit(parts._replace(query=f"{parts.query}&{query}" if parts.query else query)),
+        headers=await headers(options.headers, "headers"),
+        max_message_size=options.max_message_size,
+        ca_file=options.ca_file,
+        proxy=await text(options.proxy, "proxy"),
+    )
+    if options.auth_token is None:
+        return request
+    token = await text(options.auth_token, "auth_token")
+    secret_values.add(token)
+    return replace(request, subprotocols=("phoenix", _bearer(token)))
+
+
+def _bearer(token: str) -> str:
+    # Standard base64, in spite of the prefix: it is what phoenix.js sends and Phoenix decodes.
+    encoded = base64.b64encode(token.encode()).decode().rstrip("=")
+    if "/" in encoded:
+        raise OpenError("auth_token has characters that no subprotocol can carry: use params")
+    return f"{_TOKEN_PREFIX}{encoded}"
 
 
 async def text(value: Text, place: str, *, is_secret: bool = False) -> str:

@@ -43,7 +43,6 @@ class Closing(Protocol):
 
     def close(self, timeout: float) -> bool:
         """Write what is left, waiting at most ``timeout`` seconds; whether all is written."""
-        ...
 
 
 def carry_out(main: Callable[[End], int]) -> NoReturn:
