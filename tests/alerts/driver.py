@@ -9,7 +9,9 @@ from typing import Any
 from tui.alerts.alert import Alert
 from tui.alerts.queue import AlertQueue
 from tui.alerts.rules import DEFAULT, Rules
-from tui.alerts.types import Done, Order, QueueOptions, Show
+from tui.alerts.types import Order, QueueOptions, Show
+from tui.model.alerts import AlertSummary
+from tui.model.snapshot import CommandResult
 
 EPOCH = 1_800_000_000.0
 
@@ -46,7 +48,7 @@ class Driver:
     def drain(self) -> list[Order]:
         for alert in self.queue.take_changed():
             self.rows[alert.id] = alert
-        orders = self.queue.take_orders()
+        orders = self.queue.player.overlays.take_orders()
         self.orders += orders
         return orders
 
@@ -60,10 +62,10 @@ class Driver:
         self.drain()
         return alert
 
-    def requeue(self, old: Alert) -> Done:
+    def requeue(self, old: Alert) -> CommandResult:
         """One of the history once more."""
         again = self.queue.commands.renew(old)
-        if isinstance(again, Done):
+        if isinstance(again, CommandResult):
             return again
         self.drain()
         self.rows[again.id] = again
@@ -79,11 +81,11 @@ class Driver:
     def until(self, moment: float) -> list[Order]:
         """Time passes; the queue is called exactly when it asked for it. Returns the orders on the way."""
         before = len(self.orders)
-        while (due := self.queue.next_at()) is not None and due <= moment:
+        while (due := self.queue.player.next_at()) is not None and due <= moment:
             self.clock.passed = max(due, self.clock.passed)
-            self.queue.advance()
+            self.queue.player.advance()
             self.drain()
-            again = self.queue.next_at()
+            again = self.queue.player.next_at()
             assert again is None or again > self.clock.passed, "a deadline that has no effect"
         self.clock.passed = moment
         return self.orders[before:]
@@ -94,5 +96,11 @@ class Driver:
     def outcome(self, alert: Alert) -> str | None:
         return self.rows[alert.id].outcome
 
+    def playing(self) -> AlertSummary:
+        """The one that plays, which there is."""
+        playing = self.queue.snapshot().playing
+        assert playing is not None
+        return playing
+
     def waiting(self) -> list[str]:
-        return [alert.id for alert in self.queue.view().waiting]
+        return [alert.id for alert in self.queue.snapshot().waiting]

@@ -11,8 +11,8 @@ import pytest
 from tui.alerts.events import DOCUMENTED, EVENTS, NO_ALERTS, EventTypes, unknown_type, viewer_of, who_of
 from tui.alerts.options import AlertOptions, SourceOptions
 from tui.alerts.rules import DEFAULT
+from tui.alerts.sources import MAX_NAME, MAX_NAMES, OTHERS, Unmapped
 from tui.alerts.templates import field
-from tui.alerts.unmapped import MAX_NAME, MAX_NAMES, OTHERS, Unmapped
 from tui.demo.dialect import REAL
 from tui.demo.show import Show
 

@@ -82,7 +82,7 @@ def test_a_push_of_one_that_has_grown_bears_what_is_left_of_its_time() -> None:
     (update,) = [order for order in driver.after(1.0) if isinstance(order, Update)]
     growth = driver.queue.player.begin_update(update.alert.id, update.alert.tries)
     assert growth is not None
-    playing = driver.queue.view().playing
+    playing = driver.queue.snapshot().playing
     assert playing is not None
     assert playing.ends_at == pytest.approx(driver.clock.time() + growth.seconds)
     # Its answer takes a while: so much longer may a page have it.
@@ -261,7 +261,7 @@ def test_of_what_has_grown_the_older_items_are_taken_off() -> None:
     driver.queue.player.end_update(growth, arrived=True)
     assert removals(driver) == ["h1"]
     lists(driver, ("h2", alert.id))
-    assert driver.queue.view().playing is not None
+    assert driver.queue.snapshot().playing is not None
     assert shown(driver.after(4.8)) == []
 
 
@@ -272,7 +272,7 @@ def test_there_bypass_means_next_in_line() -> None:
     driver.arrive("cheer")
     lists(driver, ("h1", alert.id))
     raids = [driver.arrive("raid") for _ in range(2)]
-    assert driver.queue.view().beside == ()
+    assert driver.queue.snapshot().beside == ()
     assert driver.waiting()[:2] == [raid.id for raid in raids]
     assert shown(driver.after(8.3)) == ["raid"]
 

@@ -16,8 +16,9 @@ from tui.alerts.queue import AlertQueue
 from tui.alerts.rules import Rule, Rules
 from tui.alerts.rules_file import load
 from tui.alerts.seen import MOST_SEEN
-from tui.alerts.types import Clear, Clears, Done, PersistedOrders, QueueOptions, Show, Update
+from tui.alerts.types import Clear, Clears, PersistedOrders, QueueOptions, Show, Update
 from tui.model.alerts import TEST_SOURCE, TESTS
+from tui.model.snapshot import CommandResult
 
 
 def ruled(tmp_path: Path, text: str) -> Rules:
@@ -31,7 +32,8 @@ def shown(orders: list[Any]) -> list[str]:
 
 
 def counts(driver: Driver) -> dict[tuple[str, str], int]:
-    return {(one.type, one.outcome): one.number for one in driver.queue.view().outcomes}
+    counts = driver.queue.snapshot().counts
+    return {(type, outcome): number for type, of_it in counts.items() for outcome, number in of_it.items()}
 
 
 # Real evenings
@@ -44,10 +46,10 @@ def test_a_gift_bomb_of_fifty_is_one_alert() -> None:
     for number in range(50):
         single = {"user_name": f"viewer{number}", "is_gift": True, "cumulative_months": 1}
         assert driver.queue.judge_arrival("sub", single, source="hub", source_id=str(number)) is None
-    view = driver.queue.view()
+    view = driver.queue.snapshot()
     assert (view.accepted, view.ignored, view.waiting) == (1, 50, ())
     assert view.playing is not None
-    assert view.playing.alert.id == gift.id
+    assert view.playing.id == gift.id
     assert gift.title == "mira gifted 50 subs"
 
 
@@ -63,13 +65,13 @@ def test_five_hundred_follows_in_a_minute_do_not_push_out_a_raid(tmp_path: Path,
         driver.after(0.12)
     assert driver.waiting()[0] == raid.id
     if collapse:
-        assert [alert.count for alert in driver.queue.view().waiting] == [1, 500]
-        assert driver.queue.view().waiting[1].title == "bot_0 and 499 others followed"
+        assert [alert.count for alert in driver.queue.snapshot().waiting] == [1, 500]
+        assert driver.queue.snapshot().waiting[1].title == "bot_0 and 499 others followed"
     else:
         # The bots' first ones made room for the later ones.
         assert len(driver.waiting()) == 50
         assert counts(driver) == {("follow", "dropped"): 451}
-        assert driver.queue.view().waiting[-1].who == "bot_499"
+        assert driver.queue.snapshot().waiting[-1].who == "bot_499"
     driver.queue.commands.resume()
     assert shown(driver.drain()) == ["raid"]
 
@@ -91,7 +93,7 @@ def test_a_sub_train_grows_one_alert_and_ends_300_s_after_it_began() -> None:
     driver.orders.clear()
     for number in range(200):
         driver.after(2.0)
-        if driver.queue.view().playing is None:
+        if driver.queue.snapshot().playing is None:
             break
         driver.arrive("sub", {"user_name": f"next{number}"})
     playing_for = driver.clock.passed - start
@@ -121,7 +123,7 @@ def test_what_grows_quickly_is_pushed_once_a_second_at_most_and_its_end_too() ->
     (last,) = driver.after(1.0)
     assert isinstance(last, Update)
     assert last.alert.count == 42
-    assert driver.queue.view().playing is not None
+    assert driver.queue.snapshot().playing is not None
 
 
 def test_one_viewer_is_one_viewer_however_often() -> None:
@@ -135,11 +137,11 @@ def test_one_viewer_is_one_viewer_however_often() -> None:
         driver.arrive("follow", {"user_name": "mira_", "data": {"user_id": "7"}}, id=f"{number}")
     assert driver.orders == []
     driver.after(2.9)
-    assert driver.queue.view().playing is not None
+    assert driver.queue.snapshot().playing is not None
     assert (driver.rows[first.id].count, driver.rows[first.id].title) == (1, "mira followed")
     assert counts(driver) == {("follow", "collapsed"): 3}
     driver.after(0.2)
-    assert driver.queue.view().playing is None, "nobody else came who would have made it last longer"
+    assert driver.queue.snapshot().playing is None, "nobody else came who would have made it last longer"
     before = Driver(there=False)
     before.arrive("follow", {"user_name": "mira"})
     before.arrive("follow", {"user_name": "Mira"})
@@ -148,13 +150,13 @@ def test_one_viewer_is_one_viewer_however_often() -> None:
     after.queue.restore([row])
     for name in ("mira", "zed", "zed", "mira"):
         after.arrive("follow", {"user_name": name})
-    (alert,) = after.queue.view().waiting
+    (alert,) = after.queue.snapshot().waiting
     assert (alert.count, alert.title) == (2, "mira and 1 other followed")
     for _ in range(3):
         after.arrive("follow", {"is_anonymous": True, "user_name": "mira"})
     for number in range(MAX_VIEWERS + 5):
         after.arrive("follow", {"user_id": number})
-    (alert,) = after.queue.view().waiting
+    (alert,) = after.queue.player.open_alerts()
     assert (alert.count, len(alert.viewers)) == (2 + 3 + MAX_VIEWERS + 5, MAX_VIEWERS)
 
 
@@ -194,7 +196,7 @@ def test_two_that_are_alike_are_two_though_neither_is_stored_yet() -> None:
     for alert in judged:
         assert alert is not None
         driver.queue.admit(alert)
-    assert len(driver.queue.view().waiting) == 2
+    assert len(driver.queue.snapshot().waiting) == 2
 
 
 def test_what_an_earlier_run_accepted_is_not_accepted_anew() -> None:
@@ -205,7 +207,7 @@ def test_what_an_earlier_run_accepted_is_not_accepted_anew() -> None:
     driver = Driver(there=False)
     driver.arrive("raid")
     driver.queue.restore(list(before.rows.values()))
-    view = driver.queue.view()
+    view = driver.queue.snapshot()
     assert (view.accepted, view.restored, len(view.waiting)) == (1, 3, 4)
 
 
@@ -214,7 +216,7 @@ def test_it_grows_only_within_the_window_after_its_last_growth() -> None:
     for seconds in (0.0, 29.0, 29.0, 30.1):
         driver.after(seconds)
         driver.arrive("follow")
-    assert [alert.count for alert in driver.queue.view().waiting] == [3, 1]
+    assert [alert.count for alert in driver.queue.snapshot().waiting] == [3, 1]
 
 
 def test_what_grows_before_its_push_has_left_is_pushed_grown() -> None:
@@ -233,16 +235,16 @@ def test_an_event_that_comes_twice_within_the_window_is_one_alert() -> None:
     driver = Driver(same_id_window=600.0)
     alert = driver.arrive("cheer", {"bits": 5}, id="e1")
     driver.after(599.0)
-    assert driver.queue.is_known("hub", "e1")
     assert driver.queue.judge_arrival("cheer", {"bits": 5}, source="hub", source_id="e1") is None
-    assert driver.queue.view().duplicates == 1
+    assert driver.queue.snapshot().duplicates == 1
     driver.arrive("cheer", {"bits": 5}, id="x" * 100_000)
-    assert driver.queue.is_known("hub", "x" * 100_000)
+    assert driver.queue.judge_arrival("cheer", {}, source="hub", source_id="x" * 100_000) is None
     for age, known in ((599.0, True), (601.0, False)):
         again = Driver()
         again.clock.wall_offset = age
         again.queue.restore([driver.rows[alert.id]])
-        assert again.queue.is_known("hub", "e1") is known
+        alike = again.queue.judge_arrival("cheer", {"bits": 5}, source="hub", source_id="e1")
+        assert (alike is None) is known
     driver.after(2.0)
     driver.arrive("cheer", {"bits": 5}, id="e1")
 
@@ -251,8 +253,8 @@ def test_of_the_seen_ids_the_oldest_go() -> None:
     driver = Driver()
     for number in range(MOST_SEEN + 1):
         driver.queue.judge_arrival("follow", {}, source="hub", source_id=str(number))
-    assert not driver.queue.is_known("hub", "0")
-    assert driver.queue.is_known("hub", "1")
+    assert driver.queue.judge_arrival("follow", {}, source="hub", source_id="1") is None
+    assert driver.queue.judge_arrival("follow", {}, source="hub", source_id="0") is not None
 
 
 # Playing
@@ -271,7 +273,7 @@ def test_one_after_the_other_by_priority_then_by_arrival_with_a_breath_between()
         assert driver.after(0.2499) == []
         driver.after(0.001)
     assert order == ["redemption", "raid", "cheer", "cheer", "follow"]
-    assert driver.queue.view().state == "empty"
+    assert driver.queue.snapshot().mode == "idle"
 
 
 def test_its_time_begins_when_the_hub_took_it() -> None:
@@ -390,9 +392,9 @@ def test_an_acknowledgement_after_the_connection_came_back_gives_it_its_whole_ti
     driver.clock.passed += 0.5
     assert driver.queue.confirmations.confirm(alert.id)
     assert driver.drain() == []
-    playing = driver.queue.view().playing
+    playing = driver.queue.snapshot().playing
     assert playing is not None
-    assert (playing.alert.id, playing.phase, playing.confirmed) == (alert.id, "showing", True)
+    assert (playing.id, playing.phase, playing.confirmed) == (alert.id, "on air", True)
     assert shown(driver.after(alert.duration + 0.24)) == []
     assert driver.outcome(alert) == "shown"
     assert shown(driver.after(0.02)) == ["follow"]
@@ -473,7 +475,7 @@ def test_an_acknowledgement_of_an_earlier_push_takes_back_the_one_that_has_not_l
     driver.queue.player.uncertain(alert.id, "connection lost")
     driver.drain()
     driver.clock.passed += 1.5
-    driver.queue.advance()
+    driver.queue.player.advance()
     assert driver.queue.confirmations.confirm(alert.id)
     assert driver.drain() == []
     assert (driver.rows[alert.id].state, driver.rows[alert.id].confirmed) == ("playing", True)
@@ -509,7 +511,7 @@ def test_nothing_starts_while_the_overlays_are_away() -> None:
     driver.arrive("raid")
     driver.queue.player.target(False, "takeover is away")
     assert driver.after(60.0) == []
-    assert driver.queue.view().message == "waiting for overlays: takeover is away"
+    assert driver.queue.snapshot().message == "takeover is away"
     driver.queue.player.target(True)
     assert shown(driver.drain()) == ["raid"]
 
@@ -579,9 +581,9 @@ def test_without_a_delivery_alerts_have_their_time_and_say_so() -> None:
     driver.after(5.3)
     assert driver.outcome(first) == "unconfirmed"
     assert driver.rows[first.id].reason == "no delivery is set up"
-    playing = driver.queue.view().playing
+    playing = driver.queue.snapshot().playing
     assert playing is not None
-    assert playing.alert.id == second.id
+    assert playing.id == second.id
     assert playing.ends_at == pytest.approx(EPOCH + 1000 + 5.25 + 10)
     assert driver.orders == []
 
@@ -592,9 +594,9 @@ def test_those_that_bypass_the_queue_show_at_once_at_most_five(tmp_path: Path) -
     driver.arrive("raid")
     driver.show()
     follows = [driver.arrive("follow") for _ in range(6)]
-    view = driver.queue.view()
+    view = driver.queue.snapshot()
     assert shown(driver.orders) == ["raid"] + ["follow"] * 5
-    assert [one.alert.id for one in view.beside] == [alert.id for alert in follows[:5]]
+    assert [one.id for one in view.beside] == [alert.id for alert in follows[:5]]
     assert driver.waiting() == [follows[5].id]
     driver.queue.commands.pause()
     assert driver.arrive("follow").id in driver.waiting()
@@ -644,7 +646,7 @@ def test_a_pause_lets_the_playing_one_finish_and_loses_nothing() -> None:
 def test_a_hold_and_a_mute_end_by_themselves() -> None:
     driver = Driver()
     assert driver.queue.commands.hold(10.0).ok
-    assert driver.queue.view().held_until == driver.clock.time() + 10
+    assert driver.queue.snapshot().held_until == driver.clock.time() + 10
     driver.arrive("raid")
     assert driver.after(9.9) == []
     assert shown(driver.after(0.2)) == ["raid"]
@@ -654,7 +656,7 @@ def test_a_hold_and_a_mute_end_by_themselves() -> None:
     muted = driver.arrive("follow")
     assert (driver.outcome(muted), driver.rows[muted.id].reason) == ("muted", "follow is muted")
     driver.after(60.0)
-    assert driver.queue.view().mutes == {}
+    assert driver.queue.snapshot().mutes == {}
     assert driver.outcome(driver.arrive("follow")) is None
     assert not driver.queue.commands.mute("follow", 0).ok
 
@@ -800,7 +802,7 @@ def test_an_event_that_came_again_before_the_store_told_of_it_is_one_alert() -> 
     driver.drain()
     assert driver.outcome(old) == "collapsed"
     assert driver.outcome(new) is None
-    assert (driver.waiting(), driver.queue.view().duplicates) == ([], 1)
+    assert (driver.waiting(), driver.queue.snapshot().duplicates) == ([], 1)
 
 
 def test_of_an_event_that_came_again_the_alert_that_has_gone_no_way_yet_ends() -> None:
@@ -813,7 +815,7 @@ def test_of_an_event_that_came_again_the_alert_that_has_gone_no_way_yet_ends() -
     driver.drain()
     assert driver.waiting() == [former.id]
     assert (driver.outcome(again), driver.rows[again.id].into) == ("collapsed", former.id)
-    assert driver.queue.view().duplicates == 1
+    assert driver.queue.snapshot().duplicates == 1
     # So it does when the former has ended.
     before = Driver()
     before.clock.wall_offset = -30.0
@@ -849,12 +851,12 @@ def test_an_event_that_came_again_ends_no_alert_for_which_nothing_stands() -> No
     driver.queue.restore([before.rows[grown.id]])
     driver.drain()
     assert driver.outcome(again) is None
-    assert [alert.count for alert in driver.queue.view().waiting] == [5]
+    assert [alert.count for alert in driver.queue.snapshot().waiting] == [5]
     driver = Driver(there=False)
     more, *_ = (driver.arrive("follow", id=f"event {number}") for number in (0, 7, 8))
     driver.queue.restore([before.rows[grown.id]])
     driver.drain()
-    assert sorted(alert.count for alert in driver.queue.view().waiting) == [3, 5]
+    assert sorted(alert.count for alert in driver.queue.snapshot().waiting) == [3, 5]
     assert driver.outcome(more) is None
     # The newcomer had made another grow, which nobody saw.
     before = Driver(there=False)
@@ -901,15 +903,15 @@ def test_nothing_starts_while_nobody_would_see_it_and_what_plays_goes_on() -> No
     driver.queue.player.watched("no page")
     assert not driver.after(60.0)
     assert (driver.outcome(first), driver.waiting()) == ("unconfirmed", [second.id, third.id])
-    view = driver.queue.view()
-    assert (view.state, view.message) == ("away", "waiting for overlays: no page")
+    view = driver.queue.snapshot()
+    assert (view.mode, view.message) == ("waiting for overlays", "no page")
     # Away for another reason, that is what is said, and what plays is offered again.
     driver.queue.player.watched()
     driver.drain()
     driver.show()
     driver.queue.player.watched("no page")
     driver.queue.player.target(False, "cut")
-    assert driver.queue.view().message == "waiting for overlays: cut"
+    assert driver.queue.snapshot().message == "cut"
     assert driver.waiting() == [second.id, third.id]
     driver.queue.player.target(True)
     assert not driver.after(60.0)
@@ -991,11 +993,10 @@ def test_moving_across_priorities_takes_the_neighbours_and_says_so() -> None:
         driver.queue.commands.move(follow, 3)
     driver.drain()
     assert driver.waiting() == [raid, cheer, follow, later]
-    places = [alert.place for alert in driver.queue.view().waiting[1:]]
+    waiting = list(driver.queue.player.open_alerts())
+    places = [alert.place for alert in waiting[1:]]
     assert places == sorted(set(places))
-    assert {id: row.place for id, row in driver.rows.items()} == {
-        alert.id: alert.place for alert in driver.queue.view().waiting
-    }
+    assert {id: row.place for id, row in driver.rows.items()} == {alert.id: alert.place for alert in waiting}
 
 
 def test_requeue_makes_a_new_alert_of_an_old_one() -> None:
@@ -1008,8 +1009,7 @@ def test_requeue_makes_a_new_alert_of_an_old_one() -> None:
     done = driver.requeue(driver.rows[old.id])
     assert done.ok
     assert shown(driver.drain()) == ["raid"]
-    assert done.id is not None
-    new = driver.rows[done.id]
+    new = driver.rows[driver.playing().id]
     assert (new.requeued_from, new.title, new.outcome, new.tries) == (old.id, old.title, None, 1)
 
 
@@ -1020,7 +1020,7 @@ def test_one_that_is_requeued_is_so_once_and_nothing_new_makes_it_grow() -> None
     driver.drain()
     first = driver.queue.commands.renew(driver.rows[old.id])
     assert isinstance(first, Alert)
-    twice = Done(False, "it waits or plays once more already")
+    twice = CommandResult(ok=False, message="it waits or plays once more already")
     assert driver.queue.commands.renew(driver.rows[old.id]) == twice, "on its way to the store"
     assert driver.queue.commands.requeue(first).ok
     assert driver.queue.commands.renew(driver.rows[old.id]) == twice
@@ -1057,7 +1057,7 @@ def test_a_test_alert_and_a_viewers_make_each_other_grow_in_no_direction(first: 
             assert alert is not None
             driver.queue.admit(alert)
     driver.drain()
-    assert [alert.count for alert in driver.queue.view().waiting] == [2, 2]
+    assert [alert.count for alert in driver.queue.snapshot().waiting] == [2, 2]
     assert {row.source for row in driver.rows.values() if row.into} == {TEST_SOURCE, "hub"}
     assert counts(driver) == {(TESTS, "collapsed"): 1, ("follow", "collapsed"): 1}
 
@@ -1079,7 +1079,7 @@ def test_panic_clears_the_overlay_and_pauses(tmp_path: Path) -> None:
     cleared = {order.alert.id for order in driver.drain() if isinstance(order, Clear)}
     assert cleared == {raid.id, follow.id}
     assert driver.outcome(raid) == driver.outcome(follow) == "removed"
-    assert (driver.queue.view().state, driver.waiting()) == ("paused", [cheer.id])
+    assert (driver.queue.snapshot().mode, driver.waiting()) == ("paused", [cheer.id])
 
 
 # Restarts
@@ -1137,9 +1137,9 @@ def test_a_restart_goes_on_where_it_was() -> None:
     assert "the program ended while it played" in later.rows[playing.id].reason
     backwards = restart(-3600.0)
     assert backwards.waiting()[0] == playing.id
-    before = backwards.queue.view()
+    before = backwards.queue.snapshot()
     backwards.queue.restore(rows)
-    assert backwards.queue.view() is before
+    assert backwards.queue.snapshot() is before
 
 
 @pytest.mark.parametrize("step", [-7200.0, 7200.0, 3 * 365 * 86_400.0])
@@ -1150,13 +1150,13 @@ def test_what_lasts_is_told_by_the_clock_as_it_stands_and_lasts_no_longer_when_i
     driver.queue.player.delivered(driver.arrive("raid").id)
     driver.queue.commands.hold(60.0)
     driver.queue.commands.mute("follow", 2.0)
-    playing = driver.queue.view().playing
+    playing = driver.queue.snapshot().playing
     assert playing is not None
     assert playing.ends_at is not None
     ends_in = playing.ends_at - driver.clock.time()
     driver.after(1.0)
     driver.clock.wall_offset += step
-    view = driver.queue.view()
+    view = driver.queue.snapshot()
     assert view.held_until == pytest.approx(driver.clock.time() + 59.0)
     assert view.mutes == {"follow": pytest.approx(driver.clock.time() + 119.0)}
     assert view.playing is not None
@@ -1165,9 +1165,9 @@ def test_what_lasts_is_told_by_the_clock_as_it_stands_and_lasts_no_longer_when_i
     assert standing.held is not None
     assert standing.held.left(driver.clock.time()) == pytest.approx(59.0)
     driver.after(58.9)
-    assert driver.queue.view().state == "held"
+    assert driver.queue.snapshot().mode == "held"
     driver.after(0.2)
-    assert driver.queue.view().held_until is None
+    assert driver.queue.snapshot().held_until is None
 
 
 def test_a_restart_keeps_a_pause_a_hold_and_mutes_as_long_as_they_last() -> None:
@@ -1209,16 +1209,16 @@ def test_what_was_ordered_before_the_store_told_goes_before_what_an_earlier_run_
     assert not resumed.queue.commands.resume().ok
     assert not resumed.queue.commands.mute("follow", 0).ok
     resumed.queue.restore_lasting(paused)
-    assert resumed.queue.view().state == "empty"
-    assert set(resumed.queue.view().mutes) == {"raid"}
+    assert resumed.queue.snapshot().mode == "idle"
+    assert set(resumed.queue.snapshot().mutes) == {"raid"}
     # What only stops more makes nothing begin that was stopped.
     held = Driver()
     held.queue.commands.hold(5.0)
     held.queue.commands.mute("cheer", 1.0)
     held.queue.restore_lasting(paused)
     held.after(6.0)
-    assert held.queue.view().state == "paused"
-    assert set(held.queue.view().mutes) == {"follow", "raid", "cheer"}
+    assert held.queue.snapshot().mode == "paused"
+    assert set(held.queue.snapshot().mutes) == {"follow", "raid", "cheer"}
 
 
 def test_a_clock_that_was_set_back_lets_nothing_wait_longer(tmp_path: Path) -> None:
@@ -1254,8 +1254,8 @@ def test_alerts_that_the_store_brings_late_stand_before_newer_ones() -> None:
 def test_the_view_is_the_same_until_something_changes() -> None:
     driver = Driver(there=False)
     driver.arrive("raid")
-    view = driver.queue.view()
+    view = driver.queue.snapshot()
     driver.after(60.0)
-    assert driver.queue.view() is view
+    assert driver.queue.snapshot() is view
     driver.arrive("cheer")
-    assert driver.queue.view() is not view
+    assert driver.queue.snapshot() is not view

@@ -69,7 +69,7 @@ class QueueMachine(RuleBasedStateMachine):
             self.judge_change(alert)
             self.old_rows = [*self.old_rows[-20:], alert]
             self.rows[alert.id] = decode(encode(alert))
-        return self.queue.take_orders()
+        return self.queue.player.overlays.take_orders()
 
     def judge_change(self, alert: Alert) -> None:
         before = self.ended.get(alert.id)
@@ -105,7 +105,7 @@ class QueueMachine(RuleBasedStateMachine):
                 assert row == order.alert, "playing is recorded before the push"
                 assert row.state == "playing"
                 assert self.there
-                assert self.queue.view().state == "playing"
+                assert self.queue.snapshot().mode == "playing"
                 assert id in self.free_to_show, "shown twice"
                 self.free_to_show.discard(id)
                 self.in_flight.append(id)
@@ -127,7 +127,7 @@ class QueueMachine(RuleBasedStateMachine):
                 self.pushed_at[id] = now
 
     def beside(self) -> set[str]:
-        return {one.alert.id for one in self.queue.view().beside}
+        return {one.id for one in self.queue.snapshot().beside}
 
     def begin_on_page(self, id: str) -> None:
         if id not in self.beside():
@@ -176,7 +176,7 @@ class QueueMachine(RuleBasedStateMachine):
     def pass_time(self, seconds: float, misses: bool) -> None:
         end = self.clock.passed + seconds
         turns = 0
-        while not misses and (due := self.queue.next_at()) is not None and due <= end:
+        while not misses and (due := self.queue.player.next_at()) is not None and due <= end:
             self.clock.passed = max(due, self.clock.passed)
             self.advance()
             turns += 1
@@ -186,18 +186,18 @@ class QueueMachine(RuleBasedStateMachine):
 
     def advance(self) -> None:
         flying = set(self.in_flight)
-        self.queue.advance()
+        self.queue.player.advance()
         orders = self.commit()
         for id in flying:
             # Nobody told the end of its push within a minute.
             if self.clock.passed - self.shown_at[id] >= 60:
                 self.land(id)
         self.carry_out(orders)
-        again = self.queue.next_at()
+        again = self.queue.player.next_at()
         assert again is None or again > self.clock.passed, "a deadline that has no effect"
-        self.queue.advance()
+        self.queue.player.advance()
         assert not self.queue.take_changed()
-        assert not self.queue.take_orders()
+        assert not self.queue.player.overlays.take_orders()
 
     @rule(seconds=st.sampled_from([-86_400.0, -5.0, 5.0, 86_400.0]))
     def set_the_wall_clock(self, seconds: float) -> None:
@@ -221,7 +221,7 @@ class QueueMachine(RuleBasedStateMachine):
     def watched(self, seen: bool) -> None:
         if self.options["has_target"]:
             self.queue.player.watched("" if seen else "no page")
-            assert seen or self.queue.view().state in ("away", "paused", "held")
+            assert seen or self.queue.snapshot().mode in ("waiting for overlays", "paused", "held")
             self.drain()
 
     @rule(seconds=st.sampled_from([0.3, 1.5]))
@@ -309,15 +309,15 @@ class QueueMachine(RuleBasedStateMachine):
         done = getattr(queue.commands, command)(*arguments.get(command, []))
         assert done.message
         if command == "skip" and done.ok:
-            assert self.queue.view().recent[0].outcome == "skipped"
+            assert self.queue.player.record.recent()[0].outcome == "skipped"
         self.drain()
 
     @rule(pick=PICK, position=st.integers(1, MOST), what=st.sampled_from(["remove", "move", "requeue"]))
     def command_on_one(self, pick: int, position: int, what: str) -> None:
-        view = self.queue.view()
+        view = self.queue.snapshot()
         if what == "requeue":
-            if view.recent:
-                again = self.queue.commands.renew(view.recent[pick % len(view.recent)])
+            if recent := self.queue.player.record.recent():
+                again = self.queue.commands.renew(recent[pick % len(recent)])
                 if isinstance(again, Alert):
                     self.drain()
                     self.rows[again.id] = again
@@ -325,11 +325,11 @@ class QueueMachine(RuleBasedStateMachine):
                     self.admitted += 1
                     assert self.queue.commands.requeue(again).ok
         elif what == "move" and view.waiting:
-            done = self.queue.commands.move(view.waiting[pick % len(view.waiting)].id, position)
-            if done.ok:
-                assert self.queue.view().waiting[position - 1].id == done.id
+            id = view.waiting[pick % len(view.waiting)].id
+            if self.queue.commands.move(id, position).ok:
+                assert self.queue.snapshot().waiting[position - 1].id == id
         elif what == "remove":
-            ids = [alert.id for alert in view.waiting] + ([view.playing.alert.id] if view.playing else [])
+            ids = [alert.id for alert in view.waiting] + ([view.playing.id] if view.playing else [])
             if ids:
                 assert self.queue.commands.remove(ids[pick % len(ids)]).ok
         self.drain()
@@ -362,31 +362,24 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule()
     def the_store_answers_late(self) -> None:
-        before = self.queue.view()
+        before = self.queue.snapshot()
         self.queue.restore(alert for alert in self.old_rows if alert.id in self.known())
-        assert self.queue.view() == before
+        assert self.queue.snapshot() == before
 
     def known(self) -> set[str]:
-        view = self.queue.view()
-        open_ids = {alert.id for alert in view.waiting} | {one.alert.id for one in self.stages()}
-        return open_ids | {alert.id for alert in view.recent}
-
-    def stages(self) -> list[Any]:
-        view = self.queue.view()
-        return [*view.beside, *([view.playing] if view.playing else [])]
+        player = self.queue.player
+        return {alert.id for alert in (*player.open_alerts(), *player.record.recent())}
 
     # What always holds
 
     @invariant()
     def nothing_is_lost_and_the_store_knows_it_all(self) -> None:
-        view = self.queue.view()
-        held = {alert.id: alert for alert in view.waiting} | {
-            one.alert.id: one.alert for one in self.stages()
-        }
+        view = self.queue.snapshot()
+        held = {alert.id: alert for alert in self.queue.player.open_alerts()}
         assert held == {id: row for id, row in self.rows.items() if row.state != "ended"}
         assert all(alert.state == "waiting" for alert in view.waiting)
-        assert all(one.alert.state == "playing" for one in self.stages())
-        ended = sum(count.number for count in view.outcomes)
+        assert all(one.state == "playing" for one in (*view.beside, view.playing) if one is not None)
+        ended = self.ended_here()
         assert view.accepted + view.restored == len(held) + ended == self.admitted
 
     @invariant()
@@ -400,17 +393,19 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def order_and_bounds_are_kept(self) -> None:
-        view = self.queue.view()
-        order = [(-alert.priority, alert.place, alert.id) for alert in view.waiting]
+        view = self.queue.snapshot()
+        order = [
+            (-each.alert.priority, each.alert.place, each.alert.id) for each in self.queue.player.waiting
+        ]
         assert order == sorted(order)
         assert len(view.waiting) <= MOST
         assert len(view.beside) <= 5
 
     @invariant()
     def there_is_always_a_next_time(self) -> None:
-        due = self.queue.next_at()
+        due = self.queue.player.next_at()
         assert due is None or due > self.clock.passed
-        assert due is not None or all(one.phase == "retrying" for one in self.stages())
+        assert due is not None or all(one.phase == "retrying" for one in self.queue.player.stages())
 
     def teardown(self) -> None:
         """Let go on, everything comes to its end."""
@@ -422,14 +417,17 @@ class QueueMachine(RuleBasedStateMachine):
         for _ in range(200):
             while self.in_flight:
                 self.answer(0, "ok")
-            due = self.queue.next_at()
+            due = self.queue.player.next_at()
             if due is None:
                 break
             self.clock.passed = max(due, self.clock.passed)
             self.advance()
-        view = self.queue.view()
-        assert view.state == "empty"
-        assert view.accepted + view.restored == sum(count.number for count in view.outcomes)
+        view = self.queue.snapshot()
+        assert view.mode == "idle"
+        assert view.accepted + view.restored == self.ended_here()
+
+    def ended_here(self) -> int:
+        return sum(sum(outcomes.values()) for outcomes in self.queue.snapshot().counts.values())
 
 
 TestQueueMachine = QueueMachine.TestCase

@@ -61,7 +61,7 @@ def main(end: End) -> int:
             super()._arrive(type, payload, source, number)
 
         def _admit(self, alert: Alert) -> None:
-            committed = alert.id not in self._persistence._unwritten
+            committed = alert.id not in self._service.persistence._unwritten
             super()._admit(alert)
             sent, arrived = self._moments[alert.source_id]
             told.alerts.append(Admitted(sent, arrived, time.perf_counter(), committed))

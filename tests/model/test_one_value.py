@@ -18,11 +18,6 @@ _ALIKE = {
     ("alerts.alert.Alert", "alerts.rules.Verdict"): "what a rule decides is written into the alert",
     ("alerts.alert.Alert", "model.alerts.AlertSummary"): "as it is stored, and without its payload",
     ("alerts.rules.Rule", "alerts.rules.Verdict"): "a rule says what is decided, for what it matches",
-    (
-        "alerts.types.Done",
-        "control.protocol.Result",
-    ): "what the queue answers, and the socket",
-    ("alerts.types.QueueView", "model.alerts.AlertsSnapshot"): "times of the loop, and of the wall",
     ("channels.health.StateChange", "control.protocol.StateEvent"): "on the wire, with whose it is",
     ("channels.wire.Message", "channels.wire.Reply"): "a message, and the payload of one kind of it",
     ("channels.wire.Message", "channels.wire._ArrayFrame"): "a message, and its form on the wire",

@@ -18,7 +18,7 @@ from tui.alerts.store_file import Row
 
 def row(id: str, number: int, *, open: bool) -> Row:
     outcome = None if open else "shown"
-    return Row(id, open, "cheer", outcome, "hub", None, float(number), float(number), b"%d" % number)
+    return Row(id, open, "cheer", outcome, float(number), b"%d" % number)
 
 
 def tell(number: int) -> Callable[[], None]:

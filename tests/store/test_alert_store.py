@@ -32,8 +32,8 @@ PUTTING = Path(__file__).with_name("putting_alerts.py")
 
 
 def row(id: str, *, open: bool = False, at: float = NOW, data: bytes = b"{}", **others: Any) -> Row:
-    values = {"type": "cheer", "outcome": None if open else "shown", "source": "hub", "source_id": None}
-    return Row(id=id, open=open, accepted_at=at, changed_at=at, data=data, **(values | others))
+    values = {"type": "cheer", "outcome": None if open else "shown"}
+    return Row(id=id, open=open, changed_at=at, data=data, **(values | others))
 
 
 @contextlib.contextmanager
@@ -136,7 +136,7 @@ def test_what_is_put_is_there_after_a_restart_and_can_be_asked_for(path: Path) -
         written(
             store, row("w", open=True, data=b"first"), *ended, row("old", at=NOW - 700, outcome="expired")
         )
-        store.put([row("w", open=True, data=b"second \x00\xff", source_id="s1")])
+        store.put([row("w", open=True, data=b"second \x00\xff")])
         # A question sees what was put before it.
         newest_first = sorted(ended, key=lambda row: (row.changed_at, row.id), reverse=True)
         first = store.history(4, wanted=Wanted(type="raid")).result(LIMIT)
@@ -158,7 +158,7 @@ def test_what_is_put_is_there_after_a_restart_and_can_be_asked_for(path: Path) -
     with opened(path, seen_window=800) as store:
         found = store.restored.result(LIMIT)
         assert [row.id for row in found] == ["w", "old"]
-        assert found[0] == row("w", open=True, data=b"second \x00\xff", source_id="s1")
+        assert found[0] == row("w", open=True, data=b"second \x00\xff")
         assert store.find("e3").result(LIMIT) == ended[3]
         assert store.state == StoreState(ok=True, message="written", held=0)
 
@@ -215,7 +215,7 @@ def test_a_killed_program_lost_nothing_that_it_said_was_written(path: Path) -> N
         lambda path: alter(path, "ALTER TABLE alerts ADD COLUMN more"),
         # To be read only, by the version of its format; names that are no UTF-8.
         lambda path: path.write_bytes(path.read_bytes()[:18] + b"\x09" + path.read_bytes()[19:]),
-        lambda path: path.write_bytes(path.read_bytes().replace(b"accepted_at", b"accepted\xff\xff\xff")),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"changed_at", b"changed\xff\xff\xff")),
     ],
     ids=["garbage", "text", "truncated", "a page", "newer", "columns", "format", "names"],
 )
@@ -390,7 +390,7 @@ FULL_DISK = """
 import pathlib, resource, sys, time
 from tui.alerts.store_file import Row
 from tui.alerts.store import AlertStore
-def row(n): return Row(f"{n}", n % 2 == 0, "t", None, "hub", None, 0.0, time.time(), b"x" * 3000)
+def row(n): return Row(f"{n}", n % 2 == 0, "t", None, time.time(), b"x" * 3000)
 def wait(condition):
     deadline = time.monotonic() + 10
     while not condition():

@@ -48,7 +48,7 @@ class Program:
     def put(self, id: str, data: str, *, open: bool = False) -> None:
         now = self.now()
         outcome = None if open else "shown"
-        row = Row(id, open, "cheer", outcome, "hub", id, now, now, data.encode())
+        row = Row(id, open, "cheer", outcome, now, data.encode())
         self.store.put([row], lambda: self.tell(row))
 
     def tell(self, row: Row) -> None:

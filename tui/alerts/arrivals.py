@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from tui.alerts.alert import Alert
-from tui.alerts.persistence import AlertPersistence
-from tui.alerts.queue import AlertQueue
-from tui.alerts.sources import Source
+from tui.alerts.sources import Source, Unmapped
 from tui.alerts.templates import field
-from tui.alerts.unmapped import Unmapped
 from tui.channels import DecodeError, Message
-from tui.channels.clock import Clock
-from tui.store.event_log import ChangeLog
 from tui.text.formats import counted
 from tui.text.secret_values import masked, masked_bytes, masked_value
+
+if TYPE_CHECKING:
+    from tui.alerts.service import AlertService
 
 _NOTE_EVERY = 60.0
 _EVENT_LIMIT = 100
@@ -30,37 +28,12 @@ _LONGEST_ID = 200
 
 
 class Arrivals:
-    """On the engine's loop.
+    """On the engine's loop."""
 
-    Args:
-        waits: events wait for :meth:`go_on`, since the store is to tell which are known already.
-        stands_aside: whether another engine shows the alerts, and none is taken in here.
-        settle: called when the queue was told something.
-        changed: called when only a count changed.
-    """
-
-    def __init__(
-        self,
-        queue: AlertQueue,
-        persistence: AlertPersistence,
-        changes: ChangeLog,
-        clock: Clock,
-        unmapped: Unmapped,
-        *,
-        waits: bool,
-        stands_aside: Callable[[], bool],
-        settle: Callable[[], None],
-        changed: Callable[[], None],
-    ) -> None:
-        self._queue = queue
-        self._persistence = persistence
-        self._changes = changes
-        self._clock = clock
-        self._unmapped = unmapped
-        self._waits = waits
-        self._stands_aside = stands_aside
-        self._settle = settle
-        self._changed = changed
+    def __init__(self, service: AlertService) -> None:
+        self._service = service
+        self._queue = service.queue
+        self.unmapped = Unmapped()
         self.left = 0
         """Events that were left to another engine."""
         self._early: list[tuple[Source, Message]] = []
@@ -69,20 +42,19 @@ class Arrivals:
         self._rejection_noted_at = -_NOTE_EVERY
 
     def go_on(self) -> None:
-        """Take in what waited, and what comes from now on at once."""
-        self._waits = False
+        """Take in what waited."""
         early, self._early = self._early, []
         for source, message in early:
             self.came(source, message)
 
     def came(self, source: Source, message: Message) -> None:
         """One event of a source."""
-        if self._waits and message.size <= source.most and self._has_room_for(message):
+        if not self._service.has_begun and message.size <= source.most and self._has_room_for(message):
             # Which events are known already, the store knows.
             self._early.append((source, message))
             self._early_bytes += message.size
             return
-        if self._stands_aside():
+        if self._service.stands_aside():
             self.left += 1
             return
         options = source.options
@@ -96,7 +68,7 @@ class Arrivals:
             return
         name, type = source.types.find(message.event, payload)
         if type is None:
-            self._unmapped.count(name)
+            self.unmapped.count(name)
             return
         number = field(payload, options.fields["id"]) if "id" in options.fields else None
         if len(message.raw) <= _MOST_MASKED and masked_bytes(message.raw) is not message.raw:
@@ -115,14 +87,14 @@ class Arrivals:
     def _arrive(self, type: str, payload: Mapping[str, Any], source: str, number: str | None) -> None:
         alert = self._queue.judge_arrival(type, payload, source=source, source_id=number)
         if alert is None:
-            self._changed()
+            self._service.changed()
         else:
             # Accepted means committed.
-            self._persistence.write([alert], lambda: self._admit(alert))
+            self._service.persistence.write([alert], lambda: self._admit(alert))
 
     def _admit(self, alert: Alert) -> None:
         self._queue.admit(alert)
-        self._settle()
+        self._service.settle()
 
     def _reject(self, source: Source, message: Message, reason: str) -> None:
         """What cannot be read is kept with the reason, counted, and told at most once a minute."""
@@ -131,14 +103,12 @@ class Arrivals:
         type = source.types.find(message.event, {})[1] or event
         self._queue.reject(type, text, f"{event}: {reason}", source.name)
         self._rejections_untold += 1
-        now = self._clock.monotonic()
+        now = self._service.clock.monotonic()
         if now >= self._rejection_noted_at + _NOTE_EVERY:
             count, self._rejections_untold, self._rejection_noted_at = self._rejections_untold, 0, now
-            words = (
-                f"{counted(count, 'event')} of {source.name} could not be read, the last: {event}: {reason}"
-            )
-            self._changes.add(self._clock.time(), None, words, "warning", "drop")
-        self._settle()
+            which = f"{counted(count, 'event')} of {source.name}"
+            self._service.note(f"{which} could not be read, the last: {event}: {reason}", "warning", "drop")
+        self._service.settle()
 
 
 def _kept_id(id: str) -> str:

@@ -3,148 +3,117 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from tui.alerts.alert import Alert
 from tui.alerts.events import sample, unknown_type
-from tui.alerts.persistence import AlertPersistence
-from tui.alerts.queue import AlertQueue
-from tui.alerts.summaries import find
-from tui.alerts.types import Done
-from tui.channels.clock import Clock
 from tui.model.alerts import TEST_SOURCE, TESTS, AlertCommand
 from tui.model.bounds import MAX_TEST_ALERTS
 from tui.model.snapshot import CommandResult
-from tui.store.event_log import ChangeLog
 
-"""Alerts of one order."""
+if TYPE_CHECKING:
+    from tui.alerts.service import AlertService
 
 
 class AlertCommands:
-    """On the engine's loop.
+    """On the engine's loop."""
 
-    Args:
-        settle: called when the queue was told something.
-        types: those that sources bring and built-in rules have; None for any.
-    """
-
-    def __init__(
-        self,
-        queue: AlertQueue,
-        persistence: AlertPersistence,
-        changes: ChangeLog,
-        clock: Clock,
-        chance: random.Random,
-        settle: Callable[[], None],
-        types: Callable[[], Collection[str] | None],
-    ) -> None:
-        self._queue = queue
-        self._persistence = persistence
-        self._changes = changes
-        self._clock = clock
-        self._chance = chance
-        self._settle = settle
-        self._types = types
+    def __init__(self, service: AlertService) -> None:
+        self._service = service
+        self._queue = service.queue
 
     async def give(self, command: AlertCommand) -> CommandResult:
         """Do something; the result says what was done, once the store has it or is known not to take it."""
         done = await self._do(command)
-        self._settle()
+        self._service.settle()
         message = done.message
         if done.ok:
             text = f"alerts: {command.verb} by command: {message}"
-            self._changes.add(self._clock.time(), None, text, kind="alert", quiet=True)
-            if not await self._persistence.all_written():
+            self._service.note(text, kind="alert", quiet=True)
+            if not await self._service.persistence.all_written():
                 message += "; in memory alone until the store answers"
         return CommandResult(ok=done.ok, message=message)
 
-    async def _do(self, command: AlertCommand) -> Done:
-        queue, id = self._queue, command.id or ""
+    async def _do(self, command: AlertCommand) -> CommandResult:
+        commands, id = self._queue.commands, command.id or ""
         type = command.type if isinstance(command.type, str) else None
         match command.verb:
             case "pause":
-                return queue.commands.pause()
+                return commands.pause()
             case "resume":
-                return queue.commands.resume()
+                return commands.resume()
             case "hold":
-                return queue.commands.hold(command.seconds or 0.0)
+                return commands.hold(command.seconds or 0.0)
             case "skip":
-                return queue.commands.skip()
+                return commands.skip()
             case "remove":
-                return queue.commands.remove(id)
+                return commands.remove(id)
             case "move":
-                return queue.commands.move(id, command.position or 0)
+                return commands.move(id, command.position or 0)
             case "clear":
-                return queue.commands.clear(type)
+                return commands.clear(type)
             case "mute":
-                seconds = command.seconds or 0.0
-                unknown = None if command.force or not seconds else self._unknown(type or "")
-                return (
-                    queue.commands.mute(type or "", seconds / 60) if unknown is None else Done(False, unknown)
-                )
+                minutes = (command.seconds or 0.0) / 60
+                unknown = None if command.force or not minutes else self._unknown(type or "")
+                return unknown or commands.mute(type or "", minutes)
             case "panic":
-                return queue.commands.panic()
+                return commands.panic()
             case "undo":
-                return queue.commands.undo()
+                return commands.undo()
             case "test":
                 return await self._test(type or "", command.count)
             case "requeue":
-                alert = await self._alert_of(id)
-                if isinstance(alert, CommandResult):
-                    return Done(False, alert.message)
-                again = queue.commands.renew(alert)
-                return again if isinstance(again, Done) else await self._requeue(again)
+                alert = self._queue.find(id) or await self._service.persistence.find(id)
+                again = commands.renew(alert) if isinstance(alert, Alert) else alert
+                if isinstance(again, CommandResult):
+                    return again
+                return await self._stored([again], lambda: commands.requeue(again))
 
-    def _unknown(self, type: str) -> str | None:
+    def _unknown(self, type: str) -> CommandResult | None:
         """What is to be said of a type that none can have; None of one that some can, or did."""
-        types, view = self._types(), self._queue.view()
-        if types is None or any(alert.type == type for alert in (*view.waiting, *view.recent)):
+        types, player = self._service.options.types, self._queue.player
+        if types is None or any(
+            each.type == type for each in (*player.open_alerts(), *player.record.recent())
+        ):
             return None
-        return unknown_type(type, {*types, *self._queue.player.rules.types})
+        words = unknown_type(type, {*types, *player.rules.types})
+        return None if words is None else CommandResult(ok=False, message=words)
 
-    async def _requeue(self, again: Alert) -> Done:
-        done: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+    async def _stored(self, alerts: list[Alert], take_in: Callable[[], CommandResult]) -> CommandResult:
+        """What taking alerts in has for result, once they are stored."""
+        done: asyncio.Future[CommandResult] = asyncio.get_running_loop().create_future()
 
-        def take_in() -> None:
-            result = self._queue.commands.requeue(again)
-            self._settle()
+        def go_on() -> None:
+            result = take_in()
+            self._service.settle()
             if not done.done():
                 done.set_result(result)
 
-        self._persistence.write([again], take_in)
+        self._service.persistence.write(alerts, go_on)
         return await done
 
-    async def _test(self, type: str, count: int) -> Done:
+    async def _test(self, type: str, count: int) -> CommandResult:
         if not type or not 1 <= count <= MAX_TEST_ALERTS:
-            return Done(False, f"expected a type and a count from 1 to {MAX_TEST_ALERTS}")
-        payloads = (sample(type, self._chance, self._clock.time()) for _ in range(count))
+            words = f"expected a type and a count from 1 to {MAX_TEST_ALERTS}"
+            return CommandResult(ok=False, message=words)
+        now = self._service.clock.time()
+        payloads = (sample(type, self._service.chance, now) for _ in range(count))
         found = [self._queue.judge_arrival(type, payload, source=TEST_SOURCE) for payload in payloads]
         alerts = [alert for alert in found if alert is not None]
-        ended = Counter({"ignored": count - len(alerts)})
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-        def take_in() -> None:
+        def take_in() -> CommandResult:
+            ended = Counter({"ignored": count - len(alerts)})
             ended.subtract(self._ended())
             for alert in alerts:
                 self._queue.admit(alert)
             ended.update(self._ended())
-            self._settle()
-            if not done.done():
-                done.set_result(None)
+            what = ", ".join(f"{number} {outcome}" for outcome, number in ended.most_common() if number)
+            words = f"{count} test alert{'s' if count > 1 else ''} of type {type}"
+            return CommandResult(ok=True, message=f"{words}: {what} at once" if what else words)
 
-        if alerts:
-            self._persistence.write(alerts, take_in)
-            await done
-        what = ", ".join(f"{number} {outcome}" for outcome, number in ended.most_common() if number)
-        plural = "s" if count > 1 else ""
-        words = f"{count} test alert{plural} of type {type}"
-        return Done(True, f"{words}: {what} at once" if what else words)
+        return await self._stored(alerts, take_in)
 
     def _ended(self) -> dict[str, int]:
-        return {each.outcome: each.number for each in self._queue.view().outcomes if each.type == TESTS}
-
-    async def _alert_of(self, id: str) -> Alert | CommandResult:
-        found = find(self._queue.view(), id)
-        return await self._persistence.find(id) if found is None else found[0]
+        return self._queue.player.record.counts().get(TESTS, {})

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from tui.alerts.alert import MOST_TYPE, Alert, name_of, new_id
 from tui.alerts.player import Player, as_not_played
 from tui.alerts.stops import MOST_HELD_SECONDS, MOST_MUTED_MINUTES, MOST_MUTES
-from tui.alerts.types import Done
 from tui.alerts.waiting import Entry
+from tui.model.snapshot import CommandResult
 from tui.text.fitted import fitted
 
 MOST_UNDO = 20
@@ -44,7 +44,7 @@ class Commands:
         """There is something to bring back."""
         return bool(self._undo)
 
-    def pause(self) -> Done:
+    def pause(self) -> CommandResult:
         """Starts nothing more until it is resumed; what plays goes on to its end."""
         self._player.enter()
         if self._stops.paused:
@@ -54,14 +54,14 @@ class Commands:
             True, "paused" if self._player.playing is None else "paused after the one that plays"
         )
 
-    def resume(self) -> Done:
+    def resume(self) -> CommandResult:
         """Ends a pause or a hold."""
         now = self._player.enter()
         stopped = self._stops.paused or self._stops.is_held(now)
         self._stops.resume()
         return self._done(True, "resumed") if stopped else self._done(False, "not paused")
 
-    def hold(self, seconds: float) -> Done:
+    def hold(self, seconds: float) -> CommandResult:
         """A pause that ends by itself, after at most a day; another hold replaces it."""
         now = self._player.enter()
         if self._stops.paused:
@@ -71,7 +71,7 @@ class Commands:
         self._stops.hold(now, self._clock.time(), seconds)
         return self._done(True, f"held for {seconds:g} s")
 
-    def skip(self) -> Done:
+    def skip(self) -> CommandResult:
         """Ends what plays."""
         self._player.enter()
         stage = self._player.playing
@@ -80,9 +80,9 @@ class Commands:
         words = self._player.recall(stage)
         self._player.show_others_again()
         self._player.endings.end(stage.entry, "skipped", "")
-        return self._done(True, f"skipped {name_of(stage.entry.alert)}{words}", stage.id)
+        return self._done(True, f"skipped {name_of(stage.entry.alert)}{words}")
 
-    def remove(self, id: str) -> Done:
+    def remove(self, id: str) -> CommandResult:
         """Removes one alert, waiting or playing."""
         self._player.enter()
         words = ""
@@ -98,9 +98,9 @@ class Commands:
             return self._done(False, "no such alert waits or plays")
         self._player.show_others_again()
         self._remove([entry])
-        return self._done(True, f"removed {name_of(entry.alert)}{words}", id)
+        return self._done(True, f"removed {name_of(entry.alert)}{words}")
 
-    def clear(self, type: str | None = None) -> Done:
+    def clear(self, type: str | None = None) -> CommandResult:
         """Removes all that wait, or all of one type."""
         self._player.enter()
         entries = [entry for entry in self._waiting if type is None or entry.alert.type == type]
@@ -115,7 +115,7 @@ class Commands:
         self._remove(entries)
         return self._done(True, f"cleared {len(entries)} waiting{what}{words}")
 
-    def undo(self) -> Done:
+    def undo(self) -> CommandResult:
         """Brings back what the last remove or clear took, each to its place; up to 20 steps back."""
         self._player.enter()
         if not self._undo:
@@ -140,7 +140,7 @@ class Commands:
             words += f"; dropped {pushed_out} other{'s' if pushed_out > 1 else ''} to make room"
         return self._done(True, words)
 
-    def move(self, id: str, position: int) -> Done:
+    def move(self, id: str, position: int) -> CommandResult:
         """Moves a waiting alert to ``position`` from 1. Among others of another priority it takes theirs."""
         self._player.enter()
         entry = self._waiting.find(id)
@@ -154,9 +154,9 @@ class Commands:
             self._waiting.last_place = max(self._waiting.last_place, one.alert.place)
         after = entry.alert.priority
         words = "" if after == before else f"; its priority is now {after}, it was {before}"
-        return self._done(True, f"moved {name_of(entry.alert)} to {position}{words}", id)
+        return self._done(True, f"moved {name_of(entry.alert)} to {position}{words}")
 
-    def renew(self, alert: Alert) -> Alert | Done:
+    def renew(self, alert: Alert) -> Alert | CommandResult:
         """A new alert like one of the history, to be stored and then given to :meth:`requeue`; or why not."""
         self._player.enter()
         if alert.state != "ended" or self._player.is_open(alert.id):
@@ -179,7 +179,7 @@ class Commands:
             tries=0, grown_at=None, collapse=0.0,
         )  # fmt: skip
 
-    def requeue(self, again: Alert) -> Done:
+    def requeue(self, again: Alert) -> CommandResult:
         """Takes in what :meth:`renew` made; mutes do not stop it, and nothing new makes it grow."""
         now = self._player.enter()
         if again.requeued_from is not None:
@@ -188,10 +188,10 @@ class Commands:
         self._player.join(Entry(again, now, now))
         self._player.drop_surplus()
         if not self._player.is_open(again.id):
-            return self._done(True, f"the queue is full: {name_of(again)} was dropped again", again.id)
-        return self._done(True, f"requeued {name_of(again)}", again.id)
+            return self._done(True, f"the queue is full: {name_of(again)} was dropped again")
+        return self._done(True, f"requeued {name_of(again)}")
 
-    def mute(self, type: str, minutes: float) -> Done:
+    def mute(self, type: str, minutes: float) -> CommandResult:
         """Lets no alert of a type in for so long, at most a day; 0 ends it. Those that wait stay."""
         now = self._player.enter()
         type = fitted(type, MOST_TYPE)
@@ -205,7 +205,7 @@ class Commands:
             return self._done(False, f"{MOST_MUTES} types are muted already")
         return self._done(True, f"{type} is muted for {minutes:g} min")
 
-    def panic(self) -> Done:
+    def panic(self) -> CommandResult:
         """Takes everything off the overlay, what waits to be shown there once more too, and pauses."""
         self._player.enter()
         for stage in self._player.stages():
@@ -259,7 +259,7 @@ class Commands:
             removed.append((entry, ended))
         self._undo.append(tuple(removed))
 
-    def _done(self, ok: bool, message: str, id: str | None = None) -> Done:
+    def _done(self, ok: bool, message: str) -> CommandResult:
         self._record.touch()
         self._player.settle()
-        return Done(ok, message, id)
+        return CommandResult(ok=ok, message=message)

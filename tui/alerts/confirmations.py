@@ -22,11 +22,11 @@ class Confirmations:
         found = True
         stage = self._player.find_stage(id)
         entry = self._player.waiting.find(id)
-        if stage is None or stage.phase != "showing":
+        if stage is None or stage.phase != "on air":
             self._player.page.acknowledge(id)
         if stage is not None:
             self._confirm(stage)
-            if stage.phase != "showing":
+            if stage.phase != "on air":
                 # Whatever became of the hub's answer: it is on the overlay.
                 self._player.withdraw(stage)
                 self._player.begin(stage, now)
@@ -65,7 +65,7 @@ class Confirmations:
         found = False
         if self._player.options.has_target:
             for stage in self._player.stages():
-                is_new = stage.phase == "showing" and not stage.entry.alert.confirmed
+                is_new = stage.phase == "on air" and not stage.entry.alert.confirmed
                 if is_new and since <= stage.since <= until:
                     self._confirm(stage)
                     found = True

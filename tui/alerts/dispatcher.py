@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any
+from collections.abc import Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
 
 from tui.alerts import stage
 from tui.alerts.alert import Alert, name_of
-from tui.alerts.delivery import Delivery, FindChannel, Sent
+from tui.alerts.delivery import Delivery, Sent
 from tui.alerts.options import DeliveryOptions
 from tui.alerts.page import OnPage, Place, Removal
-from tui.alerts.queue import AlertQueue
-from tui.alerts.types import Clear, Order, Playing, Show, Update
-from tui.channels.clock import Clock
+from tui.alerts.types import Clear, Order, Show, Update
 from tui.model.incidents import LineSeverity
-from tui.store.event_log import ChangeLog
+
+if TYPE_CHECKING:
+    from tui.alerts.service import AlertService
 
 log = logging.getLogger("tui.alerts.service")
 
@@ -25,41 +25,32 @@ MOST_LOSSES = 3
 """Times that the connection may go while an alert is taken off; then that is given up."""
 
 _MOST_PLACES = 10
+_NEWS: tuple[tuple[bool, str, str, LineSeverity], ...] = (
+    (True, "was taken off the overlays", "were taken off the overlays", "info"),
+    (
+        False,
+        "has had its time; the hub did not show it leave",
+        "have had their time; the hub did not show them leave",
+        "warning",
+    ),
+)
+"""What is said of alerts that were to be taken off: of those that the hub showed leave, and of the others."""
 
 
 class AlertOrders:
-    """On the engine's loop; each order is a task of its own, begun in their order.
+    """On the engine's loop; each order is a task of its own, begun in their order."""
 
-    Args:
-        find: as of :class:`tui.alerts.delivery.Delivery`.
-        noted: called when it is known what became of a push, or of what is taken off.
-        changed: called when something is to be published soon.
-    """
-
-    def __init__(
-        self,
-        queue: AlertQueue,
-        find: FindChannel,
-        changes: ChangeLog,
-        clock: Clock,
-        *,
-        noted: Callable[[], None],
-        changed: Callable[[], None],
-    ) -> None:
-        self._queue = queue
-        self._page = queue.player.page
-        self._find = find
-        self._changes = changes
-        self._clock = clock
-        self._noted = noted
-        self._changed = changed
+    def __init__(self, service: AlertService) -> None:
+        self._service = service
+        self._player = service.queue.player
+        self._page = self._player.page
+        self.removals = Removals(service, self)
         self._tasks: set[asyncio.Task[None]] = set()
         self._landings: list[asyncio.Future[None]] = []
         # The last delivery to each place: what stands there is taken off there, whatever was set since.
         self._places: OrderedDict[Place, Delivery] = OrderedDict()
         self.delivery: Delivery | None = None
         """Where alerts are pushed to now; None: nowhere."""
-        self._removals = Removals(queue, self, noted=noted)
 
     def configure(self, options: DeliveryOptions | None) -> None:
         """Push as these options say from now on; tells what stays on the overlays without a delivery."""
@@ -67,7 +58,7 @@ class AlertOrders:
         if options is None:
             self.delivery = None
         elif self.delivery is None or self.delivery.options != options:
-            delivery = self.delivery = Delivery(options, self._find)
+            delivery = self.delivery = Delivery(options, self._service.find_channel)
             self._places[delivery.place] = delivery
             self._places.move_to_end(delivery.place)
             if len(self._places) > _MOST_PLACES:
@@ -76,7 +67,7 @@ class AlertOrders:
         left = len(self._page.to_take_off())
         if had_one and self.delivery is None and left:
             words = "1 alert stays" if left == 1 else f"{left} alerts stay"
-            self.note(f"{words} on the overlays until there is a delivery again", "warning")
+            self._service.note(f"{words} on the overlays until there is a delivery again", "warning")
 
     def stop(self) -> None:
         """Carry out nothing more."""
@@ -99,52 +90,41 @@ class AlertOrders:
             elif order is clears[-1]:
                 found = (self._page.find(each.alert.id) for each in clears)
                 entries = [entry for entry in found if entry is not None]
-                self._removals.begin(entries, panic=any(each.panic for each in clears))
-
-    def ask_for_removals(self) -> None:
-        """Ask a hub that lists what should be away to remove it."""
-        self._removals.ask()
+                self.removals.begin(entries, panic=any(each.panic for each in clears))
 
     def take_off_what_was_left(self) -> None:
         """Take off what could not be taken off while the overlays were away, and what came back."""
         delivery = self.delivery
         if delivery is not None and not delivery.absent():
             if delivery.can_clear_now():
-                self._removals.begin(self._page.to_take_off(), is_late=True)
+                self.removals.begin(self._page.to_take_off(), is_late=True)
             else:
-                self._removals.ask()
+                self.removals.ask()
 
     def note_news(self) -> None:
         """Tell what became of those that were to be taken off."""
         news = self._page.take_news()
-        for is_sure, one, several in (
-            (True, "was taken off the overlays", "were taken off the overlays"),
-            (
-                False,
-                "has had its time; the hub did not show it leave",
-                "have had their time; the hub did not show them leave",
-            ),
-        ):
-            found = [each.entry.name for each in news if each.is_sure is is_sure]
+        for is_sure, one, several, severity in _NEWS:
+            found = [each.entry for each in news if each.is_sure is is_sure]
             if found:
-                words = f"{found[0]} {one}" if len(found) == 1 else f"{len(found)} alerts {several}"
-                self.note(words, "info" if is_sure else "warning")
+                words = one if len(found) == 1 else several
+                self._service.note(f"{_named(found)} {words}", severity)
 
-    def seek(self, seek: Callable[[str], Awaitable[Alert | None]]) -> None:
+    def seek(self) -> None:
         """Find those that an earlier run left to be taken off, and of which nothing else is known."""
         for entry in self._page.to_take_off():
             if entry.alert is None:
-                self.spawn(self._seek(entry, seek), f"find {entry.id}")
+                self.spawn(self._seek(entry), f"find {entry.id}")
 
-    async def _seek(self, entry: OnPage, seek: Callable[[str], Awaitable[Alert | None]]) -> None:
-        found = await seek(entry.id)
+    async def _seek(self, entry: OnPage) -> None:
+        found = await self._service.persistence.seek(entry.id)
         if found is not None:
             self._page.know(found)
         elif self._page.find(entry.id) is entry:
             self._page.set_off(entry, "")
             words = "what an earlier run left on the overlays cannot be taken off: the store does not know it"
-            self.note(words, "error")
-        self._noted()
+            self._service.note(words, "error")
+        self._service.refresh()
 
     # Pushes, each a task of its own
 
@@ -161,11 +141,12 @@ class AlertOrders:
 
     async def _show(self, alert: Alert) -> None:
         """Push an alert that is to begin."""
-        delivery, playing = self.delivery, self._on_stage(alert)
+        delivery, player = self.delivery, self._player
+        playing = player.find_stage(alert.id)
         sent = Sent("not sent", "it was taken back while the store was waited for")
-        if delivery is not None and playing is not None and playing.phase == "sending":
+        is_it = playing is not None and key_of(playing.entry.alert) == key_of(alert)
+        if delivery is not None and playing is not None and is_it and playing.phase == "sending":
             sent = await delivery.show(alert, alert.duration)
-        player = self._queue.player
         if sent.result == "delivered":
             player.delivered(alert.id, alert.tries, sent.item)
         elif sent.result == "uncertain":
@@ -177,7 +158,7 @@ class AlertOrders:
 
     async def _update(self, alert: Alert) -> None:
         """Push it as it is now, and a few times more if need be, while it is on the stage."""
-        player = self._queue.player
+        player = self._player
         sent = Sent("not sent")
         for delay in (0.0, *stage.RETRY_DELAYS):
             await asyncio.sleep(delay)
@@ -190,7 +171,7 @@ class AlertOrders:
             self._landed()
             if sent.result == "delivered":
                 return
-        self.note(f"{name_of(alert)} could not be shown as it is now: {sent.reason}", "error")
+        self._service.note(f"{name_of(alert)} could not be shown as it is now: {sent.reason}", "error")
 
     async def landed(self, entry: OnPage) -> None:
         """Wait until it is known what became of all pushes of an alert."""
@@ -203,15 +184,7 @@ class AlertOrders:
         for each in landings:
             if not each.done():
                 each.set_result(None)
-        self._noted()
-
-    def _on_stage(self, alert: Alert) -> Playing | None:
-        return next((each for each in self.on_stages() if key_of(each.alert) == key_of(alert)), None)
-
-    def on_stages(self) -> list[Playing]:
-        """What plays, and what beside it."""
-        view = self._queue.view()
-        return [each for each in (view.playing, *view.beside) if each is not None]
+        self._service.refresh()
 
     def delivery_for(self, entry: OnPage) -> Delivery | None:
         """By which it is to be taken off."""
@@ -220,30 +193,15 @@ class AlertOrders:
             return delivery
         return None if entry.place is None else self._places.get(entry.place)
 
-    def note(self, words: str, severity: LineSeverity) -> None:
-        """Write a line into the changes."""
-        self._changes.add(self._clock.time(), None, words, severity)
-        self._changed()
-
 
 class Removals:
-    """On the engine's loop. What is to be taken off, and how far that has come, the queue's page knows.
+    """On the engine's loop. What is to be taken off, and how far that has come, the queue's page knows."""
 
-    Args:
-        noted: called when it is known what became of something.
-    """
-
-    def __init__(
-        self,
-        queue: AlertQueue,
-        orders: AlertOrders,
-        *,
-        noted: Callable[[], None],
-    ) -> None:
-        self._player = queue.player
-        self._page = queue.player.page
+    def __init__(self, service: AlertService, orders: AlertOrders) -> None:
+        self._service = service
+        self._player = service.queue.player
+        self._page = self._player.page
         self._orders = orders
-        self._noted = noted
 
     def ask(self) -> None:
         """Ask hubs that list items of ours for those that should be away."""
@@ -295,10 +253,10 @@ class Removals:
                 if not (is_late or entry.noted_to_wait):
                     entry.noted_to_wait = True
                     words = f"is taken off when the overlays are there again: {sent.reason}"
-                    self._orders.note(f"{entry.name} {words}", "warning")
+                    self._service.note(f"{entry.name} {words}", "warning")
         elif left:
             self._failed(left, delivery, sent)
-        self._noted()
+        self._service.refresh()
 
     def _failed(self, left: list[OnPage], delivery: Delivery, sent: Sent) -> None:
         for entry in left:
@@ -307,11 +265,10 @@ class Removals:
             self._page.set_off(entry, "")
         if delivery.clears_by_item and sent.answered and left[0].numbers:
             # It ends items by itself, and refuses to remove one that is gone.
-            self._orders.note(f"{left[0].name}: the hub removed nothing: {sent.reason}", "warning")
+            self._service.note(f"{left[0].name}: the hub removed nothing: {sent.reason}", "warning")
             self._player.taken_off(left[0])
             return
-        name = left[0].name if len(left) == 1 else f"{len(left)} alerts"
-        self._orders.note(f"{name} could not be taken off the overlays: {sent.reason}", "error")
+        self._service.note(f"{_named(left)} could not be taken off the overlays: {sent.reason}", "error")
 
     def _may_go_later(self, left: list[OnPage], delivery: Delivery, sent: Sent) -> bool:
         now = self._orders.delivery
@@ -374,9 +331,13 @@ class Removals:
 
     def _there(self) -> list[Alert]:
         """What is on the overlays by right, or on its way to them."""
-        return [each.alert for each in self._orders.on_stages() if each.phase != "retrying"]
+        return [each.entry.alert for each in self._player.stages() if each.phase != "retrying"]
 
 
 def key_of(alert: Alert) -> tuple[str, int]:
     """One that was taken off and shown once more is another on the stage."""
     return alert.id, alert.tries
+
+
+def _named(entries: list[OnPage]) -> str:
+    return entries[0].name if len(entries) == 1 else f"{len(entries)} alerts"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -13,11 +13,12 @@ from tui.alerts.delivery import Delivery, is_number
 from tui.alerts.options import DeliveryOptions
 from tui.alerts.page import Number
 from tui.channels import Message
-from tui.channels.clock import Clock
-from tui.connections.subscriptions import Connections, Wanted, on
+from tui.connections.subscriptions import Wanted, on
 from tui.model.alerts import OverlayPage
-from tui.store.event_log import ChangeLog
 from tui.text.secret_values import masked
+
+if TYPE_CHECKING:
+    from tui.alerts.service import AlertService
 
 T = TypeVar("T")
 
@@ -77,44 +78,20 @@ _item = msgspec.json.Decoder(_Item).decode
 class OverlayHub:
     """Listens on whichever connection the hub tells it; on the engine's loop.
 
+    What it tells of its items waits until the service has begun: which of them are ours, the store knows.
+
     Args:
-        connections: looked at anew each time, since a reload replaces them.
-        is_ours: whether an item of the hub's own queue, by its id, was pushed from here.
-        knows_ours: whether that is known already; if not, what the hub tells of its items waits.
         asked_at: when a connection's topic was last asked for reports, in monotonic seconds; None for never.
-        acknowledged: called with the id that an overlay acknowledges.
-        reported: called after each report on overlay pages: since when, in monotonic seconds, every one has
-            named a page that vouches for alerts; None for none.
-        listed: as of :meth:`tui.alerts.player.Player.listed`.
-        changed: called when something is to be published soon.
     """
 
-    def __init__(
-        self,
-        connections: Connections,
-        changes: ChangeLog,
-        clock: Clock,
-        *,
-        is_ours: Callable[[str], bool],
-        knows_ours: bool,
-        asked_at: Callable[[str, str], float | None],
-        acknowledged: Callable[[str], None],
-        reported: Callable[[float | None], None],
-        listed: Callable[[str, list[tuple[Number, str]], bool], None],
-        changed: Callable[[], None],
-    ) -> None:
-        self._connections = connections
-        self._changes = changes
-        self._clock = clock
-        self._is_ours = is_ours
+    def __init__(self, service: AlertService, asked_at: Callable[[str, str], float | None]) -> None:
+        self._service = service
+        self._queue = service.queue
+        self._clock = service.clock
+        self._connections = service.connections
         self._asked_at = asked_at
-        self._acknowledged_id = acknowledged
-        self._listed = listed
-        self._reported_pages = reported
-        self._changed = changed
         self._delivery: Delivery | None = None
         self._address: str | None = None
-        self._knows_ours = knows_ours
         # By topic and event, the last state that came before.
         self._early: dict[tuple[str, str], Callable[[], None]] = {}
         self._foreign = 0
@@ -150,10 +127,7 @@ class OverlayHub:
 
     def _say_once(self, words: str) -> None:
         self._cannot_note = words
-        self._changes.add(
-            self._clock.time(), None, f"nobody can say whether alerts are seen: {words}", "warning"
-        )
-        self._changed()
+        self._service.note(f"nobody can say whether alerts are seen: {words}", "warning")
 
     @property
     def pages(self) -> tuple[OverlayPage, ...]:
@@ -166,9 +140,8 @@ class OverlayHub:
             for each in self._connections().values()
         )
 
-    def know_ours(self) -> None:
-        """From now on it is known what was pushed from here, in an earlier run too."""
-        self._knows_ours = True
+    def go_on(self) -> None:
+        """Take in what waited."""
         early, self._early = self._early, {}
         for take_in in early.values():
             take_in()
@@ -227,7 +200,8 @@ class OverlayHub:
         number = None if self._delivery is None else self._delivery.acknowledged(payload)
         if number is not None:
             self._is_heard, self._cannot_note = True, None
-            self._acknowledged_id(number)
+            if self._queue.confirmations.confirm(number):
+                self._service.settle()
 
     def _reported(self, most: int, connection: str, message: Message) -> None:
         noted = bytes(message.decode(_Report, most).overlays)
@@ -254,30 +228,36 @@ class OverlayHub:
         else:
             self._seen_since = now if is_late or self._seen_since is None else self._seen_since
             self._is_heard, self._cannot_note = True, None
-        self._reported_pages(self._seen_since)
+            self._queue.confirmations.overlays_connected(since=self._seen_since)
+        self._service.refresh()
 
     def _state_noted(self, most: int, topic: str, message: Message) -> None:
         state = message.decode(_State, most)
         items = [*_ours_in(bytes(state.alerts)), *_ours_in(bytes(state.interrupt_stack))]
-        self._when_known(topic, STATE_EVENT, lambda: self._listed(topic, items, True))
+        self._when_known(topic, STATE_EVENT, lambda: self._listed(topic, items, on_stack=True))
 
     def _queue_noted(self, most: int, topic: str, message: Message) -> None:
         queue = bytes(message.decode(_Queue, most).queue)
 
         def take_in() -> None:
-            self._listed(topic, _ours_in(queue), False)
+            self._listed(topic, _ours_in(queue), on_stack=False)
             self._count(queue)
 
         self._when_known(topic, QUEUE_EVENT, take_in)
 
+    def _listed(self, topic: str, items: list[tuple[Number, str]], *, on_stack: bool) -> None:
+        self._queue.player.listed(topic, items, on_stack=on_stack)
+        self._service.orders.removals.ask()
+        self._service.settle()
+
     def _when_known(self, topic: str, event: str, take_in: Callable[[], None]) -> None:
-        if self._knows_ours:
+        if self._service.has_begun:
             take_in()
         else:
             self._early[topic, event] = take_in
 
     def _count(self, queue: bytes) -> None:
-        foreign = items_of_another(queue, self._is_ours)
+        foreign = items_of_another(queue, self._queue.player.page.is_ours)
         if bool(foreign) != bool(self._foreign):
             words = (
                 f"the hub runs a queue of its own: {foreign} of its items are not from here and may stand "
@@ -285,8 +265,7 @@ class OverlayHub:
                 if foreign
                 else "the hub's own queue holds nothing of its own any more"
             )
-            self._changes.add(self._clock.time(), None, words, "warning" if foreign else "info")
-            self._changed()
+            self._service.note(words, "warning" if foreign else "info")
         self._foreign = foreign
 
 

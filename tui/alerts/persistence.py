@@ -14,7 +14,7 @@ import msgspec
 from tui.alerts.alert import Alert, counted_as, decode, encode
 from tui.alerts.store import MOST_HELD, AlertStore, StoreError
 from tui.alerts.store_file import Row, Wanted
-from tui.alerts.summaries import entry_of
+from tui.alerts.summaries import by_type, entry_of
 from tui.alerts.types import PersistedOrders
 from tui.channels.clock import Clock
 from tui.model.alerts import AlertOutcome, AlertPage, AlertSummary, SourceAway
@@ -74,10 +74,9 @@ class AlertPersistence:
 
     def keep_lasting(self, lasting: PersistedOrders) -> None:
         """Have it kept what was ordered and lasts."""
-        now = self._clock.time()
         # For ever open, so that it is neither trimmed nor part of any history.
         data = msgspec.json.encode(lasting)
-        self.put(Row(LASTING, True, LASTING, None, "", None, now, now, data))
+        self.put(Row(LASTING, True, LASTING, None, self._clock.time(), data))
 
     def put(self, row: Row) -> None:
         """Have a row written that nobody waits for."""
@@ -154,9 +153,6 @@ class AlertPersistence:
             open=alert.state != "ended",
             type=counted_as(alert),
             outcome=alert.outcome,
-            source=alert.source,
-            source_id=alert.source_id,
-            accepted_at=alert.accepted_at,
             changed_at=alert.ended_at or self._clock.time(),
             data=encode(alert),
             terms=_searched(f"{alert.who} {alert.title} {alert.message}"),
@@ -248,16 +244,12 @@ class AlertPersistence:
         day = await _asked(self._store.counts(self._clock.time() - _DAY))
         if isinstance(day, CommandResult):
             return day
-        found: dict[str, dict[str, int]] = {}
-        for (kind, result), number in day.items():
-            if result != "away":
-                found.setdefault(kind, {})[result] = number
         entries = [self._entry_in(row) for row in rows]
         last = rows[-1] if len(rows) == limit else None
         return AlertPage(
             alerts=tuple(entry for entry in entries if entry is not None),
             next_before=None if last is None else f"{last.changed_at!r} {last.id}",
-            counts=found,
+            counts=by_type({key: number for key, number in day.items() if key[1] != "away"}),
         )
 
 

@@ -61,7 +61,7 @@ class Player:
         """Take other options, as at the start; what waits and plays goes on."""
         now = self.enter()
         for stage in reversed(self.stages()) if options.has_target != self.options.has_target else ():
-            if options.has_target or stage.phase != "showing":
+            if options.has_target or stage.phase != "on air":
                 self.withdraw(stage)
                 self.interrupt(stage, now)
             else:
@@ -185,7 +185,7 @@ class Player:
         stage = self.find_stage(id)
         if stage is None or stage.phase == "retrying" or stage.entry.alert.tries != tries:
             return None
-        left = stage.deadline - self.now if stage.phase == "showing" else stage.entry.alert.duration
+        left = stage.deadline - self.now if stage.phase == "on air" else stage.entry.alert.duration
         if left < LEAST_LEFT:
             return None
         return self.overlays.begin_update(stage.entry.alert, left, beside=stage in self.beside)
@@ -224,7 +224,7 @@ class Player:
         if self.stops.end_due(now):
             self.record.touch()
         for stage in self.stages():
-            if stage.phase == "showing" and stage.deadline <= now:
+            if stage.phase == "on air" and stage.deadline <= now:
                 self._finish(stage, now)
             elif stage.phase == "sending" and stage.deadline <= now:
                 self._lose(stage, "nobody told how the push ended")

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from tui.alerts.alert import MOST_PAYLOAD, MOST_TITLE, MOST_TYPE, Alert, id_of_event, new_id, payload_text
 from tui.alerts.commands import Commands
@@ -16,10 +16,12 @@ from tui.alerts.player import Player
 from tui.alerts.rules import DEFAULT, Rules
 from tui.alerts.seen import SeenIds
 from tui.alerts.stage import Stage
+from tui.alerts.summaries import on_stage, summary
 from tui.alerts.templates import field
-from tui.alerts.types import Order, PersistedOrders, Playing, QueueOptions, QueueState, QueueView
+from tui.alerts.types import PersistedOrders, QueueOptions
 from tui.alerts.waiting import Entry
 from tui.channels.clock import Clock
+from tui.model.alerts import AlertMode, AlertsSnapshot, AlertSummary
 from tui.text.fitted import fitted
 
 DEFAULT_OPTIONS = QueueOptions()
@@ -31,8 +33,8 @@ class AlertQueue:
     """A deterministic state machine: no I/O, no tasks, not for several threads at once.
 
     Its driver calls a method, then takes :meth:`take_changed` and commits those rows, then takes
-    :meth:`take_orders` and carries them out, then calls :meth:`advance` at :meth:`next_at`. Every method
-    first ends what is due, so that a late driver changes nothing but the moment. No method raises.
+    the overlays' orders and carries them out, then calls the player's ``advance`` at its ``next_at``. Every
+    method first ends what is due, so that a late driver changes nothing but the moment. No method raises.
 
     What becomes of pushes is told to :attr:`player`; what people ask goes to :attr:`commands`.
 
@@ -61,8 +63,8 @@ class AlertQueue:
         self._stops = self.player.stops
         self._waiting = self.player.waiting
         self._record = self.player.record
-        self._view: QueueView | None = None
-        self._viewed = -1
+        self._snapshot: AlertsSnapshot | None = None
+        self._version = -1
         self._seen = SeenIds(same_id_window)
         # Alerts that are on their way to the store.
         self._judged = set[str]()
@@ -80,23 +82,7 @@ class AlertQueue:
         self._record.changed.clear()
         return changed
 
-    def take_orders(self) -> list[Order]:
-        """What is to be done, in this order, once the rows taken just before are committed."""
-        return self.player.overlays.take_orders()
-
-    def next_at(self) -> float | None:
-        """The monotonic moment at which :meth:`advance` must be called; None: only a call changes things."""
-        return self.player.next_at()
-
-    def advance(self) -> None:
-        """Does what is due by now. Calling it too early or too often does nothing."""
-        self.player.advance()
-
     # Arrivals
-
-    def is_known(self, source: str, source_id: str | None) -> bool:
-        """Whether this event was accepted within the window. One without an id never was."""
-        return source_id is not None and self._seen.holds(source, source_id, self.player.tick())
 
     def judge_arrival(
         self, type: str, payload: Mapping[str, Any], *, source: str, source_id: str | None = None
@@ -115,8 +101,8 @@ class AlertQueue:
         # The store's rows that are no alerts have a type in brackets.
         type = type.lstrip("( ") or "?"
         # By the type as it came: a rule's word may happen to be somebody's secret too.
-        verdict = self.player.rules.judge(type, payload)
-        if verdict.ignore:
+        verdict = asdict(self.player.rules.judge(type, payload))
+        if verdict.pop("ignore"):
             self._ignored += 1
             self._record.touch()
             return None
@@ -127,20 +113,13 @@ class AlertQueue:
             id=self._new_id(type, payload, text, source, source_id, accepted_at),
             type=fitted(type, MOST_TYPE) or "?",
             accepted_at=accepted_at,
-            who=verdict.who,
-            title=verdict.title,
-            message=verdict.message,
             payload=text,
             payload_cut=was_cut,
-            priority=verdict.priority,
-            duration=verdict.duration,
-            time_to_live=verdict.time_to_live,
-            bypass=verdict.bypass,
-            collapse=verdict.collapse,
             viewers=() if viewer is None else (viewer,),
             source=source,
             source_id=source_id,
             place=self._waiting.new_place(accepted_at),
+            **verdict,
         )
 
     def _new_id(
@@ -270,10 +249,7 @@ class AlertQueue:
             self.player.endings.end(entry, "collapsed", _CAME_AGAIN)
             return False
         if again.outcome == "collapsed":
-            grown = (
-                one for one in (*self.player.open_alerts(), *self._record.recent()) if one.id == again.into
-            )
-            again = next(grown, again)
+            again = self.find(again.into or "") or again
         was_dealt_with = again.tries or again.outcome in (None, "skipped", "removed")
         if former.state == "ended" or former.grown_at is not None or not was_dealt_with:
             return False
@@ -309,49 +285,48 @@ class AlertQueue:
         lasting = self._stops.lasting(self.player.tick())
         return replace(lasting, page=page.kept(), stacks=tuple(sorted(page.stacks)))
 
-    def view(self) -> QueueView:
-        """The whole queue; the same object until something changes."""
+    def find(self, id: str) -> Alert | None:
+        """An alert that is open or that ended lately."""
+        here = (*self.player.open_alerts(), *self._record.recent())
+        return next((alert for alert in here if alert.id == id), None)
+
+    def show(self, stage: Stage) -> AlertSummary:
+        """One that plays, as it leaves the engine."""
+        return on_stage(stage, self.player.now, self._clock.time())
+
+    def snapshot(self) -> AlertsSnapshot:
+        """The queue's own part of it; the same object until something changes."""
         now = self.player.tick()
-        if self._view is None or self._viewed != self._record.version:
-            self._viewed = self._record.version
-            epoch = self._clock.time()
-            state, words = self._state()
-            self._view = QueueView(
-                state=state,
-                message=words,
+        if self._snapshot is None or self._version != self._record.version:
+            self._version = self._record.version
+            mode, message = self._mode()
+            playing = self.player.playing
+            self._snapshot = AlertsSnapshot(
+                mode=mode,
+                message=message,
                 held_until=self._stops.held_until(now),
-                playing=None if self.player.playing is None else _noted(self.player.playing, now, epoch),
-                beside=tuple(_noted(stage, now, epoch) for stage in self.player.beside),
-                waiting=tuple(entry.alert for entry in self._waiting),
-                mutes=self._stops.mutes(),
+                playing=None if playing is None else self.show(playing),
+                beside=tuple(map(self.show, self.player.beside)),
+                waiting=tuple(summary(entry.alert) for entry in self._waiting),
+                recent=tuple(map(summary, self._record.recent())),
                 accepted=self._record.accepted,
                 restored=self._record.restored,
-                outcomes=self._record.outcomes(),
-                duplicates=self._duplicates,
+                counts=self._record.counts(),
                 ignored=self._ignored,
-                recent=self._record.recent(),
+                duplicates=self._duplicates,
+                mutes=self._stops.mutes(),
                 can_undo=self.commands.can_undo,
             )
-        return self._view
+        return self._snapshot
 
-    def _state(self) -> tuple[QueueState, str]:
+    def _mode(self) -> tuple[AlertMode, str]:
+        player = self.player
         if self._stops.paused:
-            return "paused", "paused"
-        if self._stops.is_held(self.player.now):
-            return "held", "held"
-        if not self.player.overlays.are_there:
-            return "away", f"waiting for overlays: {self.player.overlays.message}"
-        if self.player.unseen_words:
-            return "away", f"waiting for overlays: {self.player.unseen_words}"
-        if self.player.stages() or len(self._waiting):
-            return "playing", "playing"
-        return "empty", "empty"
-
-
-def _noted(stage: Stage, now: float, epoch: float) -> Playing:
-    return Playing(
-        alert=stage.entry.alert,
-        phase=stage.phase,
-        ends_at=epoch + stage.deadline - now if stage.phase == "showing" else None,
-        confirmed=stage.entry.alert.confirmed,
-    )
+            return "paused", ""
+        if self._stops.is_held(player.now):
+            return "held", ""
+        if not player.overlays.are_there:
+            return "waiting for overlays", player.overlays.message
+        if player.unseen_words:
+            return "waiting for overlays", player.unseen_words
+        return "playing" if player.stages() or len(self._waiting) else "idle", ""

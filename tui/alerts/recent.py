@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 
 from tui.alerts.alert import Alert, counted_as
-from tui.alerts.types import OutcomeCount
-from tui.model.alerts import AlertOutcome
+from tui.alerts.summaries import by_type
 
 MOST_RECENT = 50
 MOST_IDS = 20_000
@@ -31,7 +30,7 @@ class Record:
         self.accepted = 0
         self.restored = 0
         self._ids: dict[str, None] = {}
-        self._counts: Counter[tuple[str, AlertOutcome]] = Counter()
+        self._counts: Counter[tuple[str, str]] = Counter()
         self._types: set[str] = set()
         self._recent: deque[Alert] = deque(maxlen=MOST_RECENT)
 
@@ -80,13 +79,9 @@ class Record:
         kept = [one for one in self._recent if one.id != alert.id]
         self._recent = deque(kept, maxlen=MOST_RECENT)
 
-    def outcomes(self) -> tuple[OutcomeCount, ...]:
-        """The counts, by type and outcome."""
-        return tuple(
-            OutcomeCount(type, outcome, number)
-            for (type, outcome), number in sorted(self._counts.items())
-            if number
-        )
+    def counts(self) -> dict[str, dict[str, int]]:
+        """By type, then outcome."""
+        return by_type(self._counts)
 
     def recent(self) -> tuple[Alert, ...]:
         """The last that ended, the newest first."""
@@ -95,7 +90,7 @@ class Record:
     def _uncount(self, alert: Alert) -> None:
         self._counts[self._key(alert)] -= 1
 
-    def _key(self, alert: Alert) -> tuple[str, AlertOutcome]:
+    def _key(self, alert: Alert) -> tuple[str, str]:
         assert alert.outcome is not None
         type = counted_as(alert)
         if type not in self._types:

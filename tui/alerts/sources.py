@@ -1,38 +1,65 @@
-"""Where viewer events come from: topics of the settings, and since when one is away."""
+"""Where viewer events come from: topics of the settings, since when one is away, and what nobody maps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from tui.alerts.events import ANY_EVENT, EventTypes
+from tui.alerts.events import ANY_EVENT, NO_ALERTS, EventTypes
 from tui.alerts.options import SourceOptions
 from tui.channels import Message
 from tui.channels.clock import Clock
 from tui.connections.connection import SupervisedConnection
 from tui.connections.subscriptions import Subscription, Wanted, channel_of
 from tui.model.alerts import SourceAway
+from tui.text.fitted import fitted
+
+if TYPE_CHECKING:
+    from tui.alerts.arrivals import Arrivals
+
+MAX_NAMES = 100
+MAX_NAME = 100
+"""Characters of a name; with its kind it may be any text from the network."""
+OTHERS = "(others)"
+"""Counts as one all names beyond the first :data:`MAX_NAMES`."""
+
+
+class Unmapped:
+    """What sources bring and nobody maps to a type of alert, so that none is missed unseen.
+
+    The next snapshot tells of it: a flood of what is no alert is no news.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """By name, the most frequent first."""
+        return dict(sorted(self._counts.items(), key=lambda each: (-each[1], each[0])))
+
+    def count(self, name: str) -> None:
+        """One more of an event, named with its kind where it has one, unless it is known to be no alert."""
+        if name in NO_ALERTS:
+            return
+        name = fitted(name, MAX_NAME)
+        if name not in self._counts and len(self._counts) >= MAX_NAMES:
+            name = OTHERS
+        self._counts[name] = self._counts.get(name, 0) + 1
+
+    def forget(self) -> None:
+        """Begin anew: other sources may map what was counted."""
+        self._counts.clear()
 
 
 class Source:
-    """One topic of viewer events. Its handlers are called in the reader of its connection.
+    """One topic of viewer events. Its handlers are called in the reader of its connection."""
 
-    Args:
-        came: takes each event of the source that may be an alert.
-        unmapped: takes the name of each other one.
-    """
-
-    def __init__(
-        self,
-        options: SourceOptions,
-        came: Callable[[Source, Message], None],
-        unmapped: Callable[[str], None],
-    ) -> None:
+    def __init__(self, options: SourceOptions, arrivals: Arrivals) -> None:
         self.options = options
         self.types = EventTypes(options.events, options.kind_field)
-        self._came = came
-        self._unmapped = unmapped
+        self._arrivals = arrivals
         self.most = 0
         """Bytes of an event that is read."""
         self._was_joined = False
@@ -60,9 +87,9 @@ class Source:
         if event.startswith(("phx_", "presence_")):
             return
         if self.types.may_have(event):
-            self._came(self, message)
+            self._arrivals.came(self, message)
         else:
-            self._unmapped(event)
+            self._arrivals.unmapped.count(event)
 
     def clock_was_set(self, step: float) -> None:
         """The wall clock was set by so many seconds, back where they are negative."""

@@ -8,8 +8,8 @@ from typing import Literal
 from tui.alerts.page import ANSWER_LIMIT
 from tui.alerts.waiting import Entry
 
-Phase = Literal["sending", "retrying", "showing"]
-"""Pushed and not answered; refused and waiting for another try; on the air, its timer running."""
+Phase = Literal["sending", "retrying", "on air"]
+"""Pushed and not answered; refused and waiting for another try; on the overlay, its timer running."""
 
 RETRY_DELAYS = (1.0, 3.0)
 """Seconds before the second and the third try of a push that was refused."""
@@ -58,7 +58,7 @@ class Stage:
 
     def shown(self, now: float) -> None:
         """Its time begins."""
-        self.phase = "showing"
+        self.phase = "on air"
         self.since = now
         self.deadline = now + self.entry.alert.duration
         self.grew(now)
@@ -74,7 +74,7 @@ class Stage:
 
     def prolong(self, now: float) -> None:
         """It has grown: its whole time begins anew, within :data:`LONGEST`; it never becomes shorter."""
-        if self.phase == "showing":
+        if self.phase == "on air":
             end = min(now + self.entry.alert.duration, self.since + LONGEST)
             self.deadline = max(self.deadline, end)
             self.grew(now)
@@ -96,7 +96,7 @@ class Stage:
 
     def is_past_half(self, now: float) -> bool:
         """Whether half its time or more has passed."""
-        return self.phase == "showing" and now - self.since >= (self.deadline - self.since) / 2
+        return self.phase == "on air" and now - self.since >= (self.deadline - self.since) / 2
 
     def _pushed(self, now: float) -> None:
         self.pushed_at = now

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import astuple, replace
 
 from tui.alerts.store_disk import Disk, MovedError, UnusableError
 
@@ -25,9 +26,6 @@ _TABLE = """CREATE TABLE alerts (
     open INTEGER NOT NULL,
     type TEXT NOT NULL,
     outcome TEXT,
-    source TEXT NOT NULL,
-    source_id TEXT,
-    accepted_at REAL NOT NULL,
     changed_at REAL NOT NULL,
     data BLOB NOT NULL,
     terms TEXT NOT NULL
@@ -42,8 +40,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         id: unique for ever.
         open: waiting or playing; such a row is never trimmed and never dropped.
-        source, source_id: by which an event that was seen before is found again.
-        accepted_at, changed_at: epoch seconds; ended rows are ordered and aged by the latter.
+        changed_at: epoch seconds, by which rows are ordered and ended ones aged.
         data: the whole record, opaque.
         terms: what it can be found by, without upper case.
     """
@@ -52,9 +49,6 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     open: bool
     type: str
     outcome: str | None
-    source: str
-    source_id: str | None
-    accepted_at: float
     changed_at: float
     data: bytes
     terms: str = ""
@@ -212,7 +206,7 @@ class AlertFile:
 
     def restored(self, since: float) -> list[Row]:
         """All open rows, then those that ended ``since``, the oldest first."""
-        open_ones = self._rows(f"{_ASK} WHERE open = 1 ORDER BY accepted_at, id", ())
+        open_ones = self._rows(f"{_ASK} WHERE open = 1 ORDER BY changed_at, id", ())
         ended = self._rows(f"{_ASK} WHERE open = 0 AND changed_at >= ? ORDER BY changed_at, id", (since,))
         return open_ones + ended
 
@@ -297,28 +291,14 @@ UNFIT = (
 
 
 def _values(row: Row) -> tuple[Any, ...]:
-    return (
-        _text(row.id),
-        row.open,
-        _text(row.type),
-        _text(row.outcome),
-        _text(row.source),
-        _text(row.source_id),
-        _number(row.accepted_at),
-        _number(row.changed_at),
-        row.data,
-        _text(row.terms),
-    )
+    # SQLite takes what is no number for nothing at all.
+    moment = row.changed_at if row.changed_at == row.changed_at else 0.0
+    return tuple(map(_text, astuple(replace(row, changed_at=moment))))
 
 
 def _text(text: T) -> T | str:
     # A lone surrogate, which JSON can hold, is no UTF-8.
     return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else text
-
-
-def _number(number: float) -> float:
-    # SQLite takes what is no number for nothing at all.
-    return number if number == number else 0.0
 
 
 def _is_the_files_own_fault(error: BaseException, disk: Disk) -> bool:

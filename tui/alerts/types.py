@@ -1,4 +1,4 @@
-"""What the queue tells: orders for whoever delivers, answers to commands, and how it stands."""
+"""What the queue keeps to, what it orders of whoever delivers, and what of it outlives a run."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ import msgspec
 
 from tui.alerts.alert import Alert
 from tui.alerts.page import Kept, Place
-from tui.alerts.stage import Phase
-from tui.model.alerts import AlertOutcome
-
-QueueState = Literal["playing", "paused", "held", "away", "empty"]
 
 
 class Lasting(msgspec.Struct, frozen=True):
@@ -100,72 +96,3 @@ class QueueOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_uncertain: Literal["again", "leave"] = "again"
     most_waiting: int = 50
     gap: float = 0.25
-
-
-class Done(msgspec.Struct, frozen=True):
-    """What a command did, or why it did nothing.
-
-    Attributes:
-        ok: False for a refusal; then nothing has changed.
-        message: in words; may hold text from the network.
-        id: the alert that it concerns, where it is one; for a requeue the new one.
-    """
-
-    ok: bool
-    message: str
-    id: str | None = None
-
-
-class Playing(msgspec.Struct, frozen=True, kw_only=True):
-    """An alert on its way to the overlay or on it.
-
-    Attributes:
-        ends_at: epoch seconds; None before its time has begun.
-    """
-
-    alert: Alert
-    phase: Phase
-    ends_at: float | None
-    confirmed: bool
-
-
-class OutcomeCount(msgspec.Struct, frozen=True):
-    """How many alerts of a type ended so in this session."""
-
-    type: str
-    outcome: AlertOutcome
-    number: int
-
-
-class QueueView(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole queue at one moment.
-
-    Attributes:
-        state: ``held`` is a pause that ends by itself; ``away`` means that there is nowhere to deliver to.
-        words: the state in words.
-        held_until: epoch seconds, while held.
-        beside: those that bypass the queue and are shown now.
-        waiting: in the order in which they will be shown.
-        mutes: type to the epoch second at which its mute ends.
-        accepted: alerts that became part of the queue in this run, requeued ones included.
-        restored: those of an earlier run that were taken up again; the open ones and ``outcomes`` add up to
-            both together.
-        duplicates: events that came a second time; ``ignored``: those that the rules leave out.
-        recent: the last that ended, the newest first.
-        can_undo: there is something to undo.
-    """
-
-    state: QueueState
-    message: str
-    held_until: float | None
-    playing: Playing | None
-    beside: tuple[Playing, ...]
-    waiting: tuple[Alert, ...]
-    mutes: dict[str, float]
-    accepted: int
-    restored: int
-    outcomes: tuple[OutcomeCount, ...]
-    duplicates: int
-    ignored: int
-    recent: tuple[Alert, ...]
-    can_undo: bool

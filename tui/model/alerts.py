@@ -37,6 +37,9 @@ AlertVerb = Literal[
     "test",
 ]
 
+AlertMode = Literal["idle", "playing", "paused", "held", "waiting for overlays"]
+"""Held is a pause that ends by itself."""
+
 
 class AlertSummary(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="alert"
@@ -90,7 +93,7 @@ class OverlayPage(msgspec.Struct, frozen=True, kw_only=True):
 class AlertsSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The alert queue as it stood at one moment."""
 
-    mode: Literal["idle", "playing", "paused", "held", "waiting for overlays"] = "idle"
+    mode: AlertMode = "idle"
     message: str = ""
     """Why it waits, in words; may hold text from the network."""
     held_until: float | None = None

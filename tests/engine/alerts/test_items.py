@@ -42,7 +42,7 @@ def ended_row(number: int, at: float) -> Row:
         id=f"{number:020}", type="cheer", accepted_at=at, state="ended", outcome="shown", sent_at=at,
         ended_at=at + 5, duration=5.0, tries=1,
     )  # fmt: skip
-    return Row(alert.id, False, "cheer", "shown", "hub", None, at, at + 5, encode(alert))
+    return Row(alert.id, False, "cheer", "shown", at + 5, encode(alert))
 
 
 def is_there(supervisor: Supervisor) -> bool:
