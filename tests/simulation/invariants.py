@@ -99,6 +99,7 @@ class Watch:
                 del known[id]
         self._ids = {who: id for who, id in self._ids.items() if id not in gone}
         self._disk.forget(gone)
+        self.world.journal[:] = [entry for entry in self.world.journal if entry.timestamp >= before]
 
     # What is seen
 
@@ -117,9 +118,9 @@ class Watch:
         is_open, outcome = found[0]
         return "open" if is_open else str(outcome)
 
-    def _rows_put(self, rows: tuple[Row, ...]) -> Callable[[], None]:
+    def _rows_put(self, rows: tuple[Row, ...], *, is_awaited: bool) -> Callable[[], None]:
         self._see_rows(rows)
-        return self._disk.put(rows)
+        return self._disk.put(rows, is_awaited=is_awaited)
 
     def _see_rows(self, rows: tuple[Row, ...]) -> None:
         for row in rows:

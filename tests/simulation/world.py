@@ -69,14 +69,14 @@ class TappedStore(AlertStore):
 
     def put(self, rows: Iterable[Row], done: Callable[[], None] | None = None) -> None:
         rows = tuple(rows)
-        tell = self._world.rows_put(rows)
+        on_written = self._world.rows_put(rows, is_awaited=done is not None)
 
-        def told() -> None:
-            tell()
+        def on_done() -> None:
+            on_written()
             if done is not None:
                 done()
 
-        super().put(rows, None if done is None else told)
+        super().put(rows, None if done is None else on_done)
 
 
 class KeptJournal:
@@ -188,7 +188,7 @@ class World:
         self.hub.show.chat_weight = 1_000_000
         self.hub.traffic = TRAFFIC
         self.disk = SimulatedDisk(loop)
-        self.rows_put: Callable[[tuple[Row, ...]], Callable[[], None]] = lambda _: lambda: None
+        self.rows_put: Callable[..., Callable[[], None]] = lambda _, is_awaited: lambda: None
         """Is told of rows on their way, and gives what is to be called when they are said to be written."""
         self.page = Page(
             self.network,
@@ -212,6 +212,7 @@ class World:
             )
         self.page_changed: Callable[[Page], None] = lambda _: None
         self.journal: list[Entry] = []
+        """The journal of all engines, of which a long life forgets what is old."""
         self.engine: EngineHost | None = None
         self._engines = 0
         self.is_asleep = False
