@@ -10,7 +10,7 @@ import msgspec
 
 from tests.channels.real import FrameServer
 from tests.engine.conftest import FAST, connection, eventually, running, state_of
-from tui.app import presenters
+from tui.app.presenters import dashboard, details, status
 from tui.cli import check
 from tui.cli.ctl.status_line import lasting, short_line
 from tui.engine.reporters import JsonLines
@@ -53,7 +53,7 @@ async def test_every_output_says_that_heartbeats_are_not_answered_and_shows_no_r
 
 def assert_well(snapshot: Snapshot) -> None:
     shown = snapshot.connections[0]
-    assert "unanswered" not in presenters.connection_row(shown, snapshot, snapshot.taken_at).state
+    assert "unanswered" not in dashboard.connection_row(shown, snapshot, snapshot.taken_at).state
 
 
 def assert_told(snapshot: Snapshot) -> None:
@@ -64,17 +64,17 @@ def assert_told(snapshot: Snapshot) -> None:
     words = f"heartbeats unanswered since {time_of_day(since, now)}"
     assert abs(since - time.time()) < 30
 
-    row = presenters.connection_row(shown, snapshot, now)
+    row = dashboard.connection_row(shown, snapshot, now)
     assert (row.symbol, row.state, row.tone) == ("◐", f"Connected, {words}", "busy")
     assert row.round_trip == NOTHING
-    bar = presenters.status_bar(snapshot, now)
+    bar = status.status_bar(snapshot, now)
     assert (bar.tone, bar.message, bar.tally) == ("busy", f"◐ Connected, {words}", "1/1 up")
-    facts = {fact.label: fact.value for fact in presenters.facts(shown, None, snapshot, now)}
+    facts = {fact.label: fact.value for fact in dashboard.facts(shown, None, snapshot, now)}
     assert words in facts["since"]
     assert facts["round trip"] == NOTHING
-    state = presenters.health(shown, snapshot, now)[0][0]
+    state = details.health(shown, snapshot, now)[0][0]
     assert (state.value, state.tone) == (f"connected, {words}", "busy")
-    assert [fact.value for fact in presenters.heartbeat(shown, snapshot, now)[0][:3]] == [NOTHING] * 3
+    assert [fact.value for fact in details.heartbeat(shown, snapshot, now)[0][:3]] == [NOTHING] * 3
 
     (found,) = check.running(snapshot, now)
     assert str(found) == f"WARNING hub: connected, {words}, 1/1 topics joined"

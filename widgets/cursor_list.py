@@ -7,7 +7,6 @@ from typing import ClassVar, Generic, TypeVar
 
 from rich.style import Style
 from textual import events
-from textual.message import Message
 
 from widgets.lines import Line, LineView
 
@@ -34,19 +33,23 @@ class CursorList(LineView, Generic[Row], can_focus=True):
     CursorList:ansi:focus .lines--marked { background: ansi_default; text-style: bold; }
     """
 
-    class Opened(Message):
-        """A row was clicked twice."""
-
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(
+        self,
+        moved: Callable[[Hashable], None],
+        opened: Callable[[], None] | None = None,
+        *,
+        id: str | None = None,
+    ) -> None:
+        """``moved`` is called when the cursor was moved to another row by hand: at once, since a message
+        would come behind the next key or the next rows, which would then mean another row. ``opened`` is
+        called when a row was clicked twice."""
         super().__init__(id=id)
+        self._moved, self._opened = moved, opened
         self._rows: tuple[Row, ...] = ()
         self._keys: tuple[Hashable, ...] = ()
         self._laid_out: dict[tuple[Row, int, bool], Line] = {}
         self._selected: Hashable = None
         self._places: dict[Hashable, int] = {}
-        self.moved: Callable[[Hashable], None] | None = None
-        """Called when the cursor was moved to another row by hand; at once, since a message would come behind
-        the next key or the next rows, which would then mean another row."""
 
     def line_of(self, row: Row, width: int, selected: bool) -> Line:
         """A row, for a list of ``width`` columns."""
@@ -98,8 +101,8 @@ class CursorList(LineView, Generic[Row], can_focus=True):
         index = event.y + self.scroll_offset.y
         if 0 <= index < len(self._keys) and not self.is_heading(self._rows[index]):
             self._choose(index)
-            if event.chain == 2:
-                self.post_message(self.Opened())
+            if event.chain == 2 and self._opened is not None:
+                self._opened()
 
     def _choose(self, index: int) -> None:
         if self._keys:
@@ -107,8 +110,7 @@ class CursorList(LineView, Generic[Row], can_focus=True):
             self._selected = self._keys[index]
             self._lay_rows_out()
             self.keep_in_view()
-            if self.moved is not None:
-                self.moved(self._selected)
+            self._moved(self._selected)
 
     def _beside_headings(self, index: int) -> int:
         """The next row in the direction of the movement, else in the other one."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from widgets.lines import Line, LineView, Span, Tone
-from widgets.untrusted import displayable, fitted
+from widgets.untrusted import ELLIPSIS, cell_width, cut_to, displayable, fitted
 
 GUTTER = 11
 """The width of a pane's name with its margins: the same for all, so that they line up."""
@@ -58,3 +58,33 @@ def fact_lines(
             line += (Span(label, "dim"), Span(value, fact.tone))
         lines.append(tuple(line))
     return lines
+
+
+def fact_section(title: str, facts: Sequence[Fact], width: int, most: int | None = None) -> list[Line]:
+    """A heading over facts, ``most`` characters of each folded, and a blank line; nothing without facts."""
+    lines: list[Line] = [(Span(f" {title}", "heading"),)] if facts else []
+    for fact in facts:
+        lines += folded_fact(fact._replace(value=fact.value[:most]), width)
+    return [*lines, ()] if facts else []
+
+
+def folded_fact(fact: Fact, width: int, gutter: int = GUTTER) -> list[Line]:
+    """A label of ``gutter`` columns and the whole of its value, folded to ``width`` columns."""
+    first = f"  {fitted(displayable(fact.label, 40), gutter)} "
+    room = max(10, width - len(first))
+    return [
+        (Span(first if number == 0 else " " * len(first), "dim"), Span(part, fact.tone))
+        for number, part in enumerate(folded_text(displayable(fact.value, 1000), room))
+    ]
+
+
+def folded_text(text: str, width: int) -> Iterator[str]:
+    """A displayable text in lines of at most ``width`` columns, broken at spaces where there are some."""
+    while cell_width(text) > width:
+        kept = cut_to(text, width).removesuffix(ELLIPSIS) or text[0]
+        space = kept.rfind(" ")
+        if space > width // 2:
+            kept = kept[:space]
+        yield kept
+        text = text[len(kept) :].lstrip()
+    yield text

@@ -19,12 +19,12 @@ from textual.pilot import Pilot
 from tests.app.test_app import SIZE, screen_lines, screen_text, until, until_seen
 from tests.scripted_engine import ScriptedEngine, alert, connection, ended, evening, evening_alerts
 from tui.alerts.events import TYPES
-from tui.app import presenters
 from tui.app.app import AppOptions, OverlaySupervisorApp
-from tui.app.palette_commands import palette_commands
-from tui.app.presenters import alert_history
+from tui.app.presenters import alert_history, status
+from tui.app.presenters.alerts import on_air
 from tui.app.screens.alerts import AlertsScreen
 from tui.app.screens.dashboard import DashboardScreen
+from tui.app.screens.palette import palette_commands
 from tui.model.engine import AlertOutcome, AlertsSnapshot, AlertSummary, CommandResult, Snapshot, SourceAway
 from tui.text import formats
 from widgets.on_air import OnAirValue, on_air_line
@@ -43,7 +43,7 @@ def snapshot_of(value: AlertsSnapshot | None, **changes: Any) -> Snapshot:
 
 
 def row_2(value: AlertsSnapshot, width: int = 80, **changes: Any) -> str:
-    shown = presenters.on_air(snapshot_of(value, **changes), NOW)
+    shown = on_air(snapshot_of(value, **changes), NOW)
     assert shown is not None
     return "".join(span.text for span in on_air_line(shown, width))
 
@@ -76,7 +76,7 @@ def playing(**changes: Any) -> AlertSummary:
             {
                 "playing": None,
                 "mode": "waiting for overlays",
-                "message": "waiting for overlays: stage: not joined",
+                "message": "stage: not joined",
             },
             "WAITING FOR OVERLAYS:  stage: not joined",
         ),
@@ -104,7 +104,7 @@ def test_nothing_is_called_on_air_that_no_overlay_is_known_to_show() -> None:
         value = evening_alerts(
             at=NOW, delivers_to=delivers_to, playing=playing(phase=phase, confirmed=confirmed)
         )
-        shown = presenters.on_air(snapshot_of(value, taken_at=taken_at), NOW)
+        shown = on_air(snapshot_of(value, taken_at=taken_at), NOW)
         certain = phase == "on air" and confirmed and delivers_to is not None and taken_at == NOW
         assert shown is not None
         assert (shown.tone == "air") is certain
@@ -137,13 +137,13 @@ def test_what_it_is_goes_before_the_bar_and_the_words_on_the_right(value: OnAirV
 
 
 def test_figures_that_merely_tick_are_not_urgent() -> None:
-    before = presenters.urgent(snapshot_of(evening_alerts(at=NOW)))
+    before = status.urgent(snapshot_of(evening_alerts(at=NOW)))
     for ticking in (
         {"accepted": 999, "ignored": 9, "counts": {}},
         {"playing": playing(count=7, ends_at=NOW + 99)},
         {"overlays": ()},
     ):
-        assert presenters.urgent(snapshot_of(evening_alerts(at=NOW, **ticking))) == before
+        assert status.urgent(snapshot_of(evening_alerts(at=NOW, **ticking))) == before
     for urgent in (
         {"mode": "paused"},
         {"playing": playing(phase="sending")},
@@ -153,9 +153,9 @@ def test_figures_that_merely_tick_are_not_urgent() -> None:
         {"warning": "the hub runs a queue of its own"},
         {"away": (SourceAway(source="events", since=NOW),)},
     ):
-        assert presenters.urgent(snapshot_of(evening_alerts(at=NOW, **urgent))) != before
+        assert status.urgent(snapshot_of(evening_alerts(at=NOW, **urgent))) != before
     words = [evening_alerts(at=NOW, store=f"disk full; {count} in memory") for count in (1, 2)]
-    assert presenters.urgent(snapshot_of(words[0])) == presenters.urgent(snapshot_of(words[1]))
+    assert status.urgent(snapshot_of(words[0])) == status.urgent(snapshot_of(words[1]))
 
 
 # Where it is seen

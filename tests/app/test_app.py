@@ -17,9 +17,8 @@ from textual.widgets import Input
 
 from tests.scripted_engine import BusyEngine, ScriptedEngine, channel, connection, evening, history, hub_away
 from tui.app.actions import ACTIONS
-from tui.app.app import THEMES, AppOptions, OverlaySupervisorApp
+from tui.app.app import AppOptions, OverlaySupervisorApp
 from tui.app.keymap import keymap
-from tui.app.palette_commands import palette_commands
 from tui.app.remembered import Remembered
 from tui.app.screens.alerts import AlertsScreen
 from tui.app.screens.base import SupervisorScreen
@@ -27,8 +26,9 @@ from tui.app.screens.dashboard import DashboardScreen
 from tui.app.screens.details import DetailsScreen
 from tui.app.screens.incidents import IncidentsScreen
 from tui.app.screens.inspector import InspectorScreen
-from tui.app.screens.palette import Palette
+from tui.app.screens.palette import Palette, palette_commands
 from tui.app.screens.text import HelpScreen, MetricsScreen
+from tui.app.screens.theme import THEMES
 from tui.model.engine import Availability, CommandResult, ConnectionSnapshot, DiskHealthSnapshot, ExtraCommand
 from widgets.change_log import ChangeLog
 from widgets.prompt import Prompt

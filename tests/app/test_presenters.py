@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from tests.scripted_engine import ScriptedEngine, channel, connection, evening, hub_away
-from tui.app import presenters
+from tui.app.presenters import dashboard, list_filter, status
+from tui.app.presenters.details import health, heartbeat, metrics_json, state_details, traffic
 from tui.app.screens.layout import Rows, share_rows
 from tui.model.engine import (
     Availability,
@@ -30,7 +31,7 @@ def snapshot_of(*connections: ConnectionSnapshot, **changes: Any) -> Snapshot:
 
 
 def bar(*connections: ConnectionSnapshot, **changes: Any) -> Any:
-    return presenters.status_bar(snapshot_of(*connections, **changes), NOW)
+    return status.status_bar(snapshot_of(*connections, **changes), NOW)
 
 
 # Row 1
@@ -48,7 +49,7 @@ def test_row_1_is_green_when_all_is_well() -> None:
 
 def test_row_1_shows_the_worst_connection() -> None:
     snapshot = evening().snapshot()
-    value = presenters.status_bar(snapshot, snapshot.taken_at)
+    value = status.status_bar(snapshot, snapshot.taken_at)
     assert (value.tone, value.message, value.subject) == ("bad", "✗ Circuit Breaker Open", "phononmaser_in")
     assert value.tally == "6/9 up"
     assert "next try" in value.detail
@@ -70,9 +71,9 @@ def test_the_order_is_worst_first_and_what_was_asked_for_hides_no_trouble() -> N
         state("failed", "failed"),
         state("breaker", "failed", is_circuit_open=True),
     ]
-    names = [each.name for each in presenters.in_order(connections, "worst")]
+    names = [each.name for each in status.in_order(connections, "worst")]
     assert names == [each.name for each in reversed(connections)]
-    by_name = [each.name for each in presenters.in_order(connections, "name")]
+    by_name = [each.name for each in status.in_order(connections, "name")]
     assert by_name == sorted(by_name)
 
 
@@ -86,10 +87,10 @@ def test_a_probe_does_not_hide_the_trouble_it_probes(during: str) -> None:
     )
     snapshot = snapshot_of(probing)
     assert bar(probing).message == "✗ Circuit Breaker Open"
-    row = presenters.connection_row(probing, snapshot, NOW)
+    row = dashboard.connection_row(probing, snapshot, NOW)
     assert (row.state, row.tone) == ("Circuit Breaker Open", "bad")
     assert row.since == formats.time_of_day(NOW - 90, NOW)
-    assert presenters.indicator(probing, snapshot, NOW).message != "Circuit Breaker Open"
+    assert status.indicator(probing, snapshot, NOW).message != "Circuit Breaker Open"
 
 
 def test_a_disconnect_ends_the_words_of_the_trouble() -> None:
@@ -106,35 +107,35 @@ def test_a_channel_that_is_not_joined_is_told_on_row_1() -> None:
 
 def test_a_stopped_engine_is_unmistakable_and_nothing_is_known_any_more() -> None:
     snapshot = snapshot_of(connection(), stopped="OSError: disk")
-    value = presenters.status_bar(snapshot, NOW)
+    value = status.status_bar(snapshot, NOW)
     assert (value.tone, value.message, value.tally) == (
         "bad",
         "✗ engine stopped: OSError: disk",
         "was 1/1 up",
     )
-    row = presenters.connection_row(snapshot.connections[0], snapshot, NOW)
+    row = dashboard.connection_row(snapshot.connections[0], snapshot, NOW)
     assert (row.symbol, row.state, row.tone) == ("?", "was Connected", "dim")
     assert row.round_trip == row.rate_in == formats.NOTHING
     assert row.joined == ""
-    (channel_row,) = presenters.channel_rows(snapshot.connections[0], snapshot, NOW)
+    (channel_row,) = dashboard.channel_rows(snapshot.connections[0], snapshot, NOW)
     assert (channel_row.symbol, channel_row.state) == ("?", "was joined")
-    assert presenters.terminal_title(snapshot, NOW) == "sup engine stopped!"
+    assert status.terminal_title(snapshot, NOW) == "sup engine stopped!"
 
 
 def test_an_engine_that_fell_silent_is_not_taken_for_the_present() -> None:
     snapshot = snapshot_of(connection(), taken_at=NOW - 6)
-    assert presenters.status_bar(snapshot, NOW).message.startswith("✗ engine silent since ")
-    assert presenters.connection_row(snapshot.connections[0], snapshot, NOW).state == "was Connected"
+    assert status.status_bar(snapshot, NOW).message.startswith("✗ engine silent since ")
+    assert dashboard.connection_row(snapshot.connections[0], snapshot, NOW).state == "was Connected"
 
 
 def test_no_connections() -> None:
     assert bar().message == "? no connections"
-    assert presenters.terminal_title(snapshot_of(), NOW) == "sup 0/0 up"
+    assert status.terminal_title(snapshot_of(), NOW) == "sup 0/0 up"
 
 
 def test_the_title_tells_how_many_are_not_up() -> None:
     snapshot = evening().snapshot()
-    assert presenters.terminal_title(snapshot, snapshot.taken_at) == "sup 6/9 up 3!"
+    assert status.terminal_title(snapshot, snapshot.taken_at) == "sup 6/9 up 3!"
 
 
 # Degraded operation, line by line
@@ -142,7 +143,7 @@ def test_the_title_tells_how_many_are_not_up() -> None:
 
 def test_hub_away_pushes_are_buffered() -> None:
     away = hub_away()
-    first, second = presenters.channel_rows(away, snapshot_of(away), NOW)
+    first, second = dashboard.channel_rows(away, snapshot_of(away), NOW)
     assert (first.buffered, first.buffered_tone) == ("7/100", "busy")
     assert second.buffered == "0"
 
@@ -151,38 +152,38 @@ def test_hub_away_last_values_are_dimmed_with_their_age() -> None:
     away = connection(
         metrics={"connection_state": "reconnecting"}, channels=(channel(state="errored", last_at=NOW - 94),)
     )
-    (row,) = presenters.channel_rows(away, snapshot_of(away), NOW)
+    (row,) = dashboard.channel_rows(away, snapshot_of(away), NOW)
     assert row.last_tone == "dim"
     assert row.last.startswith("94 s ago stream_state ")
     up = connection(channels=(channel(last_at=NOW - 94),))
-    (row,) = presenters.channel_rows(up, snapshot_of(up), NOW)
+    (row,) = dashboard.channel_rows(up, snapshot_of(up), NOW)
     assert row.last_tone == "plain"
     assert row.last.startswith(formats.time_of_day(NOW - 94, NOW) + " stream_state")
 
 
 def test_hub_away_no_figure_is_shown_as_of_now() -> None:
     away = hub_away()
-    row = presenters.connection_row(away, snapshot_of(away), NOW)
+    row = dashboard.connection_row(away, snapshot_of(away), NOW)
     assert row.round_trip == row.rate_in == row.rate_out == formats.NOTHING
-    (facts,) = presenters.heartbeat(away, snapshot_of(away), NOW)
+    (facts,) = heartbeat(away, snapshot_of(away), NOW)
     assert {fact.label: fact.tone for fact in facts}["rtt"] == "dim"
     assert facts[-1].value.endswith(" ago")
-    assert "/s" not in presenters.traffic(away, snapshot_of(away), NOW)[0][0].value
+    assert "/s" not in traffic(away, snapshot_of(away), NOW)[0][0].value
 
 
 def test_hub_away_reason_next_try_and_last_close_are_told() -> None:
     away = hub_away()
-    value = presenters.indicator(away, snapshot_of(away), NOW)
+    value = status.indicator(away, snapshot_of(away), NOW)
     assert value.message == "Reconnecting (3)"
     assert value.detail.startswith("next try ")
     assert value.detail.endswith("; refused by saya:7175")
     assert value.counts == ("reconnects 2", "failed reconnects 2")
-    assert presenters.traffic(away, snapshot_of(away), NOW)[1][1].value == "1012 service restart"
+    assert traffic(away, snapshot_of(away), NOW)[1][1].value == "1012 service restart"
 
 
 def test_channels_that_are_not_joined_make_row_1_no_green() -> None:
     unjoined = connection("stage", channels=(channel(state="errored"),))
-    bar = presenters.status_bar(snapshot_of(unjoined), NOW)
+    bar = status.status_bar(snapshot_of(unjoined), NOW)
     assert (bar.tone, bar.message, bar.detail) == ("busy", "◐ Connected", "1 channel not joined")
 
 
@@ -191,12 +192,12 @@ def test_a_refusal_stays_visible_beside_the_latest_reason() -> None:
         metrics={"connection_state": "reconnecting"},
         details={"refusal": "401 Unauthorized", "reason": "refused by saya:7175"},
     )
-    assert presenters.reason(refused) == "401 Unauthorized; refused by saya:7175"
+    assert status.reason(refused) == "401 Unauthorized; refused by saya:7175"
 
 
 def test_an_answer_that_is_overdue_tells_its_age_though_connected() -> None:
     late = connection(metrics={"last_heartbeat": NOW - 50})
-    answered = presenters.heartbeat(late, snapshot_of(late), NOW)[0][-1]
+    answered = heartbeat(late, snapshot_of(late), NOW)[0][-1]
     assert (answered.tone, answered.value[-9:]) == ("busy", " 50 s ago")
 
 
@@ -207,10 +208,10 @@ def test_what_was_never_measured_is_no_zero() -> None:
         channels=(channel(last_event=None, last_at=None),),
     )
     snapshot = snapshot_of(new)
-    (facts,) = presenters.heartbeat(new, snapshot, NOW)
+    (facts,) = heartbeat(new, snapshot, NOW)
     assert [fact.value for fact in facts if fact.label != "failed"] == [formats.NOTHING] * 4
-    assert presenters.connection_row(new, snapshot, NOW).since == formats.NOTHING
-    assert presenters.channel_rows(new, snapshot, NOW)[0].last == formats.NOTHING
+    assert dashboard.connection_row(new, snapshot, NOW).since == formats.NOTHING
+    assert dashboard.channel_rows(new, snapshot, NOW)[0].last == formats.NOTHING
 
 
 # The panes
@@ -218,7 +219,7 @@ def test_what_was_never_measured_is_no_zero() -> None:
 
 def test_the_health_pane_has_the_nine_metrics() -> None:
     snapshot = evening().snapshot()
-    rows = presenters.health(snapshot.connections[3], snapshot, NOW)
+    rows = health(snapshot.connections[3], snapshot, NOW)
     facts = {fact.label: fact.value for row in rows for fact in row}
     assert len(facts) == 9
     assert facts["circuit"] == "open"
@@ -227,7 +228,7 @@ def test_the_health_pane_has_the_nine_metrics() -> None:
 
 
 def facts_of(shown: ConnectionSnapshot, history: ConnectionHistory | None = None) -> dict[str, str]:
-    return {fact.label: fact.value for fact in presenters.facts(shown, history, snapshot_of(shown), NOW)}
+    return {fact.label: fact.value for fact in dashboard.facts(shown, history, snapshot_of(shown), NOW)}
 
 
 def test_the_facts_of_the_selected_link_hold_the_nine_metrics() -> None:
@@ -246,10 +247,8 @@ def test_the_facts_of_the_selected_link_hold_the_nine_metrics() -> None:
 def test_probes_stand_beside_the_trips() -> None:
     tried = connection(metrics={"circuit_breaker_trips": 1}, details={"circuit_breaker_probes": 750})
     assert facts_of(tried)["breaker"] == "closed, 1 trip, 750 probes"
-    health = {
-        fact.label: fact.value for row in presenters.health(tried, snapshot_of(tried), NOW) for fact in row
-    }
-    assert health["trips"] == "1, 750 probes"
+    found = {fact.label: fact.value for row in health(tried, snapshot_of(tried), NOW) for fact in row}
+    assert found["trips"] == "1, 750 probes"
 
 
 def test_a_trouble_tells_how_long_all_had_been_well_before_it() -> None:
@@ -272,8 +271,8 @@ def test_a_trouble_tells_how_long_all_had_been_well_before_it() -> None:
     assert facts_of(broken, ConnectionHistory(name="stage", states=states[2:]))["since"] == f"failed {since}"
     assert facts_of(connection(previous_state_seconds=4.0))["since"].endswith(", after 4 s")
     # The title and the details speak of the same time, the last try of its own.
-    rows = {fact.label: fact.value for row in presenters.state_details(broken, NOW) for fact in row}
-    assert presenters.title_note(broken, NOW).endswith(f"since {since}")
+    rows = {fact.label: fact.value for row in state_details(broken, NOW) for fact in row}
+    assert dashboard.title_note(broken, NOW).endswith(f"since {since}")
     assert (rows["since"], rows["last change"]) == (since, formats.time_of_day(NOW - 90, NOW))
 
 
@@ -292,8 +291,8 @@ def test_heartbeats_alone_change_no_fact() -> None:
         },
     )
     assert facts_of(before) == facts_of(after)
-    row = presenters.connection_row(before, snapshot_of(before), NOW)
-    assert presenters.connection_row(after, snapshot_of(after), NOW) == row
+    row = dashboard.connection_row(before, snapshot_of(before), NOW)
+    assert dashboard.connection_row(after, snapshot_of(after), NOW) == row
 
 
 def test_an_overdue_heartbeat_is_told_with_its_age() -> None:
@@ -316,16 +315,16 @@ def test_a_share_says_a_hundred_only_of_what_was_unbroken() -> None:
 
 
 def test_metrics_are_printed_under_their_old_names() -> None:
-    shown = msgspec.json.decode(presenters.metrics_json(connection()))
+    shown = msgspec.json.decode(metrics_json(connection()))
     assert list(shown) == list(connection().metrics.to_camel())
-    assert presenters.metrics_json(connection()).startswith('{\n  "connectionState": "connected",\n')
+    assert metrics_json(connection()).startswith('{\n  "connectionState": "connected",\n')
 
 
 def test_the_filter_finds_names_topics_and_states() -> None:
     snapshot = evening().snapshot()
 
     def found(wanted: str) -> list[str]:
-        return [each.name for each in snapshot.connections if presenters.matches(each, wanted, snapshot)]
+        return [each.name for each in snapshot.connections if list_filter.matches(each, wanted, snapshot)]
 
     assert found("SEED") == ["seed_events", "seed_words"]
     assert found("transcription") == ["phononmaser_in", "seed_words"]
@@ -336,7 +335,7 @@ def test_the_filter_finds_names_topics_and_states() -> None:
 def test_the_log_keeps_times_subjects_and_severities() -> None:
     engine = ScriptedEngine()
     engine.write("failed: refused", "stage", "error", at=NOW)
-    (entry,) = presenters.log_entries(engine.lines, NOW)
+    (entry,) = dashboard.log_entries(engine.lines, NOW)
     assert entry == (formats.time_of_day(NOW, NOW), "stage", "failed: refused", "bad")
 
 
@@ -345,9 +344,9 @@ def test_the_details_tell_all(label: str) -> None:
     told = connection(
         label=label, trouble=Trouble(state="failed", circuit_open=True, message="x", since=NOW, tries=2)
     )
-    labels = {fact.label for row in presenters.state_details(told, NOW) for fact in row}
+    labels = {fact.label for row in state_details(told, NOW) for fact in row}
     assert {"since", "next try", "attempts begun", "aborted", "reason", "refusal", "trouble"} <= labels
-    assert presenters.title_note(told, NOW).startswith("saya" if label == "stage" else "Stage pages, saya")
+    assert dashboard.title_note(told, NOW).startswith("saya" if label == "stage" else "Stage pages, saya")
 
 
 # Formats

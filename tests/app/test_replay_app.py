@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from tests.app.test_app import app_of, screen_text, until
 from tests.engine.conftest import connection, eventually, running
 from tui.app.app import OverlaySupervisorApp
-from tui.app.replay_actions import moment_of
+from tui.app.typed_lines import moment_of
 from tui.demo.hub import Hub
 from tui.replay.opening import open_replay
 from tui.store.journal import Journal

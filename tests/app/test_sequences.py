@@ -8,8 +8,7 @@ import pytest
 from textual import events
 from textual.message import Message
 
-from tui.app.sequences import UNENDED, Sequences
-from tui.app.typed import MOST_PASTED
+from tui.app.typed import MOST_PASTED, UNENDED, Sequences
 
 
 def words(found: list[Message]) -> list[str]:

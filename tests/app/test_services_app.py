@@ -22,13 +22,14 @@ from tests.scripted_engine import (
     stale_service,
     watched_evening,
 )
-from tui.app import presenters
 from tui.app.app import AppOptions, OverlaySupervisorApp
-from tui.app.presenters.incident_news import NEWS_SECONDS, IncidentNews
+from tui.app.presenters import list_filter, status
+from tui.app.presenters.incidents import NEWS_SECONDS, IncidentNews, incidents_note
+from tui.app.presenters.services import service_facts, service_rows, services_in_order
 from tui.app.remembered import Remembered
 from tui.app.screens.dashboard import DashboardScreen
+from tui.app.screens.details import ServiceScreen
 from tui.app.screens.incidents import IncidentsScreen, TimelineScreen
-from tui.app.screens.service import ServiceScreen
 from tui.model.engine import (
     CommandResult,
     ConnectionSnapshot,
@@ -62,7 +63,7 @@ def snapshot_of(
 
 
 def row_1(*services: ServiceSnapshot, **changes: Any) -> Any:
-    return presenters.status_bar(snapshot_of(*services, **changes), NOW)
+    return status.status_bar(snapshot_of(*services, **changes), NOW)
 
 
 BAD = service("seed", state="bad", message="unhealthy: no answer")
@@ -106,7 +107,7 @@ def test_our_own_links_come_first_and_what_is_not_known_is_not_told() -> None:
 
 def test_what_must_be_seen_at_once_is_urgent_and_ages_are_not() -> None:
     def urgent(services: tuple[ServiceSnapshot, ...], incidents: IncidentsSnapshot) -> tuple[object, ...]:
-        return presenters.urgent(snapshot_of(*services, links=(LINK,), incidents=incidents))
+        return status.urgent(snapshot_of(*services, links=(LINK,), incidents=incidents))
 
     one = incident("i-1", at=NOW)
     before = urgent((STALE,), IncidentsSnapshot(open=(one,)))
@@ -129,7 +130,7 @@ LINK = connection("stage", at=NOW)
 
 def row_text(shown: ServiceSnapshot, width: int = 78, **changes: Any) -> str:
     snapshot = snapshot_of(shown, **changes)
-    (row,) = presenters.service_rows([shown], snapshot, NOW)
+    (row,) = service_rows([shown], snapshot, NOW)
     return "".join(span.text for span in service_line(row, width, False))
 
 
@@ -148,7 +149,7 @@ def test_a_row_says_where_its_words_come_from_and_how_old_they_are() -> None:
 
 def test_services_of_the_same_name_tell_their_hosts() -> None:
     twins = (service("seed"), service("seed", host="zelan"))
-    rows = presenters.service_rows(twins, snapshot_of(*twins), NOW)
+    rows = service_rows(twins, snapshot_of(*twins), NOW)
     assert [row.name for row in rows] == ["seed on saya", "seed on zelan"]
 
 
@@ -166,7 +167,7 @@ def test_the_strips_of_both_groups_stand_under_each_other(width: int) -> None:
 
 def test_the_order_is_worst_first_and_by_name() -> None:
     services = [service("well"), NEVER, OFF, BUSY, STALE, MISSING, BAD]
-    assert presenters.services_in_order(services, "worst") == [
+    assert services_in_order(services, "worst") == [
         BAD,
         MISSING,
         STALE,
@@ -175,7 +176,7 @@ def test_the_order_is_worst_first_and_by_name() -> None:
         NEVER,
         services[0],
     ]
-    names = [each.name for each in presenters.services_in_order(services, "name")]
+    names = [each.name for each in services_in_order(services, "name")]
     assert names == sorted(names)
 
 
@@ -198,15 +199,15 @@ def test_the_filter_leaves_both_groups_what_it_says(text: str, links: int, servi
         service("events", message="healthy", observations=(sight("report"),)),
     )
     snapshot = snapshot_of(*told, links=(connection("stage"), hub_away("events")))
-    assert sum(presenters.matches(each, text, snapshot) for each in snapshot.connections) == links
-    assert sum(presenters.service_matches(each, text) for each in told) == services
+    assert sum(list_filter.matches(each, text, snapshot) for each in snapshot.connections) == links
+    assert sum(list_filter.service_matches(each, text) for each in told) == services
 
 
 def test_the_pane_has_each_sight_with_its_age_and_the_nine_metrics() -> None:
     seed = next(each for each in evening_services(NOW).services if each.name == "seed")
     old = sight("hub", at=NOW, freshness="stale", reported_at=NOW - 94)
     seed = msgspec.structs.replace(seed, observations=(*seed.observations, old))
-    facts = [(fact.label, fact.value) for fact in presenters.service_facts(seed, snapshot_of(seed), NOW)]
+    facts = [(fact.label, fact.value) for fact in service_facts(seed, snapshot_of(seed), NOW)]
     told = dict(facts)
     assert told["report"] == "connected, fresh"
     assert told["http"] == "healthy, fresh"
@@ -218,7 +219,7 @@ def test_the_pane_has_each_sight_with_its_age_and_the_nine_metrics() -> None:
     assert told["attempts"] == "0  connects 3"
     assert told["heartbeat"] == f"1 failed, last ok {formats.time_of_day(NOW - 11, NOW)}"
     assert told["breaker"] == "closed, 0 trips"
-    shown = presenters.service_facts(seed, snapshot_of(seed, stopped="x"), NOW)
+    shown = service_facts(seed, snapshot_of(seed, stopped="x"), NOW)
     assert {fact.tone for fact in shown} == {"dim"}
 
 
@@ -443,10 +444,10 @@ async def test_a_long_timeline_opens_at_the_moment_it_began_and_a_refusal_is_tol
 
 
 def test_nothing_open_is_no_note() -> None:
-    assert presenters.incidents_note(IncidentsSnapshot(), "!") is None
+    assert incidents_note(IncidentsSnapshot(), "!") is None
     seen = incident("a", acknowledged_at=NOW)
-    assert presenters.incidents_note(IncidentsSnapshot(open=(seen,)), "!") is None
-    note = presenters.incidents_note(IncidentsSnapshot(open=(incident("b"), seen)), "!")
+    assert incidents_note(IncidentsSnapshot(open=(seen,)), "!") is None
+    note = incidents_note(IncidentsSnapshot(open=(incident("b"), seen)), "!")
     assert note == ("1 incident, ! shows it", "bad")
     assert rule_words("a_rule_of_tomorrow") == "a rule of tomorrow"
 
@@ -497,7 +498,7 @@ def test_what_opens_together_is_told_together_and_not_too_often() -> None:
 async def test_it_is_told_in_the_last_row_and_rung_but_not_over_a_question(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tui.app.presenters.incident_news.NEWS_SECONDS", 0.0)
+    monkeypatch.setattr("tui.app.presenters.incidents.NEWS_SECONDS", 0.0)
     engine = watched_evening()
     app = OverlaySupervisorApp(engine, options=AppOptions(bell_from="critical"))
     rung: list[int] = []

@@ -33,7 +33,6 @@ from tui.text.printable import columns
 def queue(**changes: Any) -> AlertsSnapshot:
     values: dict[str, Any] = {
         "mode": "paused",
-        "message": "paused",
         "waiting": (alert(1, who=HOSTILE), alert(2, type="sub", priority=5, count=3), alert(3, held=True)),
         "playing": alert(4, state="playing", phase="on air", ends_at=time.time() + 5),
         "recent": (ended(5), SourceAway(source="stage", since=1.0, until=2.0), ended(6)),
@@ -289,9 +288,9 @@ def test_status_and_line_tell_what_is_off(folder: Path, run: Any) -> None:
         away = "waiting for overlays"
         for changes, line, words in (
             ({"mode": "paused"}, "alerts paused", "paused; 3 waiting"),
-            ({"mode": "held", "message": "held", "held_until": until}, "alerts held", f"{held}; 3 waiting"),
+            ({"mode": "held", "held_until": until}, "alerts held", f"{held}; 3 waiting"),
             (
-                {"mode": away, "message": f"{away}: not\njoined"},
+                {"mode": away, "message": "not\njoined"},
                 "alerts wait",
                 f"{away}: not␊joined; 3 waiting",
             ),

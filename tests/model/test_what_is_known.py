@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.scripted_engine import connection
-from tui.app import presenters
+from tui.app.presenters import status
 from tui.cli import check
 from tui.cli.ctl.status_line import short_line
 from tui.metrics.exposition import why_not_up
@@ -39,7 +39,7 @@ def in_state(name: str, state: str) -> ConnectionSnapshot:
 def test_what_is_not_the_present_is_so_for_every_output(changes: dict[str, Any], words: str) -> None:
     of = snapshot(connection("hub"), **changes)
     assert short_line(of, NOW).startswith(f"? {words}")
-    assert words in presenters.status_bar(of, NOW).message
+    assert words in status.status_bar(of, NOW).message
     assert (why_not_up(of, NOW) or "").startswith(words)
     (found,) = check.running(of, NOW)
     assert found.status == check.CRITICAL
@@ -56,6 +56,6 @@ def test_a_store_that_works_again_does_not_fail() -> None:
 def test_the_ranks_are_those_of_the_screen_and_of_the_line() -> None:
     of = [connection("b"), in_state("a", "failed"), in_state("c", "disconnected")]
     assert [each.name for each in worst_first(of)] == ["a", "c", "b"]
-    assert [each.name for each in presenters.in_order(of, "worst")] == ["a", "c", "b"]
+    assert [each.name for each in status.in_order(of, "worst")] == ["a", "c", "b"]
     assert rank(of[1]) == Rank.FAILED
     assert short_line(snapshot(*of), NOW).startswith("✗ 1 down a")

@@ -111,7 +111,7 @@ def with_frames() -> ScriptedEngine:
 def waiting_for_overlays() -> ScriptedEngine:
     """An evening on which no overlay would show an alert."""
     engine = all_well()
-    words = "waiting for overlays: stage: not joined"
+    words = "stage: not joined"
     engine.alerts_value = evening_alerts(at=AT, mode="waiting for overlays", message=words, playing=None)
     return engine
 

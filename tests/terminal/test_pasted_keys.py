@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.terminal.real_terminal import RealTerminal
-from tui.app.sequences import UNENDED
+from tui.app.typed import UNENDED
 
 MUCH = 10_000
 TEXTS = {

@@ -83,7 +83,7 @@ async def test_hostile_text_is_painted_harmlessly() -> None:
 async def test_the_cursor_stays_on_its_connection_when_rows_move() -> None:
     class ListApp(App[None]):
         def compose(self) -> ComposeResult:
-            yield WatchList()
+            yield WatchList(lambda key: None)
 
     app = ListApp()
     async with app.run_test(size=(80, 12)):
@@ -173,7 +173,7 @@ async def test_nothing_is_kept_of_rows_that_are_not_shown_any_more() -> None:
 
     class ListApp(App[None]):
         def compose(self) -> ComposeResult:
-            yield WatchList()
+            yield WatchList(lambda key: None)
             yield AlertPane()
 
     def paint(second: int) -> None:

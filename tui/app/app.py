@@ -13,68 +13,34 @@ from pathlib import Path
 import msgspec
 from textual import events
 from textual.app import App
-from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
-from tui.app import presenters, replay_actions
-from tui.app.commands import LOG_LINES, AppOptions, EngineApp
+from tui.app.commands import LOG_LINES, AppOptions, EngineApp, run_beside
 from tui.app.keymap import textual_keymap
+from tui.app.presenters import alerts, status
 from tui.app.presenters.alerts import NO_QUEUE
-from tui.app.presenters.incident_news import IncidentNews
+from tui.app.presenters.incidents import IncidentNews
 from tui.app.presenters.status import RINGS_FROM
 from tui.app.screens.alerts import AlertsScreen
-from tui.app.screens.base import SupervisorScreen
-from tui.app.screens.bindings import bindings
+from tui.app.screens.base import SupervisorScreen, bindings
 from tui.app.screens.dashboard import DashboardScreen
 from tui.app.screens.incidents import IncidentsScreen
 from tui.app.screens.palette import Palette, PaletteProvider
 from tui.app.screens.text import HelpScreen, LinesScreen
-from tui.app.screens.theme import ThemeScreen
-from tui.app.screens.workers import run_beside
+from tui.app.screens.theme import DARK, LIGHT, THEMES, ThemeScreen
 from tui.app.typed import Pasted
+from tui.app.typed_lines import moment_of
 from tui.model.engine import Engine, Snapshot
 from tui.replay.controls import Replay
 from tui.text.formats import counted
 from widgets.lines import Tone
-from widgets.prompt import again
+from widgets.prompt import Prompt, again
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
 _MIDDLE_ROUNDS = 2
 """Rounds of the collector over what is not quite new before one over all; ten would take minutes."""
-
-DARK = Theme(
-    name="dark",
-    primary="#3d7fd9",
-    secondary="#5aa0a8",
-    success="#4cc27a",
-    warning="#f2c230",
-    error="#ff5f6b",
-    accent="#5aa0a8",
-    foreground="#d8dde3",
-    background="#12161b",
-    surface="#12161b",
-    panel="#1f262e",
-    boost="#1f262e",
-    dark=True,
-)
-LIGHT = Theme(
-    name="light",
-    primary="#2563b8",
-    secondary="#2f7d86",
-    success="#0f6130",
-    warning="#755200",
-    error="#b3132b",
-    accent="#2f7d86",
-    foreground="#1c2126",
-    background="#fbfbf9",
-    surface="#fbfbf9",
-    panel="#e7e9ea",
-    boost="#e7e9ea",
-    dark=False,
-)
-THEMES = ("dark", "light", "ansi-dark", "ansi-light")
 
 
 class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
@@ -124,11 +90,9 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
         self._news = IncidentNews(self.options.toast_from, self.options.bell_from)
 
     def get_default_screen(self) -> DashboardScreen:
-        """The dashboard."""
         return DashboardScreen(self.options.remembered)
 
     def on_mount(self) -> None:
-        """Start the engine's worker and the reading of snapshots."""
         if self._engine_worker is not None:
             self.run_worker(
                 self._engine_worker, name="engine", group="engine", thread=True, exit_on_error=False
@@ -192,7 +156,7 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
         new_lines = self._read_log()
         snapshot = self._read()
         self._note_news(snapshot)
-        urgent = presenters.urgent(snapshot)
+        urgent = status.urgent(snapshot)
         if new_lines or urgent != self._urgent or self._tick() != self._shown_tick:
             self.show_now()
         elif self.now != self._counted_at:
@@ -203,7 +167,7 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
         self._counted_at = now = self.now
         snapshot = self._read()
         screen = self.screen
-        if isinstance(screen, SupervisorScreen) and presenters.counts_down(snapshot, now):
+        if isinstance(screen, SupervisorScreen) and alerts.counts_down(snapshot, now):
             screen.count_down(snapshot, now)
 
     def _tick(self) -> int:
@@ -216,15 +180,14 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
         return snapshot
 
     def show_now(self) -> None:
-        """Read the engine and show what changed."""
         self._read_log()
         self.snapshot = snapshot = self._read()
-        self._urgent = presenters.urgent(snapshot)
+        self._urgent = status.urgent(snapshot)
         self._shown_tick = self._tick()
         self._counted_at = now = self.now
-        title = presenters.terminal_title(snapshot, now)
+        title = status.terminal_title(snapshot, now)
         self.show_title(title if self.replay is None else "sup replay")
-        self._ring(presenters.worst(snapshot, now), settled=presenters.settled(snapshot))
+        self._ring(status.worst(snapshot, now), settled=status.settled(snapshot))
         for screen in self.screen_stack:
             # Below a full screen nothing can be seen; below the palette the dashboard can.
             if isinstance(screen, SupervisorScreen) and screen.is_attached:
@@ -277,12 +240,10 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
         return bool(page.lines or page.missed)
 
     def watch_theme(self, theme: str) -> None:
-        """Keep the theme that was chosen."""
         if self.is_running and not self.without_colour:
             self.remember(theme=theme)
 
     def note(self, text: str, tone: Tone = "plain") -> None:
-        """Say something in the last row of the screen that is seen."""
         for screen in reversed(self.screen_stack):
             if isinstance(screen, SupervisorScreen):
                 screen.note(text, tone)
@@ -291,7 +252,6 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
     # Actions ------------------------------------------------------------------------------------
 
     def action_show_alerts(self) -> None:
-        """Show the alert queue."""
         if self.snapshot.alerts is None:
             self.note(NO_QUEUE, "busy")
         else:
@@ -306,37 +266,30 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
             self.open_screen(kind())
 
     def action_incidents(self) -> None:
-        """Show the incidents."""
         self._open_once(IncidentsScreen)
 
     def action_command_palette(self) -> None:
-        """Find a command by its name."""
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette())
 
     def action_refresh_rate(self, factor: float) -> None:
-        """Repaint what merely ticks more often, or less."""
         self.refresh_seconds = min(60.0, max(POLL_SECONDS, self.refresh_seconds * factor))
         self.note(f"what merely ticks is repainted every {self.refresh_seconds:g} s")
 
     def action_picture(self) -> None:
-        """Write a picture of the screen to a file."""
         picture = picture_of(self)
         self.export("picture", "screen", "svg", picture.encode)
 
     def action_choose_theme(self) -> None:
-        """Choose a theme, each seen as the cursor comes to it."""
         self.push_screen(ThemeScreen(THEMES, self.theme))
 
     def action_help(self) -> None:
-        """Show the keys."""
         if not isinstance(self.screen, HelpScreen):
             screen = self.screen
             first = screen.HELP_FIRST if isinstance(screen, SupervisorScreen) else ()
             self.open_screen(HelpScreen(self.keymap, ("replay",) if self.replay is not None else first))
 
     def action_toggle_debug(self) -> None:
-        """Show the indicator though nothing is wrong, or only when something is."""
         shown = not self.snapshot.debug
         self.run_command("debug indicator", self.engine.set_debug(shown))
 
@@ -357,24 +310,31 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
         keys = self.keymap["quit"]
         screen.last_row.ask(f"quit and stop {what}", keys, lambda: self.exit(return_code=0))
 
-    def action_replay(self, verb: str, amount: float = 0.0) -> None:
-        """Go to another moment of a replay, or let it play."""
-        replay_actions.replay(self, verb, amount)
-
     def action_replay_jump(self) -> None:
-        """Ask for a moment of a replay, and go there."""
-        if isinstance(self.screen, SupervisorScreen):
-            replay_actions.ask_moment(self, self.screen.last_row)
+        past, screen = self.replay, self.screen
+        if past is None:
+            self.action_replay("play")
+            return
+
+        def answered(text: str) -> None:
+            try:
+                position = past.position()
+                at = moment_of(text, position.at, position.begin, position.end)
+            except ValueError:
+                self.note("✗ expected a time such as 21:14, 21:14:05, -5m or 2026-11-22T21:14", "bad")
+            else:
+                self.run_command("replay", past.seek(at))
+
+        if isinstance(screen, SupervisorScreen):
+            screen.last_row.prompt(Prompt("go to:", answered=answered))
 
     def action_detach(self) -> None:
-        """Leave an engine that lives elsewhere to itself."""
         if self.attached:
             self.exit(return_code=0)
         else:
             self.note("✗ nothing to detach from: this screen's own process runs the connections", "busy")
 
     def action_suspend_process(self) -> None:
-        """Say what suspending would do, and do nothing."""
         self.note("✗ ^z would stop every connection: nothing was done; run it in tmux to leave it", "busy")
 
     # Workers ------------------------------------------------------------------------------------

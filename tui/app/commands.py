@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
+from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.worker import Worker
 
-from tui.app.exports import write_new
 from tui.app.keymap import Keymap, keymap
 from tui.app.remembered import Remembered
-from tui.app.screens.workers import run_beside
 from tui.app.terminal import UnattendedApp
 from tui.channels.apart import apart
 from tui.model.engine import CommandResult, ConnectionSnapshot, Engine, IncidentSeverity, LogLine, Snapshot
-from tui.replay.controls import Mark, Position, Replay
+from tui.replay.controls import SPEEDS, Mark, Position, Replay
+from tui.system.private_files import open_private
 from widgets.lines import Tone
 
 log = logging.getLogger(__name__)
@@ -117,11 +119,9 @@ class EngineApp(UnattendedApp, inherit_bindings=False):
         return None if self.replay is None else self.replay.position()
 
     def connection(self, name: str) -> ConnectionSnapshot | None:
-        """The connection of that name as it was last read."""
         return next((each for each in self.snapshot.connections if each.name == name), None)
 
     def open_screen(self, screen: Screen[None]) -> None:
-        """Open a screen over the present one."""
         self.push_screen(screen)
         self.call_later(self.show_now)
 
@@ -168,6 +168,24 @@ class EngineApp(UnattendedApp, inherit_bindings=False):
         if worker.name != "engine":
             self.note(f"✗ {worker.name}: {type(worker.error).__name__}: {worker.error}", "bad")
 
+    def action_replay(self, verb: str, amount: float = 0.0) -> None:
+        """Go to another moment of the replay, or let it play; where there is none that is said."""
+        replay = self.replay
+        if replay is None:
+            self.note("✗ this is the present: overlay-supervisor replay shows the past", "busy")
+            return
+        position = replay.position()
+        speed = position.speed
+        faster = SPEEDS[(SPEEDS.index(speed) + 1) % len(SPEEDS)] if position.playing else speed
+        what: dict[str, Callable[[], Awaitable[CommandResult]]] = {
+            "play": lambda: replay.pause() if position.playing else replay.play(speed),
+            "speed": lambda: replay.play(faster),
+            "step": lambda: replay.step(int(amount)),
+            "by": lambda: replay.seek(position.at + amount),
+            "incident": replay.next_incident if amount > 0 else replay.previous_incident,
+        }
+        self.run_command("replay", what[verb]())
+
     # What goes out ------------------------------------------------------------------------------
 
     def copy(self, text: str, what: str) -> None:
@@ -180,7 +198,7 @@ class EngineApp(UnattendedApp, inherit_bindings=False):
         moment = time.strftime("%Y%m%dT%H%M%S", time.localtime(self.clock()))
 
         def write() -> str:
-            return str(write_new(self.options.folder, f"{name}-{moment}.{ending}", encode()))
+            return str(_write_new(self.options.folder, f"{name}-{moment}.{ending}", encode()))
 
         async def run() -> None:
             try:
@@ -219,3 +237,44 @@ class EngineApp(UnattendedApp, inherit_bindings=False):
                 log.warning("the arrangement of the screen could not be kept: %s", error)
 
         run_beside(self, run, name="remember", group="remember")
+
+
+def run_beside(
+    node: DOMNode,
+    work: Callable[[], Coroutine[Any, Any, None]],
+    *,
+    name: str,
+    group: str,
+    exclusive: bool = False,
+) -> None:
+    """Run ``work`` as a worker of ``node``; its failure is told, and ends nothing.
+
+    A function, not a coroutine: one of a worker that never began, as the app ended, would be left unawaited.
+    """
+    # Textual's types have such a function return Never.
+    node.run_worker(work, name=name, group=group, exclusive=exclusive, exit_on_error=False)  # type: ignore[arg-type]
+
+
+def _write_new(folder: Path | None, name: str, content: bytes) -> Path:
+    """Write a new file, private to its owner, and return where it is.
+
+    Args:
+        folder: made if it is missing; None for the working directory.
+        name: of the file; one that is there already is left alone, and a number added.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    folder = folder or Path.cwd()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stem, dot, ending = name.rpartition(".")
+    for number in range(1, 1000):
+        path = folder / (name if number == 1 else f"{stem}-{number}{dot}{ending}")
+        try:
+            descriptor = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        except FileExistsError:
+            continue
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        return path
+    raise FileExistsError(17, "a thousand files of that name", str(folder / name))

@@ -1,6 +1,6 @@
 """An app that outlives its terminal: stalled, lost, stopped, or ended by a signal.
 
-Private parts of Textual are touched here and in ``sequences.py`` alone; ``tests/terminal`` holds each of
+Private parts of Textual are touched here and in ``typed.py`` alone; ``tests/terminal`` holds each of
 them against a real terminal and fails when Textual moves them.
 """
 
@@ -27,9 +27,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 
 from tui.app import tty
-from tui.app.sequences import Sequences
-from tui.app.terminal_output import SavedTerminal, TerminalOutput, terminal_is_lost
-from tui.app.typed import Typed
+from tui.app.typed import Sequences, Typed
 from tui.system.ending import End
 from tui.text.printable import ascii_only
 
@@ -78,7 +76,7 @@ class PatientDriver(LinuxDriver):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._output = TerminalOutput()
+        self._output = tty.TerminalOutput()
         self._file = self._output  # type: ignore[assignment]  # all that its thread calls is there
         self.is_left_behind = False
         """The terminal has not taken what would have restored it."""
@@ -121,7 +119,6 @@ class PatientDriver(LinuxDriver):
         os.read(self._wake_reader, 4096)
 
     def start_application_mode(self) -> None:
-        """Find out what the terminal can be sent, then begin."""
         self._utf8 = tty.is_utf8(os.environ)
         while self._writer_thread is None:
             # It stops the process and begins nothing where it was put in the background just now.
@@ -239,7 +236,7 @@ class UnattendedApp(App[int]):
         """
         self._end = end
         loop = asyncio.get_running_loop()
-        saved = SavedTerminal()
+        saved = tty.SavedTerminal()
         end.restore = partial(self._restore, saved)
         showing = asyncio.create_task(self.run_async(mouse=mouse), name="face")
 
@@ -266,7 +263,7 @@ class UnattendedApp(App[int]):
                 leave()
 
         def watch() -> None:
-            if terminal_is_lost(0):
+            if tty.is_lost(0):
                 log.info("the terminal is gone")
                 lose()
             elif not showing.done():
@@ -306,7 +303,7 @@ class UnattendedApp(App[int]):
         if isinstance(self._driver, PatientDriver):
             self._driver.set_again()
 
-    def _restore(self, saved: SavedTerminal) -> None:
+    def _restore(self, saved: tty.SavedTerminal) -> None:
         if isinstance(self._driver, PatientDriver):
             self._driver.let_go()
         saved.restore()

@@ -209,6 +209,18 @@ def on_stage(alerts: AlertsSnapshot) -> tuple[AlertSummary, ...]:
     return alerts.beside if alerts.playing is None else (alerts.playing, *alerts.beside)
 
 
+def queue_waits(alerts: AlertsSnapshot) -> bool:
+    """Whether the queue does not go on, though there may be something to show."""
+    return alerts.mode in ("paused", "held", "waiting for overlays")
+
+
+def queue_state(alerts: AlertsSnapshot, now: float) -> str:
+    """The queue's mode and, of one that is held, until when."""
+    if alerts.mode == "held" and alerts.held_until is not None:
+        return f"held until {time_of_day(alerts.held_until, now)}"
+    return alerts.mode
+
+
 def count_dropped(alerts: AlertsSnapshot) -> int:
     """How many were dropped since the start because the queue was full."""
     return sum(outcomes.get("dropped", 0) for outcomes in alerts.counts.values())

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from typing import NamedTuple, get_args
 
 from tui.alerts.events import TYPES
-from tui.app.presenters.alert_figures import Counts, folded, labelled
+from tui.app.presenters.alerts import Counts
 from tui.app.presenters.frames import milliseconds, pretty
 from tui.model.bounds import MAX_NAME, MAX_SEARCH_WORDS
 from tui.model.engine import AlertContent, AlertOutcome, AlertsSnapshot, AlertSummary, SourceAway
 from tui.text.alert_export import csv_rows
 from tui.text.formats import NOTHING, counted, for_json, time_of_day
 from tui.text.json_text import json_text
+from widgets.facts import Fact, fact_section, folded_text
 from widgets.lines import Line, Span
 from widgets.untrusted import displayable
 
@@ -114,13 +115,11 @@ def content_lines(content: AlertContent, now: float, width: int) -> list[Line]:
         ("again from", content.requeued_from or ""),
         ("stored", "not yet: in memory only" if alert.held else "yes"),
     )
-    lines: list[Line] = [(Span(" ALERT", "heading"),)]
-    for label, value in fields:
-        lines += labelled(label, value or NOTHING, width)
+    lines = fact_section("ALERT", [Fact(label, value or NOTHING) for label, value in fields], width)
     title = "PAYLOAD" + (", its first 16 KiB" if content.cut else "")
-    lines += [(), (Span(f" {title}", "heading"),)]
+    lines.append((Span(f" {title}", "heading"),))
     for line in pretty(content.payload):
-        parts = folded(displayable(line, _MOST_SHOWN), max(10, width - 3))
+        parts = folded_text(displayable(line, _MOST_SHOWN), max(10, width - 3))
         lines += [(Span(f"  {part}"),) for part in parts]
     return lines
 

@@ -1,14 +1,16 @@
-"""What is shown of the alert queue: row 2, the rows of the queue and of its past."""
+"""What is shown of the alert queue: row 2, the rows of the queue and of its past, figures beside them."""
 
 from __future__ import annotations
 
 import math
 
+from tui.model.alerts import TEST_SOURCE
 from tui.model.engine import AlertOutcome, AlertsSnapshot, AlertSummary, Snapshot, SourceAway
-from tui.model.known import count_dropped, is_present, on_stage
+from tui.model.known import count_dropped, is_present, on_stage, queue_state, queue_waits
 from tui.text.formats import duration, time_of_day
 from widgets.alert_list import AlertRow
-from widgets.lines import Tone
+from widgets.facts import Fact, fact_section
+from widgets.lines import Line, Span, Tone
 from widgets.on_air import OnAirTone, OnAirValue
 
 NO_QUEUE = "no alert queue is set up"
@@ -31,10 +33,21 @@ OUTCOME_TONES: dict[AlertOutcome, Tone] = {
     "failed": "bad",
     "rejected": "bad",
 }
-_STATES = {"SENT, unconfirmed": "unconfirmed", "NOT DELIVERED": "nowhere", "TRYING AGAIN": "retrying"}
-"""Of what plays, where there is less room than on row 2."""
-_TEST_SOURCE = "test"
-_WAITS_FOR = "waiting for overlays: "
+_STAGES: dict[str, tuple[OnAirTone, str]] = {
+    "ON AIR": ("air", "on air"),
+    "SENT, unconfirmed": ("sent", "unconfirmed"),
+    "SENDING": ("sent", "sending"),
+    "TRYING AGAIN": ("sent", "retrying"),
+    "NOT DELIVERED": ("quiet", "nowhere"),
+}
+"""What row 2 says of an alert that plays: its tone, and the same where there is less room."""
+
+Counts = dict[str, dict[str, int]]
+"""By type, then outcome."""
+
+_UNMAPPED = 5
+_LONG = 200
+"""Characters of a figure; the rest is no figure any more."""
 
 
 # Row 2 --------------------------------------------------------------------------------------------
@@ -60,17 +73,16 @@ def on_air(snapshot: Snapshot, now: float) -> OnAirValue | None:
         )
     if not shown:
         return _nothing_on_air(alerts, now)
-    first = shown[0]
+    first, label = shown[0], _label(alerts, shown[0])
     trouble = next((short for short, _ in troubles(alerts, now)), "")
     others = [f"{len(shown) - 1} beside"] if len(shown) > 1 else []
-    held = alerts.mode in ("paused", "held", "waiting for overlays")
     left = None if first.ends_at is None else max(0.0, first.ends_at - now)
     if left is not None and first.duration > 0:
         # ``now`` is in whole seconds: never more than there was at the beginning.
         left = min(left, first.duration)
     return OnAirValue(
-        "busy" if held else _tone(alerts, first),
-        _label(alerts, first),
+        "busy" if queue_waits(alerts) else _STAGES[label][0],
+        label,
         type=first.type,
         what=f"{said(first)} (+{first.count - 1:,})" if first.count > 1 else said(first),
         left=None if left is None else left / first.duration if first.duration > 0 else 0.0,
@@ -86,8 +98,8 @@ def _nothing_on_air(alerts: AlertsSnapshot, now: float) -> OnAirValue:
     state, noted = state_words(alerts, now), troubles(alerts, now)
     words = [long for _, long in noted]
     if alerts.mode == "waiting for overlays":
-        words.insert(0, alerts.message.removeprefix(_WAITS_FOR))
-        state += ":" if words[0] else ""
+        words.insert(0, alerts.message)
+        state += ":" if alerts.message else ""
     elif state:
         words.insert(0, "nothing on air")
     urgent = bool(state) or any(short in ("store trouble", "queue full", "source away") for short, _ in noted)
@@ -101,34 +113,16 @@ def _nothing_on_air(alerts: AlertsSnapshot, now: float) -> OnAirValue:
 
 def state_words(alerts: AlertsSnapshot, now: float) -> str:
     """Why the queue does not go on; empty while it does, or has nothing to do."""
-    match alerts.mode:
-        case "paused":
-            return "PAUSED"
-        case "held":
-            until = "" if alerts.held_until is None else f" until {time_of_day(alerts.held_until, now)}"
-            return f"HELD{until}"
-        case "waiting for overlays":
-            return "WAITING FOR OVERLAYS"
-        case _:
-            return ""
+    words = queue_state(alerts, now) if queue_waits(alerts) else ""
+    return words.replace(alerts.mode, alerts.mode.upper())
 
 
 def _label(alerts: AlertsSnapshot, alert: AlertSummary) -> str:
     if alerts.delivers_to is None:
         return "NOT DELIVERED"
-    match alert.phase:
-        case "sending":
-            return "SENDING"
-        case "retrying":
-            return "TRYING AGAIN"
-        case _:
-            return "ON AIR" if alert.confirmed else "SENT, unconfirmed"
-
-
-def _tone(alerts: AlertsSnapshot, alert: AlertSummary) -> OnAirTone:
-    if alerts.delivers_to is None:
-        return "quiet"
-    return "air" if alert.confirmed and alert.phase == "on air" else "sent"
+    if alert.phase in ("sending", "retrying"):
+        return "SENDING" if alert.phase == "sending" else "TRYING AGAIN"
+    return "ON AIR" if alert.confirmed else "SENT, unconfirmed"
 
 
 def troubles(alerts: AlertsSnapshot, now: float) -> list[tuple[str, str]]:
@@ -159,7 +153,7 @@ def said(alert: AlertSummary) -> str:
         words = alert.title
     else:
         words = f"{who}, {alert.title}" if alert.title else who
-    if alert.source == _TEST_SOURCE:
+    if alert.source == TEST_SOURCE:
         words = f"(test) {words}"
     return f"{words}: {alert.message}" if alert.message else words
 
@@ -195,8 +189,8 @@ def open_rows(alerts: AlertsSnapshot) -> list[AlertRow]:
     rows = []
     for alert in on_stage(alerts):
         label = _label(alerts, alert)
-        lead, state = "now" if alert is alerts.playing else "beside", _STATES.get(label) or label.casefold()
-        rows.append(_row(alert, lead, state, "good" if label == "ON AIR" else "busy"))
+        lead = "now" if alert is alerts.playing else "beside"
+        rows.append(_row(alert, lead, _STAGES[label][1], "good" if label == "ON AIR" else "busy"))
     return rows + _waiting_rows(alerts)
 
 
@@ -253,13 +247,82 @@ def mutes_of(alerts: AlertsSnapshot) -> list[tuple[str, float]]:
     return sorted(alerts.mutes.items())
 
 
-def alerts_stand(snapshot: Snapshot) -> bool | None:
-    """Whether the queue waits for a person to let it go on; None without one."""
-    return None if snapshot.alerts is None else snapshot.alerts.mode in ("paused", "held")
+def is_stopped(alerts: AlertsSnapshot | None) -> bool:
+    """Whether the queue waits for a person to let it go on."""
+    return alerts is not None and alerts.mode in ("paused", "held")
 
 
 def counts_down(snapshot: Snapshot, now: float) -> bool:
-    """Whether time runs on row 2."""
     alerts = snapshot.alerts
     shown = on_stage(alerts) if alerts is not None else ()
     return bool(shown) and shown[0].ends_at is not None and is_present(snapshot, now)
+
+
+# Figures ------------------------------------------------------------------------------------------
+
+
+def totals(counts: Counts) -> dict[str, int]:
+    """How many ended in each way, whatever their type."""
+    found: dict[str, int] = {}
+    for outcomes in counts.values():
+        for outcome, number in outcomes.items():
+            found[outcome] = found.get(outcome, 0) + number
+    return found
+
+
+def _count_words(outcomes: dict[str, int]) -> str:
+    known_order = [outcome for outcome in OUTCOME_TONES if outcome in outcomes]
+    others = sorted(outcomes.keys() - set(known_order))
+    return ", ".join(f"{outcomes[each]:,} {each}" for each in (*known_order, *others)) or "nothing"
+
+
+def summary_lines(alerts: AlertsSnapshot, day: Counts | None) -> list[Line]:
+    """The session, and the day when it is known: a line each."""
+    noted = [("session", alerts.counts), *([("24 hours", day)] if day is not None else [])]
+    return [(Span(f" {label:<9} ", "dim"), Span(_count_words(totals(counts)))) for label, counts in noted]
+
+
+def figure_lines(alerts: AlertsSnapshot, day: Counts | None, held: str, now: float, width: int) -> list[Line]:
+    """Everything beside the alerts themselves; ``held`` says how much of the history is shown."""
+    again = f", {alerts.restored:,} taken up again" if alerts.restored else ""
+    queue = [
+        Fact("state", state_words(alerts, now) or alerts.mode),
+        Fact("delivers to", alerts.delivers_to or "nowhere: it runs on its own clock"),
+        Fact("take off", "possible" if alerts.can_clear else "not possible: what plays stays"),
+        Fact("undo", "possible" if alerts.can_undo else "nothing to undo"),
+        Fact("accepted", f"{alerts.accepted:,} since the start{again}"),
+        Fact("left out", f"{alerts.ignored:,} by rules, {alerts.duplicates:,} duplicates"),
+        Fact("history", held),
+    ]
+    warnings = [
+        Fact("", long, "bad" if short in ("store trouble", "source away") else "busy")
+        for short, long in troubles(alerts, now)
+    ]
+    mutes = [Fact(type, f"until {time_of_day(until, now)}", "busy") for type, until in mutes_of(alerts)]
+    pages = [
+        Fact(
+            page.name,
+            f"{'● connected' if page.connected else '○ away'}, told {time_of_day(page.reported_at, now)}",
+            "good" if page.connected else "busy",
+        )
+        for page in alerts.overlays
+    ]
+    unmapped = [f"{number:,} {name}" for name, number in alerts.unmapped.items()]
+    more = [f"and {len(unmapped) - _UNMAPPED} more"] if len(unmapped) > _UNMAPPED else []
+    not_mapped = [Fact("", words, "busy") for words in (*unmapped[:_UNMAPPED], *more)]
+    sections = (
+        ("QUEUE", queue),
+        ("WARNINGS", warnings or [Fact("", "none")]),
+        ("MUTED", mutes),
+        ("OVERLAYS", pages or [Fact("", "none reported")]),
+        ("NOT MAPPED", not_mapped),
+        ("SESSION", _by_type(alerts.counts)),
+        ("24 HOURS", [] if day is None else _by_type(day)),
+    )
+    return [line for title, facts in sections for line in fact_section(title, facts, width, _LONG)][:-1]
+
+
+def _by_type(counts: Counts) -> list[Fact]:
+    return [Fact(type, _count_words(outcomes)) for type, outcomes in sorted(counts.items())] or [
+        Fact("", "nothing ended")
+    ]

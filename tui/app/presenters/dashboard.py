@@ -38,7 +38,6 @@ _SPARKS = 12
 
 
 def connection_row(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) -> ConnectionRow:
-    """One row of the list."""
     value = steady_indicator(connection, snapshot, now)
     live = value.known and connection.metrics.connection_state == "connected"
     joined = sum(channel.state == "joined" for channel in connection.channels)
@@ -230,7 +229,6 @@ def last_value(channel: ChannelSnapshot, now: float, *, aged: bool) -> str:
 
 
 def log_entries(lines: Sequence[LogLine], now: float) -> list[LogEntry]:
-    """The log's lines."""
     return [
         LogEntry(
             time_of_day(line.timestamp, now), line.connection or "", line.text, _LOG_TONES[line.severity]

@@ -155,7 +155,6 @@ def state_details(connection: ConnectionSnapshot, now: float) -> tuple[tuple[Fac
 
 
 def channel_counts(channel: ChannelSnapshot) -> tuple[Fact, ...]:
-    """A channel's counters, for the details."""
     return (
         Fact("joins", f"{channel.joins:,}"),
         Fact("received", f"{channel.received:,}"),
@@ -185,7 +184,6 @@ def _state_line(entry: StateEntry, now: float) -> Line:
 
 
 def setting_lines(settings: tuple[SettingInForce, ...]) -> list[Line]:
-    """The settings in force, each with the place that it comes from."""
     return [
         (Span(f"  {setting.key:<26} ", "dim"), Span(setting.text), Span(f"  {setting.source}", "dim"))
         for setting in settings

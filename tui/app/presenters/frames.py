@@ -33,11 +33,9 @@ class FrameFilter(NamedTuple):
 
     @property
     def is_open(self) -> bool:
-        """Every frame passes."""
         return self == FrameFilter()
 
     def passes(self, frame: Frame) -> bool:
-        """Whether ``frame`` is shown."""
         if self.direction not in ("both", frame.direction):
             return False
         topic, event = frame.topic.casefold(), frame.event.casefold()
@@ -54,7 +52,6 @@ def frame_filter(text: str, direction: Direction) -> FrameFilter:
 
 
 def frame_row(frame: Frame) -> FrameRow:
-    """One row of the inspector."""
     return FrameRow(
         cursor=frame.cursor,
         time=milliseconds(frame.timestamp),
@@ -120,7 +117,6 @@ def _dump(data: bytes) -> list[str]:
 
 
 def exported(content: FrameContent) -> bytes:
-    """One frame as a JSON line."""
     frame = content.frame
     payload: Any = content.payload
     if not frame.binary and not content.cut:

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from tui.app.presenters.alert_figures import labelled
 from tui.app.presenters.frames import milliseconds
-from tui.model.engine import IncidentSeverity, IncidentSnapshot, IncidentsSnapshot, Timeline, TimelineEntry
-from tui.model.known import count_unacknowledged, open_words, rule_words
+from tui.model.engine import (
+    IncidentSeverity,
+    IncidentSnapshot,
+    IncidentsSnapshot,
+    Snapshot,
+    Timeline,
+    TimelineEntry,
+)
+from tui.model.known import count_unacknowledged, is_present, open_words, rule_words
 from tui.text.formats import NOTHING, counted, duration, time_of_day
+from widgets.facts import Fact, folded_fact
 from widgets.incident_list import IncidentRow
 from widgets.lines import Line, Span, Tone
 from widgets.untrusted import displayable
 
-RANKS: dict[IncidentSeverity, int] = {"info": 0, "warning": 1, "critical": 2}
+NEWS_SECONDS = 10.0
+"""At least so long between two of those that are told as they open; what opens meanwhile is told together."""
+_RANKS: dict[IncidentSeverity, int] = {"info": 0, "warning": 1, "critical": 2}
 _SYMBOLS: dict[IncidentSeverity, str] = {"info": "○", "warning": "◐", "critical": "✗"}
 _TONES: dict[IncidentSeverity, Tone] = {"info": "plain", "warning": "busy", "critical": "bad"}
 _ENTRY_TONES: dict[str, Tone] = {"info": "plain", "warning": "busy", "error": "bad"}
 
 
 def tone_of(incident: IncidentSnapshot) -> Tone:
-    """The colour of its severity."""
     return _TONES[incident.severity]
 
 
@@ -39,8 +47,6 @@ def found_incident(incidents: IncidentsSnapshot, id: object) -> IncidentSnapshot
 
 
 class Note(NamedTuple):
-    """A few words for a title, in a tone of their own."""
-
     text: str
     tone: Tone
 
@@ -110,7 +116,6 @@ def _row(incident: IncidentSnapshot, now: float) -> IncidentRow:
 
 
 def opened_words(incident: IncidentSnapshot) -> str:
-    """An incident that has just opened, in one line."""
     return (
         f"{_SYMBOLS[incident.severity]} {incident.subject}: {rule_words(incident.rule)}: {incident.message}"
     )
@@ -120,22 +125,22 @@ def incident_facts(incident: IncidentSnapshot, now: float, width: int) -> list[L
     """The incident itself, its words whole."""
     opened = time_of_day(incident.opened_at, now)
     if incident.resolved_at is None:
-        state: tuple[str, Tone] = (f"open since {opened}", _TONES[incident.severity])
+        state = Fact("state", f"open since {opened}", _TONES[incident.severity])
     else:
         lasted = duration(max(0.0, incident.resolved_at - incident.opened_at))
         resolved = time_of_day(incident.resolved_at, now)
-        state = (f"resolved {resolved}; opened {opened}, lasted {lasted}", "good")
+        state = Fact("state", f"resolved {resolved}; opened {opened}, lasted {lasted}", "good")
     seen = incident.acknowledged_at
-    facts: list[tuple[str, str, Tone]] = [
-        ("what", f"{rule_words(incident.rule)}, {incident.severity}", _TONES[incident.severity]),
-        ("where", incident.subject or NOTHING, "plain"),
-        ("words", incident.message or NOTHING, "plain"),
-        ("state", *state),
-        ("seen", "not acknowledged" if seen is None else f"acknowledged {time_of_day(seen, now)}", "plain"),
+    facts = [
+        Fact("what", f"{rule_words(incident.rule)}, {incident.severity}", _TONES[incident.severity]),
+        Fact("where", incident.subject or NOTHING),
+        Fact("words", incident.message or NOTHING),
+        state,
+        Fact("seen", "not acknowledged" if seen is None else f"acknowledged {time_of_day(seen, now)}"),
     ]
     if incident.times > 1:
-        facts.append(("came back", f"{incident.times - 1:,} times within the quiet time", "plain"))
-    return [line for fact in facts for line in labelled(fact[0], fact[1], width, fact[2])]
+        facts.append(Fact("came back", f"{incident.times - 1:,} times within the quiet time"))
+    return [line for fact in facts for line in folded_fact(fact, width)]
 
 
 class TimelineLines(NamedTuple):
@@ -177,3 +182,74 @@ def _entry_lines(entries: Sequence[TimelineEntry], incident: IncidentSnapshot) -
         )
         lines.append(line)
     return lines
+
+
+# As they open ----------------------------------------------------------------------------------------
+
+
+class News(NamedTuple):
+    """What is to be said; ``ring`` with the bell, ``text`` in the last row unless it is empty."""
+
+    text: str = ""
+    tone: Tone = "plain"
+    ring: bool = False
+
+
+class IncidentNews:
+    """Looks at every snapshot. What was open at the first of an engine, or was acknowledged, is no news.
+
+    Args:
+        toast_from: the least severity that is told; None tells nothing.
+        bell_from: the same of the bell.
+    """
+
+    def __init__(self, toast_from: IncidentSeverity | None, bell_from: IncidentSeverity | None) -> None:
+        self._toast_from, self._bell_from = toast_from, bell_from
+        self._engine: float | None = None
+        """When the engine was started whose incidents are known."""
+        self._known: set[str] = set()
+        self._waiting: dict[str, IncidentSnapshot] = {}
+        self._noted_at: float | None = None
+
+    def poll(
+        self, snapshot: Snapshot, now: float, *, may_note: Callable[[], bool] = lambda: True
+    ) -> News | None:
+        """What is to be told now; while ``may_note``, asked only if there is something, denies it, it is
+        kept for the next look."""
+        if not is_present(snapshot, now):
+            return None
+        incidents = snapshot.incidents
+        there = {each.id: each for each in (*incidents.open, *incidents.resolved)}
+        if snapshot.started_at != self._engine:
+            self._engine, self._known, self._waiting = snapshot.started_at, set(there), {}
+            return None
+        unseen = {each.id: each for each in unacknowledged(incidents)}
+        self._waiting |= {id: each for id, each in unseen.items() if id not in self._known}
+        # What is no longer held does not come back; what ended or was seen meanwhile is no news.
+        self._known = set(there)
+        self._waiting = {id: unseen[id] for id in self._waiting if id in unseen}
+        if not self._waiting or not self._is_time(now) or not may_note():
+            return None
+        opened, self._waiting = list(self._waiting.values()), {}
+        news = self._news(opened)
+        if news is not None:
+            self._noted_at = now
+        return news
+
+    def _is_time(self, now: float) -> bool:
+        return self._noted_at is None or not 0 <= now - self._noted_at < NEWS_SECONDS
+
+    def _news(self, opened: list[IncidentSnapshot]) -> News | None:
+        ring = any(_reaches(each, self._bell_from) for each in opened)
+        noted = [each for each in opened if _reaches(each, self._toast_from)]
+        if not noted:
+            return News(ring=True) if ring else None
+        first = max(noted, key=lambda each: _RANKS[each.severity])
+        text = opened_words(first)
+        if len(noted) > 1:
+            text = f"{len(noted)} incidents: {text}"
+        return News(text, tone_of(first), ring)
+
+
+def _reaches(incident: IncidentSnapshot, least: IncidentSeverity | None) -> bool:
+    return least is not None and _RANKS[incident.severity] >= _RANKS[least]

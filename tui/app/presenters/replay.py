@@ -40,7 +40,6 @@ _KNOWN_BY_THE_MINUTE = _KNOWN_FROM_JOURNAL | frozenset(
 
 
 def time_line(position: Position, marks: Sequence[Mark]) -> TimeLineValue:
-    """The row of a replay."""
     whole = max(position.end - position.begin, 1e-9)
 
     def place(moment: float) -> float:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from tui.app.presenters.alert_figures import labelled, section
-from tui.app.presenters.service_state import SYMBOLS, TONES, is_troubled
-from tui.app.presenters.status import Order
+from tui.app.presenters.status import SYMBOLS, TONES, Order, is_troubled
 from tui.model.engine import ConnectionSnapshot, HealthMetrics, Observation, ServiceSnapshot, Snapshot
 from tui.model.known import Rank, is_present, rank, services_by_name, worst_services_first
 from tui.text.formats import NOTHING, coarse_age, counted, time_of_day
-from widgets.facts import GUTTER, Fact
+from widgets.facts import GUTTER, Fact, fact_section, folded_fact
 from widgets.hour_strip import MINUTES, strip_spans
 from widgets.indicator import UNKNOWN_SYMBOL
 from widgets.lines import Line, Span, Tone
@@ -26,7 +24,6 @@ _STRIP_FROM = 75
 
 
 def services_in_order(services: Sequence[ServiceSnapshot], order: Order) -> list[ServiceSnapshot]:
-    """The services worst first, or by name."""
     return worst_services_first(services) if order == "worst" else services_by_name(services)
 
 
@@ -179,47 +176,37 @@ def service_lines(service: ServiceSnapshot, snapshot: Snapshot, now: float, widt
     cells = MINUTES if width >= _STRIP_FROM else MINUTES // 4
     observed = is_present(snapshot, now)
     live = observed and service.freshness == "fresh"
-    lines = section(
-        "SERVICE",
-        (
-            ("state", _state_words(service, snapshot, now), TONES[service.state] if live else "dim"),
-            ("newest word", _age_words(service.freshness, service.reported_at, now), "plain"),
-            ("since", time_of_day(service.since, now), "plain"),
-            ("host", service.host or NOTHING, "plain"),
-            ("environment", service.environment or NOTHING, "plain"),
-            ("address", service.url or NOTHING, "plain"),
-        ),
-        width,
+    facts = (
+        Fact("state", _state_words(service, snapshot, now), TONES[service.state] if live else "dim"),
+        Fact("newest word", _age_words(service.freshness, service.reported_at, now)),
+        Fact("since", time_of_day(service.since, now)),
+        Fact("host", service.host or NOTHING),
+        Fact("environment", service.environment or NOTHING),
+        Fact("address", service.url or NOTHING),
     )
+    lines = fact_section("SERVICE", facts, width)
     lines += [(Span(" LAST HOUR", "heading"),), (Span("  "), *strip_spans(service.hour, cells)), ()]
     for seen in service.observations:
-        lines += section(f"{seen.via.upper()}, {displayable(seen.origin, 200)}", _noted(seen, now), width)
+        title = f"{seen.via.upper()}, {displayable(seen.origin, 200)}"
+        lines += fact_section(title, _observation_facts(seen, now), width)[:-1]
         # Their names are longer than ours.
-        names = [displayable(name, _LONGEST_LABEL) for name in seen.figures]
-        gutter = max((GUTTER, *map(cell_width, names)))
-        figures = [
-            line
-            for name, value in zip(names, seen.figures.values(), strict=True)
-            for line in labelled(name, value, width, gutter=gutter)
-        ]
-        lines[-1:] = [*figures, ()]
+        figures = [Fact(displayable(name, _LONGEST_LABEL), value) for name, value in seen.figures.items()]
+        gutter = max((GUTTER, *(cell_width(fact.label) for fact in figures)))
+        lines += [line for fact in figures for line in folded_fact(fact, width, gutter)]
+        lines.append(())
     return lines[:-1]
 
 
-def _noted(seen: Observation, now: float) -> list[tuple[str, str, Tone]]:
+def _observation_facts(seen: Observation, now: float) -> tuple[Fact, ...]:
     fresh = seen.freshness == "fresh"
-    rows: list[tuple[str, str, Tone]] = [
-        ("says", seen.message or NOTHING, TONES[seen.state] if fresh else "dim"),
-        ("word", _age_words(seen.freshness, seen.reported_at, now), "plain" if fresh else "busy"),
-        ("stale after", f"{seen.stale_after:g} s", "plain"),
-        ("last error", seen.last_error or NOTHING, "plain"),
-        ("close code", NOTHING if seen.close_code is None else str(seen.close_code), "plain"),
-    ]
-    if seen.metrics is not None:
-        rows += [
-            (fact.label, fact.value, fact.tone) for fact in _metric_facts(seen.metrics, now, fresh=fresh)
-        ]
-    return rows
+    return (
+        Fact("says", seen.message or NOTHING, TONES[seen.state] if fresh else "dim"),
+        Fact("word", _age_words(seen.freshness, seen.reported_at, now), "plain" if fresh else "busy"),
+        Fact("stale after", f"{seen.stale_after:g} s"),
+        Fact("last error", seen.last_error or NOTHING),
+        Fact("close code", NOTHING if seen.close_code is None else str(seen.close_code)),
+        *(() if seen.metrics is None else _metric_facts(seen.metrics, now, fresh=fresh)),
+    )
 
 
 def _age_words(freshness: str, reported_at: float | None, now: float) -> str:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from tui.app.presenters import service_state
-from tui.model.engine import AlertsSnapshot, ConnectionSnapshot, IncidentsSnapshot, ServicesSnapshot, Snapshot
+from tui.model.engine import (
+    AlertsSnapshot,
+    ConnectionSnapshot,
+    IncidentsSnapshot,
+    ServiceSnapshot,
+    ServicesSnapshot,
+    ServiceState,
+    Snapshot,
+)
 from tui.model.known import (
+    SERVICE_TROUBLES,
     Rank,
+    ServiceRank,
     coming,
     count_missed,
     in_trouble,
@@ -19,17 +28,29 @@ from tui.model.known import (
     not_present,
     rank,
     reasons,
+    service_rank,
     state_shown,
     worst_first,
+    worst_services_first,
 )
 from tui.text.formats import counted, unanswered
 from widgets.indicator import UNKNOWN_SYMBOL, IndicatorValue
 from widgets.lines import Tone
 from widgets.status_bar import BarTone, StatusBarValue
+from widgets.untrusted import cut_to, displayable
 
 Order = Literal["worst", "name"]
 
+SYMBOLS: dict[ServiceState, str] = {"good": "●", "busy": "◐", "bad": "✗", "off": "○", "unknown": "?"}
+TONES: dict[ServiceState, Tone] = {
+    "good": "good",
+    "busy": "busy",
+    "bad": "bad",
+    "off": "dim",
+    "unknown": "dim",
+}
 BUSY_SYMBOL = "◐"
+_NAMES_WIDTH = 40
 _BAR_TONES: dict[Tone, BarTone] = {"good": "good", "busy": "busy", "bad": "bad"}
 _SAID_ALREADY = re.compile(r"^circuit breaker open:? ?(after \d+ failures: )?")
 
@@ -153,10 +174,44 @@ def settled(snapshot: Snapshot) -> bool:
 
 
 def in_order(connections: Iterable[ConnectionSnapshot], order: Order) -> list[ConnectionSnapshot]:
-    """The connections worst first, or by name."""
     if order == "worst":
         return worst_first(connections)
     return sorted(connections, key=lambda connection: connection.name)
+
+
+class ServiceTrouble(NamedTuple):
+    """What row 1 says of services while our own links are well."""
+
+    tone: BarTone
+    message: str
+    detail: str
+
+
+def is_troubled(service: ServiceSnapshot) -> bool:
+    """Whether row 1 must say it."""
+    return service_rank(service) in SERVICE_TROUBLES
+
+
+def service_trouble(services: Sequence[ServiceSnapshot]) -> ServiceTrouble | None:
+    """What is wrong with the worst services; None when nothing is."""
+    troubled = [service for service in services if is_troubled(service)]
+    if not troubled:
+        return None
+    first, *_ = ordered = worst_services_first(troubled)
+    stands = service_rank(first)
+    same = [service for service in ordered if service_rank(service) == stands]
+    what = SERVICE_TROUBLES[stands]
+    tone: BarTone = "busy"
+    symbol = "◐"
+    if stands is ServiceRank.UNHEALTHY:
+        tone, symbol = "bad", "✗"
+    count = "1 service" if len(same) == 1 else f"{len(same)} services"
+    names = cut_to(", ".join(displayable(service.name, 60) for service in same[:10]), _NAMES_WIDTH)
+    others = len(troubled) - len(same)
+    detail = first.message if len(same) == 1 and first.message != what else ""
+    if others:
+        detail = "; ".join(part for part in (detail, f"{others} more not well") if part)
+    return ServiceTrouble(tone, f"{symbol} {count} {what}: {names}", detail)
 
 
 def status_bar(snapshot: Snapshot, now: float) -> StatusBarValue:
@@ -168,7 +223,7 @@ def status_bar(snapshot: Snapshot, now: float) -> StatusBarValue:
         symbol = "✗" if snapshot.waiting is None else UNKNOWN_SYMBOL
         return StatusBarValue("bad", f"{symbol} {stale.message}", tally=f"was {tally}" if connections else "")
     if not connections or worst(snapshot, now) == Rank.WELL:
-        trouble = service_state.trouble(snapshot.services.services)
+        trouble = service_trouble(snapshot.services.services)
         if trouble is not None:
             return StatusBarValue(
                 trouble.tone, trouble.message, detail=trouble.detail, tally=tally if connections else ""

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from tui.alerts.events import TYPES
-from tui.app.commands import EngineApp
+from tui.app.commands import run_beside
 from tui.app.presenters import alert_history as history
 from tui.app.presenters import alerts as present
-from tui.app.replay_actions import replay
-from tui.app.screens.last_row import LastRow
-from tui.app.screens.workers import run_beside
+from tui.app.typed_lines import read_hold, read_mute, read_test
 from tui.model.engine import (
     AlertCommand,
     AlertsSnapshot,
@@ -27,6 +24,9 @@ from tui.text.formats import counted
 from widgets.prompt import Prompt
 from widgets.untrusted import displayable
 
+if TYPE_CHECKING:
+    from tui.app.screens.base import SupervisorScreen
+
 MOST_EXPORTED = 100_000
 """Alerts of one file, the newest."""
 PAGE = 1000
@@ -35,31 +35,18 @@ _Encode = Callable[[list[AlertSummary | SourceAway]], bytes]
 
 
 class AlertActions:
-    """What can be done with the alert queue of ``app`` from every screen, asked for in ``row``.
+    """What can be done with the alert queue from ``screen``, and asked for in its last row."""
 
-    Args:
-        selected_type: the type of the alert that a cursor is on, if there is one.
-        wanted_history: which part of the history is meant.
-    """
-
-    def __init__(
-        self,
-        app: EngineApp,
-        row: LastRow,
-        *,
-        selected_type: Callable[[], str | None] = lambda: None,
-        wanted_history: Callable[[], history.AlertFilter] = history.AlertFilter,
-    ) -> None:
-        self._app = app
-        self._row = row
-        self._selected_type = selected_type
-        self._wanted_history = wanted_history
+    def __init__(self, screen: SupervisorScreen) -> None:
+        self._screen = screen
+        self._app = screen.app
+        self._row = screen.last_row
         self._actions: dict[str, Callable[[], None]] = {
             "pause": self._pause,
             "skip": lambda: self.give("skip", AlertCommand(verb="skip")),
             "undo": lambda: self.give("undo", AlertCommand(verb="undo")),
             "panic": self._panic,
-            "hold": lambda: self._give_line("hold the alerts for seconds:", "30", _read_hold),
+            "hold": lambda: self._give_line("hold the alerts for seconds:", "30", read_hold),
             "clear": self._clear,
             "clear_type": self._clear_type,
             "mute": self._mute,
@@ -86,27 +73,10 @@ class AlertActions:
         if self.queue() is not None:
             self._app.run_command(displayable(words, 100), self._app.engine.alerts(command), noted)
 
-    def _give_line(
-        self,
-        label: str,
-        line: str,
-        read: Callable[[str], tuple[str, AlertCommand]],
-        *,
-        suggested: bool = True,
-    ) -> None:
-        """Ask for a line and give the command that is read from it; a mistake keeps what was typed."""
-        if self.queue() is None:
-            return
-
-        def answered(line: str) -> None:
-            try:
-                words, command = read(line)
-            except ValueError as error:
-                self._give_line(f"✗ {error}:", line, read, suggested=False)
-            else:
-                self.give(words, command)
-
-        self._row.prompt(Prompt(label, line, suggested=suggested, answered=answered))
+    def _give_line(self, label: str, line: str, read: Callable[[str], tuple[str, AlertCommand]]) -> None:
+        """Ask for a line and give the command that is read from it."""
+        if self.queue() is not None:
+            self._row.ask_line(label, line, read, lambda found: self.give(*found), suggested=True)
 
     def _ask(self, action: str, what: str, command: AlertCommand) -> None:
         """Ask once: the key of ``action`` or y gives the command."""
@@ -114,7 +84,7 @@ class AlertActions:
 
     def _offered_type(self) -> str:
         """The type that is offered where one is asked for."""
-        selected = self._selected_type()
+        selected = self._screen.selected_type
         if selected is None:
             alerts = self._app.snapshot.alerts
             found = (*on_stage(alerts), *alerts.waiting) if alerts else ()
@@ -125,9 +95,9 @@ class AlertActions:
     def _pause(self) -> None:
         if self._app.replay is not None:
             # There is no queue to pause in the past.
-            replay(self._app, "play")
+            self._app.action_replay("play")
         elif (alerts := self.queue()) is not None:
-            verb: AlertVerb = "resume" if alerts.mode in ("paused", "held") else "pause"
+            verb: AlertVerb = "resume" if present.is_stopped(alerts) else "pause"
             self.give(f"{verb} the alerts", AlertCommand(verb=verb))
 
     def _panic(self) -> None:
@@ -152,7 +122,7 @@ class AlertActions:
         """Remove all that wait of the selected type, or of one that is asked for."""
         if self.queue() is None:
             return
-        if (type := self._selected_type()) is not None:
+        if (type := self._screen.selected_type) is not None:
             self._clear_all_of(type)
             return
         label = "clear the waiting alerts of type:"
@@ -170,23 +140,22 @@ class AlertActions:
 
     def _mute(self) -> None:
         type = self._offered_type()
-        self._give_line("mute TYPE MINUTES, 0 ends it:", f"{type} 10", lambda line: _read_mute(line, type))
+        self._give_line("mute TYPE MINUTES, 0 ends it:", f"{type} 10", lambda line: read_mute(line, type))
 
     def _test(self) -> None:
         type = self._offered_type()
-        self._give_line("test alert TYPE COUNT:", f"{type} 1", lambda line: _read_test(line, type))
+        self._give_line("test alert TYPE COUNT:", f"{type} 1", lambda line: read_test(line, type))
 
     def test_alert(self, type: str) -> None:
-        """Make one test alert."""
         self.give(f"test {type}", AlertCommand(verb="test", type=type))
 
     def _export(self, ending: str, encode: _Encode) -> None:
         if self.queue() is not None:
             work = partial(self._read_and_export, ending, encode)
-            run_beside(self._row.screen, work, name="export", group="export", exclusive=True)
+            run_beside(self._screen, work, name="export", group="export", exclusive=True)
 
     async def _read_and_export(self, ending: str, encode: _Encode) -> None:
-        wanted = self._wanted_history()
+        wanted = self._screen.wanted_history
         entries: list[AlertSummary | SourceAway] = []
         before: str | None = None
         while len(entries) < MOST_EXPORTED:
@@ -206,40 +175,3 @@ class AlertActions:
         rest = "" if before is None else ", the newest: there are older ones"
         what = f"{len(entries):,} {'entry' if len(entries) == 1 else 'entries'} of the history{rest}"
         self._app.export(what, "alerts", ending, lambda: encode(entries))
-
-
-def _read_hold(line: str) -> tuple[str, AlertCommand]:
-    seconds = _number(line.strip(), "a number of seconds, such as 30")
-    if seconds <= 0:
-        raise ValueError("expected more than 0 seconds")
-    return f"hold for {seconds:g} s", AlertCommand(verb="hold", seconds=seconds)
-
-
-def _read_mute(line: str, selected: str) -> tuple[str, AlertCommand]:
-    """A type and minutes, or minutes alone for the selected type."""
-    type, _, minutes = line.strip().rpartition(" ")
-    expected = "a type and minutes, such as follow 10"
-    number = _number(minutes, expected)
-    if number < 0:
-        raise ValueError(f"expected {expected}")
-    type = type.strip() or selected
-    return f"mute {type}", AlertCommand(verb="mute", type=type, seconds=60 * number)
-
-
-def _read_test(line: str, selected: str) -> tuple[str, AlertCommand]:
-    """A type and how many, or one of both."""
-    type, _, count = line.strip().rpartition(" ")
-    if not type and not count.isdigit():
-        type, count = count, "1"
-    type = type.strip() or (selected if count else "")
-    if not type or not (count.isascii() and count.isdigit()):
-        raise ValueError("expected a type and how many, such as follow 50")
-    return f"test {type}", AlertCommand(verb="test", type=type, count=int(count[:9]))
-
-
-def _number(text: str, expected: str) -> float:
-    try:
-        # Neither "nan" nor "1_0" is a number that a person means.
-        return float(msgspec.json.decode(text, type=float))
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        raise ValueError(f"expected {expected}") from None

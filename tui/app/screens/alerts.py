@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from functools import cached_property, partial
+from collections.abc import Hashable
+from functools import partial
 
 from textual.containers import Horizontal, Vertical
-from textual.widget import Widget
 
-from tui.app.presenters import alert_figures as figures
+from tui.app.commands import run_beside
 from tui.app.presenters import alert_history as history
 from tui.app.presenters import alerts as present
-from tui.app.presenters import known_queue
-from tui.app.screens.alert_actions import AlertActions
-from tui.app.screens.base import SupervisorScreen
-from tui.app.screens.bindings import bindings
+from tui.app.presenters.replay import known_queue
+from tui.app.screens.base import SupervisorScreen, bindings
 from tui.app.screens.text import LinesScreen
-from tui.app.screens.workers import run_beside
 from tui.model.engine import (
     AlertCommand,
     AlertPage,
@@ -28,10 +24,9 @@ from tui.model.engine import (
 )
 from tui.model.known import on_stage
 from widgets.alert_list import AlertList, alert_heading
-from widgets.cursor_list import CursorList
 from widgets.lines import Line, LinesPane, LineView
 from widgets.on_air import OnAir
-from widgets.text_line import Divider, HeadingLine, NoticeLine, TitleLine
+from widgets.text_line import Divider, HeadingLine
 
 MOST_HELD = 1000
 """Entries of the history that the screen holds; a filter reaches what lies further back."""
@@ -64,17 +59,16 @@ class AlertsScreen(SupervisorScreen):
     AUTO_FOCUS = "#alerts"
 
     def __init__(self) -> None:
-        self._list = AlertList(id="alerts")
+        self._list = AlertList(self._cursor_moved, self.action_alert_details, id="alerts")
         super().__init__(self._list)
         self._on_air = OnAir(id="on-air")
-        self._title = TitleLine(id="selected")
-        self._notice = NoticeLine(id="notice")
         self._summary = LinesPane(id="summary")
         self._heading = HeadingLine(alert_heading, spare=AlertList.SPARE, id="list-heading")
-        self._list.moved = self._cursor_moved
         self._figures = LinesPane(id="figures")
         self._figures_beside = Horizontal(Divider(), self._figures, id="figures-beside")
         self._queue_pane = Vertical(self._heading, self._list, id="queue")
+        panes = Horizontal(self._queue_pane, self._figures_beside, id="alert-panes")
+        self.parts = (self._on_air, self._title, self._notice, self._summary, panes)
         self._chosen: present.AlertKey | None = None
         """The row chosen by hand; None is on the first that waits."""
         self._held: dict[present.AlertKey, AlertSummary | SourceAway] = {}
@@ -85,7 +79,7 @@ class AlertsScreen(SupervisorScreen):
         """The first page of the filter in force has been asked for."""
         self._reading = False
         self._refused: str | None = None
-        self._day: figures.Counts | None = None
+        self._day: present.Counts | None = None
         self._day_of: tuple[int, int] | None = None
         """For which minute, and how many ended in this session, the day's counts were asked for."""
         self._day_asked_at = 0.0
@@ -96,33 +90,13 @@ class AlertsScreen(SupervisorScreen):
         """Where alerts are going that were moved, until the queue says that they are there."""
         self._figures_first = False
 
-    @cached_property
-    def alert_actions(self) -> AlertActions:
-        """What can be done with the queue: with the selected type, and what the filter leaves."""
-        return AlertActions(
-            self.app,
-            self.last_row,
-            selected_type=self._selected_type,
-            wanted_history=lambda: self.wanted_history,
-        )
-
-    def body(self) -> Iterable[Widget]:
-        """Row 2, the figures of the day, the list with all figures beside it or behind it."""
-        yield self._on_air
-        yield self._title
-        yield self._notice
-        yield self._summary
-        yield Horizontal(self._queue_pane, self._figures_beside, id="alert-panes")
-
     @property
     def moved_pane(self) -> LineView:
-        """The figures while they are in front, else the list."""
         return self._figures if self.focused is self._figures else self._list
 
     # Showing ------------------------------------------------------------------------------------
 
     def show(self, snapshot: Snapshot, now: float) -> None:
-        """Show the queue as it stands."""
         super().show(snapshot, now)
         self.count_down(snapshot, now)
         alerts = snapshot.alerts
@@ -134,7 +108,6 @@ class AlertsScreen(SupervisorScreen):
         self._read_what_is_needed(alerts, now)
 
     def count_down(self, snapshot: Snapshot, now: float) -> None:
-        """Show row 2."""
         value = present.on_air(known_queue(snapshot, self.app.position), now)
         self._on_air.display = value is not None
         if value is not None:
@@ -158,7 +131,7 @@ class AlertsScreen(SupervisorScreen):
         self._title.show("alerts", self._title_note(alerts, now))
         self._notice.show(self._notice_text(alerts, len(rows), now))
         self._notice.display = bool(self._notice.lines)
-        summary = figures.summary_lines(alerts, self._day)
+        summary = present.summary_lines(alerts, self._day)
         self._summary.set_lines(summary if self.size.height >= 20 else summary[:1])
         self._summary.styles.height = len(self._summary.lines)
         self._lay_figures_out(alerts, now)
@@ -171,7 +144,7 @@ class AlertsScreen(SupervisorScreen):
         self._figures_beside.set_class(beside, "beside")
         self._summary.display = not beside
         room = _FIGURES - 2 if beside else width
-        self._figures.set_lines(figures.figure_lines(alerts, self._day, self._held_words(), now, room))
+        self._figures.set_lines(present.figure_lines(alerts, self._day, self._held_words(), now, room))
 
     def _title_note(self, alerts: AlertsSnapshot, now: float) -> str:
         where = f"to {alerts.delivers_to}" if alerts.delivers_to else "delivered nowhere"
@@ -223,7 +196,7 @@ class AlertsScreen(SupervisorScreen):
         """Read the first page, the next one when the end is near, and the day's counts once in a while."""
         if self._reading:
             return
-        day_of = (int(now // 60), sum(figures.totals(alerts.counts).values()))
+        day_of = (int(now // 60), sum(present.totals(alerts.counts).values()))
         day_is_old = day_of != self._day_of and now >= self._day_asked_at + DAY_SECONDS
         more = self._next_before is not None and self._list.is_near_the_end
         if not self._begun and (self._refused is None or day_is_old):
@@ -267,11 +240,9 @@ class AlertsScreen(SupervisorScreen):
 
     @property
     def wanted_history(self) -> history.AlertFilter:
-        """What the filter leaves."""
         return history.alert_filter(self._wanted, history.types_of(self.app.snapshot.alerts, self._day or {}))
 
     def action_alert_filter(self) -> None:
-        """Ask for a type, an outcome, or words of who and what."""
         self.last_row.ask_filter(self._wanted, self._filter)
 
     def _filter(self, text: str) -> None:
@@ -284,7 +255,6 @@ class AlertsScreen(SupervisorScreen):
         self.app.show_now()
 
     def action_back(self) -> None:
-        """End the filter, leave the figures; then leave."""
         if self._wanted:
             self._filter("")
         elif self._figures_first:
@@ -302,10 +272,6 @@ class AlertsScreen(SupervisorScreen):
         if (alerts := self.app.snapshot.alerts) is not None:
             self._read_what_is_needed(alerts, self.app.now)
 
-    def on_cursor_list_opened(self, event: CursorList.Opened) -> None:
-        """Show the details."""
-        self.action_alert_details()
-
     @property
     def selected(self) -> AlertSummary | SourceAway | None:
         """The alert, or the absence, on which the cursor is."""
@@ -322,7 +288,8 @@ class AlertsScreen(SupervisorScreen):
                 return entry
         return self._held.get(key) if isinstance(key, str | tuple) else None
 
-    def _selected_type(self) -> str | None:
+    @property
+    def selected_type(self) -> str | None:
         selected = self.selected
         return selected.type if isinstance(selected, AlertSummary) else None
 
@@ -339,7 +306,6 @@ class AlertsScreen(SupervisorScreen):
         return None
 
     def action_alert_details(self) -> None:
-        """Show everything known of the selected alert."""
         if (alert := self._pointed_at()) is not None:
             run_beside(self, partial(self._open, alert.id), name="alert", group="alert", exclusive=True)
 
@@ -367,7 +333,6 @@ class AlertsScreen(SupervisorScreen):
         self.alert_actions.give("remove", AlertCommand(verb="remove", id=alert.id), noted)
 
     def action_move_alert(self, by: int) -> None:
-        """Move the selected alert up, or down."""
         if (alert := self._pointed_at()) is None or (alerts := self.app.snapshot.alerts) is None:
             return
         if alert not in alerts.waiting:
@@ -392,7 +357,6 @@ class AlertsScreen(SupervisorScreen):
             del self._places[id]
 
     def action_requeue_alert(self) -> None:
-        """Put an alert that has ended into the queue again."""
         if (alert := self._pointed_at()) is None:
             return
         if alert.state != "ended":

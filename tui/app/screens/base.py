@@ -8,27 +8,46 @@ from typing import ClassVar
 
 from textual import events, getters
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.worker import Worker, WorkerState
 
-from tui.app import presenters
-from tui.app.actions import ACTIONS
+from tui.app.actions import ACTIONS, Scope
 from tui.app.commands import EngineApp
-from tui.app.keymap import shown
+from tui.app.keymap import shown, textual_keys
+from tui.app.presenters import status
+from tui.app.presenters.alert_history import AlertFilter
+from tui.app.presenters.alerts import is_stopped
+from tui.app.presenters.replay import nothing_recorded, time_line
 from tui.app.screens.alert_actions import AlertActions
-from tui.app.screens.bindings import bindings
 from tui.app.screens.last_row import LastRow
 from tui.app.screens.layout import LEAST_HEIGHT, LEAST_WIDTH
 from tui.model.engine import Snapshot
 from widgets.hint_line import Hint, HintLine
 from widgets.lines import LineView, Tone
 from widgets.status_bar import StatusBar
+from widgets.text_line import NoticeLine, TitleLine
 from widgets.time_line import TimeLine
+
+_LABELS = {action.id: action.label for action in ACTIONS}
+
+
+def bindings(*scopes: Scope) -> list[BindingType]:
+    """The key bindings of the actions in ``scopes``, to which the settings may give other keys."""
+    return [
+        Binding(textual_keys(number, action.keys), action.function, action.label, id=action.id, show=False)
+        for number, action in enumerate(ACTIONS)
+        if action.scope in scopes
+    ]
 
 
 class SupervisorScreen(Screen[None]):
-    """A screen under row 1: a lost connection is seen wherever one is."""
+    """A screen under row 1: a lost connection is seen wherever one is.
+
+    Attributes:
+        parts: the widgets between row 1 and the last.
+    """
 
     app = getters.app(EngineApp)
     BINDINGS = bindings("everywhere", "list")
@@ -42,16 +61,26 @@ class SupervisorScreen(Screen[None]):
         super().__init__()
         self._pane = pane
         self._bar = StatusBar(id="bar")
+        self._title = TitleLine(id="selected")
+        self._notice = NoticeLine(id="notice")
         self._hints = HintLine((), id="hints")
         self._time_line = TimeLine(id="time-line")
+        self.parts: tuple[Widget, ...] = (self._title, pane)
         self.last_row = LastRow(self, self._hints)
-        self._alerts_stand: bool | None = None
-        """Whether the queue waits for a person; None without one."""
 
     @cached_property
     def alert_actions(self) -> AlertActions:
-        """What can be done with the alert queue."""
-        return AlertActions(self.app, self.last_row)
+        return AlertActions(self)
+
+    @property
+    def selected_type(self) -> str | None:
+        """The type of the alert that the cursor is on, if it is on one."""
+        return None
+
+    @property
+    def wanted_history(self) -> AlertFilter:
+        """Which part of the alerts' history is meant."""
+        return AlertFilter()
 
     @property
     def moved_pane(self) -> LineView:
@@ -64,44 +93,30 @@ class SupervisorScreen(Screen[None]):
 
     def hints_of(self, actions: Iterable[str]) -> tuple[Hint, ...]:
         """The keys of these actions; one that has none is left out."""
-        keymap = self.app.keymap
-        labels = {action.id: action.label for action in ACTIONS}
-        if self._alerts_stand:
-            labels["alerts.pause"] = "resume"
+        keymap, labels = self.app.keymap, dict(_LABELS)
         if self.app.replay is not None:
             labels["alerts.pause"] = "play"
+        elif is_stopped(self.app.snapshot.alerts):
+            labels["alerts.pause"] = "resume"
         return tuple(Hint(shown(keymap[each]), labels[each]) for each in actions if keymap[each])
 
-    def body(self) -> Iterable[Widget]:
-        """The widgets between row 1 and the last."""
-        return ()
-
     def compose(self) -> ComposeResult:
-        """Row 1, the body, the last row."""
-        self._alerts_stand = presenters.alerts_stand(self.app.snapshot)
         self._hints.show_hints(self.hints())
         yield self._bar
-        yield from self.body()
+        yield from self.parts
         if self.app.replay is not None:
             yield self._time_line
         yield self._hints
 
     def show(self, snapshot: Snapshot, now: float) -> None:
         """Show a snapshot, ``now`` in whole seconds; what did not change is not painted."""
-        replay = self.app.replay
-        if replay is None:
-            self._bar.show(presenters.status_bar(snapshot, now))
+        if (replay := self.app.replay) is not None:
+            self._time_line.show(time_line(replay.position(), self.app.marks))
+        if replay is None or snapshot.waiting is None:
+            self._bar.show(status.status_bar(snapshot, now))
         else:
-            self._time_line.show(presenters.time_line(replay.position(), self.app.marks))
-            missing = snapshot.waiting
-            self._bar.show(
-                presenters.status_bar(snapshot, now)
-                if missing is None
-                else presenters.nothing_recorded(missing)
-            )
-        if (stand := presenters.alerts_stand(snapshot)) != self._alerts_stand:
-            self._alerts_stand = stand
-            self._hints.show_hints(self.hints())
+            self._bar.show(nothing_recorded(snapshot.waiting))
+        self._hints.show_hints(self.hints())
 
     def count_down(self, snapshot: Snapshot, now: float) -> None:
         """Show the time that is left of an alert, and nothing else; called once a second while one plays."""
@@ -121,25 +136,19 @@ class SupervisorScreen(Screen[None]):
             self.app.worker_failed(event.worker)
 
     def note(self, text: str, tone: Tone = "plain") -> None:
-        """Say something in the last row."""
         self.last_row.note(text, tone)
 
     def action_alerts(self, what: str) -> None:
-        """Do with the alert queue what :class:`AlertActions` can."""
         self.alert_actions.do(what)
 
     def action_move(self, lines: int) -> None:
-        """Move down, or up."""
         self.moved_pane.move(lines)
 
     def action_move_page(self, direction: int) -> None:
-        """Move by what is seen."""
         self.moved_pane.move(direction * max(1, self.moved_pane.size.height - 1))
 
     def action_move_to_end(self, last: bool) -> None:
-        """Move to the first line, or to the last."""
         self.moved_pane.move_to_end(last=last)
 
     def action_back(self) -> None:
-        """Leave the screen."""
         self.dismiss()

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from tui.app import presenters
-from tui.app.commands import EngineApp
+from tui.app.commands import EngineApp, run_beside
+from tui.app.presenters import details
 from tui.app.presenters.frames import pretty
-from tui.app.push_line import PushError, read_push
 from tui.app.screens.base import SupervisorScreen
 from tui.app.screens.inspector import InspectorScreen
 from tui.app.screens.text import MetricsScreen, TextScreen
-from tui.app.screens.workers import run_beside
+from tui.app.typed_lines import PushLine, read_push
 from tui.model.engine import CommandResult, ConnectionHistory, ConnectionSnapshot
 from tui.text.formats import time_of_day
 from widgets.lines import Span
-from widgets.prompt import Prompt
 
 HISTORY_EVERY = 10.0
 """Seconds after which what is kept of a connection is asked for again: a share of the last 5 minutes moves by
@@ -53,25 +51,18 @@ class ConnectionActions:
             ask_command(self._screen, verb, connection.name)
 
     def _copy_metrics(self, connection: ConnectionSnapshot) -> None:
-        self._screen.app.copy(presenters.metrics_json(connection), f"metrics of {connection.name}")
+        self._screen.app.copy(details.metrics_json(connection), f"metrics of {connection.name}")
 
     def _push(self, connection: ConnectionSnapshot) -> None:
+        app, name = self._screen.app, connection.name
         topic = connection.channels[0].topic if connection.channels else "topic"
-        self._ask_push(connection.name, "push topic event JSON:", f"{topic} ping {{}}")
 
-    def _ask_push(self, name: str, label: str, line: str) -> None:
-        def answered(line: str) -> None:
-            try:
-                push = read_push(line)
-            except PushError as mistake:
-                # What was typed is kept: one character is wrong, not all of it.
-                self._ask_push(name, f"✗ {mistake}:", line)
-                return
+        def give(push: PushLine) -> None:
             words = f"push {push.event} on {push.topic}"
-            answer = self._screen.app.engine.push(name, push.topic, push.event, push.payload)
-            self._screen.app.run_command(words, answer, lambda result: self._show_reply(words, result))
+            answer = app.engine.push(name, push.topic, push.event, push.payload)
+            app.run_command(words, answer, lambda result: self._show_reply(words, result))
 
-        self._screen.last_row.prompt(Prompt(label, line, answered=answered))
+        self._screen.last_row.ask_line("push topic event JSON:", f"{topic} ping {{}}", read_push, give)
 
     def _show_reply(self, words: str, result: CommandResult) -> None:
         """Show a reply that is too long for the last row on a screen of its own."""
@@ -125,4 +116,4 @@ def ask_command(screen: SupervisorScreen, verb: str, name: str | None) -> None:
 def show_metrics(app: EngineApp, connection: ConnectionSnapshot) -> None:
     """Show ``getMetrics()`` of a connection."""
     read_at = time_of_day(app.snapshot.taken_at, app.clock())
-    app.open_screen(MetricsScreen(connection.name, read_at, presenters.metrics_json(connection)))
+    app.open_screen(MetricsScreen(connection.name, read_at, details.metrics_json(connection)))

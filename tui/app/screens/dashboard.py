@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 
 from textual.containers import Container, Vertical
-from textual.widget import Widget
 
-from tui.app import presenters
 from tui.app.actions import ACTIONS
 from tui.app.keymap import shown
+from tui.app.presenters import dashboard, list_filter, services, status
+from tui.app.presenters.alerts import on_air, pane_note, pane_rows
+from tui.app.presenters.incidents import incidents_note
+from tui.app.presenters.replay import FROM_JOURNAL, known_facts, known_queue, known_row
 from tui.app.remembered import Remembered
-from tui.app.screens.base import SupervisorScreen
-from tui.app.screens.bindings import bindings
+from tui.app.screens.base import SupervisorScreen, bindings
 from tui.app.screens.connection_actions import ConnectionActions, ReadHistory
-from tui.app.screens.details import DetailsScreen
+from tui.app.screens.details import DetailsScreen, ServiceScreen
 from tui.app.screens.layout import BESIDE_WIDTH, FACTS_WIDTH, Rows, share_rows
-from tui.app.screens.service import ServiceScreen
 from tui.model.engine import ConnectionSnapshot, ServiceSnapshot, Snapshot
 from tui.text import formats
 from widgets.alert_list import AlertPane
 from widgets.change_log import ChangeLog
 from widgets.channel_table import ChannelTable, channel_heading
 from widgets.connection_list import heading_line
-from widgets.cursor_list import CursorList
 from widgets.facts import FactList
 from widgets.hint_line import Hint
 from widgets.indicator import ConnectionIndicator
 from widgets.lines import Line, LinesPane, LineView, Span
 from widgets.on_air import OnAir
-from widgets.text_line import Divider, HeadingLine, NoticeLine, TitleLine
+from widgets.text_line import Divider, HeadingLine, TitleLine
 from widgets.untrusted import cut_to, displayable
 from widgets.watch_list import Reported, WatchList
 
@@ -68,13 +67,10 @@ class DashboardScreen(SupervisorScreen):
     AUTO_FOCUS = "#connections"
 
     def __init__(self, remembered: Remembered) -> None:
-        self._list = WatchList(id="connections")
+        self._list = WatchList(self._cursor_moved, self.action_details, id="connections")
         super().__init__(self._list)
         self._on_air = OnAir(id="on-air")
-        self._notice = NoticeLine(id="notice")
         self._list_heading = HeadingLine(heading_line, spare=WatchList.SPARE, id="list-heading")
-        self._list.moved = self._cursor_moved
-        self._title = TitleLine(id="selected")
         self._indicator = ConnectionIndicator(id="indicator")
         self._facts = FactList(id="facts")
         self._beside_heading = HeadingLine(channel_heading, spare=1, id="channel-heading")
@@ -87,10 +83,16 @@ class DashboardScreen(SupervisorScreen):
         self._panes = Container(self._facts, self._alerts_beside, self._beside, id="panes")
         self._log_title = TitleLine(id="log-title")
         self._log = ChangeLog(id="log")
+        self._by_height = (
+            *(self._on_air, self._notice, self._list_heading, self._list, self._title, self._indicator),
+            *(self._panes, self._log_title, self._log),
+        )
+        """The parts, top to bottom; their heights are set by what there is to show."""
+        self.parts = (Vertical(*self._by_height, id="parts"),)
         self._rows: Rows | None = None
         self._shown: list[ConnectionSnapshot] = []
         self._services: list[ServiceSnapshot] = []
-        self._order: presenters.Order = "name" if remembered.order == "name" else "worst"
+        self._order: status.Order = "name" if remembered.order == "name" else "worst"
         self._wanted = remembered.filter or ""
         self._chosen: str | Reported | None = _key_remembered(remembered.selection)
         """The connection or service chosen by hand; None follows the worst."""
@@ -104,21 +106,6 @@ class DashboardScreen(SupervisorScreen):
             return self.hints_of(_HINTS_OF_REPLAY)
         return self.hints_of(usual if self.app.snapshot.alerts is None else _HINTS_WITH_ALERTS)
 
-    def body(self) -> Iterable[Widget]:
-        """The parts, top to bottom; their heights are set by what there is to show."""
-        yield Vertical(
-            self._on_air,
-            self._notice,
-            self._list_heading,
-            self._list,
-            self._title,
-            self._indicator,
-            self._panes,
-            self._log_title,
-            self._log,
-            id="parts",
-        )
-
     @property
     def watched(self) -> ConnectionSnapshot | ServiceSnapshot | None:
         """The chosen connection or service; else the worst of ours, or of others where ours are well."""
@@ -126,7 +113,7 @@ class DashboardScreen(SupervisorScreen):
         for each in everything:
             if _key_of(each) == self._chosen:
                 return each
-        return presenters.worth_a_look(self._shown, self._services, self._order)
+        return services.worth_a_look(self._shown, self._services, self._order)
 
     @property
     def selected(self) -> ConnectionSnapshot | None:
@@ -136,60 +123,57 @@ class DashboardScreen(SupervisorScreen):
 
     @property
     def moved_pane(self) -> LineView:
-        """The focused pane, else the list."""
         return self.focused if isinstance(self.focused, LineView) else self._list
 
     # Showing ------------------------------------------------------------------------------------
 
     def show(self, snapshot: Snapshot, now: float) -> None:
-        """Show a snapshot."""
         super().show(snapshot, now)
         position = self.app.position
         self.count_down(snapshot, now)
         found = [
             connection
             for connection in snapshot.connections
-            if not self._wanted or presenters.matches(connection, self._wanted, snapshot)
+            if not self._wanted or list_filter.matches(connection, self._wanted, snapshot)
         ]
-        self._shown = presenters.in_order(found, self._order)
+        self._shown = status.in_order(found, self._order)
         reported = [
             service
             for service in snapshot.services.services
-            if not self._wanted or presenters.service_matches(service, self._wanted)
+            if not self._wanted or list_filter.service_matches(service, self._wanted)
         ]
-        self._services = presenters.services_in_order(reported, self._order)
+        self._services = services.services_in_order(reported, self._order)
         selected = self.watched
         self._list.show(
             [
-                presenters.known_row(presenters.connection_row(connection, snapshot, now), position)
+                known_row(dashboard.connection_row(connection, snapshot, now), position)
                 for connection in self._shown
             ],
             _key_of(selected) if selected else None,
-            presenters.service_rows(self._services, snapshot, now),
+            services.service_rows(self._services, snapshot, now),
         )
         self._list_heading.use(self._list.heading)
         self._notice.show(self._notice_text(snapshot))
         self._show_selected(selected, snapshot, now)
         self._show_alerts(snapshot, now)
-        entries = presenters.log_entries(self.app.log_lines, now)
+        entries = dashboard.log_entries(self.app.log_lines, now)
         self._show_log_title(snapshot)
         self._log.show(entries)
         self._share_rows(snapshot, selected, now)
 
     def count_down(self, snapshot: Snapshot, now: float) -> None:
-        """Show row 2."""
-        known = presenters.known_queue(snapshot, self.app.position)
-        if (value := presenters.on_air(known, now)) is not None:
+        known = known_queue(snapshot, self.app.position)
+        if (value := on_air(known, now)) is not None:
             self._on_air.show(value)
 
     def _show_alerts(self, snapshot: Snapshot, now: float) -> None:
         if (alerts := snapshot.alerts) is not None:
-            self._alerts_title.show("alerts", presenters.pane_note(alerts, now))
-            self._alerts.show(presenters.pane_rows(alerts, now))
+            self._alerts_title.show("alerts", pane_note(alerts, now))
+            self._alerts.show(pane_rows(alerts, now))
 
     def _show_log_title(self, snapshot: Snapshot) -> None:
         missed = self.app.log_missed
-        note = presenters.incidents_note(snapshot.incidents, shown(self.app.keymap["incidents.open"][:1]))
+        note = incidents_note(snapshot.incidents, shown(self.app.keymap["incidents.open"][:1]))
         if note is not None:
             self._log_title.show("changes", note.text, note.tone)
         else:
@@ -216,19 +200,19 @@ class DashboardScreen(SupervisorScreen):
         metrics, without = selected.metrics, selected.details.round_trip_p50 is None
         state = (metrics.connection_state, metrics.successful_connects, without)
         history = self._history.of(selected.name, now, *state)
-        self._title.show(selected.name, presenters.title_note(selected, now))
-        self._indicator.show(presenters.indicator(selected, snapshot, now))
-        facts = presenters.facts(selected, history, snapshot, now)
-        self._facts.show(presenters.known_facts(facts, self.app.position))
-        self._channels.show(presenters.channel_rows(selected, snapshot, now))
+        self._title.show(selected.name, dashboard.title_note(selected, now))
+        self._indicator.show(status.indicator(selected, snapshot, now))
+        facts = dashboard.facts(selected, history, snapshot, now)
+        self._facts.show(known_facts(facts, self.app.position))
+        self._channels.show(dashboard.channel_rows(selected, snapshot, now))
 
     def _show_service(self, service: ServiceSnapshot, snapshot: Snapshot, now: float) -> None:
-        self._title.show(service.name, presenters.service_note(service, now))
-        facts = presenters.service_facts(service, snapshot, now)
+        self._title.show(service.name, services.service_note(service, now))
+        facts = services.service_facts(service, snapshot, now)
         if self._figures_are_beside(snapshot):
-            self._figures.set_lines(presenters.figure_list(service))
+            self._figures.set_lines(services.figure_list(service))
         else:
-            facts = (*facts, *presenters.service_figures(service))
+            facts = (*facts, *services.service_figures(service))
         self._facts.show(facts)
 
     def _figures_are_beside(self, snapshot: Snapshot) -> bool:
@@ -238,7 +222,7 @@ class DashboardScreen(SupervisorScreen):
         parts = [snapshot.notice] if snapshot.notice else []
         if (position := self.app.position) is not None:
             # The time line says the rest.
-            parts = [presenters.FROM_JOURNAL] if position.not_known else []
+            parts = [FROM_JOURNAL] if position.not_known else []
             parts += [position.spoilt] if position.spoilt else []
         if self._wanted:
             found = len(self._shown) + len(self._services)
@@ -264,7 +248,7 @@ class DashboardScreen(SupervisorScreen):
         if selected is not None:
             panes = len(self._facts.lines)
         if isinstance(selected, ConnectionSnapshot):
-            indicator = ConnectionIndicator.rows_of(presenters.indicator(selected, snapshot, now))
+            indicator = ConnectionIndicator.rows_of(status.indicator(selected, snapshot, now))
             channels = len(selected.channels) + 1
             if with_alerts or wide:
                 taken = 0 if with_alerts else FACTS_WIDTH + 1 if narrow_facts else self.size.width // 2 + 1
@@ -301,17 +285,11 @@ class DashboardScreen(SupervisorScreen):
             return
         self._rows = rows
         self._panes.styles.grid_rows = f"{max(rows.panes, 1)} {max(rows.channels, 1)}"
-        for widget, height in (
-            (self._on_air, rows.on_air),
-            (self._notice, rows.notice),
-            (self._list_heading, rows.list_heading),
-            (self._list, rows.connections),
-            (self._title, rows.title),
-            (self._indicator, rows.indicator),
-            (self._panes, rows.panes + rows.channels),
-            (self._log_title, rows.log_title),
-            (self._log, rows.log),
-        ):
+        heights = (
+            *(rows.on_air, rows.notice, rows.list_heading, rows.connections, rows.title, rows.indicator),
+            *(rows.panes + rows.channels, rows.log_title, rows.log),
+        )
+        for widget, height in zip(self._by_height, heights, strict=True):
             widget.display = height > 0
             widget.styles.height = max(height, 1)
 
@@ -324,12 +302,7 @@ class DashboardScreen(SupervisorScreen):
         self._share_rows(self.app.snapshot, self.watched, self.app.now)
 
     def on_watch_list_scrolled(self, event: WatchList.Scrolled) -> None:
-        """Let the heading be that of the rows which are seen."""
         self._list_heading.use(self._list.heading)
-
-    def on_cursor_list_opened(self, event: CursorList.Opened) -> None:
-        """Show the details."""
-        self.action_details()
 
     def _pointed_at(self) -> ConnectionSnapshot | None:
         """The selected connection; where there is none, it is said why it cannot be commanded."""
@@ -342,11 +315,10 @@ class DashboardScreen(SupervisorScreen):
         self._choose(_key_of(watched))
         if isinstance(watched, ConnectionSnapshot):
             return watched
-        self.note(f"{watched.name} {presenters.NOT_OURS}", "busy")
+        self.note(f"{watched.name} {services.NOT_OURS}", "busy")
         return None
 
     def action_connection(self, what: str) -> None:
-        """Do with the selected connection what :class:`ConnectionActions` can."""
         self.connection_actions.do(what)
 
     def _choose(self, key: str | Reported | None) -> None:
@@ -354,7 +326,6 @@ class DashboardScreen(SupervisorScreen):
         self.app.remember(selection=f"{_REPORTED}{key.key}" if isinstance(key, Reported) else key)
 
     def action_details(self) -> None:
-        """Show everything known of the selected connection or service."""
         watched = self.watched
         if isinstance(watched, ServiceSnapshot):
             self._choose(_key_of(watched))
@@ -363,14 +334,12 @@ class DashboardScreen(SupervisorScreen):
             self.app.open_screen(DetailsScreen(connection.name))
 
     def action_order(self) -> None:
-        """Order worst first, or by name."""
         self._order = "name" if self._order == "worst" else "worst"
         self.app.remember(order=self._order)
         self.note("ordered by name" if self._order == "name" else "ordered worst first")
         self.app.show_now()
 
     def action_filter(self) -> None:
-        """Ask for the text to filter by."""
         self.last_row.ask_filter(self._wanted, self._filter)
 
     def action_back(self) -> None:

@@ -1,22 +1,16 @@
-"""Everything known of one connection, long values whole."""
+"""Everything known of one connection, or of one service that others tell of, long values whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from textual.widget import Widget
-
-from tui.app import presenters
-from tui.app.screens.base import SupervisorScreen
-from tui.app.screens.bindings import bindings
+from tui.app.presenters import dashboard, details, replay, services, status
+from tui.app.screens.base import SupervisorScreen, bindings
 from tui.app.screens.connection_actions import ConnectionActions, ReadHistory
 from tui.app.screens.layout import HEALTH_COLUMNS, HEARTBEAT_COLUMNS, TRAFFIC_COLUMNS
-from tui.model.engine import ConnectionHistory, ConnectionSnapshot, Snapshot
+from tui.model.engine import ConnectionHistory, ConnectionSnapshot, ServiceSnapshot, Snapshot
 from tui.replay.controls import Position
 from widgets.facts import Fact, fact_lines
 from widgets.indicator import ConnectionIndicator
 from widgets.lines import Line, LinesPane, Span
-from widgets.text_line import TitleLine
 from widgets.untrusted import displayable
 
 
@@ -31,20 +25,13 @@ class DetailsScreen(SupervisorScreen):
         self._details = LinesPane(id="details")
         super().__init__(self._details)
         self._connection_name = name
-        self._title = TitleLine(id="selected")
         self._indicator = ConnectionIndicator(id="indicator")
+        self.parts = (self._title, self._indicator, self._details)
         self.connection_actions = ConnectionActions(self, self._pointed_at)
         self._history = ReadHistory(self)
 
-    def body(self) -> Iterable[Widget]:
-        """The name, the indicator, everything else."""
-        yield self._title
-        yield self._indicator
-        yield self._details
-
     @property
     def selected(self) -> ConnectionSnapshot | None:
-        """The connection that is shown."""
         return self.app.connection(self._connection_name)
 
     def _pointed_at(self) -> ConnectionSnapshot | None:
@@ -54,11 +41,9 @@ class DetailsScreen(SupervisorScreen):
         return connection
 
     def action_connection(self, what: str) -> None:
-        """Do with the connection what :class:`ConnectionActions` can."""
         self.connection_actions.do(what)
 
     def show(self, snapshot: Snapshot, now: float) -> None:
-        """Show the connection as it stands."""
         super().show(snapshot, now)
         connection = self.selected
         if connection is None:
@@ -67,15 +52,50 @@ class DetailsScreen(SupervisorScreen):
             why = " It was taken out of the settings, or the engine is another one."
             self._details.set_lines(((Span(why, "dim"),),))
             return
-        value = presenters.indicator(connection, snapshot, now)
+        value = status.indicator(connection, snapshot, now)
         rows = ConnectionIndicator.rows_of(value)
-        self._title.show(connection.name, presenters.title_note(connection, now))
+        self._title.show(connection.name, dashboard.title_note(connection, now))
         self._indicator.show(value)
         self._indicator.display = rows > 0
         self._indicator.styles.height = max(rows, 1)
         history = self._history.of(connection.name, now, connection.metrics)
         position = self.app.position
         self._details.set_lines(_lines(connection, history, snapshot, now, position))
+
+
+class ServiceScreen(SupervisorScreen):
+    """One service over the whole screen. Commands of connections say that it is not ours."""
+
+    BINDINGS = bindings("connection")
+    HINTS = ("move.down", "move.up", "incidents.open", "back")
+    AUTO_FOCUS = "#details"
+
+    def __init__(self, key: str) -> None:
+        self._details = LinesPane(id="details")
+        super().__init__(self._details)
+        self._key = key
+        self.connection_actions = ConnectionActions(self, self._refuse)
+
+    def _refuse(self) -> None:
+        service = self._service
+        self.note(f"{service.name if service else self._key} {services.NOT_OURS}", "busy")
+
+    def action_connection(self, what: str) -> None:
+        self.connection_actions.do(what)
+
+    @property
+    def _service(self) -> ServiceSnapshot | None:
+        known = self.app.snapshot.services.services
+        return next((service for service in known if service.key == self._key), None)
+
+    def show(self, snapshot: Snapshot, now: float) -> None:
+        super().show(snapshot, now)
+        service = self._service
+        if service is None:
+            self._title.show(self._key, "no longer there", "busy")
+            return
+        self._title.show(service.name, services.service_note(service, now))
+        self._details.set_lines(services.service_lines(service, snapshot, now, self.size.width - 1))
 
 
 def _lines(
@@ -88,22 +108,20 @@ def _lines(
     blank: Line = ()
     lines: list[Line] = []
     for title, columns, rows in (
-        ("HEALTH", HEALTH_COLUMNS, presenters.health(connection, snapshot, now)),
-        ("STATE", (40, 29), presenters.state_details(connection, now)),
-        ("HEARTBEAT", HEARTBEAT_COLUMNS, presenters.heartbeat(connection, snapshot, now)),
-        ("TRAFFIC", TRAFFIC_COLUMNS, presenters.traffic(connection, snapshot, now)),
+        ("HEALTH", HEALTH_COLUMNS, details.health(connection, snapshot, now)),
+        ("STATE", (40, 29), details.state_details(connection, now)),
+        ("HEARTBEAT", HEARTBEAT_COLUMNS, details.heartbeat(connection, snapshot, now)),
+        ("TRAFFIC", TRAFFIC_COLUMNS, details.traffic(connection, snapshot, now)),
     ):
-        known = [presenters.known_facts(row, position) for row in rows]
+        known = [replay.known_facts(row, position) for row in rows]
         lines += [*fact_lines(title, columns, known, aligned=title in ("HEALTH", "STATE")), blank]
     for channel, row in zip(
-        connection.channels, presenters.channel_rows(connection, snapshot, now), strict=True
+        connection.channels, dashboard.channel_rows(connection, snapshot, now), strict=True
     ):
         lines.append(
             (Span(f" {row.symbol} ", row.tone), Span(f"{row.topic} ", "strong"), Span(row.state, row.tone))
         )
-        lines += fact_lines(
-            "", (20, 20, 20), [presenters.known_facts(presenters.channel_counts(channel), position)]
-        )
+        lines += fact_lines("", (20, 20, 20), [replay.known_facts(details.channel_counts(channel), position)])
         if channel.reason:
             lines += fact_lines("", (60,), [[Fact("why", channel.reason)]])
         lines += fact_lines("", (60,), [[Fact("last", row.last, row.last_tone)]])
@@ -111,8 +129,8 @@ def _lines(
     if history is not None:
         lines += [
             (Span(" STATES, the newest first", "heading"),),
-            *presenters.state_lines(history, now),
+            *details.state_lines(history, now),
             blank,
         ]
-        lines += [(Span(" SETTINGS IN FORCE", "heading"),), *presenters.setting_lines(history.settings)]
+        lines += [(Span(" SETTINGS IN FORCE", "heading"),), *details.setting_lines(history.settings)]
     return lines

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 
-from textual.widget import Widget
-
+from tui.app.commands import run_beside
 from tui.app.presenters import incidents as present
-from tui.app.screens.base import SupervisorScreen
-from tui.app.screens.bindings import bindings
-from tui.app.screens.workers import run_beside
+from tui.app.screens.base import SupervisorScreen, bindings
 from tui.model.engine import CommandResult, IncidentSnapshot, Snapshot, Timeline
 from tui.model.known import rule_words
-from widgets.cursor_list import CursorList
 from widgets.incident_list import IncidentList, incident_heading
 from widgets.lines import LinesPane
-from widgets.text_line import HeadingLine, NoticeLine, TitleLine
+from widgets.text_line import HeadingLine, TitleLine
 
 READ_SECONDS = 10.0
 """Between two readings of the timeline of an incident that is still open."""
@@ -43,33 +39,20 @@ class IncidentsScreen(SupervisorScreen):
     AUTO_FOCUS = "#incidents"
 
     def __init__(self) -> None:
-        self._list = IncidentList(id="incidents")
+        self._list = IncidentList(self._cursor_moved, self.action_timeline, id="incidents")
         super().__init__(self._list)
-        self._title = TitleLine(id="selected")
-        self._notice = NoticeLine(id="notice")
         self._heading = HeadingLine(incident_heading, spare=IncidentList.SPARE, id="list-heading")
-        self._list.moved = self._cursor_moved
         self._facts_title = TitleLine(id="log-title")
         self._facts = LinesPane(id="incident-facts")
+        self.parts = (self._title, self._notice, self._heading, self._list, self._facts_title, self._facts)
         self._chosen: str | None = None
         """The incident chosen by hand; None is the first."""
 
-    def body(self) -> Iterable[Widget]:
-        """What is wrong in one line, the list, the selected one whole."""
-        yield self._title
-        yield self._notice
-        yield self._heading
-        yield self._list
-        yield self._facts_title
-        yield self._facts
-
     @property
     def incident(self) -> IncidentSnapshot | None:
-        """The selected one."""
         return present.found_incident(self.app.snapshot.incidents, self._list.selected)
 
     def show(self, snapshot: Snapshot, now: float) -> None:
-        """Show the incidents as they stand."""
         super().show(snapshot, now)
         incidents = snapshot.incidents
         opened, resolved = present.open_rows(incidents, now), present.resolved_rows(incidents, now)
@@ -93,22 +76,15 @@ class IncidentsScreen(SupervisorScreen):
             self._facts.styles.height = min(len(lines), self.size.height // 4)
 
     def _cursor_moved(self, key: Hashable) -> None:
-        """Keep the one that was chosen."""
         self._chosen = str(key)
         self._show_facts(self.app.now)
 
-    def on_cursor_list_opened(self, event: CursorList.Opened) -> None:
-        """Show what happened."""
-        self.action_timeline()
-
     def action_acknowledge(self) -> None:
-        """Acknowledge the selected one, and stay on it."""
         if (incident := self.incident) is not None:
             self._chosen = incident.id
         _acknowledge(self, self.incident)
 
     def action_timeline(self) -> None:
-        """Show what happened before and during the selected one."""
         incident = self.incident
         if incident is None:
             self.note("no incident is selected", "busy")
@@ -129,25 +105,17 @@ class TimelineScreen(SupervisorScreen):
         self._lines = LinesPane(id="lines")
         super().__init__(self._lines)
         self._incident_id = id
-        self._title = TitleLine(id="selected")
         self._timeline: Timeline | None = None
         self._timeline_of: tuple[object, ...] = ()
         self._is_placed = False
         """The first look is at the moment at which it opened."""
 
-    def body(self) -> Iterable[Widget]:
-        """The incident, then what happened."""
-        yield self._title
-        yield self._lines
-
     @property
     def incident(self) -> IncidentSnapshot | None:
-        """The incident as it stands, or as it was last known."""
         found = present.found_incident(self.app.snapshot.incidents, self._incident_id)
         return found or (self._timeline.incident if self._timeline is not None else None)
 
     def show(self, snapshot: Snapshot, now: float) -> None:
-        """Show what has been read, and read anew when the incident changed, or once in a while."""
         super().show(snapshot, now)
         incident = self.incident
         if incident is not None:
@@ -183,5 +151,4 @@ class TimelineScreen(SupervisorScreen):
         self._lay_out(self.app.now)
 
     def action_acknowledge(self) -> None:
-        """Acknowledge it."""
         _acknowledge(self, self.incident)

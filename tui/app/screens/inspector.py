@@ -8,17 +8,13 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from typing import get_args
 
-from textual.widget import Widget
-
+from tui.app.commands import run_beside
 from tui.app.presenters import frames as present
-from tui.app.screens.base import SupervisorScreen
-from tui.app.screens.bindings import bindings
+from tui.app.screens.base import SupervisorScreen, bindings
 from tui.app.screens.text import TextScreen
-from tui.app.screens.workers import run_beside
 from tui.model.engine import CommandResult, Frame, FrameContent, FramePage, Snapshot
-from widgets.cursor_list import CursorList
 from widgets.frame_list import FrameList, frame_heading
-from widgets.text_line import HeadingLine, NoticeLine, TitleLine
+from widgets.text_line import HeadingLine
 
 MOST_HELD = 1000
 """Frames that the screen holds, the oldest dropped first."""
@@ -47,13 +43,11 @@ class InspectorScreen(SupervisorScreen):
     AUTO_FOCUS = "#frames"
 
     def __init__(self, name: str) -> None:
-        self._list = FrameList(id="frames")
+        self._list = FrameList(self._cursor_moved, self.action_open, id="frames")
         super().__init__(self._list)
         self._connection_name = name
-        self._title = TitleLine(id="selected")
-        self._notice = NoticeLine(id="notice")
         self._heading = HeadingLine(frame_heading, spare=FrameList.SPARE, id="list-heading")
-        self._list.moved = self._cursor_moved
+        self.parts = (self._title, self._notice, self._heading, self._list)
         self._held: deque[Frame] = deque(maxlen=MOST_HELD)
         self._cursor = 0
         self._missed = 0
@@ -67,15 +61,7 @@ class InspectorScreen(SupervisorScreen):
         self._frozen_at = 0.0
         self._new_since = 0
 
-    def body(self) -> Iterable[Widget]:
-        """The title, what must be said, the frames."""
-        yield self._title
-        yield self._notice
-        yield self._heading
-        yield self._list
-
     def on_mount(self) -> None:
-        """Begin to read."""
         self.set_interval(READ_SECONDS, self._poll)
         self._poll()
 
@@ -114,7 +100,6 @@ class InspectorScreen(SupervisorScreen):
     # Showing ------------------------------------------------------------------------------------
 
     def show(self, snapshot: Snapshot, now: float) -> None:
-        """Show row 1; the frames are read by the screen itself."""
         super().show(snapshot, now)
         connection = self.app.connection(self._connection_name)
         self._title.show(self._connection_name, connection.address if connection else "no longer there")
@@ -160,12 +145,7 @@ class InspectorScreen(SupervisorScreen):
         at_end = bool(shown) and key == shown[-1].cursor
         self._chosen = None if at_end or not isinstance(key, int) else key
 
-    def on_cursor_list_opened(self, event: CursorList.Opened) -> None:
-        """Show the frame."""
-        self.action_open()
-
     def action_freeze(self) -> None:
-        """Let the list stand still, or go on."""
         if self._frozen is None:
             self._frozen, self._new_since = tuple(self._held), 0
             self._frozen_at = self.app.clock()
@@ -174,7 +154,6 @@ class InspectorScreen(SupervisorScreen):
         self._lay_out()
 
     def action_filter(self) -> None:
-        """Ask for the text to filter by."""
         self.last_row.ask_filter(self._wanted, self._filter)
 
     def _filter(self, text: str) -> None:
@@ -182,12 +161,10 @@ class InspectorScreen(SupervisorScreen):
         self._lay_out()
 
     def action_direction(self) -> None:
-        """Show both directions, only in, only out."""
         self._direction = _DIRECTIONS[(_DIRECTIONS.index(self._direction) + 1) % len(_DIRECTIONS)]
         self._lay_out()
 
     def action_back(self) -> None:
-        """End the filter; then leave."""
         if self._wanted or self._direction != "both":
             self._direction = "both"
             self._filter("")
@@ -202,11 +179,9 @@ class InspectorScreen(SupervisorScreen):
         return shown[-1].cursor if self._chosen is None else self._chosen
 
     def action_open(self) -> None:
-        """Show the selected frame with its payload."""
         self._with_selected("frame", self._open)
 
     def action_copy(self) -> None:
-        """Send the selected frame's payload to the terminal's clipboard."""
         self._with_selected("copy", lambda frame: self.app.copy(frame.payload, "the payload"))
 
     def _with_selected(self, name: str, do: Callable[[FrameContent], None]) -> None:
@@ -225,7 +200,6 @@ class InspectorScreen(SupervisorScreen):
         self.app.open_screen(TextScreen(self._connection_name, "a frame", lines, frame.payload))
 
     def action_export(self) -> None:
-        """Write the frames that are shown to a file."""
         run_beside(self, self._export, name="export", group="export", exclusive=True)
 
     async def _export(self) -> None:

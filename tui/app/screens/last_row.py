@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from textual import events
 from textual.screen import Screen
@@ -18,6 +19,8 @@ from widgets.untrusted import cell_width, cut_to, displayable
 MESSAGE_SECONDS = 8.0
 QUESTION_SECONDS = 20.0
 """Then it is withdrawn: who comes back to the terminal presses a key that means something else."""
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,30 @@ class LastRow:
             open_prompt.leave()
         prompt.before = self.screen.focused
         self.screen.mount(prompt)
+
+    def ask_line(
+        self,
+        label: str,
+        line: str,
+        read: Callable[[str], _Answer],
+        give: Callable[[_Answer], None],
+        *,
+        suggested: bool = False,
+    ) -> None:
+        """Ask for a line until ``read`` raises no ValueError.
+
+        What was typed is kept: one character of it is wrong, not all.
+        """
+
+        def answered(typed: str) -> None:
+            try:
+                answer = read(typed)
+            except ValueError as mistake:
+                self.ask_line(f"✗ {mistake}:", typed, read, give)
+            else:
+                give(answer)
+
+        self.prompt(Prompt(label, line, suggested=suggested, answered=answered))
 
     def ask_filter(self, value: str, changed: Callable[[str], None]) -> None:
         """Ask for a text to filter by; ``changed`` is called at each change, and with none at esc."""

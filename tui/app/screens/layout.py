@@ -83,7 +83,6 @@ def share_rows(
     log_rows = take(2) if log_title else 0
 
     def free() -> int:
-        """Rows that the log would leave empty."""
         return left - max(0, log - log_rows) if log_title else left
 
     # What is left goes to the lists, and the rest of it to the log.

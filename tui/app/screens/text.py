@@ -7,13 +7,11 @@ from typing import ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.widget import Widget
 
 from tui.app.actions import ACTIONS, Action
 from tui.app.keymap import Keymap, shown
 from tui.app.screens.base import SupervisorScreen
 from widgets.lines import Line, LinesPane, Span, folded
-from widgets.text_line import TitleLine
 from widgets.untrusted import fitted
 
 
@@ -29,19 +27,9 @@ class LinesScreen(SupervisorScreen):
     def __init__(self, title: str, note: str, lines: Iterable[Line]) -> None:
         self._lines_pane = LinesPane(id="lines")
         super().__init__(self._lines_pane)
-        self._title = TitleLine(id="selected")
-        self._text = (title, note)
         self._lines = tuple(lines)
         self._lines_pane.set_lines(self._lines)
-
-    def body(self) -> Iterable[Widget]:
-        """The title and the lines."""
-        yield self._title
-        yield self._lines_pane
-
-    def on_mount(self) -> None:
-        """Show the title."""
-        self._title.show(*self._text)
+        self._title.show(title, note)
 
 
 class TextScreen(LinesScreen):
@@ -62,11 +50,9 @@ class TextScreen(LinesScreen):
         self._copied, self._what = text, what
 
     def on_resize(self, event: events.Resize) -> None:
-        """Fold the lines to the width."""
         self._lines_pane.set_lines(folded(self._lines, event.size.width - 1))
 
     def action_copy(self) -> None:
-        """Send what is shown to the terminal's clipboard."""
         self.app.copy(self._copied, self._what)
 
 
@@ -84,8 +70,6 @@ class MetricsScreen(TextScreen):
 
 
 class HelpScreen(LinesScreen):
-    """The keys, made from the actions."""
-
     def __init__(self, keymap: Keymap, first: Sequence[str] = ()) -> None:
         """``first`` are the places that are told before all others."""
         super().__init__("keys", "what can be done, and by which key", help_lines(keymap, first))

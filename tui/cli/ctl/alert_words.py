@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tui.model.alerts import TEST_SOURCE
 from tui.model.engine import AlertsSnapshot, AlertSummary
-from tui.model.known import count_dropped
-from tui.text.formats import counted, time_of_day
+from tui.model.known import count_dropped, queue_state, queue_waits
+from tui.text.formats import counted
 from tui.text.printable import printable
 
 _TIMES = "\N{MULTIPLICATION SIGN}"
-_TEST_SOURCE = "test"
-_WAITS = ("paused", "held", "waiting for overlays")
 
 
 def named(alert: AlertSummary) -> str:
@@ -22,20 +21,15 @@ def named(alert: AlertSummary) -> str:
 def what_is_shown(alert: AlertSummary) -> str:
     """What is shown of it, and of how many viewers."""
     words = printable(alert.title or alert.message)
-    if alert.source == _TEST_SOURCE:
+    if alert.source == TEST_SOURCE:
         words = f"(test) {words}"
     return f"{words} {_TIMES}{alert.count}".lstrip() if alert.count > 1 else words
 
 
 def state_words(alerts: AlertsSnapshot, now: float) -> str:
     """How the queue stands and, where it waits, why."""
-    words: str = alerts.mode
-    if alerts.mode == "held":
-        words = f"held until {time_of_day(alerts.held_until, now)}"
-    reason = alerts.message.removeprefix(f"{alerts.mode}: ")
-    if alerts.mode in _WAITS and reason not in ("", alerts.mode):
-        words = f"{words}: {reason}"
-    return printable(words)
+    words = queue_state(alerts, now)
+    return printable(f"{words}: {alerts.message}" if queue_waits(alerts) and alerts.message else words)
 
 
 def warnings(alerts: AlertsSnapshot) -> list[str]:
@@ -56,7 +50,7 @@ def warnings(alerts: AlertsSnapshot) -> list[str]:
 
 def what_is_off(alerts: AlertsSnapshot, now: float) -> str | None:
     """What keeps alerts from being shown or stored, for a line of its own; None while nothing does."""
-    parts = [state_words(alerts, now)] if alerts.mode in _WAITS else []
+    parts = [state_words(alerts, now)] if queue_waits(alerts) else []
     parts += warnings(alerts)
     if not parts:
         return None
@@ -66,8 +60,8 @@ def what_is_off(alerts: AlertsSnapshot, now: float) -> str | None:
 def off_shortly(alerts: AlertsSnapshot) -> str | None:
     """The same in at most 26 columns, for a status bar; the rules' and the hub's faults are left out."""
     parts = []
-    if alerts.mode in _WAITS:
-        parts.append("alerts wait" if alerts.mode == _WAITS[2] else f"alerts {alerts.mode}")
+    if queue_waits(alerts):
+        parts.append("alerts wait" if alerts.mode == "waiting for overlays" else f"alerts {alerts.mode}")
     if alerts.store_fails:
         parts.append("store fails" if parts else "alert store fails")
     return ", ".join(parts) or None
