@@ -127,11 +127,11 @@ async def test_what_is_not_kept_is_told() -> None:
 async def test_a_share_of_the_last_minutes_is_no_older_than_ten_seconds() -> None:
     moment = time.time()
     engine = ScriptedEngine([connection("stage")], clock=lambda: moment)
-    engine.histories["stage"] = history(last_5_minutes=Availability(share=0.75, observed=4.0))
+    engine.histories["stage"] = history(last_5_minutes=Availability(share=0.75, observed=150.0))
     app = OverlaySupervisorApp(engine, clock=lambda: moment)
     async with app.run_test(size=SIZE) as pilot:
         await until_seen(pilot, "75.0%")
-        engine.histories["stage"] = history(last_5_minutes=Availability(share=0.93, observed=14.0))
+        engine.histories["stage"] = history(last_5_minutes=Availability(share=0.93, observed=160.0))
         moment += 10.0
         await until_seen(pilot, "93.0%")
 

@@ -305,7 +305,7 @@ def test_a_share_says_a_hundred_only_of_what_was_unbroken() -> None:
         name="stage",
         last_5_minutes=Availability(share=1.0, observed=300),
         last_hour=Availability(share=0.999999, observed=3600),
-        last_day=Availability(share=None),
+        last_day=Availability(share=1.0, observed=12 * 3600 - 1),
         round_trips=(0.010, 0.020),
     )
     facts = facts_of(connection(), history)

@@ -40,8 +40,8 @@ class Watched:
         self.history = History(self.clock)
         self.change(state)
 
-    def change(self, state: Any) -> None:
-        change = StateChange(old_state="connecting", new_state=state, error=None, timestamp=self.clock.time())
+    def change(self, state: Any, before: Any = "connecting") -> None:
+        change = StateChange(old_state=before, new_state=state, error=None, timestamp=self.clock.time())
         self.history.changed(change)
 
     def wait(self, seconds: float) -> None:
@@ -90,6 +90,27 @@ def test_time_asked_to_be_disconnected_counts_for_nothing() -> None:
     watched.change("reconnecting")
     watched.wait(60)
     assert watched.history.availability(HOUR).share == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("before", ["disconnected", "connected"])
+def test_a_first_attempt_counts_for_nothing(before: Any) -> None:
+    watched = Watched("disconnected")
+    watched.change("connecting", before)
+    watched.wait(20)
+    assert watched.history.availability(5).share is None
+    watched.change("connected")
+    watched.wait(20)
+    assert watched.history.hour()[-1] == "8"
+    assert watched.history.availability(5).share == 1.0
+
+
+@pytest.mark.parametrize("before", ["reconnecting", "failed"])
+def test_an_attempt_to_come_back_is_time_away(before: Any) -> None:
+    watched = Watched()
+    watched.wait(20)
+    watched.change("connecting", before)
+    watched.wait(20)
+    assert watched.history.availability(5).share == pytest.approx(0.5)
 
 
 def test_a_machine_that_slept_did_not_observe() -> None:
@@ -163,7 +184,7 @@ async def test_the_engine_keeps_a_history_and_a_replaced_connection_goes_on_with
         assert [entry.state for entry in history.states] == ["connecting", "connected"]
         assert len(history.round_trips) >= 1
         assert [(each.key, each.source) for each in history.settings] == [("url", "config.toml:3")]
-        assert engine.snapshot().connections[0].hour[-1] in "01234567"
+        assert engine.snapshot().connections[0].hour[-1] == "8"
         replaced = connection("stage", hub.url + "/", options=FAST)
         await engine.apply([replaced])
         await eventually(lambda: state_of(engine, "stage") == "connected", "connected again")

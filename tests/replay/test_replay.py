@@ -382,7 +382,7 @@ def test_runs_stops_and_reloads_are_told_by_the_journal_and_nothing_is_known_in_
     strip = source.shown(BEGIN + 2001.5).snapshot
     assert strip is not None
     # 33 minutes: the first run, its gap, the second and its gap, and the present one.
-    assert strip.connections[0].hour[-34:] == "78" + "?" * 6 + "0" + "?" * 24 + "2"
+    assert strip.connections[0].hour[-34:] == "88" + "?" * 6 + "0" + "?" * 24 + "8"
 
 
 def test_alerts_come_from_the_journal_as_they_ended_whatever_they_are_called(tmp_path: Path) -> None:

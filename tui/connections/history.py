@@ -19,6 +19,13 @@ KEPT_STATES = 100
 _SPENT: dict[ConnectionState, Spent] = {"connected": "well", "disconnected": "asked"}
 
 
+def spent_in(state: ConnectionState, before: ConnectionState | None) -> Spent:
+    """How a time in ``state`` is spent, which came after ``before``; None where nobody observed that."""
+    if state == "connecting" and before not in ("reconnecting", "failed"):
+        return "opening"
+    return _SPENT.get(state, "otherwise")
+
+
 class StateLog:
     """The last changes of state; each failure that goes on is counted in the entry of its trouble."""
 
@@ -66,7 +73,7 @@ class History:
 
     def __init__(self, clock: Clock, state: ConnectionState = "disconnected") -> None:
         self._clock = clock
-        self._state = state
+        self._spent = spent_in(state, None)
         self._state_began = clock.monotonic()
         self._minutes = Minutes(clock)
         self._log = StateLog()
@@ -80,7 +87,7 @@ class History:
                 the attempt that led to it have none of their own.
         """
         self._poll()
-        self._state = change.new_state
+        self._spent = spent_in(change.new_state, change.old_state)
         now = self._clock.monotonic()
         before = now - self._state_began
         entry = StateEntry(
@@ -100,7 +107,7 @@ class History:
         return self._log.states
 
     def _poll(self) -> None:
-        self._minutes.spent(_SPENT.get(self._state, "otherwise"))
+        self._minutes.spent(self._spent)
 
     def hour(self) -> str:
         """As of :attr:`tui.model.snapshot.ConnectionSnapshot.hour`."""

@@ -12,8 +12,9 @@ from tui.model.snapshot import Availability
 HOUR = 60
 DAY = 24 * 60
 
-Spent = Literal["well", "asked", "otherwise", "unknown"]
-"""How a time was spent: well; off because somebody wanted it; neither; or nobody could tell."""
+Spent = Literal["well", "asked", "otherwise", "unknown", "opening"]
+"""How a time was spent: well; off because somebody wanted it; neither; nobody could tell; or on a first
+attempt, which says nothing of how well it goes and counts for nothing."""
 
 _LONGEST_STEP = 5.0
 """Seconds between two looks after which the time in between was not observed: the engine looks 4 times
@@ -72,7 +73,7 @@ class Minutes:
             minute = self._minute(number)
             if how == "unknown":
                 minute.unknown += end - began
-            else:
+            elif how != "opening":
                 minute.observed += end - began
                 if how == "well":
                     minute.well += end - began

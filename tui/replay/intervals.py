@@ -5,16 +5,13 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from tui.channels.health import ConnectionState
-from tui.connections.minutes import HOUR
+from tui.connections.history import spent_in
+from tui.connections.minutes import HOUR, Spent
 from tui.model.events import StateChanged
 from tui.model.snapshot import Availability
-
-How = Literal["well", "asked", "otherwise"]
-
-_HOW: dict[ConnectionState, How] = {"connected": "well", "disconnected": "asked"}
 
 
 class Interval(NamedTuple):
@@ -66,14 +63,15 @@ class StateIntervals:
             place -= 1
         return self._spans[place] if place >= 0 else None
 
-    def _spent(self, begin: float, end: float) -> Iterator[tuple[float, float, How]]:
+    def _spent(self, begin: float, end: float) -> Iterator[tuple[float, float, Spent]]:
         place = max(0, bisect.bisect_right(self._begins, begin) - 1)
         while place < len(self._spans) and self._begins[place] < end:
             span = self._spans[place]
             until = self._begins[place + 1] if place + 1 < len(self._spans) else end
             since, until = max(begin, span.begin), min(end, until)
             if span.state is not None and until > since:
-                yield since, until, _HOW.get(span.state, "otherwise")
+                before = self._spans[place - 1].state if place else None
+                yield since, until, spent_in(span.state, before)
             place += 1
 
     def hour(self, at: float) -> str:
@@ -82,7 +80,7 @@ class StateIntervals:
         first = present - HOUR + 1
         well, asked, observed = [0.0] * HOUR, [0.0] * HOUR, [0.0] * HOUR
         for begin, end, how in self._spent(first * 60.0, at):
-            while begin < end:
+            while begin < end and how != "opening":
                 minute = math.floor(begin / 60)
                 until = min(end, (minute + 1) * 60.0)
                 place = minute - first
@@ -98,7 +96,7 @@ class StateIntervals:
         """Of the minute of ``at`` up to it and the ``minutes`` before it."""
         wanted = well = 0.0
         for begin, end, how in self._spent((math.floor(at / 60) - minutes) * 60.0, at):
-            if how != "asked":
+            if how in ("well", "otherwise"):
                 wanted += end - begin
             if how == "well":
                 well += end - begin

@@ -149,13 +149,18 @@ def _round_trips(connection: ConnectionSnapshot, history: ConnectionHistory | No
 def _availability(history: ConnectionHistory | None) -> str:
     if history is None:
         return NOTHING
-    windows = (("5m", history.last_5_minutes), ("1h", history.last_hour), ("24h", history.last_day))
-    return " ".join(f"{name} {share(window)}" for name, window in windows)
+    windows = (
+        ("5m", history.last_5_minutes, 5),
+        ("1h", history.last_hour, 60),
+        ("24h", history.last_day, 24 * 60),
+    )
+    return " ".join(f"{name} {share(window, minutes)}" for name, window, minutes in windows)
 
 
-def share(availability: Availability) -> str:
-    """A share in per cent, rounded down: 100 is said only of what was unbroken."""
-    if availability.share is None:
+def share(availability: Availability, minutes: int) -> str:
+    """A share of so many minutes in per cent, rounded down: 100 is said only of what was unbroken. Nothing is
+    said until half of them were observed."""
+    if availability.share is None or availability.observed < minutes * 60 / 2:
         return NOTHING
     per_mille = math.floor(availability.share * 1000)
     return "100%" if per_mille >= 1000 else f"{per_mille / 10:.1f}%"
