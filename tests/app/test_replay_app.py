@@ -15,7 +15,7 @@ from tests.engine.conftest import connection, eventually, running
 from tui.app.app import OverlaySupervisorApp
 from tui.app.typed_lines import moment_of
 from tui.demo.hub import Hub
-from tui.replay.opening import open_replay
+from tui.replay.engine import open_replay
 from tui.store.journal import Journal
 from tui.text.formats import NOTHING
 from widgets.time_line import TimeLineValue, TimeMark, time_line

@@ -14,7 +14,7 @@ from tui.incidents.options import SEVERITIES, IncidentsOptions
 from tui.incidents.rules import Finding
 from tui.incidents.tracker import MOST_LINES, MOST_OPEN, MOST_RESOLVED
 from tui.model.events import IncidentChanged
-from tui.replay.journal_incidents import Incidents
+from tui.replay.from_journal import Incidents
 
 
 def finding(subject: str = "stage", words: str = "gone", rule: Any = "failed", **others: Any) -> Finding:

@@ -45,11 +45,9 @@ from tui.model.events import (
     SettingsReloaded,
     StateChanged,
 )
-from tui.replay.controls import Replay
+from tui.replay.engine import ReplayError, open_replay
 from tui.replay.from_journal import JournalSource
-from tui.replay.intervals import Interval, StateIntervals
-from tui.replay.journal_links import NOT_KNOWN
-from tui.replay.opening import ReplayError, open_replay
+from tui.replay.journal_links import NOT_KNOWN, Interval, StateIntervals
 from tui.store.journal import DayFiles, Entry, Journal
 from tui.text.secret_names import masked, masked_text
 
@@ -223,10 +221,10 @@ def connection_with_nothing(name: str) -> ConnectionSnapshot:
 
 
 async def test_a_replay_can_be_asked_for_nothing(run: Run) -> None:
-    replay: Replay = open_replay(run.folder, run.lines[2].timestamp)
+    replay = open_replay(run.folder, run.lines[2].timestamp)
     refused = CommandResult(ok=False, message="this is a replay: nothing can be done")
     for asked in (
-        replay.connect(),
+        replay.connect(None),
         replay.reconnect("stage"),
         replay.disconnect(None),
         replay.push("stage", "stream:overlays", "ping", {}),
@@ -240,7 +238,7 @@ async def test_a_replay_can_be_asked_for_nothing(run: Run) -> None:
 
 
 def when(timestamp: float) -> str:
-    from tui.replay.source import moment
+    from tui.replay.values import moment
 
     return moment(timestamp)
 

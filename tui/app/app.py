@@ -31,7 +31,7 @@ from tui.app.screens.theme import DARK, LIGHT, THEMES, ThemeScreen
 from tui.app.typed import Pasted
 from tui.app.typed_lines import moment_of
 from tui.model.engine import Engine, Snapshot
-from tui.replay.controls import Replay
+from tui.replay.engine import ReplayEngine
 from tui.text.formats import counted
 from widgets.lines import Tone
 from widgets.prompt import Prompt, again
@@ -60,7 +60,7 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
         *,
         options: AppOptions | None = None,
         attached: bool = False,
-        replay: Replay | None = None,
+        replay: ReplayEngine | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Show ``engine``. ``engine_worker`` runs its loop, or waits for its end, and is watched.
@@ -218,7 +218,7 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
             isinstance(each, SupervisorScreen) and each.last_row.is_asking for each in self.screen_stack
         )
 
-    async def _read_marks(self, replay: Replay) -> None:
+    async def _read_marks(self, replay: ReplayEngine) -> None:
         position = replay.position()
         self.marks = await replay.marks(position.begin, position.end)
         self.show_now()

@@ -24,7 +24,8 @@ from tui.app.remembered import Remembered
 from tui.app.terminal import UnattendedApp
 from tui.channels.apart import apart
 from tui.model.engine import CommandResult, ConnectionSnapshot, Engine, IncidentSeverity, LogLine, Snapshot
-from tui.replay.controls import SPEEDS, Mark, Position, Replay
+from tui.replay.engine import ReplayEngine
+from tui.replay.values import SPEEDS, Mark, Position
 from tui.system.private_files import open_private
 from widgets.lines import Tone
 
@@ -81,7 +82,7 @@ class EngineApp(UnattendedApp, inherit_bindings=False):
         *,
         options: AppOptions | None = None,
         attached: bool = False,
-        replay: Replay | None = None,
+        replay: ReplayEngine | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()

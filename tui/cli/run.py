@@ -121,7 +121,7 @@ def replay(args: argparse.Namespace) -> int:
     """A screen on what was."""
     if problem := tty.problem(os.environ):
         return say_no_terminal(problem, "overlay-supervisor journal prints what happened without a screen")
-    from tui.replay.opening import ReplayError
+    from tui.replay.engine import ReplayError
     from tui.runtime.session import run_replay
     from tui.store.journal import parse_since
     from tui.system.paths import state_folder

@@ -21,7 +21,7 @@ _LONGEST_STEP = 5.0
 a second, so the machine slept or the process was held."""
 
 
-class _Minute:
+class Minute:
     """What was seen in one minute of the wall clock, in seconds."""
 
     __slots__ = ("asked", "number", "observed", "unknown", "well")
@@ -34,8 +34,20 @@ class _Minute:
         self.unknown = 0.0
         """Not part of ``observed``."""
 
+    def add(self, how: Spent, seconds: float) -> None:
+        """Put a time down to it."""
+        if how == "unknown":
+            self.unknown += seconds
+        elif how != "opening":
+            self.observed += seconds
+            if how == "well":
+                self.well += seconds
+            elif how == "asked":
+                self.asked += seconds
+
     @property
     def digit(self) -> str:
+        """As of :attr:`tui.model.snapshot.ConnectionSnapshot.hour`."""
         wanted = self.observed - self.asked
         if wanted <= 0:
             return "o" if self.asked else "?"
@@ -55,7 +67,7 @@ class Minutes:
     def __init__(self, clock: Clock, kept: int = DAY) -> None:
         self._clock = clock
         self._seen_at = clock.monotonic()
-        self._minutes: deque[_Minute] = deque(maxlen=kept)
+        self._minutes: deque[Minute] = deque(maxlen=kept)
         self._strip = ""
         self._strip_key: tuple[int, str] | None = None
         self._before_present = ""
@@ -70,25 +82,17 @@ class Minutes:
         while True:
             number = math.floor(began / 60)
             end = min(wall, (number + 1) * 60.0)
-            minute = self._minute(number)
-            if how == "unknown":
-                minute.unknown += end - began
-            elif how != "opening":
-                minute.observed += end - began
-                if how == "well":
-                    minute.well += end - began
-                elif how == "asked":
-                    minute.asked += end - began
+            self._minute(number).add(how, end - began)
             if end >= wall:
                 return
             began = end
 
-    def _minute(self, number: int) -> _Minute:
+    def _minute(self, number: int) -> Minute:
         last = self._minutes[-1] if self._minutes else None
         if last is not None and number <= last.number:
             # A wall clock that was set back goes on in the minute that was the present.
             return last
-        self._minutes.append(_Minute(number))
+        self._minutes.append(Minute(number))
         return self._minutes[-1]
 
     def hour(self) -> str:

@@ -19,7 +19,7 @@ import msgspec
 
 from tui.control import protocol
 from tui.control.client import dial
-from tui.control.methods import Method
+from tui.control.methods import ENGINE_METHODS, Method
 from tui.control.protocol import (
     Alive,
     Answer,
@@ -70,8 +70,8 @@ def _asked(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corouti
     return ask
 
 
-class RemoteEngine:
-    """Implements :class:`tui.model.engine.Engine` for the engine at ``path``, whichever runs there.
+class RemoteEngine(Engine):
+    """The engine at ``path``, whichever runs there; what is not defined here is asked over the socket.
 
     While none answers, the last snapshot stays, with ``waiting`` saying why. Log lines keep their order
     and get cursors of their own, which go on when another engine begins at 1 again; that the engine was
@@ -121,31 +121,16 @@ class RemoteEngine:
             self._thread.join(timeout)
 
     def snapshot(self) -> Snapshot:
-        """As of :class:`tui.model.engine.Engine`: the last that came."""
+        """The last that came."""
         return self._snapshot
 
     def log(self, after: int = 0, limit: int = 100) -> LogPage:
-        """As of :class:`tui.model.engine.Engine`."""
         return self._lines.page(after, limit)
 
     def extra_commands(self) -> tuple[ExtraCommand, ...]:
-        """As of :class:`tui.model.engine.Engine`; none while the engine is away."""
+        """None while the engine is away."""
         return self._extras
 
-    history = _asked(Engine.history)
-    frames = _asked(Engine.frames)
-    frame = _asked(Engine.frame)
-    connect = _asked(Engine.connect)
-    reconnect = _asked(Engine.reconnect)
-    disconnect = _asked(Engine.disconnect)
-    push = _asked(Engine.push)
-    set_debug = _asked(Engine.set_debug)
-    run_extra = _asked(Engine.run_extra)
-    alerts = _asked(Engine.alerts)
-    alert_history = _asked(Engine.alert_history)
-    alert = _asked(Engine.alert)
-    acknowledge = _asked(Engine.acknowledge)
-    timeline = _asked(Engine.timeline)
     reload = _asked(Conversation.reload)
 
     async def call(self, method: Method, fields: Mapping[str, Any]) -> Any:
@@ -327,6 +312,10 @@ class RemoteEngine:
             raise ControlError(f"no answer from the engine within {COMMAND_SECONDS:g} s") from None
         finally:
             del self._waiting[number]
+
+
+for _name in ENGINE_METHODS.keys() - vars(RemoteEngine).keys():
+    setattr(RemoteEngine, _name, _asked(getattr(Engine, _name)))
 
 
 class _Lines:

@@ -297,40 +297,30 @@ class Supervisor:
         self._loop.stop()
 
     def snapshot(self) -> Snapshot:
-        """As of :class:`tui.model.engine.Engine`."""
         return self._snapshot
 
     def log(self, after: int = 0, limit: int = 100) -> LogPage:
-        """As of :class:`tui.model.engine.Engine`."""
         return self._changes.page(after, limit)
 
     async def history(self, name: str) -> ConnectionHistory | CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
         return await self._poll(name, SupervisedConnection.history)
 
     async def frames(self, name: str, after: int = 0, limit: int = 200) -> FramePage | CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
         return await self._poll(name, lambda connection: connection.frames.page(after, limit))
 
     async def frame(self, name: str, cursor: int) -> FrameContent | CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
         return await self._poll(name, lambda connection: connection.frames.find(cursor))
 
     async def connect(self, name: str | None = None) -> CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
         return await self._do(self._connections.command, name, "connect")
 
     async def reconnect(self, name: str | None = None) -> CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
         return await self._do(self._connections.command, name, "reconnect")
 
     async def disconnect(self, name: str | None = None) -> CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
         return await self._do(self._connections.command, name, "disconnect")
 
     async def push(self, name: str, topic: str, event: str, payload: Any) -> CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
-
         async def push() -> CommandResult:
             found = self._connections.find(name)
             return found if isinstance(found, CommandResult) else await found.push(topic, event, payload)
@@ -338,7 +328,6 @@ class Supervisor:
         return await self._ask(push())
 
     async def set_debug(self, shown: bool) -> CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
         return await self._do(self._show_debug, shown)
 
     def _show_debug(self, shown: bool) -> CommandResult:
@@ -376,15 +365,12 @@ class Supervisor:
         return CommandResult(ok=True, message=message)
 
     async def acknowledge(self, id: str) -> CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
         return await self._do(self._components.incidents.acknowledge, id)
 
     async def timeline(self, id: str) -> Timeline | CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
         return await self._loop.call(self._components.incidents.timeline(id))
 
     async def alerts(self, command: AlertCommand) -> CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
         component = self._components.alerts
         return _NO_QUEUE if component is None else await self._ask(component.command(command))
 
@@ -397,21 +383,17 @@ class Supervisor:
         outcome: AlertOutcome | None = None,
         words: tuple[str, ...] = (),
     ) -> AlertPage | CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
         kept = self._components.alerts and self._components.alerts.persistence
         return await self._loop.call(kept.history(before, limit, type, outcome, words)) if kept else _NO_QUEUE
 
     async def alert(self, id: str) -> AlertContent | CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
         component = self._components.alerts
         return _NO_QUEUE if component is None else await self._loop.call(component.alert(id))
 
     def extra_commands(self) -> tuple[ExtraCommand, ...]:
-        """As of :class:`tui.model.engine.Engine`."""
         return tuple(self._extras.commands()) if self._extras is not None else ()
 
     async def run_extra(self, command: str) -> CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
         if self._extras is None:
             return CommandResult(ok=False, message=f"no command {command}")
         return await self._extras.run(command)

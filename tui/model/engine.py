@@ -107,8 +107,11 @@ __all__ = [
 ]
 
 
+_REFUSED = CommandResult(ok=False, message="this is a replay: nothing can be done")
+
+
 class Engine(Protocol):
-    """A running engine, in this process or behind a socket.
+    """A running engine, in this process or behind a socket, or one of the past, which inherits the refusals.
 
     The control socket's methods are made of these, so that all of their parameters are bounded.
     """
@@ -123,7 +126,7 @@ class Engine(Protocol):
 
     async def history(self, name: Name) -> ConnectionHistory | CommandResult:
         """What is kept of ``name``; a result that is not ok says why there is none."""
-        ...
+        return _REFUSED
 
     async def frames(
         self, name: Name, after: Cursor = 0, limit: Annotated[int, Meta(ge=1, le=MAX_FRAMES)] = 200
@@ -132,43 +135,43 @@ class Engine(Protocol):
 
         To ask is what turns the recording on; it goes off, and forgets, when nobody has asked for 10 s.
         """
-        ...
+        return _REFUSED
 
     async def frame(self, name: Name, cursor: Cursor) -> FrameContent | CommandResult:
         """One frame that is still held, with its payload."""
-        ...
+        return _REFUSED
 
     async def connect(self, name: Name | None) -> CommandResult:
         """Connect ``name`` or every one, counts and breaker re-armed; a connected one stays as it is."""
-        ...
+        return _REFUSED
 
     async def reconnect(self, name: Name | None) -> CommandResult:
         """Replace the connection of ``name``, or of every one."""
-        ...
+        return _REFUSED
 
     async def disconnect(self, name: Name | None) -> CommandResult:
         """Disconnect ``name``, or every connection, until it is asked for again."""
-        ...
+        return _REFUSED
 
     async def push(self, name: Name, topic: Topic, event: Topic, payload: Any) -> CommandResult:
         """Push on a joined topic and report the reply; answers "not connected" at once when it is not."""
-        ...
+        return _REFUSED
 
     async def set_debug(self, shown: bool) -> CommandResult:
         """Show the indicator even when all is well, or only when something is wrong."""
-        ...
+        return _REFUSED
 
     async def acknowledge(self, id: Annotated[Id, OnWire("incident")]) -> CommandResult:
         """Acknowledge an open incident: seen by a person, who is not to be told again."""
-        ...
+        return _REFUSED
 
     async def timeline(self, id: Annotated[Id, OnWire("incident")]) -> Timeline | CommandResult:
         """What happened before and during an incident."""
-        ...
+        return _REFUSED
 
     async def alerts(self, command: AlertCommand) -> CommandResult:
         """Do something with the alert queue; the result says what was done, or why nothing was."""
-        ...
+        return _REFUSED
 
     async def alert_history(
         self,
@@ -183,11 +186,11 @@ class Engine(Protocol):
 
         Each of ``words`` is somewhere in their type, outcome, who, title or message.
         """
-        ...
+        return _REFUSED
 
     async def alert(self, id: Annotated[Id, OnWire("alert")]) -> AlertContent | CommandResult:
         """One alert, whether it waits, plays or has ended."""
-        ...
+        return _REFUSED
 
     def extra_commands(self) -> tuple[ExtraCommand, ...]:
         """The commands beside these, for the palette."""
@@ -195,7 +198,7 @@ class Engine(Protocol):
 
     async def run_extra(self, command: Name) -> CommandResult:
         """Run one of :meth:`extra_commands` by its id."""
-        ...
+        return _REFUSED
 
 
 class Extras(Protocol):

@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from tui.channels.apart import apart
 from tui.channels.clock import Clock, SystemClock
-from tui.model.engine import (
-    AlertCommand,
-    AlertContent,
-    AlertOutcome,
-    AlertPage,
-    AlertSummary,
+from tui.model.alerts import AlertContent, AlertOutcome, AlertPage, AlertSummary, SourceAway
+from tui.model.engine import Engine
+from tui.model.incidents import IncidentSnapshot, Timeline, TimelineEntry
+from tui.model.snapshot import (
     CommandResult,
     ConnectionHistory,
     ExtraCommand,
     FrameContent,
     FramePage,
-    IncidentSnapshot,
     LogLine,
     LogPage,
     Snapshot,
-    SourceAway,
-    Timeline,
-    TimelineEntry,
 )
-from tui.replay.controls import SPEEDS, Mark, Position
-from tui.replay.source import Event, Shown, Source, as_of, moment
-
-log = logging.getLogger(__name__)
+from tui.replay.from_journal import JournalSource
+from tui.replay.values import SPEEDS, Event, Mark, Position, moment
+from tui.store.journal import ALIVE_EVERY
+from tui.store.journal import FOLDER_NAME as JOURNAL
 
 T = TypeVar("T")
 
@@ -48,11 +42,41 @@ MOST_STEPS = 1000
 
 _TIMELINE_FRAMES = 200
 _TIMELINE_ENTRIES = 1000
-_REFUSED = CommandResult(ok=False, message="this is a replay: nothing can be done")
+
+When = float | Callable[[float], float] | None
+"""Epoch seconds, or what tells them when it is given the end of what there is; None for an hour before it."""
 
 
-class ReplayEngine:
-    """Implements :class:`tui.replay.controls.Replay`, and so :class:`tui.model.engine.Engine`.
+class ReplayError(Exception):
+    """There is nothing to replay, or it cannot be read; the message is for a person."""
+
+
+def open_replay(path: Path, when: When = None, *, clock: Clock | None = None) -> ReplayEngine:
+    """A replay that stands at a moment, not started.
+
+    Args:
+        path: a state folder, or its journal.
+
+    Raises:
+        ReplayError: there is nothing to replay, or it cannot be read.
+    """
+    clock = clock or SystemClock()
+    folder = path.parent if path.name == JOURNAL and not (path / JOURNAL).is_dir() else path
+    if not (folder / JOURNAL).is_dir():
+        raise ReplayError(f"{path}: {'it holds no journal' if path.is_dir() else 'there is no such folder'}")
+    try:
+        source = JournalSource(folder, clock.time())
+    except FileNotFoundError as error:
+        raise ReplayError(f"{path}: {error.strerror}") from None
+    except OSError as error:
+        raise ReplayError(f"{path} cannot be read: {error.strerror}") from None
+    # A program that runs says so each minute: its end is the present.
+    at = when(source.bounds()[1] + ALIVE_EVERY) if callable(when) else when
+    return ReplayEngine(source, at, clock=clock)
+
+
+class ReplayEngine(Engine):
+    """Shows the past; what would change it is refused by what it inherits.
 
     A snapshot's times are those of its moment: its face reckons by :meth:`now`, not by the present. One that
     reckons by the present calls the engine silent, and so takes nothing old for new.
@@ -63,7 +87,7 @@ class ReplayEngine:
         clock: by which it plays.
     """
 
-    def __init__(self, source: Source, at: float | None = None, *, clock: Clock | None = None) -> None:
+    def __init__(self, source: JournalSource, at: float | None = None, *, clock: Clock | None = None) -> None:
         self._source = source
         self._clock = clock or SystemClock()
         # Held while the source is read and a moment is made; what is published is read without it.
@@ -79,10 +103,8 @@ class ReplayEngine:
         self._thread: threading.Thread | None = None
         begin, end = source.bounds()
         start = end - BEFORE_THE_END if at is None else at
-        if start <= begin:
-            start = source.first_shown()
         with self._lock:
-            self._move(min(start, end))
+            self._move(max(begin, min(start, end)))
 
     # Any thread
 
@@ -98,73 +120,75 @@ class ReplayEngine:
             self._thread.join(timeout)
 
     def now(self) -> float:
-        """As of :class:`tui.replay.controls.Replay`."""
+        """The moment that is shown, in epoch seconds: the clock by which its face must reckon ages."""
         return self._position.at
 
     def position(self) -> Position:
-        """As of :class:`tui.replay.controls.Replay`."""
+        """Where it stands. Never blocks."""
         return self._position
 
     def snapshot(self) -> Snapshot:
-        """As of :class:`tui.model.engine.Engine`; its notice says that it is a replay, and of when."""
+        """Its notice says that it is a replay, and of when."""
         return self._snapshot
 
     def log(self, after: int = 0, limit: int = 100) -> LogPage:
-        """As of :class:`tui.model.engine.Engine`; the cursor goes back where time did."""
+        """The cursor goes back where time did."""
         lines = self._lines
         last = lines[-1].cursor if lines else 0
         found = tuple(line for line in lines if line.cursor > after)[:limit]
         return LogPage(lines=found, next_cursor=found[-1].cursor if found else min(last, max(after, 0)))
 
     async def seek(self, at: float) -> CommandResult:
-        """As of :class:`tui.replay.controls.Replay`."""
-        return await self._in_thread(self._seek, at)
+        """Go to a moment, or to the nearer end."""
+        return await self._reading(self._seek, at)
 
     async def step(self, count: int = 1) -> CommandResult:
-        """As of :class:`tui.replay.controls.Replay`; at most :data:`MOST_STEPS` at once."""
-        return await self._in_thread(self._step, max(-MOST_STEPS, min(count, MOST_STEPS)), False)
+        """Go to the next line of the log, or with -1 to the one before; says which it is.
+
+        At most :data:`MOST_STEPS` at once. The words may hold text from the network.
+        """
+        return await self._reading(self._step, max(-MOST_STEPS, min(count, MOST_STEPS)), False)
 
     async def next_incident(self) -> CommandResult:
-        """As of :class:`tui.replay.controls.Replay`."""
-        return await self._in_thread(self._step, 1, True)
+        """Go to where the next incident began; not ok when there is none."""
+        return await self._reading(self._step, 1, True)
 
     async def previous_incident(self) -> CommandResult:
-        """As of :class:`tui.replay.controls.Replay`."""
-        return await self._in_thread(self._step, -1, True)
+        """Go to where the incident before began; not ok when there is none."""
+        return await self._reading(self._step, -1, True)
 
     async def play(self, speed: float = 1.0) -> CommandResult:
-        """As of :class:`tui.replay.controls.Replay`."""
+        """Go on by itself, ``speed`` seconds in a second (one of :data:`SPEEDS`), to the end."""
         if speed not in SPEEDS:
             known = ", ".join(f"{each:g}" for each in SPEEDS)
             return CommandResult(ok=False, message=f"no speed {speed:g}; there are: {known}")
-        return await self._in_thread(self._play, speed)
+        return await self._reading(self._play, speed)
 
     async def pause(self) -> CommandResult:
-        """As of :class:`tui.replay.controls.Replay`."""
-        return await self._in_thread(self._pause)
+        """Stand still."""
+        return await self._reading(self._pause)
 
     async def marks(self, begin: float, end: float, most: int = 500) -> tuple[Mark, ...]:
-        """As of :class:`tui.replay.controls.Replay`."""
-        return await self._reading(lambda: self._source.marks(begin, end, most), lambda words: ())
+        """What a time line of that time shows, in order, at most ``most`` of each kind."""
+        found = await self._reading(self._source.marks, begin, end, most)
+        return () if isinstance(found, CommandResult) else found
 
     # What is read
 
     async def history(self, name: str) -> ConnectionHistory | CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
         return await self._of(name, lambda at: self._source.history(name, at))
 
     async def frames(self, name: str, after: int = 0, limit: int = 200) -> FramePage | CommandResult:
-        """As of :class:`tui.model.engine.Engine`; of the 5 minutes before the moment."""
+        """Of the 5 minutes before the moment."""
         limit = max(1, min(limit, 1000))
         return await self._of(name, lambda at: self._source.frames(name, max(0, after), limit, at))
 
     async def frame(self, name: str, cursor: int) -> FrameContent | CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
         return await self._of(name, lambda at: self._source.frame(name, cursor))
 
     async def timeline(self, id: str) -> Timeline | CommandResult:
-        """As of :class:`tui.model.engine.Engine`: up to the moment that is shown."""
-        return await self._reading(lambda: self._timeline(id), _failed)
+        """Up to the moment that is shown."""
+        return await self._reading(self._timeline, id)
 
     async def alert_history(
         self,
@@ -175,7 +199,7 @@ class ReplayEngine:
         outcome: AlertOutcome | None = None,
         words: tuple[str, ...] = (),
     ) -> AlertPage | CommandResult:
-        """As of :class:`tui.model.engine.Engine`: of the last that had ended, as they were shown."""
+        """Of the last that had ended, as they were shown."""
         alerts = self._snapshot.alerts
         if alerts is None:
             return CommandResult(ok=False, message="nothing is known of an alert queue at that time")
@@ -197,46 +221,10 @@ class ReplayEngine:
         return AlertPage(alerts=tuple(page), next_before=more)
 
     async def alert(self, id: str) -> AlertContent | CommandResult:
-        """As of :class:`tui.model.engine.Engine`: payloads are not in the journal."""
         return CommandResult(ok=False, message="what an alert carried is not in the journal")
 
-    # What is asked
-
-    async def connect(self, name: str | None = None) -> CommandResult:
-        """Refused."""
-        return _REFUSED
-
-    async def reconnect(self, name: str | None = None) -> CommandResult:
-        """Refused."""
-        return _REFUSED
-
-    async def disconnect(self, name: str | None = None) -> CommandResult:
-        """Refused."""
-        return _REFUSED
-
-    async def push(self, name: str, topic: str, event: str, payload: Any) -> CommandResult:
-        """Refused."""
-        return _REFUSED
-
-    async def set_debug(self, shown: bool) -> CommandResult:
-        """Refused."""
-        return _REFUSED
-
-    async def acknowledge(self, id: str) -> CommandResult:
-        """Refused."""
-        return _REFUSED
-
-    async def alerts(self, command: AlertCommand) -> CommandResult:
-        """Refused."""
-        return _REFUSED
-
     def extra_commands(self) -> tuple[ExtraCommand, ...]:
-        """None."""
         return ()
-
-    async def run_extra(self, command: str) -> CommandResult:
-        """Refused."""
-        return _REFUSED
 
     # Moving; under the lock
 
@@ -254,7 +242,7 @@ class ReplayEngine:
         event: Event | None = None
         for _ in range(abs(count)):
             at, beyond = self._position.at, None
-            lasting = event or (self._event if self._event and self._event.lands == at else None)
+            lasting = event or (self._event if self._event and self._event.timestamp == at else None)
             if lasting is not None and (not incidents or lasting.incident):
                 beyond = lasting.order
             found = self._source.event(at, beyond, forward=forward, incidents=incidents)
@@ -264,7 +252,7 @@ class ReplayEngine:
         if event is None:
             what, way = "incident" if incidents else "line of the log", "later" if forward else "earlier"
             return CommandResult(ok=False, message=f"there is no {way} {what}")
-        self._move(event.lands)
+        self._move(event.timestamp)
         self._event = event
         return CommandResult(ok=True, message=f"{moment(event.timestamp)} {event.message}")
 
@@ -295,12 +283,7 @@ class ReplayEngine:
             if self._playing_from is None:
                 return
             began, then = self._playing_from
-            at = began + (self._clock.monotonic() - then) * self._speed
-            try:
-                self._publish(self._go_on(at))
-            except OSError as error:
-                self._playing_from = None
-                self._fail(at, error)
+            self._publish(self._go_on(began + (self._clock.monotonic() - then) * self._speed))
 
     def _go_on(self, at: float) -> float:
         """Where playing comes to: over a time of which nothing is known, and not beyond the end."""
@@ -323,18 +306,10 @@ class ReplayEngine:
     def _publish(self, at: float) -> None:
         """Show a moment."""
         shown = self._source.shown(at)
-        self._lines = self._source.lines()
+        self._lines = shown.lines
         begin, end = self._source.bounds()
-        self._show(shown, at, begin, end)
-
-    def _fail(self, at: float, error: OSError) -> None:
-        words = f"the journal cannot be read: {error.strerror}"
-        log.error("replay: %s", words)
-        self._show(Shown(None, words), at, self._position.begin, self._position.end)
-
-    def _show(self, shown: Shown, at: float, begin: float, end: float) -> None:
-        self._sequence += 1
         missing = shown.missing
+        self._sequence += 1
         self._position = Position(
             at=at,
             begin=begin,
@@ -343,12 +318,10 @@ class ReplayEngine:
             speed=self._speed,
             jumps=self._jumps,
             missing=missing,
-            not_known=self._source.not_known,
+            not_known=shown.not_known,
             spoilt=self._source.spoilt,
         )
         snapshot = shown.snapshot or Snapshot(sequence=0, taken_at=at, started_at=at)
-        if missing is None and snapshot.stopped is None:
-            snapshot = as_of(snapshot, at)
         self._snapshot = msgspec.structs.replace(
             snapshot, sequence=self._sequence, notice=self._notice(snapshot.notice), waiting=missing
         )
@@ -403,26 +376,19 @@ class ReplayEngine:
         if name not in names:
             known = ", ".join(names) or "none"
             return CommandResult(ok=False, message=f"no connection {name} at that time; there are: {known}")
-        return await self._reading(lambda: read(at), _failed)
+        return await self._reading(read, at)
 
-    async def _in_thread(self, move: Callable[..., CommandResult], *arguments: Any) -> CommandResult:
-        return await self._reading(lambda: move(*arguments), _failed)
+    async def _reading(self, read: Callable[..., T | CommandResult], *arguments: Any) -> T | CommandResult:
+        """What needs the source, in a thread: a journal may be large."""
 
-    async def _reading(self, read: Callable[[], T], failed: Callable[[str], T]) -> T:
-        def locked() -> T:
+        def locked() -> T | CommandResult:
             with self._lock:
-                return read()
+                return read(*arguments)
 
         try:
             return await apart(locked, locked, "journal")
         except OSError as error:
-            words = f"the journal cannot be read: {error.strerror}"
-            log.error("replay: %s", words)
-            return failed(words)
-
-
-def _failed(words: str) -> CommandResult:
-    return CommandResult(ok=False, message=words)
+            return CommandResult(ok=False, message=f"the journal cannot be read: {error.strerror}")
 
 
 def _searched(entry: AlertSummary | SourceAway) -> str:

@@ -8,17 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from tui.model.alerts import TEST_SOURCE, TESTS
-from tui.model.engine import (
-    AlertsSnapshot,
-    AlertSummary,
-    CommandResult,
-    ConnectionHistory,
-    FrameContent,
-    FramePage,
-    LogLine,
-    Snapshot,
-)
+from tui.model.alerts import TEST_SOURCE, TESTS, AlertsSnapshot, AlertSummary
 from tui.model.events import (
     AlertEnded,
     FrameSeen,
@@ -28,14 +18,18 @@ from tui.model.events import (
     RunStarted,
     RunStopped,
 )
-from tui.replay.controls import Mark, MarkKind
+from tui.model.incidents import IncidentSnapshot, IncidentsSnapshot
+from tui.model.snapshot import CommandResult, ConnectionHistory, FrameContent, FramePage, LogLine, Snapshot
 from tui.replay.journal_figures import KNOWN, Figures, with_counts, with_figures
-from tui.replay.journal_incidents import Incidents
 from tui.replay.journal_links import NOT_KNOWN, Links, Run
-from tui.replay.source import LINES_HELD, Event, Shown, moment, thinned
+from tui.replay.values import Event, Mark, MarkKind, Shown, moment
 from tui.store.journal import Entry, Gap, line_of, read
 
+LINES_HELD = 1000
+"""Lines of the log before a moment that are shown at it, as a running engine holds them."""
 _RECENT = 50
+MOST_RESOLVED = 50
+_RANKS = {"critical": 0, "warning": 1, "info": 2}
 FRAMES_BACK = 300.0
 """Seconds before a moment whose frames are shown at it."""
 _NO_FRAMES = CommandResult(
@@ -49,12 +43,54 @@ _WHY = {
 }
 
 
+class Incidents:
+    """Fed with the changes of incidents in order."""
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+        self._states: list[IncidentsSnapshot] = []
+        self._open: dict[str, IncidentSnapshot] = {}
+        self._resolved: list[IncidentSnapshot] = []
+
+    def take(self, event: IncidentChanged, at: float) -> None:
+        """Take one change."""
+        incident = event.incident
+        self._resolved = [each for each in self._resolved if each.id != incident.id]
+        if event.change == "resolved":
+            self._open.pop(incident.id, None)
+            self._resolved = [incident, *self._resolved][:MOST_RESOLVED]
+        else:
+            self._open[incident.id] = incident
+        self._keep(at)
+
+    def run_ended(self, at: float) -> None:
+        """The program went: nothing is claimed of what was open."""
+        if self._open:
+            self._open.clear()
+            self._keep(at)
+
+    def _keep(self, at: float) -> None:
+        state = IncidentsSnapshot(
+            open=tuple(sorted(self._open.values(), key=lambda each: (_RANKS[each.severity], each.opened_at))),
+            resolved=tuple(self._resolved),
+        )
+        self._times.append(at)
+        self._states.append(state)
+
+    def at(self, at: float) -> IncidentsSnapshot:
+        """What was open, and resolved before, at a moment."""
+        place = bisect.bisect_right(self._times, at) - 1
+        return self._states[place] if place >= 0 else IncidentsSnapshot()
+
+
 class JournalSource:
-    """Implements :class:`tui.replay.source.Source`. The journal is read once, at the start.
+    """What is known of any moment, for one thread at a time; the journal is read once, at the start.
+
+    All times are epoch seconds.
 
     Args:
         folder: the state folder.
-        now: the present, in epoch seconds.
+        now: the present.
 
     Raises:
         FileNotFoundError: there is no journal.
@@ -71,7 +107,6 @@ class JournalSource:
         self._frames: dict[str, list[tuple[float, int]]] = {}
         """By connection: when each came, and its place among the entries."""
         self._older = 0
-        self._not_known = NOT_KNOWN
         self._incidents = Incidents()
         self._lines: tuple[LogLine, ...] = ()
         self._lines_end = -1
@@ -116,37 +151,29 @@ class JournalSource:
 
     @property
     def spoilt(self) -> str | None:
-        """A line that cannot be read stands among those of the log."""
+        """How much could not be read, in words; a single such line stands among those of the log."""
         return f"{self._older:,} lines of an older version are left out" if self._older else None
 
-    @property
-    def not_known(self) -> frozenset[str]:
-        """As of :class:`tui.replay.source.Source`."""
-        return self._not_known
-
     def bounds(self) -> tuple[float, float]:
-        """As of :class:`tui.replay.source.Source`."""
+        """The first and the last moment of which anything is known."""
         return self._times[0], max(self._end, self._times[-1])
 
-    def first_shown(self) -> float:
-        """As of :class:`tui.replay.source.Source`."""
-        return self.bounds()[0]
-
     def shown(self, at: float) -> Shown:
-        """As of :class:`tui.replay.source.Source`."""
+        """What was shown at ``at``."""
         end = bisect.bisect_right(self._times, at)
         if end != self._lines_end:
             self._lines, self._lines_end = self._lines_before(end), end
         begin, last = self.bounds()
         if at < begin:
-            return Shown(None, f"the journal holds nothing before {moment(begin)}")
+            words = f"the journal holds nothing before {moment(begin)}"
+            return Shown(None, words, self._lines, NOT_KNOWN)
         run = self._links.run_at(at) or Run(begin)
         connections, alerts = self._links.at(at), self._alerts(at, run.begin)
         figures = self._figures.at(at, run.begin)
         by_name = {each.name: each for each in figures.connections} if figures is not None else {}
-        self._not_known = NOT_KNOWN
+        not_known = NOT_KNOWN
         if figures is not None and all(each.name in by_name for each in connections):
-            self._not_known = NOT_KNOWN - KNOWN
+            not_known = NOT_KNOWN - KNOWN
             connections = tuple(with_figures(each, by_name[each.name]) for each in connections)
             alerts = with_counts(alerts, figures.alerts)
         snapshot = Snapshot(
@@ -157,7 +184,7 @@ class JournalSource:
             alerts=alerts,
             incidents=self._incidents.at(at),
         )
-        return Shown(snapshot, self._missing(at, run, last))
+        return Shown(snapshot, self._missing(at, run, last), self._lines, not_known)
 
     def _missing(self, at: float, run: Run, end: float) -> str | None:
         for gap in reversed(self._gaps):
@@ -180,10 +207,6 @@ class JournalSource:
                 lines.append(msgspec.structs.replace(line, timestamp=self._times[place]))
         return tuple(reversed(lines))
 
-    def lines(self) -> tuple[LogLine, ...]:
-        """As of :class:`tui.replay.source.Source`; also of what was told to the journal alone."""
-        return self._lines
-
     def _alerts(self, at: float, since: float) -> AlertsSnapshot | None:
         end = bisect.bisect_right(self._outcomes, at, key=lambda each: each[0])
         if not end:
@@ -203,7 +226,7 @@ class JournalSource:
         )
 
     def frames(self, name: str, after: int, limit: int, at: float) -> FramePage | CommandResult:
-        """As of :class:`tui.replay.source.Source`."""
+        """As of :class:`tui.model.engine.Engine`, up to ``at``."""
         if not self._frames:
             return _NO_FRAMES
         held = self._frames.get(name, [])
@@ -217,7 +240,6 @@ class JournalSource:
         )
 
     def frame(self, name: str, cursor: int) -> FrameContent | CommandResult:
-        """As of :class:`tui.replay.source.Source`."""
         is_held = 0 < cursor <= len(self._entries) and self._entries[cursor - 1].connection == name
         content = self._content(cursor - 1) if is_held else None
         return content or CommandResult(ok=False, message="the journal does not hold that frame")
@@ -230,14 +252,14 @@ class JournalSource:
         return msgspec.structs.replace(event.content, frame=frame)
 
     def history(self, name: str, at: float) -> ConnectionHistory | CommandResult:
-        """As of :class:`tui.replay.source.Source`."""
         found = self._links.history(name, at)
         return found or CommandResult(ok=False, message=f"the journal holds nothing of {name}")
 
     # The time line
 
     def event(self, at: float, beyond: int | None, *, forward: bool, incidents: bool) -> Event | None:
-        """As of :class:`tui.replay.source.Source`."""
+        """The nearest line of the log, or incident that began, after ``at`` or before it; with ``beyond`` the
+        one beyond that order."""
         if beyond is not None:
             place = beyond + 1 if forward else beyond - 1
         elif forward:
@@ -250,12 +272,12 @@ class JournalSource:
             if began if incidents else _is_noted(entry):
                 words = f"{entry.connection} {entry.text}" if entry.connection else entry.text
                 timestamp = self._times[place]
-                return Event(timestamp, words, place, timestamp, began)
+                return Event(timestamp, words, place, began)
             place += 1 if forward else -1
         return None
 
     def marks(self, begin: float, end: float, most: int) -> tuple[Mark, ...]:
-        """As of :class:`tui.replay.source.Source`."""
+        """What a time line of that time shows, at most ``most`` of each kind; neighbours in one."""
         found = [
             Mark(gap.since, gap.until, "gap") for gap in self._gaps if gap.since < end and gap.until > begin
         ]
@@ -271,10 +293,10 @@ class JournalSource:
             if kind is not None:
                 found.append(Mark(timestamp, timestamp, kind))
         found.sort()
-        return thinned(found, end - begin, most)
+        return _thinned(found, end - begin, most)
 
     def resumes(self, at: float) -> float | None:
-        """As of :class:`tui.replay.source.Source`."""
+        """Where nothing is known at ``at``: the next moment of which something is; None at the end."""
         place = bisect.bisect_right(self._times, at)
         return self._times[place] if place < len(self._times) else None
 
@@ -287,3 +309,18 @@ def _is_noted(entry: Entry) -> bool:
 def _begins(entry: Entry) -> bool:
     """Whether an incident began."""
     return isinstance(entry.event, IncidentChanged) and entry.event.change in ("opened", "reopened")
+
+
+def _thinned(marks: list[Mark], width: float, most: int) -> tuple[Mark, ...]:
+    """Marks in order, those of a kind that are closer than a ``most``-th of ``width`` in one."""
+    step = width / max(1, most)
+    found: list[Mark] = []
+    last: dict[MarkKind, int] = {}
+    for mark in marks:
+        place = last.get(mark.kind)
+        if place is not None and mark.begin - found[place].begin < step:
+            found[place] = found[place]._replace(end=max(found[place].end, mark.end))
+            continue
+        last[mark.kind] = len(found)
+        found.append(mark)
+    return tuple(found)

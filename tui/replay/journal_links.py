@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import bisect
+import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from tui.channels.health import ConnectionDetails, HealthMetrics
-from tui.connections.history import DAY, HOUR, StateLog
-from tui.model.engine import (
+from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics
+from tui.connections.history import StateLog, spent_in
+from tui.connections.minutes import DAY, HOUR, Minute, Spent
+from tui.model.events import ChannelChanged, RunStarted, RunStopped, SettingsReloaded, StateChanged
+from tui.model.snapshot import (
+    Availability,
     ChannelSnapshot,
     ConnectionHistory,
     ConnectionSnapshot,
     StateEntry,
 )
-from tui.model.events import ChannelChanged, RunStarted, RunStopped, SettingsReloaded, StateChanged
-from tui.replay.intervals import Interval, StateIntervals
 from tui.store.journal import Entry, Gap
 
 _KNOWN_DETAILS = ("reason", "since", "time_in_state")
@@ -39,6 +42,93 @@ NOT_KNOWN = frozenset(
 """Fields that a snapshot from the journal has at their defaults because the journal does not hold them: to
 be shown as not known. ``connections``, ``metrics``, ``details``, ``trouble`` and ``channels`` are those of
 each connection."""
+
+
+class Interval(NamedTuple):
+    """A time in one state; it lasts until the next one. Times are epoch seconds."""
+
+    begin: float
+    state: ConnectionState | None
+    """None: nobody observed it."""
+    event: StateChanged | None = None
+    """What told of it."""
+    since: float | None = None
+    """When it came into that state; it may have been unobserved in between."""
+    run: int = 0
+    """Which run of the program it is of."""
+    gone: bool = False
+    """It was taken out of the settings."""
+    successes: int = 0
+    """Times that it was connected in this run, this one counted."""
+
+
+class StateIntervals:
+    """The spells of one connection, in order."""
+
+    def __init__(self) -> None:
+        self._spans: list[Interval] = []
+
+    def add(self, span: Interval) -> None:
+        """Add the latest one; one that begins before the last begins with it."""
+        if self._spans and span.begin < self._spans[-1].begin:
+            span = span._replace(begin=self._spans[-1].begin)
+        self._spans.append(span)
+
+    @property
+    def last(self) -> Interval | None:
+        """The latest of all."""
+        return self._spans[-1] if self._spans else None
+
+    def _place(self, at: float) -> int:
+        return bisect.bisect_right(self._spans, at, key=lambda span: span.begin) - 1
+
+    def at(self, at: float) -> Interval | None:
+        """The one that ``at`` is in; None before the first."""
+        place = self._place(at)
+        return self._spans[place] if place >= 0 else None
+
+    def last_known(self, at: float) -> Interval | None:
+        """The one that ``at`` is in or, where nobody observed it, the last one before that somebody did."""
+        place = self._place(at)
+        while place >= 0 and self._spans[place].state is None:
+            place -= 1
+        return self._spans[place] if place >= 0 else None
+
+    def _spent(self, begin: float, end: float) -> Iterator[tuple[float, float, Spent]]:
+        place = max(0, self._place(begin))
+        while place < len(self._spans) and self._spans[place].begin < end:
+            span = self._spans[place]
+            until = self._spans[place + 1].begin if place + 1 < len(self._spans) else end
+            since, until = max(begin, span.begin), min(end, until)
+            if span.state is not None and until > since:
+                before = self._spans[place - 1].state if place else None
+                yield since, until, spent_in(span.state, before)
+            place += 1
+
+    def hour(self, at: float) -> str:
+        """As of :attr:`tui.model.snapshot.ConnectionSnapshot.hour`, as it was at ``at``."""
+        present = math.floor(at / 60)
+        first = present - HOUR + 1
+        minutes = [Minute(first + place) for place in range(HOUR)]
+        for begin, end, how in self._spent(first * 60.0, at):
+            while begin < end:
+                number = math.floor(begin / 60)
+                until = min(end, (number + 1) * 60.0)
+                minutes[number - first].add(how, until - begin)
+                begin = until
+        return "".join(minute.digit for minute in minutes)
+
+    def availability(self, at: float, minutes: int) -> Availability:
+        """Of the minute of ``at`` up to it and the ``minutes`` before it."""
+        wanted = well = 0.0
+        for begin, end, how in self._spent((math.floor(at / 60) - minutes) * 60.0, at):
+            if how in ("well", "otherwise"):
+                wanted += end - begin
+            if how == "well":
+                well += end - begin
+        if wanted <= 0:
+            return Availability()
+        return Availability(share=1.0 if well >= wanted - 1e-6 else well / wanted, observed=wanted)
 
 
 class Run(NamedTuple):

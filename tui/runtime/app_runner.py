@@ -26,7 +26,7 @@ from tui.system.output import PROGRAM, complain
 if TYPE_CHECKING:
     from tui.app.app import OverlaySupervisorApp
     from tui.config.load import AppSettings
-    from tui.replay.controls import Replay
+    from tui.replay.engine import ReplayEngine
 
 log = logging.getLogger("tui.runtime.session")
 
@@ -62,7 +62,7 @@ class Face:
         work: Callable[[], None] | None = None,
         *,
         attached: bool = False,
-        replay: Replay | None = None,
+        replay: ReplayEngine | None = None,
     ) -> OverlaySupervisorApp:
         """A new face on ``engine``; the same one every time but for what was arranged meanwhile."""
         from tui.app.app import OverlaySupervisorApp

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from tui.config.load import AppSettings, Settings
     from tui.demo.dialect import DialectName
     from tui.metrics.server import MetricsServer
-    from tui.replay.opening import When
+    from tui.replay.engine import When
 
 log = logging.getLogger("tui.runtime.session")
 
@@ -147,7 +147,7 @@ def run_replay(
     Raises:
         ReplayError: there is nothing to replay.
     """
-    from tui.replay.opening import open_replay
+    from tui.replay.engine import open_replay
 
     replay = open_replay(path, when)
     replay.start()

@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from tui.model.engine import Snapshot
-from tui.replay.controls import Mark, Position
+from tui.replay.values import Mark, Position
 from tui.text.formats import NOTHING
 from widgets.connection_list import ConnectionRow
 from widgets.facts import Fact

@@ -7,7 +7,7 @@ from tui.app.screens.base import SupervisorScreen, bindings
 from tui.app.screens.connection_actions import ConnectionActions, ReadHistory
 from tui.app.screens.layout import HEALTH_COLUMNS, HEARTBEAT_COLUMNS, TRAFFIC_COLUMNS
 from tui.model.engine import ConnectionHistory, ConnectionSnapshot, ServiceSnapshot, Snapshot
-from tui.replay.controls import Position
+from tui.replay.values import Position
 from widgets.facts import Fact, fact_lines
 from widgets.indicator import ConnectionIndicator
 from widgets.lines import Line, LinesPane, Span
