@@ -38,8 +38,6 @@ class Action:
     scope: Scope
     palette: str | None = None
     """How the palette calls it; None keeps it out."""
-    hint: bool = False
-    """Stands in the dashboard's footer."""
 
 
 # A table: one line for each action, however long it is.
@@ -52,11 +50,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("move.first", ("g", "home"), "first", "Move to the first line.", "move_to_end(False)", "list"),
     Action("move.last", ("G", "end"), "last", "Move to the last line.", "move_to_end(True)", "list"),
     Action("pane.next", ("tab",), "next pane", "Go to the next pane.", "app.focus_next", "dashboard"),
-    Action("connection.reconnect", ("r",), "reconnect", "Reconnect the selected connection now.", "connection('reconnect')", "connection", "reconnect the selected connection", hint=True),
-    Action("connection.details", ("enter",), "details", "Show everything known of the selected connection or service.", "details", "dashboard", "details of the selected connection or service", hint=True),
-    Action("list.filter", ("slash",), "filter", "Filter by name, topic, state, host:..., env:... and more; esc ends it.", "filter", "dashboard", "filter the connections and services", hint=True),
-    Action("palette", ("ctrl+p", "colon"), "palette", "Find a command by its name.", "app.command_palette", "everywhere", hint=True),
-    Action("help", ("question_mark", "f1"), "help", "Show the keys.", "app.help", "everywhere", "help: the keys", hint=True),
+    Action("connection.reconnect", ("r",), "reconnect", "Reconnect the selected connection now.", "connection('reconnect')", "connection", "reconnect the selected connection"),
+    Action("connection.details", ("enter",), "details", "Show everything known of the selected connection or service.", "details", "dashboard", "details of the selected connection or service"),
+    Action("list.filter", ("slash",), "filter", "Filter by name, topic, state, host:..., env:... and more; esc ends it.", "filter", "dashboard", "filter the connections and services"),
+    Action("palette", ("ctrl+p", "colon"), "palette", "Find a command by its name.", "app.command_palette", "everywhere"),
+    Action("help", ("question_mark", "f1"), "help", "Show the keys.", "app.help", "everywhere", "help: the keys"),
     Action("list.order", ("o",), "order", "Order connections and services worst first, or by name.", "order", "dashboard", "order connections and services: worst first, or by name"),
     Action("connection.connect", ("c",), "connect", "Connect the selected connection, unless it is.", "connection('connect')", "connection", "connect the selected connection"),
     Action("all.connect", ("C",), "connect all", "Connect every connection that is not connected.", "connection('connect_all')", "connection", "connect all connections"),

@@ -103,7 +103,7 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
         # What is open already is no news.
         self._note_news(self.snapshot)
         if self.replay is not None:
-            run_beside(self, partial(self._read_marks, self.replay), name="marks", group="marks")
+            run_beside(self, partial(self._read_marks, self.replay), "marks")
         if self.options.notice is not None:
             self.call_after_refresh(self.note, self.options.notice, "busy")
 

@@ -161,7 +161,7 @@ class EngineApp(UnattendedApp, inherit_bindings=False):
             self.set_timer(0.04, self.show_now)
 
         self.note(f"{words} …")
-        run_beside(self, run, name=words, group="commands")
+        run_beside(self, run, words)
 
     def worker_failed(self, worker: Worker[object]) -> None:
         """Log and tell a failure that nobody foresaw; row 1 tells that of the engine itself."""
@@ -209,7 +209,7 @@ class EngineApp(UnattendedApp, inherit_bindings=False):
             else:
                 self.note(f"{what}: {path}")
 
-        run_beside(self, run, name=what, group="files")
+        run_beside(self, run, what)
 
     def remember(self, **changes: str | None) -> None:
         """Keep how the face is arranged for the next start."""
@@ -237,23 +237,21 @@ class EngineApp(UnattendedApp, inherit_bindings=False):
             except OSError as error:
                 log.warning("the arrangement of the screen could not be kept: %s", error)
 
-        run_beside(self, run, name="remember", group="remember")
+        run_beside(self, run, "remember")
 
 
 def run_beside(
-    node: DOMNode,
-    work: Callable[[], Coroutine[Any, Any, None]],
-    *,
-    name: str,
-    group: str,
-    exclusive: bool = False,
+    node: DOMNode, work: Callable[[], Coroutine[Any, Any, None]], name: str, *, exclusive: bool = False
 ) -> None:
     """Run ``work`` as a worker of ``node``; its failure is told, and ends nothing.
 
     A function, not a coroutine: one of a worker that never began, as the app ended, would be left unawaited.
+
+    Args:
+        exclusive: what else ``node`` runs under this name ends.
     """
     # Textual's types have such a function return Never.
-    node.run_worker(work, name=name, group=group, exclusive=exclusive, exit_on_error=False)  # type: ignore[arg-type]
+    node.run_worker(work, name=name, group=name, exclusive=exclusive, exit_on_error=False)  # type: ignore[arg-type]
 
 
 def _write_new(folder: Path | None, name: str, content: bytes) -> Path:

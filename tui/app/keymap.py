@@ -52,12 +52,7 @@ _POSSIBLE: Mapping[tuple[str, ...], frozenset[str]] = {
 }
 """The keys that terminals tell apart, by the modifiers that are held."""
 
-_SAME = {
-    "ctrl+h": "backspace",
-    "ctrl+i": "tab",
-    "ctrl+left_square_bracket": "escape",
-    "ctrl+m": "enter",
-}
+_SAME = {"ctrl+h": "backspace", "ctrl+i": "tab", "ctrl+left_square_bracket": "escape", "ctrl+m": "enter"}
 """Keys that terminals have always sent as another one."""
 
 _ALSO = {"esc": "escape", "return": "enter", "pgup": "pageup", "pgdn": "pagedown", "del": "delete"}

@@ -90,11 +90,7 @@ def traffic(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) -> t
     dropped = f"{details.dropped_messages:,} in  {details.dropped_pushes:,} out"
     any_dropped = details.dropped_messages or details.dropped_pushes
     return (
-        (
-            Fact("in", into),
-            Fact("out", out),
-            _count("undecodable", details.undecodable),
-        ),
+        (Fact("in", into), Fact("out", out), _count("undecodable", details.undecodable)),
         (
             Fact("dropped", dropped if any_dropped else "0", "busy" if any_dropped else "plain"),
             Fact("last close", last_close(connection)),

@@ -31,11 +31,9 @@ class FrameFilter(NamedTuple):
     event: str = ""
     terms: tuple[str, ...] = ()
 
-    @property
-    def is_open(self) -> bool:
-        return self == FrameFilter()
-
     def passes(self, frame: Frame) -> bool:
+        if self == _ALL:
+            return True
         if self.direction not in ("both", frame.direction):
             return False
         topic, event = frame.topic.casefold(), frame.event.casefold()
@@ -43,6 +41,9 @@ class FrameFilter(NamedTuple):
             return False
         text = f"{topic} {event} {frame.ref or ''} {frame.preview.casefold()}"
         return all(word in text for word in self.terms)
+
+
+_ALL = FrameFilter()
 
 
 def frame_filter(text: str, direction: Direction) -> FrameFilter:

@@ -11,14 +11,7 @@ from tui.app.commands import run_beside
 from tui.app.presenters import alert_history as history
 from tui.app.presenters import alerts as present
 from tui.app.typed_lines import read_hold, read_mute, read_test
-from tui.model.engine import (
-    AlertCommand,
-    AlertsSnapshot,
-    AlertSummary,
-    AlertVerb,
-    CommandResult,
-    SourceAway,
-)
+from tui.model.engine import AlertCommand, AlertsSnapshot, AlertSummary, AlertVerb, CommandResult, SourceAway
 from tui.model.known import on_stage
 from tui.text.formats import counted
 from widgets.prompt import Prompt
@@ -152,7 +145,7 @@ class AlertActions:
     def _export(self, ending: str, encode: _Encode) -> None:
         if self.queue() is not None:
             work = partial(self._read_and_export, ending, encode)
-            run_beside(self._screen, work, name="export", group="export", exclusive=True)
+            run_beside(self._screen, work, "export", exclusive=True)
 
     async def _read_and_export(self, ending: str, encode: _Encode) -> None:
         wanted = self._screen.wanted_history

@@ -15,6 +15,7 @@ from tui.app.screens.base import SupervisorScreen, bindings
 from tui.app.screens.text import LinesScreen
 from tui.model.engine import (
     AlertCommand,
+    AlertContent,
     AlertPage,
     AlertsSnapshot,
     AlertSummary,
@@ -24,7 +25,7 @@ from tui.model.engine import (
 )
 from tui.model.known import on_stage
 from widgets.alert_list import AlertList, alert_heading
-from widgets.lines import Line, LinesPane, LineView
+from widgets.lines import LinesPane, LineView
 from widgets.on_air import OnAir
 from widgets.text_line import Divider, HeadingLine
 
@@ -46,15 +47,8 @@ class AlertsScreen(SupervisorScreen):
     BINDINGS = bindings("alerts")
     HELP_FIRST = ("alerts", "queue", "list")
     HINTS = (
-        *(
-            "alerts.pause",
-            "alerts.details",
-            "alerts.remove",
-            "alerts.filter",
-            "alerts.figures",
-            "alerts.skip",
-        ),
-        *("alerts.undo", "alerts.requeue", "alerts.panic", "help"),
+        *("alerts.pause", "alerts.details", "alerts.remove", "alerts.filter", "alerts.figures"),
+        *("alerts.skip", "alerts.undo", "alerts.requeue", "alerts.panic", "help"),
     )
     AUTO_FOCUS = "#alerts"
 
@@ -208,7 +202,7 @@ class AlertsScreen(SupervisorScreen):
         else:
             return
         self._reading, self._day_of, self._day_asked_at = True, day_of, now
-        run_beside(self, partial(self._read, before, limit), name="alert history", group="history")
+        run_beside(self, partial(self._read, before, limit), "alert history")
 
     async def _read(self, before: str | None, limit: int) -> None:
         wanted = self.wanted_history
@@ -278,11 +272,7 @@ class AlertsScreen(SupervisorScreen):
         alerts, key = self.app.snapshot.alerts, self._list.selected
         if alerts is None:
             return None
-        there: tuple[AlertSummary | SourceAway, ...] = (
-            *on_stage(alerts),
-            *alerts.waiting,
-            *alerts.away,
-        )
+        there: tuple[AlertSummary | SourceAway, ...] = (*on_stage(alerts), *alerts.waiting, *alerts.away)
         for entry in there:
             if present.key_of(entry) == key:
                 return entry
@@ -306,16 +296,12 @@ class AlertsScreen(SupervisorScreen):
         return None
 
     def action_alert_details(self) -> None:
-        if (alert := self._pointed_at()) is not None:
-            run_beside(self, partial(self._open, alert.id), name="alert", group="alert", exclusive=True)
+        def show(content: AlertContent) -> None:
+            lines = history.content_lines(content, self.app.now, self.size.width)
+            self.app.open_screen(LinesScreen("alert", present.said(content.alert), lines))
 
-    async def _open(self, id: str) -> None:
-        answer = await self.app.engine.alert(id)
-        if isinstance(answer, CommandResult):
-            self.note(f"✗ {answer.message}", "bad")
-            return
-        lines: list[Line] = history.content_lines(answer, self.app.now, self.size.width)
-        self.app.open_screen(LinesScreen("alert", present.said(answer.alert), lines))
+        if (alert := self._pointed_at()) is not None:
+            self.with_answer(self.app.engine.alert(alert.id), show, "alert")
 
     def action_remove_alert(self) -> None:
         """Remove the selected alert; the cursor goes on to the next one."""

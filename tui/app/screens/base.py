@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from textual import events, getters
 from textual.app import ComposeResult
@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.worker import Worker, WorkerState
 
 from tui.app.actions import ACTIONS, Scope
-from tui.app.commands import EngineApp
+from tui.app.commands import EngineApp, run_beside
 from tui.app.keymap import shown, textual_keys
 from tui.app.presenters import status
 from tui.app.presenters.alert_history import AlertFilter
@@ -23,13 +23,14 @@ from tui.app.presenters.replay import nothing_recorded, time_line
 from tui.app.screens.alert_actions import AlertActions
 from tui.app.screens.last_row import LastRow
 from tui.app.screens.layout import LEAST_HEIGHT, LEAST_WIDTH
-from tui.model.engine import Snapshot
+from tui.model.engine import CommandResult, Snapshot
 from widgets.hint_line import Hint, HintLine
 from widgets.lines import LineView, Tone
 from widgets.status_bar import StatusBar
 from widgets.text_line import NoticeLine, TitleLine
 from widgets.time_line import TimeLine
 
+_Answer = TypeVar("_Answer")
 _LABELS = {action.id: action.label for action in ACTIONS}
 
 
@@ -137,6 +138,21 @@ class SupervisorScreen(Screen[None]):
 
     def note(self, text: str, tone: Tone = "plain") -> None:
         self.last_row.note(text, tone)
+
+    def with_answer(
+        self, asked: Awaitable[_Answer | CommandResult], do: Callable[[_Answer], None], name: str
+    ) -> None:
+        """Wait for what the engine was asked for, beside everything else, and do something with it; a refusal
+        is said. What else was asked for under this ``name`` is given up."""
+
+        async def run() -> None:
+            answer = await asked
+            if isinstance(answer, CommandResult):
+                self.note(f"✗ {answer.message}", "bad")
+            else:
+                do(answer)
+
+        run_beside(self, run, name, exclusive=True)
 
     def action_alerts(self, what: str) -> None:
         self.alert_actions.do(what)

@@ -90,7 +90,7 @@ class ReadHistory:
         if wanted != self._read_for:
             self._read_for = wanted
             work = partial(self._read, name)
-            run_beside(self._screen, work, name="history", group="history", exclusive=True)
+            run_beside(self._screen, work, "history", exclusive=True)
         return self._value if self._value is not None and self._value.name == name else None
 
     async def _read(self, name: str) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Hashable
 
 from textual.containers import Container, Vertical
 
-from tui.app.actions import ACTIONS
 from tui.app.keymap import shown
 from tui.app.presenters import dashboard, list_filter, services, status
 from tui.app.presenters.alerts import on_air, pane_note, pane_rows
@@ -32,29 +31,16 @@ from widgets.text_line import Divider, HeadingLine, TitleLine
 from widgets.untrusted import cut_to, displayable
 from widgets.watch_list import Reported, WatchList
 
+_HINTS = ("connection.reconnect", "connection.details", "list.filter", "palette", "help")
 _HINTS_OF_REPLAY = (
-    "alerts.pause",
-    "replay.back",
-    "replay.forward",
-    "replay.incident",
-    "replay.jump",
-    "replay.speed",
-    "connection.details",
-    "help",
+    *("alerts.pause", "replay.back", "replay.forward", "replay.incident", "replay.jump", "replay.speed"),
+    *("connection.details", "help"),
 )
 _HINTS_WITH_ALERTS = (
-    "alerts.pause",
-    "alerts.skip",
-    "alerts.panic",
-    "connection.reconnect",
-    "palette",
-    "alerts.open",
-    "connection.details",
-    "list.filter",
-    "help",
+    *("alerts.pause", "alerts.skip", "alerts.panic", "connection.reconnect", "palette", "alerts.open"),
+    *("connection.details", "list.filter", "help"),
 )
-
-
+"""The few keys that matter most; help comes last and is never cut."""
 _UNWELL = ("failed", "reconnecting", "connecting")
 _REPORTED = "reported: "
 """Before the key of a service, where the selection is remembered."""
@@ -100,11 +86,9 @@ class DashboardScreen(SupervisorScreen):
         self._history = ReadHistory(self)
 
     def hints(self) -> tuple[Hint, ...]:
-        """The few keys that matter most; help comes last and is never cut."""
-        usual = [action.id for action in ACTIONS if action.hint]
         if self.app.replay is not None:
             return self.hints_of(_HINTS_OF_REPLAY)
-        return self.hints_of(usual if self.app.snapshot.alerts is None else _HINTS_WITH_ALERTS)
+        return self.hints_of(_HINTS if self.app.snapshot.alerts is None else _HINTS_WITH_ALERTS)
 
     @property
     def watched(self) -> ConnectionSnapshot | ServiceSnapshot | None:
@@ -131,17 +115,10 @@ class DashboardScreen(SupervisorScreen):
         super().show(snapshot, now)
         position = self.app.position
         self.count_down(snapshot, now)
-        found = [
-            connection
-            for connection in snapshot.connections
-            if not self._wanted or list_filter.matches(connection, self._wanted, snapshot)
-        ]
+        wanted = self._wanted
+        found = [each for each in snapshot.connections if list_filter.matches(each, wanted, snapshot)]
         self._shown = status.in_order(found, self._order)
-        reported = [
-            service
-            for service in snapshot.services.services
-            if not self._wanted or list_filter.service_matches(service, self._wanted)
-        ]
+        reported = [each for each in snapshot.services.services if list_filter.service_matches(each, wanted)]
         self._services = services.services_in_order(reported, self._order)
         selected = self.watched
         self._list.show(

@@ -127,10 +127,6 @@ def _lines(
         lines += fact_lines("", (60,), [[Fact("last", row.last, row.last_tone)]])
         lines.append(blank)
     if history is not None:
-        lines += [
-            (Span(" STATES, the newest first", "heading"),),
-            *details.state_lines(history, now),
-            blank,
-        ]
+        lines += [(Span(" STATES, the newest first", "heading"),), *details.state_lines(history, now), blank]
         lines += [(Span(" SETTINGS IN FORCE", "heading"),), *details.setting_lines(history.settings)]
     return lines

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from tui.app.commands import run_beside
 from tui.app.presenters import incidents as present
 from tui.app.screens.base import SupervisorScreen, bindings
-from tui.model.engine import CommandResult, IncidentSnapshot, Snapshot, Timeline
+from tui.model.engine import IncidentSnapshot, Snapshot, Timeline
 from tui.model.known import rule_words
 from widgets.incident_list import IncidentList, incident_heading
 from widgets.lines import LinesPane
@@ -126,7 +125,7 @@ class TimelineScreen(SupervisorScreen):
             wanted = ("gone",)
         if wanted != self._timeline_of:
             self._timeline_of = wanted
-            run_beside(self, self._read, name="timeline", group="timeline", exclusive=True)
+            self.with_answer(self.app.engine.timeline(self._incident_id), self._take, "timeline")
         self._lay_out(now)
 
     def _lay_out(self, now: float) -> None:
@@ -142,12 +141,8 @@ class TimelineScreen(SupervisorScreen):
                 # Once the scrollbar is there: before, there is nothing to scroll.
                 self.call_after_refresh(self._lines.scroll_to, y=y, animate=False)
 
-    async def _read(self) -> None:
-        answer = await self.app.engine.timeline(self._incident_id)
-        if isinstance(answer, CommandResult):
-            self.note(f"✗ {answer.message}", "bad")
-            return
-        self._timeline = answer
+    def _take(self, timeline: Timeline) -> None:
+        self._timeline = timeline
         self._lay_out(self.app.now)
 
     def action_acknowledge(self) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
-from functools import partial
-from typing import get_args
+from collections.abc import Callable, Collection, Hashable
 
 from tui.app.commands import run_beside
 from tui.app.presenters import frames as present
@@ -22,7 +20,8 @@ MOST_AT_ONCE = 250
 """Frames of one reading: what a flood brings beyond is counted as not seen."""
 READ_SECONDS = 0.25
 
-_DIRECTIONS = get_args(present.Direction)
+_DIRECTIONS: dict[present.Direction, str] = {"both": "", "in": "received", "out": "sent"}
+"""Each as the notice says it, in the order in which they are gone through."""
 
 
 class InspectorScreen(SupervisorScreen):
@@ -31,14 +30,8 @@ class InspectorScreen(SupervisorScreen):
     BINDINGS = bindings("inspector")
     HELP_FIRST = ("inspector", "list")
     HINTS = (
-        *(
-            "inspector.freeze",
-            "inspector.filter",
-            "inspector.direction",
-            "inspector.open",
-            "inspector.export",
-        ),
-        "back",
+        *("inspector.freeze", "inspector.filter", "inspector.direction"),
+        *("inspector.open", "inspector.export", "back"),
     )
     AUTO_FOCUS = "#frames"
 
@@ -72,7 +65,7 @@ class InspectorScreen(SupervisorScreen):
         if self._reading or not self.is_current:
             return
         self._reading = True
-        run_beside(self, self._read, name="frames", group="frames")
+        run_beside(self, self._read, "frames")
 
     async def _read(self) -> None:
         try:
@@ -105,10 +98,14 @@ class InspectorScreen(SupervisorScreen):
         self._title.show(self._connection_name, connection.address if connection else "no longer there")
 
     @property
+    def _listed(self) -> Collection[Frame]:
+        return self._held if self._frozen is None else self._frozen
+
+    @property
     def _shown(self) -> list[Frame]:
+        """What the filter leaves of them."""
         wanted = present.frame_filter(self._wanted, self._direction)
-        frames: Iterable[Frame] = self._held if self._frozen is None else self._frozen
-        return list(frames) if wanted.is_open else [frame for frame in frames if wanted.passes(frame)]
+        return [frame for frame in self._listed if wanted.passes(frame)]
 
     def _lay_out(self) -> None:
         shown = self._shown
@@ -130,9 +127,8 @@ class InspectorScreen(SupervisorScreen):
             since = time.strftime("%H:%M:%S", time.localtime(self._frozen_at))
             parts.append(f"FROZEN {since}, {self._new_since:,} new since")
         if self._wanted or self._direction != "both":
-            words = " ".join(part for part in (self._wanted, _only(self._direction)) if part)
-            listed = self._held if self._frozen is None else self._frozen
-            parts.append(f"only {words}: {shown:,} of {len(listed):,}")
+            words = " ".join(part for part in (self._wanted, _DIRECTIONS[self._direction]) if part)
+            parts.append(f"only {words}: {shown:,} of {len(self._listed):,}")
         if self._missed:
             parts.append(f"{self._missed:,} not seen")
         return "   ".join(parts)
@@ -161,7 +157,8 @@ class InspectorScreen(SupervisorScreen):
         self._lay_out()
 
     def action_direction(self) -> None:
-        self._direction = _DIRECTIONS[(_DIRECTIONS.index(self._direction) + 1) % len(_DIRECTIONS)]
+        order = list(_DIRECTIONS)
+        self._direction = order[(order.index(self._direction) + 1) % len(order)]
         self._lay_out()
 
     def action_back(self) -> None:
@@ -171,36 +168,25 @@ class InspectorScreen(SupervisorScreen):
         else:
             self.dismiss()
 
-    def _selected_cursor(self) -> int | None:
-        shown = self._shown
-        if not shown:
-            self.note("no frame is selected", "busy")
-            return None
-        return shown[-1].cursor if self._chosen is None else self._chosen
-
     def action_open(self) -> None:
-        self._with_selected("frame", self._open)
+        def show(frame: FrameContent) -> None:
+            lines = present.frame_lines(frame, self.app.now)
+            self.app.open_screen(TextScreen(self._connection_name, "a frame", lines, frame.payload))
+
+        self._with_selected("frame", show)
 
     def action_copy(self) -> None:
         self._with_selected("copy", lambda frame: self.app.copy(frame.payload, "the payload"))
 
     def _with_selected(self, name: str, do: Callable[[FrameContent], None]) -> None:
-        if (cursor := self._selected_cursor()) is not None:
-            run_beside(self, partial(self._read_one, cursor, do), name=name, group="frame", exclusive=True)
-
-    async def _read_one(self, cursor: int, do: Callable[[FrameContent], None]) -> None:
-        answer = await self.app.engine.frame(self._connection_name, cursor)
-        if isinstance(answer, CommandResult):
-            self.note(f"✗ {answer.message}", "bad")
-        else:
-            do(answer)
-
-    def _open(self, frame: FrameContent) -> None:
-        lines = present.frame_lines(frame, self.app.now)
-        self.app.open_screen(TextScreen(self._connection_name, "a frame", lines, frame.payload))
+        if not (shown := self._shown):
+            self.note("no frame is selected", "busy")
+            return
+        cursor = shown[-1].cursor if self._chosen is None else self._chosen
+        self.with_answer(self.app.engine.frame(self._connection_name, cursor), do, name)
 
     def action_export(self) -> None:
-        run_beside(self, self._export, name="export", group="export", exclusive=True)
+        run_beside(self, self._export, "export", exclusive=True)
 
     async def _export(self) -> None:
         lines, gone = [], 0
@@ -213,10 +199,5 @@ class InspectorScreen(SupervisorScreen):
         if not lines:
             self.note("✗ nothing to write: no frame that is shown is still held", "busy")
             return
-        lost = f", {gone} no longer held" if gone else ""
-        what = f"{len(lines)} frames{lost}"
+        what = f"{len(lines)} frames" + (f", {gone} no longer held" if gone else "")
         self.app.export(what, f"frames-{self._connection_name}", "jsonl", lambda: b"".join(lines))
-
-
-def _only(direction: present.Direction) -> str:
-    return {"both": "", "in": "received", "out": "sent"}[direction]

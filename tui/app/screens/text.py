@@ -18,9 +18,7 @@ from widgets.untrusted import fitted
 class LinesScreen(SupervisorScreen):
     """A title over lines that scroll; any of the usual keys leaves."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "back", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "back", show=False)]
     HINTS: ClassVar[tuple[str, ...]] = ("move.down", "move.up", "back")
     AUTO_FOCUS = "#lines"
 
