@@ -22,8 +22,7 @@ from tests.bench.face_pair import percentile
 from tests.bench.face_terminal import BenchError, Place, Terminal
 from tests.bench.figures import Aim, Figure, as_markdown, as_text, sample
 from tui.alerts.alert import Alert, decode
-from tui.alerts.persistence import LASTING
-from tui.alerts.summaries import AWAY_TYPE
+from tui.alerts.persistence import AWAY_TYPE, LASTING
 from tui.control.client import ControlClient
 from tui.control.protocol import SOCKET_NAME
 from tui.model.engine import AlertsSnapshot, Snapshot

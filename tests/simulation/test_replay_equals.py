@@ -10,7 +10,8 @@ import msgspec
 from tests.simulation.evening import Evening, run
 from tests.simulation.plan import plan
 from tui.alerts.alert import decode
-from tui.alerts.summaries import AWAY_TYPE, summary
+from tui.alerts.persistence import AWAY_TYPE
+from tui.alerts.summaries import summary
 from tui.model.engine import AlertSummary, StateEntry
 from tui.model.events import AlertEnded
 from tui.replay.from_journal import JournalSource

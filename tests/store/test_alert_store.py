@@ -357,11 +357,10 @@ def test_a_log_without_its_file_is_kept_and_spoils_no_other_file(path: Path) -> 
 
 
 def test_while_another_program_holds_the_file_all_is_held_and_written_afterwards(path: Path) -> None:
-    told: list[StoreState] = []
     locking = (
         "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute('BEGIN EXCLUSIVE'); print(); input()"
     )
-    with opened(path, on_state=told.append) as store:
+    with opened(path) as store:
         written(store, row("a", open=True, data=b"1"), row("b", open=True, data=b"1"))
         other = subprocess.Popen(
             [sys.executable, "-c", locking, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -381,9 +380,8 @@ def test_while_another_program_holds_the_file_all_is_held_and_written_afterwards
         other.communicate("\n", timeout=LIMIT)
         assert together.wait(LIMIT)
         assert later.wait(LIMIT)
-        eventually(lambda: told[-1].ok, "told that it works again")
+        eventually(lambda: store.state.ok, "told that it works again")
         assert on_disk(path) == {"a": (False, b"3"), "b": (True, b"2")}
-    assert "locked by another program" in " ".join(state.message for state in told)
 
 
 FULL_DISK = """
@@ -566,9 +564,10 @@ def test_what_waits_is_written_at_the_end(path: Path, disk: Gate) -> None:
 
 
 def test_beyond_the_bound_ended_rows_go_and_nobody_is_told_that_they_are_written(
-    path: Path, disk: Gate
+    path: Path, disk: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with opened(path, most_held=10) as store:
+    monkeypatch.setattr(module, "MOST_HELD", 10)
+    with opened(path) as store:
         written(store, row("opened before", open=True))
         disk.free.clear()
         put(store, row("x", open=True))
@@ -590,8 +589,11 @@ def test_beyond_the_bound_ended_rows_go_and_nobody_is_told_that_they_are_written
     assert not there["opened before"][0]
 
 
-def test_rows_that_wait_are_bounded_by_their_bytes_too(path: Path, disk: Gate) -> None:
-    with opened(path, most_held_bytes=100_000) as store:
+def test_rows_that_wait_are_bounded_by_their_bytes_too(
+    path: Path, disk: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_HELD_BYTES", 100_000)
+    with opened(path) as store:
         disk.free.clear()
         first = put(store, row("first", open=True, data=b"x" * 60_000))
         assert disk.held.wait(LIMIT)

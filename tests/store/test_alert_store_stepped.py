@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tui.alerts import store as module
 from tui.alerts.store import AlertStore, StoreState
 from tui.alerts.store_file import Row
 from tui.simulation.disk import LATENCY, LoopWorker, SimulatedDisk
@@ -32,7 +33,6 @@ class Program:
             disk,
             now=self.now,
             lived=loop.time,
-            on_state=lambda state: self.note("state", state.message),
             worker=self.worker,
             **options,
         )
@@ -177,8 +177,11 @@ def test_what_was_not_committed_is_gone_with_the_program_that_was_killed(room: R
     assert second.restored == {"a": b"1"}
 
 
-def test_beyond_the_bound_ended_rows_go_while_the_disk_stalls_and_open_ones_never(room: Room) -> None:
-    program = room.start(most_held=100)
+def test_beyond_the_bound_ended_rows_go_while_the_disk_stalls_and_open_ones_never(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_HELD", 100)
+    program = room.start()
     program.put("opened before", "1", open=True)
     room.pass_time(SOON)
     room.disk.stall(60.0)

@@ -7,14 +7,15 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
 
-from tui.alerts.alert import Alert, counted_as, decode, encode
+from tui.alerts.alert import Alert, counted_as, encode
 from tui.alerts.store import MOST_HELD, AlertStore, StoreError
 from tui.alerts.store_file import Row, Wanted
-from tui.alerts.summaries import by_type, entry_of
+from tui.alerts.summaries import by_type, summary
 from tui.alerts.types import PersistedOrders
 from tui.channels.clock import Clock
 from tui.model.alerts import AlertOutcome, AlertPage, AlertSummary, SourceAway
@@ -23,6 +24,7 @@ from tui.model.snapshot import CommandResult
 log = logging.getLogger("tui.alerts.service")
 
 T = TypeVar("T")
+Entry = TypeVar("Entry", AlertSummary, AlertSummary | SourceAway)
 
 ANSWER_LIMIT = 1.0
 """Seconds for the store's word; then an alert is held in memory, and goes on."""
@@ -31,6 +33,8 @@ QUESTION_LIMIT = 3.0
 
 LASTING = "(standing)"
 """The id and type of the row that holds what was ordered and lasts; no alert has it."""
+AWAY_TYPE = "(away)"
+"""The type of the rows that hold a time in which a source was away; no alert has it."""
 
 _DAY = 86_400.0
 
@@ -61,16 +65,15 @@ class AlertPersistence:
     def _restored(
         self, rows: Future[list[Row]], taken: Callable[[list[Alert], PersistedOrders], None]
     ) -> None:
-        error = rows.exception()
-        if error is not None:
+        lasting, alerts = PersistedOrders(), list[Alert]()
+        if (error := rows.exception()) is not None:
             log.warning("nothing was restored: %s", error)
-        found = [] if error is not None else rows.result()
-        lasting = PersistedOrders()
-        for row in found:
+        for row in [] if error else rows.result():
             if row.id == LASTING:
                 lasting = _lasting_in(row)
-        alerts = [_alert_in(row) for row in found if row.id != LASTING]
-        taken([alert for alert in alerts if alert is not None], lasting)
+            elif (alert := _alert_in(row)) is not None:
+                alerts.append(alert)
+        taken(alerts, lasting)
 
     def keep_lasting(self, lasting: PersistedOrders) -> None:
         """Have it kept what was ordered and lasts."""
@@ -155,14 +158,8 @@ class AlertPersistence:
             outcome=alert.outcome,
             changed_at=alert.ended_at or self._clock.time(),
             data=encode(alert),
-            terms=_searched(f"{alert.who} {alert.title} {alert.message}"),
+            terms=f"{alert.who} {alert.title} {alert.message}".casefold(),
         )
-
-    def _entry_in(self, row: Row) -> AlertSummary | SourceAway | None:
-        entry = entry_of(row, _unreadable)
-        if isinstance(entry, AlertSummary) and self.is_held(row.id):
-            return msgspec.structs.replace(entry, held=True)
-        return entry
 
     def is_held(self, id: str) -> bool:
         """An alert is in memory only: the store has had its time, or is known not to answer."""
@@ -170,6 +167,11 @@ class AlertPersistence:
         if write is None or self._store is None:
             return False
         return not self._store.state.ok or self._clock.monotonic() - write.since > ANSWER_LIMIT
+
+    def shown(self, entry: Entry) -> Entry:
+        """The same, which says whether it is in memory only."""
+        is_held = isinstance(entry, AlertSummary) and self.is_held(entry.id)
+        return msgspec.structs.replace(entry, held=True) if is_held else entry
 
     @property
     def unwritten(self) -> bool:
@@ -237,17 +239,17 @@ class AlertPersistence:
         except ValueError:
             return CommandResult(ok=False, message="this is no place in the history")
         limit = max(1, min(limit, 1000))
-        wanted = Wanted(type, outcome, None, tuple(map(_searched, words)))
+        wanted = Wanted(type, outcome, None, tuple(map(str.casefold, words)))
         rows = await _asked(self._store.history(limit, cursor, wanted))
         if isinstance(rows, CommandResult):
             return rows
         day = await _asked(self._store.counts(self._clock.time() - _DAY))
         if isinstance(day, CommandResult):
             return day
-        entries = [self._entry_in(row) for row in rows]
+        entries = [self.shown(entry) for row in rows if (entry := _entry_in(row)) is not None]
         last = rows[-1] if len(rows) == limit else None
         return AlertPage(
-            alerts=tuple(entry for entry in entries if entry is not None),
+            alerts=tuple(entries),
             next_before=None if last is None else f"{last.changed_at!r} {last.id}",
             counts=by_type({key: number for key, number in day.items() if key[1] != "away"}),
         )
@@ -269,33 +271,47 @@ def _note(waiter: asyncio.Future[None]) -> None:
         waiter.set_result(None)
 
 
+@dataclass(slots=True, eq=False)
 class _Write:
     """Rows on their way to the disk, and what is to be done when they are there."""
 
-    __slots__ = ("ids", "since", "then", "timer")
-
-    def __init__(self, ids: tuple[str, ...], since: float, then: Callable[[], None] | None) -> None:
-        self.ids = ids
-        self.since = since
-        self.then = then
-        self.timer: asyncio.TimerHandle | None = None
+    ids: tuple[str, ...]
+    since: float
+    then: Callable[[], None] | None
+    timer: asyncio.TimerHandle | None = None
 
     def go_on(self) -> None:
         """Do it, once."""
         if self.timer is not None:
             self.timer.cancel()
-            self.timer = None
         then, self.then = self.then, None
         if then is not None:
             then()
 
 
-def _searched(text: str) -> str:
-    return text.casefold()
+def row_of_away(id: str, away: SourceAway) -> Row:
+    """How the store keeps a time in which a source was away."""
+    ended = away.since if away.until is None else away.until
+    return Row(id, False, AWAY_TYPE, "away", ended, msgspec.json.encode(away))
+
+
+def _entry_in(row: Row) -> AlertSummary | SourceAway | None:
+    if row.type == AWAY_TYPE:
+        return _read(row, SourceAway)
+    alert = _read(row, Alert)
+    return None if alert is None else summary(alert)
 
 
 def _alert_in(row: Row) -> Alert | None:
-    return decode(row.data) if isinstance(entry_of(row, _unreadable), AlertSummary) else None
+    return None if row.type == AWAY_TYPE else _read(row, Alert)
+
+
+def _read(row: Row, type: type[T]) -> T | None:
+    try:
+        return msgspec.json.decode(row.data, type=type)
+    except ValueError as error:
+        log.warning("alert %s in the store cannot be read: %s", row.id, error)
+        return None
 
 
 def _lasting_in(row: Row) -> PersistedOrders:
@@ -305,7 +321,3 @@ def _lasting_in(row: Row) -> PersistedOrders:
         # What was stopped must not begin by itself.
         log.warning("whether the queue was paused, held or muted cannot be read, so it is paused: %s", error)
         return PersistedOrders(paused=True)
-
-
-def _unreadable(row: Row, error: ValueError) -> None:
-    log.warning("alert %s in the store cannot be read: %s", row.id, error)

@@ -7,7 +7,7 @@ import logging
 import random
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -19,12 +19,12 @@ from tui.alerts.delivery import Delivery
 from tui.alerts.dispatcher import AlertOrders
 from tui.alerts.options import AlertOptions, SourceOptions
 from tui.alerts.overlay_hub import OverlayHub
-from tui.alerts.persistence import AlertPersistence
+from tui.alerts.persistence import AlertPersistence, row_of_away
 from tui.alerts.queue import AlertQueue
 from tui.alerts.rules_watcher import WatchedRules
 from tui.alerts.sources import Source
 from tui.alerts.store import AlertStore
-from tui.alerts.summaries import content, row_of_away, summary
+from tui.alerts.summaries import content, summary
 from tui.alerts.types import PersistedOrders, QueueOptions
 from tui.channels import Channel
 from tui.channels.clock import Clock
@@ -45,8 +45,6 @@ from tui.text.formats import counted
 log = logging.getLogger("tui.alerts.service")
 
 _MOST_RECENT = 50
-
-_Entry = TypeVar("_Entry", AlertSummary, AlertSummary | SourceAway)
 
 
 class AlertService:
@@ -207,8 +205,8 @@ class AlertService:
         now = self.clock.time()
         seconds = (away.until or now) - away.since
         length = "less than a second" if seconds < 1 else f"{seconds:.0f} s"
-        self.note(f"{away.source} was away for {length}: alerts in it not seen", "warning")
         self.persistence.put(row_of_away(new_id(now, self.chance), away))
+        self.note(f"{away.source} was away for {length}: alerts in it not seen", "warning")
 
     # For its parts
 
@@ -217,7 +215,8 @@ class AlertService:
     ) -> None:
         """Write a line into the changes; a quiet one is for the journal and the log alone."""
         self._changes.add(self.clock.time(), None, text, severity, kind, quiet=quiet)
-        self.changed()
+        if not quiet:
+            self.changed()
 
     def find_channel(self, connection: str, topic: str) -> Channel | None:
         """The channel that there is now."""
@@ -348,19 +347,21 @@ class AlertService:
         if isinstance(alert, CommandResult):
             return alert
         stage = self.queue.player.find_stage(id)
-        return content(alert, self._held(summary(alert) if stage is None else self.queue.show(stage)))
+        return content(
+            alert, self.persistence.shown(summary(alert) if stage is None else self.queue.show(stage))
+        )
 
     def snapshot(self) -> AlertsSnapshot:
         """The queue as it stands."""
         view = self.queue.snapshot()
         recent = sorted((*self._away, *view.recent), key=_moment, reverse=True)
         if self.persistence.unwritten:
-            recent = list(map(self._held, recent))
+            recent = list(map(self.persistence.shown, recent))
             view = replace(
                 view,
-                playing=None if view.playing is None else self._held(view.playing),
-                beside=tuple(map(self._held, view.beside)),
-                waiting=tuple(map(self._held, view.waiting)),
+                playing=None if view.playing is None else self.persistence.shown(view.playing),
+                beside=tuple(map(self.persistence.shown, view.beside)),
+                waiting=tuple(map(self.persistence.shown, view.waiting)),
             )
         return replace(
             view,
@@ -377,10 +378,6 @@ class AlertService:
             rules=self._rules.trouble,
             warning=self._hub.warning,
         )
-
-    def _held(self, shown: _Entry) -> _Entry:
-        is_held = isinstance(shown, AlertSummary) and self.persistence.is_held(shown.id)
-        return replace(shown, held=True) if is_held else shown
 
 
 def _moment(entry: AlertSummary | SourceAway) -> float:

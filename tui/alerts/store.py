@@ -86,12 +86,8 @@ class AlertStore:
         disk: where the file lies; its folder is made when it is missing.
         kept_days, kept_rows: ended rows older than that, or more than that, are removed.
         seen_window: seconds; see :data:`SEEN_WINDOW`.
-        most_held: see :data:`MOST_HELD`.
-        most_held_bytes: see :data:`MOST_HELD_BYTES`.
         now: epoch seconds.
         lived: as of :class:`tui.store.age_limit.AgeLimit`.
-        on_state: called by the worker when the state has other words. A disk that does not answer holds
-            up the worker too; only :attr:`state` tells it.
         require: raises OSError while nothing may be written.
         worker: a thread, unless it is given.
     """
@@ -103,11 +99,8 @@ class AlertStore:
         kept_days: float = KEPT_DAYS,
         kept_rows: int = KEPT_ROWS,
         seen_window: float = SEEN_WINDOW,
-        most_held: int = MOST_HELD,
-        most_held_bytes: int = MOST_HELD_BYTES,
         now: Callable[[], float] = time.time,
         lived: Callable[[], float] | None = None,
-        on_state: Callable[[StoreState], None] | None = None,
         require: Callable[[], None] = anything_goes,
         worker: Worker | None = None,
     ) -> None:
@@ -117,7 +110,6 @@ class AlertStore:
         self._kept_rows = kept_rows
         self._seen_window = seen_window
         self._now = now
-        self._on_state = on_state
         self._require = require
         self.restored: Future[list[Row]] = Future()
         """All open rows and those that ended lately, once the file could be read; without rows that
@@ -125,8 +117,8 @@ class AlertStore:
 
         # Held for the time of a dictionary operation only, never while the disk is used.
         self._lock = threading.Lock()
-        self._backlog = Backlog(most_held, most_held_bytes)
-        self._questions: deque[tuple[Future[Any], Callable[[AlertFile], Any]]] = deque()
+        self._backlog = Backlog(MOST_HELD, MOST_HELD_BYTES)
+        self._questions: deque[tuple[Future[Any], Callable[[AlertFile, dict[str, Row]], Any]]] = deque()
         self._late = 0
         self._closing_at: float | None = None
 
@@ -135,7 +127,6 @@ class AlertStore:
         self._was_changed = False
         self._trouble: str | None = "not opened yet"
         self._notice: str | None = None
-        self._noted: object = None
         self._logged: str | None = None
         self._busy_since: float | None = None
         self._retry_at = self._look_at = self._trim_at = 0.0
@@ -153,7 +144,7 @@ class AlertStore:
 
         Args:
             done: called by the worker when these rows, or later states of theirs, are on disk.
-                Never called if one of them was dropped, or if more than ``most_held`` wait to be told.
+                Never called if one of them was dropped, or if more than :data:`MOST_HELD` wait.
                 Without rows: called when all that was put before is on disk.
         """
         rows = tuple(rows)
@@ -167,35 +158,20 @@ class AlertStore:
     def history(
         self, limit: int, before: tuple[float, str] | None = None, wanted: Wanted = EVERY
     ) -> Future[list[Row]]:
-        """As of :func:`tui.alerts.store_backlog.ended`.
-
-        Args:
-            limit: at most :data:`MOST_ASKED`.
+        """As of :func:`tui.alerts.store_backlog.ended`; at most :data:`MOST_ASKED` rows.
 
         Returns:
             StoreError in it says why there is no answer. So with every question.
         """
-
-        return self._ask(lambda file: ended(file, self._all_held(), limit, before, wanted))
+        return self._ask(lambda file, held: ended(file, held, limit, before, wanted))
 
     def counts(self, since: float) -> Future[dict[tuple[str, str], int]]:
         """As of :func:`tui.alerts.store_backlog.counted`."""
-
-        return self._ask(lambda file: counted(file, self._all_held(), since))
-
-    def _all_held(self) -> dict[str, Row]:
-        with self._lock:
-            return dict(self._backlog.rows)
+        return self._ask(lambda file, held: counted(file, held, since))
 
     def find(self, id: str) -> Future[Row | None]:
         """The latest state of one row, written or not."""
-
-        def poll(file: AlertFile) -> Row | None:
-            with self._lock:
-                row = self._backlog.find(id)
-            return row or file.find(id)
-
-        return self._ask(poll)
+        return self._ask(lambda file, held: held.get(id) or file.find(id))
 
     @property
     def state(self) -> StoreState:
@@ -237,7 +213,7 @@ class AlertStore:
                 future.set_exception(StoreError("the store was closed"))
         return ended and not self._backlog.rows
 
-    def _ask(self, question: Callable[[AlertFile], T]) -> Future[T]:
+    def _ask(self, question: Callable[[AlertFile, dict[str, Row]], T]) -> Future[T]:
         future: Future[T] = Future()
         with self._lock:
             refusal = None
@@ -332,7 +308,9 @@ class AlertStore:
         file = AlertFile(self._disk, now)
         try:
             found = [] if self._was_read else file.restored(now - self._seen_window)
-            if self._was_read and self._was_changed and self._ended_of(file.open_ids()):
+            with self._lock:
+                is_ours = self._backlog.may_be_open(file.open_ids())
+            if self._was_read and self._was_changed and not is_ours:
                 # An older copy of ours, or another's: what it calls open would be played at the next start.
                 raise UnusableError("another program put a file here in which ended alerts are open")
         except BaseException:
@@ -347,10 +325,6 @@ class AlertStore:
             # Whoever is told of it must not find the store in trouble still.
             self._trouble = None
             self.restored.set_result(found)
-
-    def _ended_of(self, ids: set[str]) -> set[str]:
-        with self._lock:
-            return self._backlog.ended_of(ids)
 
     def _write(self, rows: list[Row], puts: int) -> None:
         assert self._file is not None
@@ -377,6 +351,7 @@ class AlertStore:
             if not self._questions:
                 return
             future, question = self._questions.popleft()
+            held = dict(self._backlog.rows)
         if not future.set_running_or_notify_cancel():
             return
         file = self._file
@@ -384,7 +359,7 @@ class AlertStore:
             future.set_exception(StoreError(self.state.message))
             return
         try:
-            result = question(file)
+            result = question(file, held)
         except UNFIT as error:
             future.set_exception(StoreError(f"no answer: {error}"))
         except Exception as error:
@@ -440,11 +415,3 @@ class AlertStore:
             level = logging.INFO if self._trouble is None else logging.WARNING
             log.log(level, "%s: %s", self._disk, self.state.message)
             self._logged = self._trouble
-        state = self.state
-        if (state.ok, state.message) != self._noted:
-            self._noted = state.ok, state.message
-            if self._on_state:
-                try:
-                    self._on_state(state)
-                except Exception:
-                    log.exception("the alert store's state could not be told")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
-
-import msgspec
+from typing import NamedTuple
 
 from tui.alerts.store_file import AlertFile, Row, Wanted
 
 _DROP_STEP = 1_000
 
 
-class _Put(msgspec.Struct):
+class _Put(NamedTuple):
     """A put whose caller waits to be told."""
 
     number: int
@@ -35,10 +35,7 @@ class Backlog:
         """Those that are not known to be written, the latest put last."""
         self.dropped = 0
         """Rows lost: beyond the bounds, or not fit to be written."""
-        self.untold = 0
-        """Puts whose rows are kept, but whose ``done`` is never called, since too many waited."""
         self._bytes = 0
-        self._ended: dict[str, None] = {}
         self._open: dict[str, Row] = {}
         # Rows that the file may call open: their end must not be dropped, or they would be played again.
         self._open_in_file: set[str] = set()
@@ -62,13 +59,8 @@ class Backlog:
             self._waiting.append(_Put(self._puts, frozenset(row.id for row in rows), done))
             if len(self._waiting) > self._most:
                 self._waiting.popleft()
-                self.untold += 1
         if len(self.rows) > self._most or self._bytes > self._most_bytes:
             self._drop_ended()
-
-    def find(self, id: str) -> Row | None:
-        """The latest state of a row that waits or is open; None may mean that it has ended and is written."""
-        return self.rows.get(id) or self._open.get(id)
 
     def take(self) -> tuple[list[Row], int]:
         """What is to be written now, and the number of the latest put that it holds."""
@@ -103,31 +95,24 @@ class Backlog:
         self._open_in_file.update(row.id for row in new if row.open)
         return new
 
-    def ended_of(self, ids: set[str]) -> set[str]:
-        """Those that are not open here, and whose end is not about to be written."""
-        return ids - self._open.keys() - self.rows.keys()
+    def may_be_open(self, ids: set[str]) -> bool:
+        """Whether each of these is open here, or its end is about to be written."""
+        return ids <= self._open.keys() | self.rows.keys()
 
     def _hold(self, row: Row) -> None:
         self._let_go(row.id)
         self.rows[row.id] = row
         self._bytes += len(row.data)
-        if not row.open:
-            self._ended[row.id] = None
 
     def _let_go(self, id: str) -> None:
         row = self.rows.pop(id, None)
         if row is not None:
             self._bytes -= len(row.data)
-            self._ended.pop(id, None)
 
     def _drop_ended(self) -> None:
-        # Many at once, since all that wait to be told are looked through.
-        gone: list[str] = []
-        for id in self._ended:
-            if len(gone) >= min(_DROP_STEP, self._most // 10 + 1):
-                break
-            if id not in self._open_in_file:
-                gone.append(id)
+        # Many at once, since all rows, and all that wait to be told, are looked through.
+        ended = (row.id for row in self.rows.values() if not row.open and row.id not in self._open_in_file)
+        gone = list(itertools.islice(ended, min(_DROP_STEP, self._most // 10 + 1)))
         for id in gone:
             self._let_go(id)
         self._forget(gone)

@@ -29,58 +29,25 @@ class MovedError(Exception):
 
 
 class Disk(Protocol):
-    """Holds one database. Used by the store's steps alone, each of which may take as long as it likes."""
+    """Holds one database, as :class:`FileDisk` does; each of its methods may take as long as it likes."""
 
-    def connect(self, now: float) -> sqlite3.Connection:
-        """Open the database, or an empty one where there is none.
+    def connect(self, now: float) -> sqlite3.Connection: ...
 
-        Args:
-            now: epoch seconds, by which what must be kept aside is named. So in all that follows.
+    def note(self) -> None: ...
 
-        Raises:
-            OSError, sqlite3.Error: it cannot be reached now.
-        """
-        ...
+    def changed(self) -> str | None: ...
 
-    def note(self) -> None:
-        """The database was used by us: what it looks like now is our own doing."""
-        ...
+    def moved(self) -> str | None: ...
 
-    def changed(self) -> str | None:
-        """What another program did to it since our last use of it, in words."""
-        ...
+    def close(self, connection: sqlite3.Connection, now: float) -> None: ...
 
-    def moved(self) -> str | None:
-        """Of this, what takes away all that was written."""
-        ...
+    def exists(self) -> bool: ...
 
-    def close(self, connection: sqlite3.Connection, now: float) -> None:
-        """Close the database.
+    def set_aside(self, now: float) -> str: ...
 
-        Raises:
-            OSError, sqlite3.Error: something of it is left.
-        """
-        ...
+    def may_write(self) -> bool: ...
 
-    def exists(self) -> bool:
-        """Whether there is one, of ours or not."""
-        ...
-
-    def set_aside(self, now: float) -> str:
-        """Take it out of the way for good; the name that it has from now on.
-
-        Raises:
-            OSError: it stays where it is.
-        """
-        ...
-
-    def may_write(self) -> bool:
-        """Whether the system lets us."""
-        ...
-
-    def words_of(self, error: Exception) -> str:
-        """What is in the way, for a person."""
-        ...
+    def words_of(self, error: Exception) -> str: ...
 
 
 Stat = tuple[int, int, int, int]
@@ -99,13 +66,25 @@ class FileDisk:
         return str(self._path)
 
     def connect(self, now: float) -> sqlite3.Connection:
-        """As of :class:`Disk`; raises NotOursError where others could read or write."""
+        """Open the database, or an empty one where there is none.
+
+        Args:
+            now: epoch seconds, by which what must be kept aside is named. So in all that follows.
+
+        Raises:
+            NotOursError: others could read or write it.
+            OSError, sqlite3.Error: it cannot be reached now.
+        """
         self._prepare(now)
         self._seen = [None] * len(self._names)
         return sqlite3.connect(self._path, timeout=_BUSY, isolation_level=None)
 
     def close(self, connection: sqlite3.Connection, now: float) -> None:
-        """Close it; if it is no longer under its name, its write-ahead log is kept aside."""
+        """Close it; if it is no longer under its name, its write-ahead log is kept aside.
+
+        Raises:
+            OSError, sqlite3.Error: something of it is left.
+        """
         file = _same(_stat_of(self._names[0]), self._seen[0])
         wal = _same(_stat_of(self._names[1]), self._seen[1])
         # SQLite leaves the log where it is if the file it belongs to has gone.
@@ -114,19 +93,22 @@ class FileDisk:
             self._keep_orphan(now)
 
     def note(self) -> None:
-        """As of :class:`Disk`; what took a file's place is not noted."""
+        """The database was used by us: what it looks like now is our own doing, unless another file took its
+        place."""
         for place, name in enumerate(self._names):
             before, now = self._seen[place], _stat_of(name)
             if before is None or _same(before, now):
                 self._seen[place] = now
 
     def changed(self) -> str | None:
+        """What another program did to it since our last use of it, in words."""
         before, now = self._seen[0], _stat_of(self._path)
         if _same(now, before) and now != before:
             return "changed by another program"
         return self.moved()
 
     def moved(self) -> str | None:
+        """Of this, what takes away all that was written."""
         for name, before in zip(self._names, self._seen, strict=True):
             now = _stat_of(name)
             if before is not None and now is None:
@@ -136,13 +118,18 @@ class FileDisk:
         return None
 
     def exists(self) -> bool:
+        """Whether there is one, of ours or not."""
         return self._path.exists()
 
     def may_write(self) -> bool:
         return os.access(self._path, os.W_OK) and os.access(self._path.parent, os.W_OK)
 
     def set_aside(self, now: float) -> str:
-        """As of :class:`Disk`: the file and its write-ahead log get names that nothing else has."""
+        """Give the file and its write-ahead log a name that nothing else has, which is returned.
+
+        Raises:
+            OSError: they stay where they are.
+        """
         kept = self._free_name("corrupt", now)
         # The log goes after the file: alone, the file could pass for a sound one that lost its last rows.
         os.rename(self._path, kept)
@@ -153,6 +140,7 @@ class FileDisk:
         return kept.name
 
     def words_of(self, error: Exception) -> str:
+        """What is in the way, for a person."""
         if isinstance(error, NotOursError):
             return f"{self._path} {error.strerror}"
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF

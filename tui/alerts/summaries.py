@@ -1,21 +1,14 @@
-"""The queue's alerts as they leave the engine, and what the store's rows say of them."""
+"""The queue's alerts as they leave the engine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
-from tui.alerts.alert import Alert, decode
+from tui.alerts.alert import Alert
 from tui.alerts.stage import Stage
-from tui.alerts.store_file import Row
-from tui.model.alerts import AlertContent, AlertSummary, SourceAway
-
-AWAY_TYPE = "(away)"
-"""The type of the rows that hold a time in which a source was away; no alert has it."""
-
-_encode_away = msgspec.json.Encoder().encode
-_decode_away = msgspec.json.Decoder(SourceAway).decode
+from tui.model.alerts import AlertContent, AlertSummary
 
 
 def summary(alert: Alert) -> AlertSummary:
@@ -49,24 +42,3 @@ def by_type(outcomes: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]
         if number:
             found.setdefault(type, {})[outcome] = number
     return found
-
-
-def row_of_away(id: str, away: SourceAway) -> Row:
-    """How the store keeps a time in which a source was away."""
-    return Row(
-        id=id,
-        open=False,
-        type=AWAY_TYPE,
-        outcome="away",
-        changed_at=away.until if away.until is not None else away.since,
-        data=_encode_away(away),
-    )
-
-
-def entry_of(row: Row, unreadable: Callable[[Row, ValueError], None]) -> AlertSummary | SourceAway | None:
-    """What a stored row tells; None for one that cannot be read, which is reported."""
-    try:
-        return _decode_away(row.data) if row.type == AWAY_TYPE else summary(decode(row.data))
-    except ValueError as error:
-        unreadable(row, error)
-        return None

@@ -29,9 +29,9 @@ import pytest
 import tui
 from tests.engine.conftest import eventually
 from tui.alerts.alert import Alert, decode
+from tui.alerts.persistence import AWAY_TYPE
 from tui.alerts.player import MOST_BESIDE
 from tui.alerts.store import FILE_NAME
-from tui.alerts.summaries import AWAY_TYPE
 from tui.control.protocol import SOCKET_NAME
 from tui.control.remote import RemoteEngine
 from tui.demo.channel import Reply, Stop
