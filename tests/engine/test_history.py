@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.virtual import REPLAYED
-from tests.engine.conftest import FAST, connection, eventually, running, state_of
+from tests.engine.conftest import FAST, PATIENCE, connection, eventually, running, state_of
 from tui.channels import StateChange
 from tui.connections.history import DAY, HOUR, KEPT_STATES, History
 from tui.demo.hub import Hub
-from tui.model.engine import CommandResult, ConnectionHistory, FrameContent, FramePage
+from tui.model.engine import Availability, CommandResult, ConnectionHistory, FrameContent, FramePage
+from tui.model.history import Minute
+from tui.runtime.resources import restore_past
+from tui.store.journal import Journal
 
 MIDNIGHT = 1_800_000_000.0 // 60 * 60
 
@@ -231,3 +237,52 @@ async def test_frames_are_recorded_from_the_first_question_on_and_secrets_are_ma
             assert content.payload == '{"token":"***","seats":["***",{"deep":"***"}]}'
         gone = await engine.frame("stage", 10**9)
         assert isinstance(gone, CommandResult)
+
+
+def strip_of(minutes: dict[int, float], present: int) -> History:
+    """A history at ``present`` whose last run was connected for so many seconds of each of these minutes."""
+    clock = MovedClock()
+    clock.passed = present * 60.0 - MIDNIGHT + 30
+    history = History(clock)
+    history.restore([Minute(number, 60.0, well) for number, well in minutes.items()])
+    return history
+
+
+def test_what_an_earlier_run_saw_goes_on_in_the_strip() -> None:
+    now = int(MIDNIGHT // 60) + 100
+    history = strip_of({now - 3: 60.0, now - 2: 30.0, now + 5: 60.0}, now)
+    change = StateChange(old_state="connecting", new_state="connected", error=None, timestamp=0.0)
+    history.changed(change)
+    assert history.hour()[-4:-1] == "84?"
+    assert len(history.hour()) == 60
+    assert history.availability(5).observed == pytest.approx(120)
+
+
+def test_a_minute_shared_by_two_runs_is_one() -> None:
+    now = int(MIDNIGHT // 60) + 100
+    history = strip_of({now: 0.0}, now)
+    assert history.hour()[-1] == "0"
+    assert [each.number for each in history.kept()] == [now]
+
+
+async def test_a_strip_and_its_shares_outlive_the_run(hub: Hub, tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    with running(connection("stage", hub.url), journal=journal) as engine:
+        await eventually(lambda: state_of(engine, "stage") == "connected", "connected")
+        await asyncio.sleep(0.3)  # something to be kept
+    assert journal.close(5)
+    journal = Journal(tmp_path)
+    with running(connection("stage", "ws://127.0.0.1:9/socket/websocket"), journal=journal) as engine:
+        restore_past(engine, journal)
+
+        async def observed() -> Availability:
+            history = await engine.history("stage")
+            assert isinstance(history, ConnectionHistory)
+            return history.last_5_minutes
+
+        deadline = time.monotonic() + PATIENCE
+        while ((past := await observed()).share or 0.0) == 0.0:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
+        assert past.observed >= 0.3
+    assert journal.close(5)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 import msgspec
 
 from tui.channels import StateChange
 from tui.channels.clock import Clock
 from tui.channels.health import ConnectionState
-from tui.connections.minutes import DAY, HOUR, Minutes, Spent
+from tui.connections.minutes import DAY, HOUR, Minutes
+from tui.model.history import Minute, Spent
 from tui.model.snapshot import Availability, StateEntry
 
 __all__ = ["DAY", "HOUR", "KEPT_STATES", "History"]
@@ -76,6 +78,7 @@ class History:
         self._spent = spent_in(state, None)
         self._state_began = clock.monotonic()
         self._minutes = Minutes(clock)
+        self._kept_from = 0
         self._log = StateLog()
         self._trouble_began = self._state_began
 
@@ -105,6 +108,17 @@ class History:
     def states(self) -> tuple[StateEntry, ...]:
         """The last changes of state, oldest first."""
         return self._log.states
+
+    def kept(self) -> tuple[Minute, ...]:
+        """The minutes since the last call, for the journal; the last one of them goes on."""
+        self._poll()
+        minutes = self._minutes.since(self._kept_from)
+        self._kept_from = minutes[-1].number
+        return minutes
+
+    def restore(self, earlier: Iterable[Minute]) -> None:
+        """Take what an earlier run of the program kept."""
+        self._minutes.restore(earlier)
 
     def _poll(self) -> None:
         self._minutes.spent(self._spent)

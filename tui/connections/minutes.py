@@ -4,57 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Literal
+from collections.abc import Iterable
 
 from tui.channels.clock import Clock
+from tui.model.history import Minute, Spent
 from tui.model.snapshot import Availability
 
 HOUR = 60
 DAY = 24 * 60
 
-Spent = Literal["well", "asked", "otherwise", "unknown", "opening"]
-"""How a time was spent: well; off because somebody wanted it; neither; nobody could tell; or on a first
-attempt, which says nothing of how well it goes and counts for nothing."""
-
 _LONGEST_STEP = 5.0
 """Seconds between two looks after which the time in between was not observed: the engine looks 4 times
 a second, so the machine slept or the process was held."""
-
-
-class Minute:
-    """What was seen in one minute of the wall clock, in seconds."""
-
-    __slots__ = ("asked", "number", "observed", "unknown", "well")
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.observed = 0.0
-        self.well = 0.0
-        self.asked = 0.0
-        self.unknown = 0.0
-        """Not part of ``observed``."""
-
-    def add(self, how: Spent, seconds: float) -> None:
-        """Put a time down to it."""
-        if how == "unknown":
-            self.unknown += seconds
-        elif how != "opening":
-            self.observed += seconds
-            if how == "well":
-                self.well += seconds
-            elif how == "asked":
-                self.asked += seconds
-
-    @property
-    def digit(self) -> str:
-        """As of :attr:`tui.model.snapshot.ConnectionSnapshot.hour`."""
-        wanted = self.observed - self.asked
-        if wanted <= 0:
-            return "o" if self.asked else "?"
-        # In a minute of which something is known, what is not known was not known to be well.
-        wanted += self.unknown
-        # Sums of floats: a millionth of a second is no break, a millisecond is one.
-        return str(8 if self.well >= wanted - 1e-6 else min(7, math.floor(8 * self.well / wanted)))
 
 
 class Minutes:
@@ -104,7 +65,7 @@ class Minutes:
             if self._strip_key is None or self._strip_key[0] != present.number:
                 self._before_present = self._earlier(present.number)
             self._strip_key = key
-            self._strip = self._before_present + present.digit
+            self._strip = self._before_present + key[1]
         return self._strip
 
     def _earlier(self, present: int) -> str:
@@ -131,3 +92,20 @@ class Minutes:
             return Availability()
         share = 1.0 if well >= wanted - 1e-6 else well / wanted
         return Availability(share=share, observed=wanted)
+
+    def since(self, number: int) -> tuple[Minute, ...]:
+        """The minutes from that number on, up to the last :meth:`spent`; not to be changed."""
+        return tuple(minute for minute in self._minutes if minute.number >= number)
+
+    def restore(self, earlier: Iterable[Minute]) -> None:
+        """Take what an earlier run of the program saw; of a minute that it shares with this one, too."""
+        present = math.floor(self._clock.time() / 60)
+        known = {minute.number: minute for minute in self._minutes}
+        for each in earlier:
+            mine = known.setdefault(each.number, each)
+            if mine is not each:
+                mine.merge(each)
+        # A clock that was ahead may have put down minutes that have not come yet.
+        kept = [known[number] for number in sorted(known) if number <= present]
+        self._minutes = deque(kept, maxlen=self._minutes.maxlen)
+        self._strip_key = None

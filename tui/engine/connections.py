@@ -16,6 +16,7 @@ from tui.channels.loop_delay import LoopDelay
 from tui.connections.connection import ConnectionSettings, Setting, SupervisedConnection
 from tui.connections.history import History
 from tui.model.events import SettingsReloaded
+from tui.model.history import Minute
 from tui.model.snapshot import CommandResult
 from tui.store.event_log import ChangeLog
 
@@ -148,6 +149,15 @@ class SupervisedConnections:
         """The wall clock was set by so many seconds, back where they are negative."""
         for connection in self.by_name.values():
             connection.clock_was_set(step)
+
+    def kept_minutes(self) -> dict[str, tuple[Minute, ...]]:
+        """How the minutes of each were spent since the last call, by name."""
+        return {name: connection.past.kept() for name, connection in self.by_name.items()}
+
+    def restore(self, spent: Mapping[str, Iterable[Minute]]) -> None:
+        """Take the minutes that an earlier run kept, by name."""
+        for name, connection in self.by_name.items():
+            connection.past.restore(spent.get(name, ()))
 
     async def close(self) -> None:
         """Close all, within :data:`STOP_LIMIT`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from tui.model.snapshot import CommandResult
@@ -44,9 +44,13 @@ class EngineLoop:
     def stop(self) -> None:
         """Ask the engine to stop. From any thread, any number of times."""
         self.stop_asked.set()
+        self.post(self._stop.set)
+
+    def post(self, callback: Callable[[], object]) -> None:
+        """Call on the engine's loop, while there is one. From any thread."""
         if self._loop is not None:
             try:
-                self._loop.call_soon_threadsafe(self._stop.set)
+                self._loop.call_soon_threadsafe(callback)
             except RuntimeError:
                 log.debug("the engine's loop had ended already")
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -32,6 +32,7 @@ from tui.model.alerts import AlertCommand, AlertContent, AlertOutcome, AlertPage
 from tui.model.engine import Extras
 from tui.model.events import Event, FrameSeen, RunStarted, RunStopped
 from tui.model.figures import minute_figures
+from tui.model.history import Minute
 from tui.model.incidents import LineSeverity, Timeline
 from tui.model.snapshot import (
     CommandResult,
@@ -217,6 +218,7 @@ class Supervisor:
         finally:
             for task in (publisher, reporter, marker, stopping):
                 task.cancel()
+            self._keep_figures()
             self._components.stop()
             await self._connections.close()
 
@@ -251,8 +253,15 @@ class Supervisor:
     async def _mark_alive(self) -> None:
         while True:
             await asyncio.sleep(ALIVE_EVERY)
-            if self._journal is not None:
-                self._journal.alive(minute_figures(self._snapshot))
+            self._keep_figures()
+
+    def _keep_figures(self) -> None:
+        if self._journal is not None:
+            self._journal.alive(minute_figures(self._snapshot, self._connections.kept_minutes()))
+
+    def restore(self, spent: Mapping[str, Iterable[Minute]]) -> None:
+        """Take the minutes that an earlier run kept of each connection. From any thread."""
+        self._loop.post(lambda: self._connections.restore(spent))
 
     def _publish(self, stopped: str | None = None) -> None:
         last = self._snapshot

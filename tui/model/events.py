@@ -8,6 +8,7 @@ import msgspec
 
 from tui.channels.health import ConnectionState
 from tui.model.alerts import AlertSummary
+from tui.model.history import Minute
 from tui.model.incidents import IncidentSnapshot
 from tui.model.snapshot import FrameContent, Trouble
 
@@ -107,6 +108,8 @@ class MinuteFigures(
     """What is counted, once a minute."""
 
     connections: tuple[ConnectionFigures, ...] = ()
+    spent: dict[str, tuple[Minute, ...]] = {}
+    """By connection: the minutes since the mark before; the last may go on, and is then told again."""
     alerts: dict[str, int] = {}
     """By the field of :class:`tui.model.alerts.AlertsSnapshot`; ``waiting`` is how many."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tui.model.events import ConnectionFigures, MinuteFigures
+from tui.model.history import Minute
 from tui.model.snapshot import ConnectionSnapshot, Snapshot
 
 METRICS = (
@@ -20,11 +22,21 @@ CHANNELS = ("joins", "received", "buffered", "dropped")
 ALERTS = ("accepted", "restored", "ignored", "duplicates")
 
 
-def minute_figures(snapshot: Snapshot) -> MinuteFigures:
-    """What is kept of a snapshot."""
+def minute_figures(snapshot: Snapshot, spent: Mapping[str, tuple[Minute, ...]]) -> MinuteFigures:
+    """What is kept of a snapshot, and of how each connection's minutes were spent."""
     alerts = snapshot.alerts
     counts = {} if alerts is None else {**_some(alerts, ALERTS), "waiting": len(alerts.waiting)}
-    return MinuteFigures(connections=tuple(map(_of, snapshot.connections)), alerts=counts)
+    return MinuteFigures(connections=tuple(map(_of, snapshot.connections)), spent=dict(spent), alerts=counts)
+
+
+def spent_minutes(events: Iterable[object]) -> dict[str, list[Minute]]:
+    """The minutes of each connection that the events of a journal, oldest first, tell of."""
+    found: dict[str, dict[int, Minute]] = {}
+    for event in events:
+        if isinstance(event, MinuteFigures):
+            for name, minutes in event.spent.items():
+                found.setdefault(name, {}).update((each.number, each) for each in minutes)
+    return {name: list(minutes.values()) for name, minutes in found.items()}
 
 
 def _of(connection: ConnectionSnapshot) -> ConnectionFigures:

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics
 from tui.connections.history import StateLog, spent_in
-from tui.connections.minutes import DAY, HOUR, Minute, Spent
+from tui.connections.minutes import DAY, HOUR
 from tui.model.events import ChannelChanged, RunStarted, RunStopped, SettingsReloaded, StateChanged
+from tui.model.history import Minute, Spent
 from tui.model.snapshot import (
     Availability,
     ChannelSnapshot,

@@ -7,6 +7,8 @@ import errno
 import logging
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,7 +23,9 @@ from tui.control.protocol import ControlError
 from tui.control.server import ControlServer
 from tui.engine.supervisor import Supervisor
 from tui.model.engine import CommandResult
-from tui.store.journal import Journal
+from tui.model.figures import spent_minutes
+from tui.store.age_limit import DAY
+from tui.store.journal import Entry, Journal
 from tui.store.log_file import LogFile, LogLevel, open_log
 from tui.store.writer import DescriptorSink, Writer
 from tui.system.output import PROGRAM, complain
@@ -183,6 +187,26 @@ def journal_in(folder: Path, hold: FolderHold) -> Iterator[Journal]:
         yield journal
     finally:
         journal.close(FLUSH_LIMIT)
+
+
+def restore_past(supervisor: Supervisor, journal: Journal) -> None:
+    """Give an engine what the journal has of the last day's minutes, from a thread: a disk may not answer."""
+    now = time.time()
+
+    def read() -> None:
+        try:
+            entries = journal.entries(now - DAY, now)
+            spent = spent_minutes(entry.event for entry in entries if isinstance(entry, Entry))
+        except OSError as error:
+            log.warning("the minutes of the last day: the journal cannot be read: %s", error.strerror)
+            return
+        supervisor.started.wait()
+        supervisor.restore(spent)
+
+    try:
+        threading.Thread(target=read, name="journal reader", daemon=True).start()
+    except RuntimeError as error:
+        log.warning("the minutes of the last day are not read: %s", error)
 
 
 @contextlib.contextmanager

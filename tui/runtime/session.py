@@ -29,6 +29,7 @@ from tui.runtime.resources import (
     journal_in,
     log_to,
     metrics_server,
+    restore_past,
     standard_output,
     state_lock,
 )
@@ -91,6 +92,7 @@ def run(
             alert_store=alert_store,
             folder=hold,
         )
+        restore_past(supervisor, journal)
         with metrics_server(supervisor, settings.metrics) as metrics:
             reload = _Reloader(supervisor, settings, read_settings, metrics)
             with control_socket(supervisor, feed, place, log_file, reload):

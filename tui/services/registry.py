@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from tui.channels.clock import Clock
-from tui.connections.minutes import HOUR, Minutes, Spent
+from tui.connections.minutes import HOUR, Minutes
+from tui.model.history import Spent
 from tui.model.services import (
     MISSING,
     NOT_REPORTED,
