@@ -117,9 +117,9 @@ BITES = (
     Bite(
         "told again and again",
         "tui/alerts/service.py",
-        "            self._settle()\n        self._note_store()\n",
-        "            self._settle()\n        self._note_store()\n"
-        '        self._changes.add(self._clock.time(), None, "still here", "info")\n',
+        "            self.settle()\n        self._note_store()\n",
+        "            self.settle()\n        self._note_store()\n"
+        '        self._changes.add(self.clock.time(), None, "still here", "info")\n',
     ),
     Bite(
         "bounds",
