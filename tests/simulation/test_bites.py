@@ -172,8 +172,8 @@ BITES = (
     Bite(
         "counters",
         LIFECYCLE,
-        "        self.attempts_begun += 1\n",
-        "        self.attempts_begun += 2\n",
+        "        self.counts.attempts_begun += 1\n",
+        "        self.counts.attempts_begun += 2\n",
     ),
 )
 
