@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from tui.cli.output import OK, checked_keys, config_of, say_mistakes, say_nothing_to_run
+from tui.cli.output import OK, checked_keys, say_mistakes, say_nothing_to_run
 from tui.system import output
 from tui.system.output import FAILED, PROGRAM, USAGE, complain, put
 
@@ -40,7 +40,7 @@ def init(args: argparse.Namespace) -> int:
         settings_of(CommandLine(url=url, topics=tuple(args.topics)))
     except SettingsError as error:
         return say_mistakes(error)
-    path = settings_file(config_of(args), os.environ).path
+    path = settings_file(args.config, os.environ).path
     text = _FIRST_SETTINGS.format(
         name=connection_name(url) if args.url else "hub",
         url=json.dumps(url, ensure_ascii=False),
@@ -75,7 +75,7 @@ def check(args: argparse.Namespace) -> int:
     )
 
     try:
-        settings = load_settings(config=config_of(args))
+        settings = load_settings(config=args.config)
     except SettingsError as error:
         return say_mistakes(error)
     if not settings.connections:
@@ -98,7 +98,7 @@ def show(args: argparse.Namespace) -> int:
     from tui.config.load import SettingsError, load_settings
 
     try:
-        settings = load_settings(config=config_of(args))
+        settings = load_settings(config=args.config)
     except SettingsError as error:
         return say_mistakes(error)
     for value in settings.sources:
@@ -112,7 +112,7 @@ def path(args: argparse.Namespace) -> int:
     """Where the settings file is."""
     from tui.system.paths import settings_file
 
-    found = settings_file(config_of(args), os.environ)
+    found = settings_file(args.config, os.environ)
     put(str(found.path))
     if not found.is_there:
         output.say("(it is not there yet)")

@@ -6,12 +6,13 @@ import argparse
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from tui import __version__
 from tui.cli import config as cli_config
 from tui.cli import run as cli_run
-from tui.cli.output import CHECK_UNUSABLE, config_of, say_mistakes, say_nothing_to_run, state_of
+from tui.cli.arguments import Command, argument
+from tui.cli.output import CHECK_UNUSABLE, say_mistakes, say_nothing_to_run
 from tui.system import output
 from tui.system.ending import End, carry_out
 from tui.system.output import PROGRAM, complain
@@ -51,209 +52,15 @@ def _main(arguments: list[str], end: End) -> int:
         arguments = ["run", *arguments]
     args, unknown = parser.parse_known_args(arguments)
     if unknown:
-        fail = getattr(args, "fail", parser.error)
+        # Of the command that need not be named, and of those that say more of a mistake.
+        fail = args.fail if args.verb in ("run", "check", "ctl") else parser.error
         fail(f"unrecognized arguments: {' '.join(unknown)}")
     args.end = end
-    return int(args.command(args))
+    return int(args.action(args))
 
 
 def _names_a_command(arguments: list[str]) -> bool:
     return any(word in (*_COMMANDS, "-h", "--help", "--version") for word in arguments)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = output.Parser(
-        prog=PROGRAM,
-        description="Keeps Phoenix Channels connections alive and shows the health of each one.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"overlay-supervisor {__version__}")
-    state = argparse.ArgumentParser(add_help=False)
-    for place in (parser, state):
-        place.add_argument(
-            "--state",
-            metavar="FOLDER",
-            default=argparse.SUPPRESS,
-            help="folder of the log, else $OVERLAY_SUPERVISOR_STATE, else $XDG_STATE_HOME/overlay-supervisor",
-        )
-    config = argparse.ArgumentParser(add_help=False)
-    for place in (parser, config):
-        place.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help="settings file")
-    log = argparse.ArgumentParser(add_help=False)
-    log.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
-    headless = argparse.ArgumentParser(add_help=False)
-    headless.add_argument("--headless", action="store_true", help="no screen: JSON lines on standard output")
-    headless.add_argument(
-        "--report-interval",
-        metavar="SECONDS",
-        type=_seconds,
-        default=10.0,
-        help="time between two metrics lines of --headless (10)",
-    )
-
-    face = argparse.ArgumentParser(add_help=False)
-    face.add_argument("--theme", choices=("dark", "light", "ansi-dark", "ansi-light"), help="of the screen")
-    face.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal and tmux")
-
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    socket = argparse.ArgumentParser(add_help=False)
-    socket.add_argument(
-        "--socket",
-        metavar="PATH",
-        help="control socket, else $OVERLAY_SUPERVISOR_SOCKET, else one in the state folder",
-    )
-    _add_run(commands, [config, headless, log, state, socket, face])
-    attach = commands.add_parser(
-        "attach",
-        parents=[config, state, socket, face],
-        allow_abbrev=False,
-        help="a screen on an engine that runs already",
-    )
-    attach.set_defaults(command=cli_run.attach)
-    replay = commands.add_parser(
-        "replay",
-        parents=[config, state, face],
-        allow_abbrev=False,
-        help="what was on the screen, last night for instance",
-        description="A screen on the journal. Connects nothing.",
-    )
-    replay.add_argument(
-        "file",
-        metavar="FILE",
-        nargs="?",
-        help="a state folder, or its journal (the own one)",
-    )
-    replay.add_argument(
-        "--at", metavar="TIME", help="30m, 2h, 21:14, 2026-11-22T21:14; an hour before the end unless given"
-    )
-    replay.set_defaults(command=cli_run.replay)
-    # Parsed by tui.cli.ctl.main, the same as overlayctl; here for the help alone.
-    ctl = commands.add_parser("ctl", add_help=False, help="ask or command a running engine: ctl --help")
-
-    def misplaced(_: object) -> NoReturn:
-        parser.error("options of ctl stand after it")
-
-    ctl.set_defaults(command=misplaced, fail=misplaced)
-    _add_config(commands, config, state)
-    demo = commands.add_parser(
-        "demo",
-        parents=[config, headless, log, face],
-        allow_abbrev=False,
-        help="the program on an embedded hub with staged faults",
-    )
-    demo.add_argument(
-        "--state",
-        metavar="FOLDER",
-        default=argparse.SUPPRESS,
-        help="keep its alerts there for the next time; a folder for the demo alone",
-    )
-    demo.add_argument("--duration", metavar="SECONDS", type=_seconds, help="end by itself after so long")
-    demo.add_argument(
-        "--calm", action="store_true", help="no faults but those that you fire from the palette"
-    )
-    demo.add_argument(
-        "--dialect",
-        choices=_DIALECTS,
-        default="telemetry",
-        help="which hub: a polite one, or the real one at three moments (%(default)s)",
-    )
-    demo.set_defaults(command=cli_run.demo)
-    selftest = commands.add_parser(
-        "selftest",
-        allow_abbrev=False,
-        help="check connecting, reconnecting, the circuit breaker and the metrics",
-    )
-    selftest.add_argument("--url", help="a live server, such as ws://hub:4000/socket; else an embedded hub")
-    selftest.add_argument("--topic", help="a topic to join there")
-    selftest.add_argument("--json", action="store_true", help="the result as JSON")
-    selftest.set_defaults(command=_selftest)
-    _add_check(commands, [config, state, socket])
-    journal = commands.add_parser(
-        "journal", parents=[state], allow_abbrev=False, help="what happened, last night for instance"
-    )
-    journal.add_argument("--since", metavar="TIME", help="30m, 2h, 3d, 21:14, 2026-11-22 or 2026-11-22T21:14")
-    journal.add_argument("--connection", metavar="NAME", help="of this connection alone")
-    journal.add_argument("--json", action="store_true", help="one JSON object a line")
-    journal.set_defaults(command=_journal)
-    return parser
-
-
-if TYPE_CHECKING:
-    # The type has no public name, and takes no parameter while the program runs.
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-
-
-def _add_run(commands: Commands, parents: list[argparse.ArgumentParser]) -> None:
-    run = commands.add_parser(
-        "run",
-        parents=parents,
-        allow_abbrev=False,
-        help="keep the connections alive and show them",
-        description="With a URL, that connection alone is run, in place of those in the settings.",
-    )
-    run.add_argument("url", metavar="URL", nargs="?", help="such as ws://hub:4000/socket")
-    run.add_argument(
-        "-t", "--topic", metavar="TOPIC", dest="topics", action="append", default=[], help="join it"
-    )
-    run.add_argument("--preset", choices=("service", "overlay", "live"), help="for URL (live)")
-    run.add_argument("--debug", action="store_true", help="show the indicator even when all is well")
-    run.set_defaults(command=cli_run.run, fail=run.error)
-
-
-def _add_config(
-    commands: Commands,
-    config: argparse.ArgumentParser,
-    state: argparse.ArgumentParser,
-) -> None:
-    group = commands.add_parser("config", allow_abbrev=False, help="write, check or show the settings")
-    actions = group.add_subparsers(metavar="ACTION", required=True)
-    init = actions.add_parser(
-        "init", parents=[config], allow_abbrev=False, help="write a first settings file"
-    )
-    init.add_argument("url", metavar="URL", nargs="?", help="such as ws://hub:4000/socket")
-    init.add_argument(
-        "-t", "--topic", metavar="TOPIC", dest="topics", action="append", default=[], help="join it"
-    )
-    init.set_defaults(command=cli_config.init)
-    for name, command, words in (
-        ("check", cli_config.check, "say whether the settings can be used"),
-        ("show", cli_config.show, "the values in force and where each comes from; secrets are masked"),
-        ("path", cli_config.path, "where the settings file is"),
-    ):
-        action = actions.add_parser(name, parents=[config, state], allow_abbrev=False, help=words)
-        action.set_defaults(command=command)
-
-
-def _add_check(commands: Commands, parents: list[argparse.ArgumentParser]) -> None:
-    check = commands.add_parser(
-        "check",
-        parents=parents,
-        allow_abbrev=False,
-        help="connect, join and heartbeat each connection once, for a monitoring system",
-    )
-    check.add_argument(
-        "--timeout", metavar="SECONDS", type=_seconds, default=10.0, help="for each connection (10)"
-    )
-    check.add_argument("--running", action="store_true", help="ask the running engine instead")
-
-    def unusable(message: str) -> NoReturn:
-        check.print_usage(sys.stderr)
-        check.exit(CHECK_UNUSABLE, f"{check.prog}: error: {printable(message, 2000)}\n")
-
-    check.error = unusable  # type: ignore[method-assign]  # monitoring systems take 2 for "critical"
-    check.set_defaults(command=_check, fail=unusable)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= _MAX_SECONDS:
-        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, at most {_MAX_SECONDS:g}")
-    return seconds
 
 
 def _selftest(args: argparse.Namespace) -> int:
@@ -279,7 +86,7 @@ def _check(args: argparse.Namespace) -> int:
         # What it was started with is its own affair: no settings are needed to ask it.
         return _check_running(args)
     try:
-        settings = load_settings(config=config_of(args))
+        settings = load_settings(config=args.config)
     except SettingsError as error:
         say_mistakes(error)
         return CHECK_UNUSABLE
@@ -312,8 +119,193 @@ def _journal(args: argparse.Namespace) -> int:
     from tui.cli import journal as journal_view
     from tui.system.paths import state_folder
 
-    folder = state_folder(state_of(args), os.environ)
+    folder = state_folder(args.state, os.environ)
     return journal_view.main(folder, since=args.since, connection=args.connection, as_json=args.json)
+
+
+# The command line ---------------------------------------------------------------------------------
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= _MAX_SECONDS:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, at most {_MAX_SECONDS:g}")
+    return seconds
+
+
+# Before the command or after it, as it comes to mind.
+_STATE = argument(
+    "--state",
+    metavar="FOLDER",
+    default=argparse.SUPPRESS,
+    help="folder of the log, else $OVERLAY_SUPERVISOR_STATE, else $XDG_STATE_HOME/overlay-supervisor",
+)
+_CONFIG = argument("--config", metavar="FILE", default=argparse.SUPPRESS, help="settings file")
+_SOCKET = argument(
+    "--socket",
+    metavar="PATH",
+    help="control socket, else $OVERLAY_SUPERVISOR_SOCKET, else one in the state folder",
+)
+_LOG_LEVEL = argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+_HEADLESS = (
+    argument("--headless", action="store_true", help="no screen: JSON lines on standard output"),
+    argument(
+        "--report-interval",
+        metavar="SECONDS",
+        type=_seconds,
+        default=10.0,
+        help="time between two metrics lines of --headless (10)",
+    ),
+)
+_SCREEN = (
+    argument("--theme", choices=("dark", "light", "ansi-dark", "ansi-light"), help="of the screen"),
+    argument("--no-mouse", action="store_true", help="leave the mouse to the terminal and tmux"),
+)
+_URL = argument("url", metavar="URL", nargs="?", help="such as ws://hub:4000/socket")
+_TOPICS = argument(
+    "-t", "--topic", metavar="TOPIC", dest="topics", action="append", default=[], help="join it"
+)
+_RUN = Command(
+    "run",
+    cli_run.run,
+    "keep the connections alive and show them",
+    (
+        *(_CONFIG, *_HEADLESS, _LOG_LEVEL, _STATE, _SOCKET, *_SCREEN, _URL, _TOPICS),
+        argument("--preset", choices=("service", "overlay", "live"), help="for URL (live)"),
+        argument("--debug", action="store_true", help="show the indicator even when all is well"),
+    ),
+    more={"description": "With a URL, that connection alone is run, in place of those in the settings."},
+)
+_ATTACH = Command(
+    "attach",
+    cli_run.attach,
+    "a screen on an engine that runs already",
+    (_CONFIG, _STATE, _SOCKET, *_SCREEN),
+)
+_REPLAY = Command(
+    "replay",
+    cli_run.replay,
+    "what was on the screen, last night for instance",
+    (
+        *(_CONFIG, _STATE, *_SCREEN),
+        argument("file", metavar="FILE", nargs="?", help="a state folder, or its journal (the own one)"),
+        argument(
+            "--at",
+            metavar="TIME",
+            help="30m, 2h, 21:14, 2026-11-22T21:14; an hour before the end unless given",
+        ),
+    ),
+    more={"description": "A screen on the journal. Connects nothing."},
+)
+_DEMO = Command(
+    "demo",
+    cli_run.demo,
+    "the program on an embedded hub with staged faults",
+    (
+        *(_CONFIG, *_HEADLESS, _LOG_LEVEL, *_SCREEN),
+        argument(
+            "--state",
+            metavar="FOLDER",
+            default=argparse.SUPPRESS,
+            help="keep its alerts there for the next time; a folder for the demo alone",
+        ),
+        argument("--duration", metavar="SECONDS", type=_seconds, help="end by itself after so long"),
+        argument("--calm", action="store_true", help="no faults but those that you fire from the palette"),
+        argument(
+            "--dialect",
+            choices=_DIALECTS,
+            default="telemetry",
+            help="which hub: a polite one, or the real one at three moments (%(default)s)",
+        ),
+    ),
+)
+_SELFTEST = Command(
+    "selftest",
+    _selftest,
+    "check connecting, reconnecting, the circuit breaker and the metrics",
+    (
+        argument("--url", help="a live server, such as ws://hub:4000/socket; else an embedded hub"),
+        argument("--topic", help="a topic to join there"),
+        argument("--json", action="store_true", help="the result as JSON"),
+    ),
+)
+_CHECK = Command(
+    "check",
+    _check,
+    "connect, join and heartbeat each connection once, for a monitoring system",
+    (
+        *(_CONFIG, _STATE, _SOCKET),
+        argument(
+            "--timeout", metavar="SECONDS", type=_seconds, default=10.0, help="for each connection (10)"
+        ),
+        argument("--running", action="store_true", help="ask the running engine instead"),
+    ),
+)
+_JOURNAL = Command(
+    "journal",
+    _journal,
+    "what happened, last night for instance",
+    (
+        _STATE,
+        argument("--since", metavar="TIME", help="30m, 2h, 3d, 21:14, 2026-11-22 or 2026-11-22T21:14"),
+        argument("--connection", metavar="NAME", help="of this connection alone"),
+        argument("--json", action="store_true", help="one JSON object a line"),
+    ),
+)
+_OF_CONFIG = (
+    Command("init", cli_config.init, "write a first settings file", (_CONFIG, _URL, _TOPICS)),
+    Command("check", cli_config.check, "say whether the settings can be used", (_CONFIG, _STATE)),
+    Command(
+        "show",
+        cli_config.show,
+        "the values in force and where each comes from; secrets are masked",
+        (_CONFIG, _STATE),
+    ),
+    Command("path", cli_config.path, "where the settings file is", (_CONFIG, _STATE)),
+)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = output.Parser(
+        prog=PROGRAM,
+        description="Keeps Phoenix Channels connections alive and shows the health of each one.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"overlay-supervisor {__version__}")
+    _STATE(parser)
+    _CONFIG(parser)
+    parser.set_defaults(state=None, config=None)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in (_RUN, _ATTACH, _REPLAY):
+        command.add_to(commands)
+    # Parsed by tui.cli.ctl.main, the same as overlayctl; here for the help alone.
+    ctl = commands.add_parser("ctl", add_help=False, help="ask or command a running engine: ctl --help")
+
+    def misplaced(_: object) -> NoReturn:
+        parser.error("options of ctl stand after it")
+
+    ctl.set_defaults(action=misplaced, verb="ctl", fail=misplaced)
+    config = commands.add_parser("config", allow_abbrev=False, help="write, check or show the settings")
+    actions = config.add_subparsers(metavar="ACTION", required=True)
+    for command in _OF_CONFIG:
+        command.add_to(actions)
+    _DEMO.add_to(commands)
+    _SELFTEST.add_to(commands)
+    check = _CHECK.add_to(commands)
+    _JOURNAL.add_to(commands)
+
+    def unusable(message: str) -> NoReturn:
+        check.print_usage(sys.stderr)
+        check.exit(CHECK_UNUSABLE, f"{check.prog}: error: {printable(message, 2000)}\n")
+
+    check.error = unusable  # type: ignore[method-assign]  # monitoring systems take 2 for "critical"
+    check.set_defaults(fail=unusable)
+    return parser
 
 
 if __name__ == "__main__":

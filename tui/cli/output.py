@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from tui.system import output
@@ -41,18 +40,6 @@ def say_no_terminal(problem: str, instead: str = "--headless prints JSON lines i
     """Say why no screen can be shown, and what to do; returns the exit status."""
     complain(PROGRAM, f"{problem}; {instead}")
     return USAGE
-
-
-def state_of(args: argparse.Namespace) -> str | None:
-    """What ``--state`` says, before the command or after it."""
-    state: str | None = getattr(args, "state", None)
-    return state
-
-
-def config_of(args: argparse.Namespace) -> str | None:
-    """What ``--config`` says, before the command or after it."""
-    config: str | None = getattr(args, "config", None)
-    return config
 
 
 def checked_keys(settings: Settings) -> Keymap:

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 from tui.app import tty
 from tui.cli.output import (
     checked_keys,
-    config_of,
     say_mistakes,
     say_no_terminal,
     say_nothing_to_run,
-    state_of,
 )
 from tui.system.output import FAILED, PROGRAM, USAGE, complain
 
@@ -42,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     )
 
     def read_settings() -> Settings:
-        settings = load_settings(config=config_of(args), command_line=given)
+        settings = load_settings(config=args.config, command_line=given)
         check_needs(settings)
         checked_keys(settings)
         return settings
@@ -77,7 +75,7 @@ def _face(args: argparse.Namespace) -> tuple[AppSettings, Keymap, str | None]:
     from tui.config.load import CommandLine, face_settings
 
     given = CommandLine(theme=args.theme, no_mouse=args.no_mouse)
-    face, keys, mistake = face_settings(given, config=config_of(args))
+    face, keys, mistake = face_settings(given, config=args.config)
     try:
         return face, keymap(keys), mistake
     except KeymapError as error:
@@ -94,7 +92,7 @@ def run_paths(args: argparse.Namespace) -> Place:
     from tui.runtime.resources import Place, Unstartable
     from tui.system.paths import state_folder
 
-    folder = state_folder(state_of(args), os.environ)
+    folder = state_folder(args.state, os.environ)
     try:
         socket = socket_path(args.socket, folder, os.environ)
     except ControlError as error:
@@ -126,7 +124,7 @@ def replay(args: argparse.Namespace) -> int:
     from tui.store.journal import parse_since
     from tui.system.paths import state_folder
 
-    folder = state_folder(state_of(args), os.environ)
+    folder = state_folder(args.state, os.environ)
     try:
         when = None
         if args.at is not None:
@@ -153,7 +151,7 @@ def demo(args: argparse.Namespace) -> int:
     from tui.runtime.session import run_demo
 
     face, keys, _ = _face(args)
-    state = state_of(args)
+    state = args.state
     try:
         return run_demo(
             headless=args.headless,

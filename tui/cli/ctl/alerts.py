@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import TypeVar, get_args
+from typing import get_args
 
 import msgspec
 
+from tui.cli.arguments import Command, argument, number
 from tui.cli.ctl.alert_words import (
-    named,
     state_words,
     tally,
     unmapped_words,
     warnings,
     what_is_shown,
 )
-from tui.cli.ctl.choice import choose
+from tui.cli.ctl.choice import choose_alert, note_meant
 from tui.cli.ctl.shell import (
     COLUMNS,
     COMMAND_SECONDS,
     OK,
     client,
-    fail,
     give,
-    note,
-    wants_json,
+    require_present,
 )
 from tui.control.client import ControlClient, RefusedError
 from tui.model.bounds import DAY, MAX_ALERTS, MAX_POSITION, MAX_TEST_ALERTS
@@ -41,13 +38,11 @@ from tui.model.engine import (
     Snapshot,
     SourceAway,
 )
-from tui.model.known import not_present, on_stage
-from tui.system.output import FAILED, put, put_json
+from tui.model.known import on_stage
+from tui.system.output import put, put_json
 from tui.text.formats import NOTHING, for_json, time_of_day
 from tui.text.json_text import json_text
 from tui.text.printable import columns, cut_to, padded, printable
-
-T = TypeVar("T", int, float)
 
 _PAGE = 500
 """Alerts of an export that are asked for at once."""
@@ -65,93 +60,11 @@ The answer says which alert was meant.
 """
 
 
-def add_alerts(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
-) -> None:
-    """Add ``alerts`` and all that is below it."""
-    alerts = commands.add_parser(
-        "alerts",
-        parents=[common],
-        allow_abbrev=False,
-        help="the alert queue: how it stands, its history, pause, skip, move ...",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    alerts.set_defaults(control=_list)
-    below = alerts.add_subparsers(metavar="COMMAND")
-
-    def add(name: str, action: Callable[[argparse.Namespace], int], words: str) -> argparse.ArgumentParser:
-        command = below.add_parser(name, parents=[common], allow_abbrev=False, help=words)
-        command.set_defaults(control=action, fail=command.error, verb=name)
-        return command
-
-    add("list", _list, "how the queue stands; the same as no command at all")
-    history = add("history", _history, "what became of the last ones, the newest first")
-    most = MAX_ALERTS
-    history.add_argument("--limit", metavar="N", type=_number(int, 1, most), default=_DEFAULT_HISTORY)
-    history.add_argument("--type", metavar="TYPE", help="of this type alone")
-    outcomes = get_args(AlertOutcome)
-    words = f"of this outcome alone: {', '.join(outcomes)}"
-    history.add_argument("--outcome", metavar="OUTCOME", choices=outcomes, help=words)
-    words = "with each of these words in who and what it was"
-    history.add_argument("words", metavar="WORD", nargs="*", help=words)
-    add("show", _show, "everything known of one alert").add_argument("id", metavar="ID")
-    add("counts", _counts, "how many ended how, since the start and in the last 24 hours")
-    for name, words in (
-        ("pause", "show no further one; what plays ends as it would"),
-        ("resume", "go on after pause, hold or panic"),
-        ("skip", "end what plays"),
-        ("panic", "take everything off the overlays and pause"),
-        ("undo", "bring back what the last remove or clear took"),
-    ):
-        add(name, _plain, words)
-    hold = add("hold", _plain, "pause for so many seconds")
-    hold.add_argument("seconds", metavar="SECONDS", type=_number(float, 0, DAY))
-    for name, words in (
-        ("remove", "take one out that waits or plays"),
-        ("requeue", "show one that has ended once more"),
-    ):
-        add(name, _with_one, words).add_argument("id", metavar="ID")
-    move = add("move", _with_one, "move one that waits to a place, counted from 1")
-    move.add_argument("id", metavar="ID")
-    move.add_argument("position", metavar="POSITION", type=_number(int, 1, MAX_POSITION))
-    clear = add("clear", _clear, "remove all that wait, or all of a type")
-    clear.add_argument("type", metavar="TYPE", nargs="?")
-    clear.add_argument("--all", action="store_true", help="of every type")
-    mute = add("mute", _mute, "let none of a type in for so many minutes; 0 ends it")
-    mute.add_argument("type", metavar="TYPE")
-    mute.add_argument("minutes", metavar="MINUTES", type=_number(float, 0, DAY / 60))
-    mute.add_argument("--force", action="store_true", help="of a type, too, that no source and no rule has")
-    test = add("test", _plain, "make test alerts")
-    test.add_argument("type", metavar="TYPE")
-    most = MAX_TEST_ALERTS
-    test.add_argument("--count", metavar="N", type=_number(int, 1, most), default=1)
-    export = add("export", _export, "the whole history to standard output, the newest first")
-    export.add_argument("--format", choices=("jsonl", "csv"), help="JSON lines unless told otherwise")
-    export.add_argument("--limit", metavar="N", type=_number(int, 1, _MOST_EXPORTED))
-
-
-def _number(kind: Callable[[str], T], least: float, most: float) -> Callable[[str], T]:
-    def parse(text: str) -> T:
-        try:
-            number = kind(text)
-        except ValueError:
-            number = kind("-1")
-        if not math.isfinite(number) or not least <= number <= most:
-            raise argparse.ArgumentTypeError(f"expected a number from {least:g} to {most:.10g}")
-        return number
-
-    return parse
-
-
 # How it stands ------------------------------------------------------------------------------------
 
 
-def _snapshot(engine: ControlClient) -> tuple[Snapshot, AlertsSnapshot]:
-    snapshot = engine.value("snapshot", Snapshot)
-    if (stale := not_present(snapshot, time.time())) is not None:
-        # A queue that nobody observes any more must not be taken for the present one.
-        raise RefusedError(stale.message)
+def _alerts(engine: ControlClient) -> tuple[Snapshot, AlertsSnapshot]:
+    snapshot = require_present(engine.value("snapshot", Snapshot))
     if snapshot.alerts is None:
         raise RefusedError("no alert queue is set up; [alerts] in the settings does that")
     return snapshot, snapshot.alerts
@@ -159,8 +72,8 @@ def _snapshot(engine: ControlClient) -> tuple[Snapshot, AlertsSnapshot]:
 
 def _list(args: argparse.Namespace) -> int:
     with client(args) as engine:
-        snapshot, alerts = _snapshot(engine)
-    if wants_json(args):
+        snapshot, alerts = _alerts(engine)
+    if args.json:
         put_json({"takenAt": snapshot.taken_at, **for_json(alerts)})
         return OK
     now = time.time()
@@ -232,14 +145,14 @@ def _cells(alerts: Iterable[AlertSummary]) -> list[str]:
 
 def _counts(args: argparse.Namespace) -> int:
     with client(args) as engine:
-        _, alerts = _snapshot(engine)
+        _, alerts = _alerts(engine)
         day: dict[str, dict[str, int]] | None
         try:
             day, silent = engine.value("alert_history", AlertPage, limit=1).counts, ""
         except RefusedError as error:
             # What the store does not tell hides nothing of what the engine knows itself.
             day, silent = None, str(error)
-    if wants_json(args):
+    if args.json:
         sums = {
             "accepted": alerts.accepted,
             "restored": alerts.restored,
@@ -277,7 +190,7 @@ def _history(args: argparse.Namespace) -> int:
     wanted = {"limit": args.limit, "alert_type": args.type, "outcome": args.outcome, "words": args.words}
     with client(args) as engine:
         page = engine.value("alert_history", AlertPage, **wanted)
-    if wants_json(args):
+    if args.json:
         put_json(for_json(page.alerts))
         return OK
     now = time.time()
@@ -305,11 +218,11 @@ def _ended_line(alert: AlertSummary, cells: str, now: float) -> str:
 
 def _show(args: argparse.Namespace) -> int:
     with client(args) as engine:
-        _, alerts = _snapshot(engine)
+        _, alerts = _alerts(engine)
         ended = tuple(entry for entry in alerts.recent if isinstance(entry, AlertSummary))
-        meant = choose(args.id, (*alerts.waiting, *on_stage(alerts), *ended), alerts.waiting)
+        meant = choose_alert(args.id, (*alerts.waiting, *on_stage(alerts), *ended), alerts.waiting)
         content = engine.value("alert", AlertContent, alert=meant.id)
-    if wants_json(args):
+    if args.json:
         put_json(for_json(content))
         return OK
     now = time.time()
@@ -355,7 +268,7 @@ def _payload_lines(payload: str) -> list[str]:
 
 def _export(args: argparse.Namespace) -> int:
     as_csv = args.format == "csv"
-    if as_csv and wants_json(args):
+    if as_csv and args.json:
         args.fail("--json and --format csv contradict each other")
     left = args.limit or _MOST_EXPORTED
     with client(args) as engine:
@@ -407,17 +320,74 @@ def _mute(args: argparse.Namespace) -> int:
 
 def _with_one(args: argparse.Namespace) -> int:
     with client(args) as engine:
-        _, alerts = _snapshot(engine)
+        _, alerts = _alerts(engine)
         if args.verb == "requeue":
             ended = (entry for entry in alerts.recent if isinstance(entry, AlertSummary))
-            meant = choose(args.id, ended)
+            meant = choose_alert(args.id, ended)
         elif args.verb == "move":
-            meant = choose(args.id, alerts.waiting, alerts.waiting)
+            meant = choose_alert(args.id, alerts.waiting, alerts.waiting)
         else:
-            meant = choose(args.id, (*alerts.waiting, *on_stage(alerts)), alerts.waiting)
+            meant = choose_alert(args.id, (*alerts.waiting, *on_stage(alerts)), alerts.waiting)
         command = {"verb": args.verb, "id": meant.id, "position": getattr(args, "position", None)}
         result = engine.command("alerts", COMMAND_SECONDS, command=command)
-    if not wants_json(args) and meant.id != args.id and meant.alert is not None:
-        words = f"{args.id} is {meant.id}, {named(meant.alert)}"
-        put(printable(words)) if result.ok else fail(FAILED, words)
-    return note(args, result, alert={"id": meant.id, "known": for_json(meant.alert)})
+    return note_meant(args, result, meant, "alert")
+
+
+# The command line ---------------------------------------------------------------------------------
+
+_ID = argument("id", metavar="ID")
+_TYPE = argument("type", metavar="TYPE")
+_OUTCOMES = get_args(AlertOutcome)
+_HISTORY = (
+    argument("--limit", metavar="N", type=number(int, 1, MAX_ALERTS), default=_DEFAULT_HISTORY),
+    argument("--type", metavar="TYPE", help="of this type alone"),
+    argument(
+        "--outcome",
+        metavar="OUTCOME",
+        choices=_OUTCOMES,
+        help=f"of this outcome alone: {', '.join(_OUTCOMES)}",
+    ),
+    argument("words", metavar="WORD", nargs="*", help="with each of these words in who and what it was"),
+)
+_SECONDS = argument("seconds", metavar="SECONDS", type=number(float, 0, DAY))
+_POSITION = argument("position", metavar="POSITION", type=number(int, 1, MAX_POSITION))
+_CLEAR = (
+    argument("type", metavar="TYPE", nargs="?"),
+    argument("--all", action="store_true", help="of every type"),
+)
+_MUTE = (
+    _TYPE,
+    argument("minutes", metavar="MINUTES", type=number(float, 0, DAY / 60)),
+    argument("--force", action="store_true", help="of a type, too, that no source and no rule has"),
+)
+_COUNT = argument("--count", metavar="N", type=number(int, 1, MAX_TEST_ALERTS), default=1)
+_EXPORT = (
+    argument("--format", choices=("jsonl", "csv"), help="JSON lines unless told otherwise"),
+    argument("--limit", metavar="N", type=number(int, 1, _MOST_EXPORTED)),
+)
+
+ALERTS = Command(
+    "alerts",
+    _list,
+    "the alert queue: how it stands, its history, pause, skip, move ...",
+    more={"epilog": _EPILOG, "formatter_class": argparse.RawDescriptionHelpFormatter},
+    below=(
+        Command("list", _list, "how the queue stands; the same as no command at all"),
+        Command("history", _history, "what became of the last ones, the newest first", _HISTORY),
+        Command("show", _show, "everything known of one alert", (_ID,)),
+        Command("counts", _counts, "how many ended how, since the start and in the last 24 hours"),
+        Command("pause", _plain, "show no further one; what plays ends as it would"),
+        Command("resume", _plain, "go on after pause, hold or panic"),
+        Command("skip", _plain, "end what plays"),
+        Command("panic", _plain, "take everything off the overlays and pause"),
+        Command("undo", _plain, "bring back what the last remove or clear took"),
+        Command("hold", _plain, "pause for so many seconds", (_SECONDS,)),
+        Command("remove", _with_one, "take one out that waits or plays", (_ID,)),
+        Command("requeue", _with_one, "show one that has ended once more", (_ID,)),
+        Command("move", _with_one, "move one that waits to a place, counted from 1", (_ID, _POSITION)),
+        Command("clear", _clear, "remove all that wait, or all of a type", _CLEAR),
+        Command("mute", _mute, "let none of a type in for so many minutes; 0 ends it", _MUTE),
+        Command("test", _plain, "make test alerts", (_TYPE, _COUNT)),
+        Command("export", _export, "the whole history to standard output, the newest first", _EXPORT),
+    ),
+)

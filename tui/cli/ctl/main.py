@@ -9,16 +9,16 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from tui.cli.arguments import Command, argument
 from tui.cli.ctl.alert_words import what_is_off
-from tui.cli.ctl.alerts import add_alerts
+from tui.cli.ctl.alerts import ALERTS
 from tui.cli.ctl.service_words import incidents_line, services_line, summary_json
-from tui.cli.ctl.services import add_watch
+from tui.cli.ctl.services import INCIDENTS, SERVICES
 from tui.cli.ctl.shell import (
     COLUMNS,
     COMMAND_SECONDS,
@@ -29,7 +29,7 @@ from tui.cli.ctl.shell import (
     folder,
     give,
     note_reply,
-    wants_json,
+    require_present,
 )
 from tui.cli.ctl.status_line import joined, lasting, short_line, why
 from tui.control.client import RefusedError
@@ -41,11 +41,11 @@ from tui.control.protocol import (
     StateEvent,
 )
 from tui.model.engine import AlertsSnapshot, ConnectionSnapshot, Snapshot
-from tui.model.known import is_present, is_up, not_present, worst_first
+from tui.model.known import is_present, is_up, worst_first
 from tui.system.ending import carry_out
 from tui.system.output import FAILED, Parser, flush, put, put_content, put_json, say, write_all
 from tui.system.paths import SOCKET_VARIABLE, STATE_VARIABLE
-from tui.text.formats import NOTHING, duration, loop_late, noted_state, round_trip, time_of_day
+from tui.text.formats import NOTHING, age, loop_late, noted_state, round_trip, time_of_day
 from tui.text.printable import cut_to, padded, printable
 
 _PROGRAM = "overlayctl"
@@ -59,89 +59,6 @@ exit status: 0 done, 1 the engine said no or what came of it is not known, 2 usa
 """
 
 
-def main(argv: list[str] | None = None, prog: str = "overlayctl") -> int:
-    """Run one command and return the exit status. Usage mistakes exit with status 2 by themselves."""
-    parser = Parser(prog=prog, description="Ask or command a running engine.")
-    add_arguments(parser)
-    return write_all(_PROGRAM, lambda: run(parser.parse_args(argv)))
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give ``parser`` the commands; what it parses is for :func:`run`."""
-    parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.allow_abbrev = False
-    common = argparse.ArgumentParser(add_help=False)
-    for place in (parser, common):
-        # Before the command or after it, as it comes to mind.
-        place.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="JSON, for scripts")
-        place.add_argument(
-            "--state",
-            metavar="FOLDER",
-            default=argparse.SUPPRESS,
-            help=f"the engine's state folder, else ${STATE_VARIABLE}",
-        )
-        place.add_argument(
-            "--socket",
-            metavar="PATH",
-            default=argparse.SUPPRESS,
-            help=f"the engine's socket, else ${SOCKET_VARIABLE}, else the one in the state folder",
-        )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-
-    def add(name: str, action: Callable[[argparse.Namespace], int], words: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, parents=[common], allow_abbrev=False, help=words)
-        command.set_defaults(control=action, fail=command.error)
-        return command
-
-    add("status", _status, "every connection, one line each")
-    for name, action, words in (
-        ("metrics", _metrics, "the nine health metrics of one or all"),
-        ("state", _state, "the connection state of one or all"),
-    ):
-        command = add(name, action, words)
-        command.add_argument("name", metavar="NAME", nargs="?")
-        if name == "metrics":
-            command.add_argument("--openmetrics", action="store_true", help="all of them, for Prometheus")
-    for name, words in (
-        ("connect", "connect now; a connected one stays as it is"),
-        ("reconnect", "replace the connection, or try at once"),
-        ("disconnect", "disconnect until it is connected again"),
-    ):
-        command = add(name, _for_one_or_all, words)
-        command.set_defaults(verb=name)
-        command.add_argument("name", metavar="NAME", nargs="?")
-        command.add_argument("--all", action="store_true", help="every connection")
-    push = add("push", _push, "push on a joined topic and print the reply")
-    push.add_argument("name", metavar="NAME")
-    push.add_argument("topic", metavar="TOPIC")
-    push.add_argument("event", metavar="EVENT")
-    push.add_argument("payload", metavar="JSON", nargs="?", default="{}")
-    add_alerts(commands, common)
-    add_watch(commands, common)
-    add("watch", _watch, "changes of state as they come, until ^C")
-    add("reload", _reload, "read the settings anew")
-    add("line", _line, "one short line, for tmux's status-right")
-    logs = add("logs", _logs, "where the log is, or its last lines; needs no running engine")
-    logs.add_argument("-n", "--lines", metavar="N", type=_count, help="print the last N lines")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Carry out what :func:`add_arguments` parsed and return the exit status."""
-    try:
-        return int(args.control(args))
-    except NoEngineError as error:
-        return fail(NO_ENGINE, str(error))
-    except ControlError as error:
-        return fail(FAILED, str(error))
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) <= _MAX_TAIL:
-        raise argparse.ArgumentTypeError(f"expected a number from 1 to {_MAX_TAIL}")
-    return int(text)
-
-
 # What there is ------------------------------------------------------------------------------------
 
 
@@ -149,12 +66,12 @@ def _status(args: argparse.Namespace) -> int:
     with client(args) as engine:
         info = engine.value("info", EngineInfo)
         snapshot = engine.value("snapshot", Snapshot)
-        metrics = engine.value("metrics", dict[str, Any]) if wants_json(args) else {}
+        metrics = engine.value("metrics", dict[str, Any]) if args.json else {}
     now = time.time()
-    if wants_json(args):
+    if args.json:
         put_json(_status_json(info, snapshot, metrics))
         return OK
-    running = duration(max(0.0, now - info.started_at))
+    running = age(info.started_at, now)
     put(
         f"{short_line(snapshot, now)}   "
         f"engine {info.pid}, version {printable(info.version)}, running {running}"
@@ -251,11 +168,8 @@ def _metrics(args: argparse.Namespace) -> int:
         return _openmetrics(args)
     with client(args) as engine:
         metrics = engine.value("metrics", dict[str, dict[str, Any]], name=args.name)
-        snapshot = engine.value("snapshot", Snapshot)
-    if (stale := not_present(snapshot, time.time())) is not None:
-        # What nobody observes any more must not be taken for the present.
-        raise RefusedError(stale.message)
-    if wants_json(args):
+        require_present(engine.value("snapshot", Snapshot))
+    if args.json:
         put_json(metrics if args.name is None else metrics[args.name])
         return OK
     now = time.time()
@@ -268,7 +182,7 @@ def _metrics(args: argparse.Namespace) -> int:
 
 
 def _openmetrics(args: argparse.Namespace) -> int:
-    if args.name is not None or wants_json(args):
+    if args.name is not None or args.json:
         args.fail("--openmetrics prints all there is, and no JSON")
     try:
         from tui.metrics.exposition import exposition, why_not_up
@@ -305,10 +219,8 @@ def _state(args: argparse.Namespace) -> int:
     }
     if args.name is not None and args.name not in states:
         raise RefusedError(f"no connection {args.name}; there are: {', '.join(states) or 'none'}")
-    if (stale := not_present(snapshot, now)) is not None:
-        # A state that nobody observes any more must not be taken for the present one.
-        raise RefusedError(stale.message)
-    if wants_json(args):
+    require_present(snapshot)
+    if args.json:
         put_json(states if args.name is None else states[args.name])
     elif args.name is not None:
         put(printable(words[args.name]))
@@ -331,7 +243,7 @@ def _line(args: argparse.Namespace) -> int:
         status, words = NO_ENGINE, "○ no engine" if error.absent else "? engine out of reach"
     except ControlError:
         status, words = FAILED, "? engine does not answer"
-    if wants_json(args):
+    if args.json:
         put_json({"line": words})
     else:
         put(words)
@@ -367,7 +279,7 @@ def _watch(args: argparse.Namespace) -> int:
         if sys.stderr is not None and sys.stderr.isatty():
             say("changes of state follow; ^C ends")
         for event in engine.events():
-            if wants_json(args):
+            if args.json:
                 put_json(_event_json(event))
             else:
                 put(_event_line(event))
@@ -405,7 +317,7 @@ def _logs(args: argparse.Namespace) -> int:
 
     path = _log_path(args)
     if args.lines is None:
-        put_json({"path": os.fspath(path)}) if wants_json(args) else put(str(path))
+        put_json({"path": os.fspath(path)}) if args.json else put(str(path))
         return OK
     try:
         lines = tail(path, args.lines)
@@ -413,7 +325,7 @@ def _logs(args: argparse.Namespace) -> int:
         return fail(FAILED, f"{path}: {error.strerror or type(error).__name__}")
     now = time.time()
     for line in lines:
-        put(line if wants_json(args) else log_line(line, now))
+        put(line if args.json else log_line(line, now))
     return OK
 
 
@@ -427,6 +339,86 @@ def _log_path(args: argparse.Namespace) -> Path:
         # What happened before the engine ended is what the log is for.
         return folder(args) / FILE_NAME
     return Path(info.log_path) if info.log_path is not None else folder(args) / FILE_NAME
+
+
+# The command line ---------------------------------------------------------------------------------
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) <= _MAX_TAIL:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {_MAX_TAIL}")
+    return int(text)
+
+
+# Before the command or after it, as it comes to mind.
+_COMMON = (
+    argument("--json", action="store_true", default=argparse.SUPPRESS, help="JSON, for scripts"),
+    argument(
+        "--state",
+        metavar="FOLDER",
+        default=argparse.SUPPRESS,
+        help=f"the engine's state folder, else ${STATE_VARIABLE}",
+    ),
+    argument(
+        "--socket",
+        metavar="PATH",
+        default=argparse.SUPPRESS,
+        help=f"the engine's socket, else ${SOCKET_VARIABLE}, else the one in the state folder",
+    ),
+)
+_NAME = argument("name", metavar="NAME", nargs="?")
+_NAME_OR_ALL = (_NAME, argument("--all", action="store_true", help="every connection"))
+_OPENMETRICS = argument("--openmetrics", action="store_true", help="all of them, for Prometheus")
+_PUSH = (
+    argument("name", metavar="NAME"),
+    argument("topic", metavar="TOPIC"),
+    argument("event", metavar="EVENT"),
+    argument("payload", metavar="JSON", nargs="?", default="{}"),
+)
+_LINES = argument("-n", "--lines", metavar="N", type=_count, help="print the last N lines")
+_COMMANDS = (
+    Command("status", _status, "every connection, one line each"),
+    Command("metrics", _metrics, "the nine health metrics of one or all", (_NAME, _OPENMETRICS)),
+    Command("state", _state, "the connection state of one or all", (_NAME,)),
+    Command("connect", _for_one_or_all, "connect now; a connected one stays as it is", _NAME_OR_ALL),
+    Command("reconnect", _for_one_or_all, "replace the connection, or try at once", _NAME_OR_ALL),
+    Command("disconnect", _for_one_or_all, "disconnect until it is connected again", _NAME_OR_ALL),
+    Command("push", _push, "push on a joined topic and print the reply", _PUSH),
+    ALERTS,
+    INCIDENTS,
+    SERVICES,
+    Command("watch", _watch, "changes of state as they come, until ^C"),
+    Command("reload", _reload, "read the settings anew"),
+    Command("line", _line, "one short line, for tmux's status-right"),
+    Command("logs", _logs, "where the log is, or its last lines; needs no running engine", (_LINES,)),
+)
+
+
+def main(argv: list[str] | None = None, prog: str = "overlayctl") -> int:
+    """Run one command and return the exit status. Usage mistakes exit with status 2 by themselves."""
+    parser: argparse.ArgumentParser = Parser(
+        prog=prog,
+        description="Ask or command a running engine.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    for add in _COMMON:
+        add(parser)
+    parser.set_defaults(json=False, state=None, socket=None)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_to(commands, _COMMON)
+    return write_all(_PROGRAM, lambda: _run(parser.parse_args(argv)))
+
+
+def _run(args: argparse.Namespace) -> int:
+    try:
+        return int(args.action(args))
+    except NoEngineError as error:
+        return fail(NO_ENGINE, str(error))
+    except ControlError as error:
+        return fail(FAILED, str(error))
 
 
 if __name__ == "__main__":

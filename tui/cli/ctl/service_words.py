@@ -14,7 +14,7 @@ from tui.model.known import (
     service_rank,
     worst_services_first,
 )
-from tui.text.formats import counted, duration, for_json
+from tui.text.formats import age, counted, for_json
 from tui.text.printable import printable
 
 _SEVERITIES = {"critical": "✗", "warning": "◐", "info": "○"}
@@ -57,7 +57,7 @@ def how_old(service: ServiceSnapshot, now: float) -> str:
     """How fresh what is known of a service is, and its age."""
     if service.reported_at is None:
         return "never seen" if service.freshness == "never" else printable(service.freshness)
-    return f"{printable(service.freshness)} {duration(max(0.0, now - service.reported_at))}"
+    return f"{printable(service.freshness)} {age(service.reported_at, now)}"
 
 
 # In short -----------------------------------------------------------------------------------------

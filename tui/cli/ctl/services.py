@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from tui.cli.ctl.matching import by_beginning
+from tui.cli.arguments import Command, argument
+from tui.cli.ctl.choice import choose_incident, note_meant
 from tui.cli.ctl.service_words import (
     how_old,
     incident_symbol,
-    named,
     service_json,
     service_symbol,
     ways,
 )
-from tui.cli.ctl.shell import COLUMNS, COMMAND_SECONDS, OK, client, fail, note, wants_json
-from tui.control.client import ControlClient, RefusedError
+from tui.cli.ctl.shell import COLUMNS, COMMAND_SECONDS, OK, client, require_present
+from tui.control.client import ControlClient
 from tui.model.engine import (
     IncidentSnapshot,
     IncidentsSnapshot,
@@ -25,9 +25,9 @@ from tui.model.engine import (
     Timeline,
     TimelineEntry,
 )
-from tui.model.known import not_present, open_words, rule_words, worst_services_first
-from tui.system.output import FAILED, put, put_json
-from tui.text.formats import duration, for_json, time_of_day
+from tui.model.known import open_words, rule_words, worst_services_first
+from tui.system.output import put, put_json
+from tui.text.formats import age, duration, for_json, time_of_day
 from tui.text.printable import columns, cut_to, padded, printable
 
 _MOST_RESOLVED = 10
@@ -44,40 +44,8 @@ ID is an incident's id or its beginning, as `incidents` shows it.
 """
 
 
-def add_watch(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
-) -> None:
-    """Add ``incidents`` with all that is below it, and ``services``."""
-    incidents = commands.add_parser(
-        "incidents",
-        parents=[common],
-        allow_abbrev=False,
-        help="what is wrong now, since when, and what happened before it",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    incidents.set_defaults(control=_incidents)
-    below = incidents.add_subparsers(metavar="COMMAND")
-
-    def add(name: str, action: Callable[[argparse.Namespace], int], words: str) -> argparse.ArgumentParser:
-        command = below.add_parser(name, parents=[common], allow_abbrev=False, help=words)
-        command.set_defaults(control=action, fail=command.error)
-        return command
-
-    add("list", _incidents, "the open ones and the last resolved ones; the same as no command at all")
-    add("show", _show, "one with its timeline, from 5 minutes before it").add_argument("id", metavar="ID")
-    add("ack", _acknowledge, "say that you have seen an open one").add_argument("id", metavar="ID")
-    words = "the services that tell of themselves or are told of, the worst first"
-    services = commands.add_parser("services", parents=[common], allow_abbrev=False, help=words)
-    services.set_defaults(control=_services, fail=services.error)
-
-
 def _snapshot(engine: ControlClient) -> Snapshot:
-    snapshot = engine.value("snapshot", Snapshot)
-    if (stale := not_present(snapshot, time.time())) is not None:
-        # What nobody observes any more must not be taken for the present.
-        raise RefusedError(stale.message)
-    return snapshot
+    return require_present(engine.value("snapshot", Snapshot))
 
 
 # Incidents ----------------------------------------------------------------------------------------
@@ -87,7 +55,7 @@ def _incidents(args: argparse.Namespace) -> int:
     with client(args) as engine:
         snapshot = _snapshot(engine)
     incidents, now = snapshot.incidents, time.time()
-    if wants_json(args):
+    if args.json:
         put_json({"takenAt": snapshot.taken_at, **for_json(incidents)})
         return OK
     put(open_words(incidents) or "no incident is open")
@@ -122,7 +90,7 @@ def _cells(incident: IncidentSnapshot, now: float) -> list[str]:
 
 
 def _lasted(incident: IncidentSnapshot) -> str:
-    return duration(max(0.0, (incident.resolved_at or incident.opened_at) - incident.opened_at))
+    return duration((incident.resolved_at or incident.opened_at) - incident.opened_at)
 
 
 def _incident_notes(incidents: IncidentsSnapshot) -> Iterator[str]:
@@ -137,9 +105,9 @@ def _incident_notes(incidents: IncidentsSnapshot) -> Iterator[str]:
 def _show(args: argparse.Namespace) -> int:
     with client(args) as engine:
         incidents = _snapshot(engine).incidents
-        id = _meant(args.id, (*incidents.open, *incidents.resolved))
-        timeline = engine.value("timeline", Timeline, incident=id)
-    if wants_json(args):
+        meant = choose_incident(args.id, (*incidents.open, *incidents.resolved))
+        timeline = engine.value("timeline", Timeline, incident=meant.id)
+    if args.json:
         put_json(for_json(timeline))
         return OK
     incident, now = timeline.incident, time.time()
@@ -164,7 +132,7 @@ def _facts(incident: IncidentSnapshot, now: float) -> Iterator[tuple[str, str]]:
     yield "words", incident.message
     yield "opened", time_of_day(incident.opened_at, now)
     if incident.resolved_at is None:
-        yield "state", f"open for {duration(max(0.0, now - incident.opened_at))}"
+        yield "state", f"open for {age(incident.opened_at, now)}"
     else:
         yield "resolved", f"{time_of_day(incident.resolved_at, now)}, lasted {_lasted(incident)}"
     seen = incident.acknowledged_at
@@ -190,19 +158,9 @@ def _entries(entries: Sequence[TimelineEntry], now: float) -> list[str]:
 
 def _acknowledge(args: argparse.Namespace) -> int:
     with client(args) as engine:
-        incidents = _snapshot(engine).incidents
-        id = _meant(args.id, incidents.open)
-        result = engine.command("acknowledge", COMMAND_SECONDS, incident=id)
-    known = next((each for each in incidents.open if each.id == id), None)
-    if not wants_json(args) and id != args.id and known is not None:
-        words = f"{args.id} is {id}, {named(known)}"
-        put(printable(words)) if result.ok else fail(FAILED, words)
-    return note(args, result, incident={"id": id, "known": for_json(known)})
-
-
-def _meant(typed: str, among: Iterable[IncidentSnapshot]) -> str:
-    """The id that was meant. The engine may know one that the snapshot does not hold."""
-    return by_beginning(typed, {each.id: named(each) for each in among}, "incidents") or typed
+        meant = choose_incident(args.id, _snapshot(engine).incidents.open)
+        result = engine.command("acknowledge", COMMAND_SECONDS, incident=meant.id)
+    return note_meant(args, result, meant, "incident")
 
 
 # Services -----------------------------------------------------------------------------------------
@@ -213,7 +171,7 @@ def _services(args: argparse.Namespace) -> int:
         snapshot = _snapshot(engine)
     services, now = snapshot.services, time.time()
     ordered = worst_services_first(services.services)
-    if wants_json(args):
+    if args.json:
         noted = [service_json(service) for service in ordered]
         put_json(
             {
@@ -253,3 +211,25 @@ def _rows(rows: Sequence[Sequence[str]]) -> list[str]:
     """Printable cells under each other, each as wide as the widest of its column, cut at the last one."""
     widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
     return [cut_to("  ".join(map(padded, row, widths)).rstrip(), COLUMNS) for row in rows]
+
+
+# The command line ---------------------------------------------------------------------------------
+
+_ID = argument("id", metavar="ID")
+
+INCIDENTS = Command(
+    "incidents",
+    _incidents,
+    "what is wrong now, since when, and what happened before it",
+    more={"epilog": _EPILOG, "formatter_class": argparse.RawDescriptionHelpFormatter},
+    below=(
+        Command(
+            "list", _incidents, "the open ones and the last resolved ones; the same as no command at all"
+        ),
+        Command("show", _show, "one with its timeline, from 5 minutes before it", (_ID,)),
+        Command("ack", _acknowledge, "say that you have seen an open one", (_ID,)),
+    ),
+)
+SERVICES = Command(
+    "services", _services, "the services that tell of themselves or are told of, the worst first"
+)

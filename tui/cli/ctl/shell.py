@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tui.control.client import ControlClient
+from tui.control.client import ControlClient, RefusedError
 from tui.control.protocol import Result, socket_path
+from tui.model.engine import Snapshot
+from tui.model.known import not_present
 from tui.system.output import FAILED, complain, is_terminal, put, put_json, say
 from tui.system.paths import state_folder
 from tui.text.json_text import in_ascii
@@ -31,7 +34,7 @@ COMMAND_SECONDS = 20.0
 
 def folder(args: argparse.Namespace) -> Path:
     """The state folder that was meant."""
-    return state_folder(getattr(args, "state", None), os.environ)
+    return state_folder(args.state, os.environ)
 
 
 def client(args: argparse.Namespace, timeout: float = 5.0) -> ControlClient:
@@ -40,13 +43,19 @@ def client(args: argparse.Namespace, timeout: float = 5.0) -> ControlClient:
     Raises:
         NoEngineError: none answers.
     """
-    path = socket_path(getattr(args, "socket", None), folder(args), os.environ)
+    path = socket_path(args.socket, folder(args), os.environ)
     return ControlClient(path, timeout)
 
 
-def wants_json(args: argparse.Namespace) -> bool:
-    """``--json`` was given."""
-    return bool(getattr(args, "json", False))
+def require_present(snapshot: Snapshot) -> Snapshot:
+    """The snapshot itself.
+
+    Raises:
+        RefusedError: nobody observes any more what it tells; that must not be taken for the present.
+    """
+    if (stale := not_present(snapshot, time.time())) is not None:
+        raise RefusedError(stale.message)
+    return snapshot
 
 
 def fail(status: int, words: str) -> int:
@@ -65,7 +74,7 @@ def give(
 
 def note_reply(args: argparse.Namespace, result: Result) -> int:
     """Say what a push was answered: whole to a pipe or a file, its beginning to a terminal."""
-    if wants_json(args):
+    if args.json:
         # Laid out and not read: every number stays as it came.
         reply = result.reply and msgspec.Raw(msgspec.json.format(result.reply.encode(), indent=-1))
         return note(args, result, reply=reply)
@@ -83,7 +92,7 @@ def note_reply(args: argparse.Namespace, result: Result) -> int:
 
 def note(args: argparse.Namespace, result: Result, **more: object) -> int:
     """Say what came of a command, in JSON with ``more``, and return the exit status."""
-    if wants_json(args):
+    if args.json:
         put_json({"ok": result.ok, "message": result.message, **more})
         return OK if result.ok else FAILED
     if not result.ok:
