@@ -83,7 +83,9 @@ def test_a_probe_does_not_hide_the_trouble_it_probes(during: str) -> None:
     probing = connection(
         "a",
         metrics={"connection_state": during, "is_circuit_open": False},
-        trouble=Trouble(state="failed", circuit_open=True, message="refused", since=NOW - 90),
+        trouble=Trouble(
+            state="failed", circuit_open=True, message="refused", since=NOW - 95, state_since=NOW - 90
+        ),
     )
     snapshot = snapshot_of(probing)
     assert bar(probing).message == "✗ Circuit Breaker Open"
@@ -96,7 +98,7 @@ def test_a_probe_does_not_hide_the_trouble_it_probes(during: str) -> None:
 def test_a_disconnect_ends_the_words_of_the_trouble() -> None:
     asked = state("a", "disconnected")
     asked = msgspec.structs.replace(
-        asked, trouble=Trouble(state="failed", circuit_open=True, message="", since=NOW)
+        asked, trouble=Trouble(state="failed", circuit_open=True, message="", since=NOW, state_since=NOW)
     )
     assert bar(asked).message == "○ Disconnected"
 
@@ -178,7 +180,8 @@ def test_hub_away_reason_next_try_and_last_close_are_told() -> None:
     assert value.detail.startswith("next try ")
     assert value.detail.endswith("; refused by saya:7175")
     assert value.counts == ("reconnects 2", "failed reconnects 2")
-    assert traffic(away, snapshot_of(away), NOW)[1][1].value == "1012 service restart"
+    closed = f"{formats.time_of_day(away.details.last_close_at, NOW)} 1012 service restart"
+    assert traffic(away, snapshot_of(away), NOW)[1][1].value == closed
 
 
 def test_channels_that_are_not_joined_make_row_1_no_green() -> None:
@@ -241,7 +244,8 @@ def test_the_facts_of_the_selected_link_hold_the_nine_metrics() -> None:
     assert facts["attempts"] == "6  connects 12"
     assert facts["channels"] == "0/1  buffered 3  dropped 0"
     assert facts["lost"] == "2 pushes dropped"
-    assert facts["last close"] == "1006 closed without a close frame"
+    closed = formats.time_of_day(broken.details.last_close_at, NOW)
+    assert facts["last close"] == f"{closed} 1006 closed without a close frame"
 
 
 def test_probes_stand_beside_the_trips() -> None:
@@ -260,20 +264,30 @@ def test_a_trouble_tells_how_long_all_had_been_well_before_it() -> None:
     )
     broken = connection(
         metrics={"connection_state": "failed"},
-        details={"since": NOW - 90},
-        trouble=Trouble(state="failed", circuit_open=True, message="refused", since=NOW - 95),
+        details={"since": NOW - 20},
+        trouble=Trouble(
+            state="failed",
+            circuit_open=True,
+            message="refused",
+            since=NOW - 95,
+            state_since=NOW - 90,
+            tries=7,
+            last_try=NOW - 20,
+            last_reason="reset",
+        ),
         previous_state_seconds=0.0,
     )
-    since = formats.time_of_day(NOW - 95, NOW)
+    since, began, last = (formats.time_of_day(NOW - ago, NOW) for ago in (90, 95, 20))
     assert facts_of(broken)["since"] == f"failed {since}"
     told = facts_of(broken, ConnectionHistory(name="stage", states=states))
     assert told["since"] == f"failed {since}, after 2 h 28 min"
     assert facts_of(broken, ConnectionHistory(name="stage", states=states[2:]))["since"] == f"failed {since}"
     assert facts_of(connection(previous_state_seconds=4.0))["since"].endswith(", after 4 s")
-    # The title and the details speak of the same time, the last try of its own.
+    # The title and the details speak of the same time, the trouble and its last try of their own.
     rows = {fact.label: fact.value for row in state_details(broken, NOW) for fact in row}
     assert dashboard.title_note(broken, NOW).endswith(f"since {since}")
-    assert (rows["since"], rows["last change"]) == (since, formats.time_of_day(NOW - 90, NOW))
+    assert (rows["since"], rows["last change"]) == (since, last)
+    assert rows["trouble"] == f"refused, since {since}; 7 tries since {began}, the last {last}: reset"
 
 
 def test_heartbeats_alone_change_no_fact() -> None:
@@ -342,7 +356,10 @@ def test_the_log_keeps_times_subjects_and_severities() -> None:
 @pytest.mark.parametrize("label", ["stage", "Stage pages"])
 def test_the_details_tell_all(label: str) -> None:
     told = connection(
-        label=label, trouble=Trouble(state="failed", circuit_open=True, message="x", since=NOW, tries=2)
+        label=label,
+        trouble=Trouble(
+            state="failed", circuit_open=True, message="x", since=NOW, state_since=NOW, tries=2, last_try=NOW
+        ),
     )
     labels = {fact.label for row in state_details(told, NOW) for fact in row}
     assert {"since", "next try", "attempts begun", "aborted", "reason", "refusal", "trouble"} <= labels

@@ -152,6 +152,26 @@ async def test_the_time_in_a_state_counts_sleep_and_the_last_close_is_told_in_wo
     known = details(socket)
     assert (known.last_close_code, known.last_close_reason) == (1012, "1012 service restart")
     assert known.reason == "1012 service restart"
+    assert known.last_close_at == pytest.approx(world.clock.time(), abs=0.1)
+    socket.clock_was_set(3600.0)
+    assert details(socket).last_close_at == pytest.approx(world.clock.time() + 3600, abs=0.1)
+
+
+@virtual
+async def test_a_connection_that_we_drop_for_its_silence_is_the_last_close(world: World) -> None:
+    socket = world.socket(heartbeat_interval=5.0, heartbeat_timeout=3.0)
+    await world.connected(socket)
+    assert details(socket).last_close_at is None
+    world.server.frozen = True
+    await world.until(lambda: socket.state == "reconnecting")
+    known = details(socket)
+    assert (known.last_close_code, known.last_close_at) == (1006, known.since)
+    assert known.last_close_reason == "dropped by us: nothing came within 3 s of a heartbeat"
+    # What a person asks for, and an attempt that comes to nothing, close nothing.
+    world.server.frozen = False
+    await world.until(lambda: socket.is_connected)
+    await socket.disconnect()
+    assert details(socket).last_close_at == known.last_close_at
 
 
 def test_percentiles_are_by_nearest_rank_over_the_last_hundred() -> None:

@@ -279,7 +279,7 @@ def test_the_line_tells_the_worst() -> None:
     assert shown(one("a", "disconnected"), one("b")) == "○ 1 disconnected a 1/2"
     channels = (ChannelSnapshot(topic="t", state="joined"), ChannelSnapshot(topic="u"))
     assert shown(one("a", channels=channels)) == "◐ 1 channel not joined a 1/1"
-    probing = Trouble(state="failed", circuit_open=True, message="breaker", since=0.0)
+    probing = Trouble(state="failed", circuit_open=True, message="breaker", since=0.0, state_since=0.0)
     assert shown(one("a", "connecting", trouble=probing)) == "✗ 1 down a 0/1"
     assert shown(one("a"), taken_at=990.0).startswith("? engine silent since ")
     assert shown(one("a"), stopped="it was\nasked to") == "? engine stopped: it was␊asked to"

@@ -118,6 +118,27 @@ async def test_a_wrong_token_for_half_an_hour_is_one_trip_one_entry_and_a_line_a
 
 
 @virtual
+async def test_a_trouble_bears_the_time_at_which_it_came_to_each_of_its_states(world: World) -> None:
+    watched = Watched(world)
+    await watched.stable()
+    world.server.refusal = REFUSED
+    world.server.drop()
+    await world.until(lambda: watched.connection.socket.state == "failed")
+    lost = next(each for each in watched.events if each.new_state == "reconnecting")
+    failed = watched.events[-1]
+    assert failed.timestamp - lost.timestamp > 1
+    for _ in range(3):
+        trouble = watched.connection.snapshot().trouble
+        assert trouble is not None
+        assert (trouble.state, trouble.since, trouble.state_since) == (
+            "failed",
+            lost.timestamp,
+            failed.timestamp,
+        )
+        await world.pass_time(MINUTE)
+
+
+@virtual
 async def test_a_hub_that_answers_for_a_moment_each_time_is_one_trouble_until_it_holds(world: World) -> None:
     watched = Watched(world)
     await watched.stable()

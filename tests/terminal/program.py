@@ -71,6 +71,7 @@ def hostile() -> ScriptedEngine:
                     circuit_open=False,
                     message=text,
                     since=time.time(),
+                    state_since=time.time(),
                     last_reason=text,
                 ),
                 channels=(

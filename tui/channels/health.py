@@ -102,7 +102,10 @@ class ConnectionDetails(msgspec.Struct, frozen=True, kw_only=True):
     last_close_code: int | None = None
     """The code of the last close; 1006 when there was no close frame."""
     last_close_reason: str | None = None
-    """The last close in words."""
+    """The last close in words. That a connection was dropped for its silence is one; what was asked for is
+    none."""
+    last_close_at: float | None = None
+    """When that was."""
 
 
 class RoundTrips:

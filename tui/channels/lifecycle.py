@@ -42,7 +42,10 @@ class LifecycleCallbacks(Protocol):
         """Start opening a connection; report ``opened`` or ``open_failed`` later."""
 
     def end_connection(self, words: str, *, graceful: bool) -> None:
-        """Detach and close whatever is open or opening; nothing of it may be reported any more."""
+        """Detach and close whatever is open or opening; nothing of it may be reported any more.
+
+        Not gracefully where it is silent: it is dropped.
+        """
 
     def gave_up_opening(self, limit: float) -> OpenError:
         """What the opening has come to when its ``limit`` in seconds is over."""

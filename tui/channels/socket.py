@@ -22,7 +22,7 @@ from tui.channels.errors import NotConnectedError, OpenError
 from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetrics, StateChange
 from tui.channels.inspector import Inspector
 from tui.channels.lifecycle import Lifecycle, Phase, Verb
-from tui.channels.link import Opener
+from tui.channels.link import NO_CLOSE_FRAME, Opener
 from tui.channels.loop_delay import LoopDelay
 from tui.channels.mistakes import Callbacks, Mistakes
 from tui.channels.open_channels import OpenChannels
@@ -203,6 +203,7 @@ class Socket:
     def clock_was_set(self, step: float) -> None:
         """The wall clock was set by so many seconds, back where they are negative."""
         self._lifecycle.clock_was_set(step)
+        self._traffic.clock_was_set(step)
 
     def ping(self) -> bool:
         """Send a heartbeat now, beside the regular ones; False when there is no connection."""
@@ -268,6 +269,8 @@ class Socket:
         connection, self._attempt = self._attempt, None
         if connection is None:
             return
+        if not graceful:
+            self._traffic.closed(self._clock.time(), NO_CLOSE_FRAME, f"dropped by us: {words}")
         closing = connection.end(graceful)
         if closing is not None:
             self._closing.add(closing)
@@ -339,7 +342,7 @@ class Socket:
     def link_lost(self, code: int, words: str) -> None:
         """The open connection ended without our doing: in-flight pushes fail now."""
         words = masked(words)
-        self._traffic.last_close_code, self._traffic.last_close_reason = code, words
+        self._traffic.closed(self._clock.time(), code, words)
         self._lifecycle.lost(words)
         self.replies.connection_lost(words)
         self.wake()

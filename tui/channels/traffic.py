@@ -22,7 +22,17 @@ class Traffic:
         self.round_trips_unjudged = 0
         self.last_close_code: int | None = None
         self.last_close_reason: str | None = None
+        self.last_close_at: float | None = None
         self.round_trips = RoundTrips()
+
+    def closed(self, at: float, code: int, words: str) -> None:
+        """A connection ended that nobody asked to end."""
+        self.last_close_at, self.last_close_code, self.last_close_reason = at, code, words
+
+    def clock_was_set(self, step: float) -> None:
+        """As of :meth:`Lifecycle.clock_was_set`."""
+        if self.last_close_at is not None:
+            self.last_close_at += step
 
     def details(
         self, life: Lifecycle, clock: Clock, allowance: float, channels: OpenChannels, mistakes: Mistakes

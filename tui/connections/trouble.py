@@ -53,11 +53,13 @@ class TroubleTracker:
         words = change.error or change.new_state
         goes_on = self.goes_on(change)
         known, was_connected = self.trouble or self._unsettled, self._unsettled is not None
+        is_same = known is not None and goes_on and circuit_open == known.circuit_open
         self._unsettled = None
         self.trouble = Trouble(
             state=known.state if known and goes_on else change.new_state,
             circuit_open=circuit_open and (not goes_on or known is None or known.state == "failed"),
-            message=known.message if known and goes_on and circuit_open == known.circuit_open else words,
+            message=known.message if known and is_same else words,
+            state_since=known.state_since if known and is_same else change.timestamp,
             since=known.since if known else change.timestamp,
             tries=(known.tries + 1) if known else 0 if change.old_state == "connected" else 1,
             last_try=change.timestamp,
@@ -93,7 +95,9 @@ def _moved(trouble: Trouble | None, step: float) -> Trouble | None:
     if trouble is None:
         return None
     last_try = None if trouble.last_try is None else trouble.last_try + step
-    return msgspec.structs.replace(trouble, since=trouble.since + step, last_try=last_try)
+    return msgspec.structs.replace(
+        trouble, since=trouble.since + step, state_since=trouble.state_since + step, last_try=last_try
+    )
 
 
 def _over(state: str, trouble: Trouble, timestamp: float) -> str:

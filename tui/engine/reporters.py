@@ -93,6 +93,10 @@ def metrics_line(connection: ConnectionSnapshot, timestamp: float) -> dict[str, 
         "dropped": {"messages": details.dropped_messages, "pushes": details.dropped_pushes},
         "undecodable": details.undecodable,
         "handlerErrors": details.handler_errors,
-        "lastClose": {"code": details.last_close_code, "reason": details.last_close_reason},
+        "lastClose": {
+            "code": details.last_close_code,
+            "reason": details.last_close_reason,
+            "at": details.last_close_at,
+        },
         "channels": {channel.topic: channel.state for channel in connection.channels},
     }

@@ -49,7 +49,7 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     """One trouble from its first failure until the connection is connected again.
 
     A probe or a revival that fails belongs to the same trouble: it is counted here and changes
-    neither ``state`` nor ``words``.
+    neither ``state`` nor ``message``.
     """
 
     state: ConnectionState
@@ -57,7 +57,11 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     circuit_open: bool
     """The breaker opened in this trouble."""
     message: str
+    """Why it came to that state."""
+    state_since: float
+    """When it did."""
     since: float
+    """When the first failure was, from which the tries are counted."""
     tries: int = 0
     last_try: float | None = None
     last_reason: str | None = None

@@ -16,7 +16,7 @@ from tui.model.engine import (
     LogLine,
     Snapshot,
 )
-from tui.model.known import in_trouble, is_present
+from tui.model.known import in_trouble, is_present, state_shown
 from tui.text.formats import NOTHING, age, counted, duration, rate, round_trip, time_of_day, unanswered
 from widgets.change_log import LogEntry
 from widgets.channel_table import ChannelRow
@@ -89,7 +89,7 @@ def facts(
         _channels(connection, live),
         Fact("traffic", _traffic(connection, live)),
         _losses(connection),
-        Fact("last close", last_close(connection)),
+        Fact("last close", last_close(connection, now)),
     )
     return rows if observed else tuple(fact._replace(tone="dim") for fact in rows)
 
@@ -97,7 +97,7 @@ def facts(
 def _since_words(connection: ConnectionSnapshot, history: ConnectionHistory | None, now: float) -> str:
     since = time_of_day(state_since(connection), now)
     remark = unanswered(connection.details.heartbeats_unanswered_since, now)
-    words = f"{connection.metrics.connection_state} {since}" + (f", {remark}" if remark else "")
+    words = f"{state_shown(connection).state} {since}" + (f", {remark}" if remark else "")
     if in_trouble(connection):
         # The state before is a try that failed: what is asked for is how long it had been well.
         well = _connected_before(history)

@@ -14,6 +14,7 @@ from tui.model.engine import (
     StateEntry,
 )
 from tui.model.known import in_trouble, is_present
+from tui.model.snapshot import Trouble
 from tui.text.formats import NOTHING, age, counted, duration, noted_state, rate, round_trip, size, time_of_day
 from widgets.facts import Fact
 from widgets.lines import Line, Span, Tone
@@ -93,17 +94,18 @@ def traffic(connection: ConnectionSnapshot, snapshot: Snapshot, now: float) -> t
         (Fact("in", into), Fact("out", out), _count("undecodable", details.undecodable)),
         (
             Fact("dropped", dropped if any_dropped else "0", "busy" if any_dropped else "plain"),
-            Fact("last close", last_close(connection)),
+            Fact("last close", last_close(connection, now)),
         ),
     )
 
 
-def last_close(connection: ConnectionSnapshot) -> str:
+def last_close(connection: ConnectionSnapshot, now: float) -> str:
     details = connection.details
     if details.last_close_code is None and not details.last_close_reason:
         return NOTHING
     code, words = str(details.last_close_code or ""), details.last_close_reason or ""
-    return words if words.startswith(code) else f"{code} {words}".rstrip()
+    words = words if words.startswith(code) else f"{code} {words}".rstrip()
+    return f"{time_of_day(details.last_close_at, now)} {words}"
 
 
 def _count(label: str, count: int) -> Fact:
@@ -143,11 +145,19 @@ def state_details(connection: ConnectionSnapshot, now: float) -> tuple[tuple[Fac
         # A try or a probe, which row 1 and the list do not call a new state.
         rows.insert(1, (Fact("last change", time_of_day(details.since, now)),))
     if trouble is not None:
-        words = f"{trouble.message}, since {time_of_day(trouble.since, now)}, {trouble.tries:,} tries"
-        if trouble.last_reason and trouble.last_reason != trouble.message:
-            words += f", last: {trouble.last_reason}"
-        rows.append((Fact("trouble", words),))
+        rows.append((Fact("trouble", _trouble_words(trouble, now)),))
     return tuple(rows)
+
+
+def _trouble_words(trouble: Trouble, now: float) -> str:
+    words = f"{trouble.message}, since {time_of_day(trouble.state_since, now)}"
+    if trouble.tries:
+        tries = "1 try" if trouble.tries == 1 else f"{trouble.tries:,} tries"
+        words += f"; {tries} since {time_of_day(trouble.since, now)}"
+        words += f", the last {time_of_day(trouble.last_try, now)}"
+        if trouble.last_reason and trouble.last_reason != trouble.message:
+            words += f": {trouble.last_reason}"
+    return words
 
 
 def channel_counts(channel: ChannelSnapshot) -> tuple[Fact, ...]:

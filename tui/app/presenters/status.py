@@ -249,9 +249,9 @@ def status_bar(snapshot: Snapshot, now: float) -> StatusBarValue:
 
 
 def state_since(connection: ConnectionSnapshot) -> float | None:
-    """Since when it is as row 1 and the list say; of a trouble since it began."""
+    """Since when it is as row 1 and the list say."""
     trouble = connection.trouble
-    since = trouble.since if trouble and in_trouble(connection) else connection.details.since
+    since = trouble.state_since if trouble and in_trouble(connection) else connection.details.since
     return since or None
 
 
