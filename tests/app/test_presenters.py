@@ -180,7 +180,7 @@ def test_hub_away_reason_next_try_and_last_close_are_told() -> None:
     assert value.detail.startswith("next try ")
     assert value.detail.endswith("; refused by saya:7175")
     assert value.counts == ("reconnects 2", "failed reconnects 2")
-    closed = f"{formats.time_of_day(away.details.last_close_at, NOW)} 1012 service restart"
+    closed = f"1012 service restart, {formats.time_of_day(away.details.last_close_at, NOW)}"
     assert traffic(away, snapshot_of(away), NOW)[1][1].value == closed
 
 
@@ -245,7 +245,7 @@ def test_the_facts_of_the_selected_link_hold_the_nine_metrics() -> None:
     assert facts["channels"] == "0/1  buffered 3  dropped 0"
     assert facts["lost"] == "2 pushes dropped"
     closed = formats.time_of_day(broken.details.last_close_at, NOW)
-    assert facts["last close"] == f"{closed} 1006 closed without a close frame"
+    assert facts["last close"] == f"1006 closed without a close frame, {closed}"
 
 
 def test_probes_stand_beside_the_trips() -> None:

@@ -14,7 +14,7 @@ import tracemalloc
 import pytest
 
 from tui.channels import Options, Presence, Socket
-from tui.channels.wire import encode_binary
+from tui.channels.wire import encode
 from tui.demo.hub import Hub
 
 FRAMES = 10_000
@@ -38,7 +38,7 @@ SEEDS_V1 = [
     b'{"event":"phx_reply","payload":{"response":{},"status":"ok"},"ref":"3","topic":"phoenix"}',
 ]
 SEEDS_BINARY = [
-    b"\x00" + encode_binary("1", "", TOPIC, "pushed", b"\xca\xfe")[1:],
+    b"\x00" + encode("1", "", TOPIC, "pushed", b"\xca\xfe", 2)[1:],
     bytes.fromhex("010101060231326563686f3a626f6b090807"),
     bytes.fromhex("02060c6563686f3a6273686f75745f62696e617279beef"),
 ]

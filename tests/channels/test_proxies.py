@@ -15,7 +15,7 @@ import sys
 import pytest
 from real import LIMIT, Client, RawServer, eventually, options, read_request, until_gone
 
-from tui.channels import Socket, trust
+from tui.channels import Socket, dial
 from tui.channels.connection import open_link
 
 
@@ -316,7 +316,7 @@ async def test_a_proxy_behind_tls_is_gone_through(hub, secure_hub, certificates,
         await distrusting.socket.close()
         # The system's authorities are read once a process.
         monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "ca.pem"))
-        monkeypatch.setattr(trust, "_of_the_system", None)
+        monkeypatch.setattr(dial, "_of_the_system", None)
         for to in (hub, secure_hub):
             one = Client(to.url, "echo:1", proxy=f"https://{proxy.address}")
             one.socket.connect()

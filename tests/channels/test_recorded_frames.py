@@ -17,7 +17,7 @@ from real import eventually, options
 from websockets.asyncio.server import serve
 
 from tui.channels import ChannelClosed, ChannelsError, ReplyError, Socket
-from tui.channels.wire import TextDecoder, decode_binary, decode_reply, encode_binary, encode_text
+from tui.channels.wire import TextDecoder, decode_binary, decode_reply, encode
 
 RECORDINGS: dict[str, list[str]] = json.loads(
     (Path(__file__).parent.parent / "demo" / "recordings.json").read_text(encoding="utf-8")
@@ -72,11 +72,11 @@ def test_each_kind_of_binary_frame(frame, expected):
 
 
 def test_what_the_client_sends_is_what_phoenix_was_sent():
-    binary = encode_binary("1", "2", "echo:b", "echo", b"\x09\x08\x07")
+    binary = encode("1", "2", "echo:b", "echo", b"\x09\x08\x07", 2)
     assert ("binary", f"hex {binary.hex()}") in said(">")
-    heartbeat = encode_text(None, "2", "phoenix", "heartbeat", {}, 2).decode()
+    heartbeat = encode(None, "2", "phoenix", "heartbeat", {}, 2).decode()
     assert ("join push reply", heartbeat) in said(">")
-    join = encode_text("1", "1", "echo:1", "phx_join", {"a": 1}, 1).decode()
+    join = encode("1", "1", "echo:1", "phx_join", {"a": 1}, 1).decode()
     sent = [json.loads(frame) for name, frame in said(">") if name == "version 1" and frame[0] == "{"]
     assert json.loads(join) == sent[0]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tui.config.differences import MAX_NOTED, changes
-from tui.config.load import InForce, load_settings
+from tui.config.load import load_settings
+from tui.connections.settings import InForce
 
 HUB = '[connections.hub]\nurl = "ws://hub"\ntopics = ["events:all", "stream:overlays"]\n'
 ALERTS = "[alerts]\nmost_waiting = 50\n"

@@ -24,7 +24,7 @@ from tui.channels.health import ConnectionDetails, HealthMetrics
 from tui.channels.wire import Reply
 from tui.cli.ctl import main as command
 from tui.cli.ctl.status_line import LINE_COLUMNS, short_line
-from tui.connections.connection import MAX_REPLY, noted_of
+from tui.connections.connection import MAX_REPLY, result_of
 from tui.demo.hub import Hub
 from tui.model.engine import ChannelSnapshot, CommandResult, ConnectionSnapshot, Snapshot, Trouble
 from tui.text.printable import columns
@@ -330,14 +330,14 @@ async def test_a_reply_is_whole_to_a_pipe_json_with_json_and_cut_on_a_terminal(
 
 
 def test_a_reply_that_is_too_long_to_be_passed_on_says_so() -> None:
-    words = noted_of(Reply("ok", b'"' + b"x" * MAX_REPLY + b'"'))
-    assert words["reply"] is None
-    assert words["message"].startswith(
+    short = result_of(Reply("ok", b'"' + b"x" * MAX_REPLY + b'"'))
+    assert short.reply is None
+    assert short.message.startswith(
         f'the reply has {MAX_REPLY + 2} bytes, more than {MAX_REPLY}; it begins: "x'
     )
-    long = noted_of(Reply("ok", b'"' + b"x" * 70_000 + b'"'))
-    assert long["message"].endswith("x… (the first 65536 of 70002 characters)")
-    assert len(long["reply"] or "") == 70_002
+    long = result_of(Reply("ok", b'"' + b"x" * 70_000 + b'"'))
+    assert long.message.endswith("x… (the first 65536 of 70002 characters)")
+    assert len(long.reply or "") == 70_002
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from tests.engine.conftest import FAST, ConnectionSettings, TopicSettings, event
 from tests.services.test_services_http import Checking, Server, endpoint
 from tui.channels import Socket, apart
 from tui.channels.connection import open_link
-from tui.channels.trust import tls_context
+from tui.channels.dial import tls_context
 from tui.config.load import SECRET_LIMIT, load_settings, unreadable_secrets
 from tui.config.secret import FileSecret
 from tui.demo.hub import Hub

@@ -14,7 +14,7 @@ from tui.alerts.store import AlertStore
 from tui.alerts.store_file import Row
 from tui.channels import Options
 from tui.channels.link import Link, LinkOwner, LinkRequest
-from tui.config.values import ConnectionSettings, Topic
+from tui.connections.settings import ConnectionSettings, Topic
 from tui.demo.hub import Hub
 from tui.engine.components import ComponentOptions
 from tui.engine.supervisor import Supervisor

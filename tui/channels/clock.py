@@ -19,18 +19,13 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clocks: CLOCK_BOOTTIME on Linux, else the monotonic clock."""
 
-    def __init__(self) -> None:
-        # Linux's monotonic clock stands still while the machine sleeps; a link does not survive that.
-        self._clock_id: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+    # Linux's monotonic clock stands still while the machine sleeps; a link does not survive that.
+    _CLOCK_ID: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
     def monotonic(self) -> float:
-        """Seconds since some fixed moment, sleep included where the system can tell."""
-        if self._clock_id is None:
-            return time.monotonic()
-        return time.clock_gettime(self._clock_id)
+        return time.clock_gettime(self._CLOCK_ID)
 
     def time(self) -> float:
-        """Epoch seconds."""
         return time.time()
 
 

@@ -10,11 +10,11 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from tui.channels import dial
+from tui.channels.dial import tls_context
 from tui.channels.frame_reader import FrameReader
 from tui.channels.link import CLOSE_TIMEOUT, WRITE_LIMIT, Link, LinkOwner, LinkRequest
 from tui.channels.proxy import Tunnel, open_socks, open_tunnel, proxy_for, reach
 from tui.channels.reasons import Step, joined
-from tui.channels.trust import tls_context
 
 # The library's debug lines hold the request with its headers and its query, so tokens too.
 _library_log = logging.getLogger("tui.channels.websockets")

@@ -409,34 +409,22 @@ def encode(
     """A frame to send: binary for bytes, else text.
 
     Raises:
-        TypeError, ValueError: the payload cannot be said in this version's frames.
-    """
-    if not isinstance(payload, (bytes, bytearray, memoryview)):
-        return encode_text(join_ref, ref, topic, event, payload, version)
-    if version == 1:
-        raise ValueError("protocol version 1 has no binary frames")
-    return encode_binary(join_ref, ref, topic, event, bytes(payload))
-
-
-def encode_text(
-    join_ref: str | None, ref: str | None, topic: str, event: str, payload: Any, version: int
-) -> bytes:
-    """A text frame to send.
-
-    Raises:
         TypeError: the payload is nothing that JSON can say.
+        ValueError: bytes on version 1, or a field of a binary frame longer than 255 bytes of UTF-8.
     """
+    if isinstance(payload, (bytes, bytearray, memoryview)):
+        if version == 1:
+            raise ValueError("protocol version 1 has no binary frames")
+        return _encode_binary(join_ref, ref, topic, event, payload)
     if version == 2:
         return _encode((join_ref, ref, topic, event, payload))
     return _encode({"topic": topic, "event": event, "payload": payload, "ref": ref})
 
 
-def encode_binary(join_ref: str | None, ref: str | None, topic: str, event: str, payload: bytes) -> bytes:
-    """A binary push to send: kind 0, four lengths (join_ref, ref, topic, event), strings, data.
-
-    Raises:
-        ValueError: a field is longer than 255 bytes of UTF-8.
-    """
+def _encode_binary(
+    join_ref: str | None, ref: str | None, topic: str, event: str, payload: bytes | bytearray | memoryview
+) -> bytes:
+    """Kind 0, four lengths (join_ref, ref, topic, event), strings, data."""
     fields = {"join_ref": join_ref or "", "ref": ref or "", "topic": topic, "event": event}
     encoded = []
     for name, text in fields.items():

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tui.alerts.options import AlertOptions
 from tui.channels import Channel, ChannelsError, Socket
 from tui.config.join_as import Naming
-from tui.connections.connection import ConnectionSettings
+from tui.connections.settings import ConnectionSettings
 from tui.model.engine import ConnectionSnapshot, Snapshot
 from tui.model.known import not_present
 from tui.system.output import PROGRAM, settled

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
 
+from tui.connections.settings import InForce
 from tui.text.printable import cut_to
 
 AT_THE_NEXT_START = (
@@ -21,16 +21,7 @@ MAX_VALUE_COLUMNS = 40
 _EMPTY = ("not set", "[]", "{}")
 
 
-class Setting(Protocol):
-    """A setting in force; secrets are masked in it already."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-
-
-def changes(before: Iterable[Setting], after: Iterable[Setting]) -> list[str]:
+def changes(before: Iterable[InForce], after: Iterable[InForce]) -> list[str]:
     """What changed, in words for one line: what holds now, then what holds from the next start.
 
     Connections that came or went are left to whoever tells of them. A secret's value is in no text, so

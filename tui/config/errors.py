@@ -22,7 +22,7 @@ from tui.config.model import (
     TOP_KEYS,
     expected,
 )
-from tui.config.values import Place
+from tui.connections.settings import Place
 from tui.text.nearest import nearest
 
 _WHOLE_AT = {"connections": 3, "defaults": 2, **dict.fromkeys(NESTED, 2)}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tui.alerts.options import DeliveryOptions
-from tui.config import values
-from tui.connections.connection import ConnectionSettings, TopicSettings
+from tui.connections.settings import ConnectionSettings, Topic
 
 
 class Naming:
@@ -28,17 +28,12 @@ class Naming:
         return tuple(map(self._named, connections))
 
     def _named(self, connection: ConnectionSettings) -> ConnectionSettings:
-        return values.ConnectionSettings(
-            name=connection.name,
-            label=connection.label,
-            url=connection.url,
-            topics=tuple(self._joined(connection.name, topic) for topic in connection.topics),
-            options=connection.options,
-        )
+        topics = tuple(self._joined(connection.name, topic) for topic in connection.topics)
+        return replace(connection, topics=topics)
 
-    def _joined(self, connection: str, topic: TopicSettings) -> values.Topic:
+    def _joined(self, connection: str, topic: Topic) -> Topic:
         params, join_as = topic.params, self._places.get((connection, topic.topic))
         if join_as:
             # Without any of the user's own nothing is to be asked for first, and the join keeps its turn.
             params = dict(join_as) if params is None else params.over(join_as)
-        return values.Topic(topic=topic.topic, params=params)
+        return replace(topic, params=params)

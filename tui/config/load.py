@@ -47,10 +47,7 @@ from tui.config.table import Whole
 from tui.config.values import (
     AppSettings,
     CommandLine,
-    ConnectionSettings,
-    InForce,
     Settings,
-    Topic,
 )
 from tui.config.watch_tables import INCIDENTS_KEYS, JOURNAL_KEYS, METRICS_KEYS, SERVICES_KEYS
 from tui.incidents.options import IncidentsOptions
@@ -66,15 +63,12 @@ __all__ = [
     "AppOnly",
     "AppSettings",
     "CommandLine",
-    "ConnectionSettings",
-    "InForce",
     "IncidentsOptions",
     "MetricsOptions",
     "SecretError",
     "ServicesOptions",
     "Settings",
     "SettingsError",
-    "Topic",
     "check_alert_rules",
     "check_needs",
     "connection_name",

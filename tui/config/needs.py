@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from tui.channels.apart import answered_within
 from tui.config.certificates import ANSWER_LIMIT
 from tui.config.secret import LiteralSecret
-from tui.config.values import ConnectionSettings, Settings
+from tui.config.values import Settings
+from tui.connections.settings import ConnectionSettings
 from tui.system.installation import Extra, is_installed, needs
 
 _SOCKS = ("socks4", "socks5")

@@ -24,8 +24,9 @@ from tui.config.model import (
 )
 from tui.config.secret import EnvironmentSecret, FileSecret, LiteralSecret, SecretTable, shown_secrets
 from tui.config.toml_text import toml_text
-from tui.config.values import AppSettings, ConnectionSettings, InForce, Place, Settings, Topic
+from tui.config.values import AppSettings, Settings
 from tui.config.watch import WatchResolver
+from tui.connections.settings import ConnectionSettings, InForce, Place, Topic
 
 BUILT_IN: Mapping[str, Any] = MappingProxyType(
     {

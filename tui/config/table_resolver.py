@@ -11,7 +11,7 @@ from tui.config.errors import layer_of, place_of
 from tui.config.layers import KeyPath, Layer, dotted
 from tui.config.model import ConnectionTable
 from tui.config.table import Table
-from tui.config.values import InForce
+from tui.connections.settings import InForce
 from tui.text.nearest import nearest
 
 

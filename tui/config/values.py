@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from tui.alerts.options import AlertOptions
-from tui.channels.options import Options
-from tui.config.secret import SecretTable
+from tui.connections.settings import ConnectionSettings, InForce
 from tui.incidents.options import IncidentsOptions
 from tui.metrics.options import MetricsOptions
 from tui.model.incidents import IncidentSeverity
 from tui.services.options import JournalOptions, ServicesOptions
-
-Place = str | Callable[[], str]
-"""Where a value stands, in words; or what finds out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,29 +27,6 @@ class CommandLine:
     debug: bool = False
     theme: str | None = None
     no_mouse: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Topic:
-    """A topic that a connection joins."""
-
-    topic: str
-    params: SecretTable | Mapping[str, Any] | None = field(default=None, repr=False)
-    """The parameters of the join. A table reads them anew at each, and may raise ``SecretError``."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ConnectionSettings:
-    """One connection to keep alive."""
-
-    name: str
-    label: str
-    """What to call it on a screen; the name unless set."""
-    url: str
-    """``ws://`` or ``wss://``, without ``/websocket``; holds no secret."""
-    topics: tuple[Topic, ...]
-    options: Options
-    """Every secret in it is an async function that reads it anew and may raise ``SecretError``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,25 +46,6 @@ class AppSettings:
     """Of ``[incidents]``: which ones are told in the last row; None for none."""
     bell_from: IncidentSeverity | None = None
     """The same for the terminal's bell."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InForce:
-    """One value in force and the place that it comes from."""
-
-    key: str
-    """Such as ``connections.hub.url``."""
-    text: str
-    """The value as TOML, each secret masked as ``***``."""
-    place: Place = field(repr=False, compare=False)
-
-    @property
-    def source(self) -> str:
-        """Where it comes from, such as ``/etc/supervisor.toml:12``, ``preset live`` or ``default``.
-
-        A line is looked for now, when it is to be shown: of a thousand settings, few ever are.
-        """
-        return self.place if isinstance(self.place, str) else self.place()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,13 +6,12 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypedDict
+from typing import Any
 
 from tui.channels import (
     ChannelsError,
     ConnectionDetails,
     NotConnectedError,
-    Options,
     Socket,
     StateChange,
 )
@@ -26,6 +25,7 @@ from tui.channels.wire import Reply
 from tui.connections.channel import SupervisedChannel
 from tui.connections.frames import Frames
 from tui.connections.history import DAY, HOUR, History
+from tui.connections.settings import ConnectionSettings, InForce, Topic
 from tui.connections.trouble import TroubleTracker
 from tui.model.events import ChannelChanged, StateChanged
 from tui.model.incidents import LineSeverity
@@ -47,75 +47,29 @@ MAX_REPLY = 1024 * 1024
 _NOTE_LOSSES_EVERY = 60.0
 
 
-class TopicSettings(Protocol):
-    """A topic to join."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def params(self) -> Any: ...
-
-
-class ConnectionSettings(Protocol):
-    """What a supervised connection needs to know of the settings."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def label(self) -> str: ...
-    @property
-    def url(self) -> str: ...
-    @property
-    def topics(self) -> Sequence[TopicSettings]: ...
-    @property
-    def options(self) -> Options: ...
+_LOSSES = {
+    "dropped_messages": "messages dropped (handler queue full)",
+    "dropped_pushes": "pushes dropped (push buffer full)",
+    "undecodable": "frames or payloads did not decode",
+    "handler_errors": "handlers raised",
+}
+"""What may be lost, by its name in the details."""
 
 
-class ReportOf(TypedDict):
-    """A reply in words and, where it is not too long, whole: see :class:`CommandResult`."""
-
-    message: str
-    reply: str | None
-
-
-def noted_of(reply: Reply) -> ReportOf:
+def result_of(reply: Reply, error: ReplyError | None = None) -> CommandResult:
+    """A reply in words and, where it is not too long, whole; of an ``error`` the words are its own."""
     size = len(reply.raw)
     # Cut before it is decoded: it may be 16 MiB.
     raw = reply.raw if size <= MAX_REPLY else reply.raw[:_REPLY_LIMIT]
     said = masked_bytes(raw).hex() if reply.binary else masked_json(raw.decode(errors="replace"))
-    if size > MAX_REPLY:
-        words = f"the reply has {size} bytes, more than {MAX_REPLY}; it begins: {said[:_REPLY_LIMIT]}"
-        return ReportOf(message=words, reply=None)
+    whole: str | None = json_text(said) if reply.binary else said
     message = said
-    if len(said) > _REPLY_LIMIT:
+    if size > MAX_REPLY:
+        message = f"the reply has {size} bytes, more than {MAX_REPLY}; it begins: {said[:_REPLY_LIMIT]}"
+        whole = None
+    elif len(said) > _REPLY_LIMIT:
         message = f"{said[:_REPLY_LIMIT]}… (the first {_REPLY_LIMIT} of {len(said)} characters)"
-    return ReportOf(message=message, reply=json_text(said) if reply.binary else said)
-
-
-class _Losses(NamedTuple):
-    dropped_messages: int = 0
-    dropped_pushes: int = 0
-    undecodable: int = 0
-    handler_errors: int = 0
-
-
-_LOSS_WORDS = (
-    "messages dropped (handler queue full)",
-    "pushes dropped (push buffer full)",
-    "frames or payloads did not decode",
-    "handlers raised",
-)
-
-
-class Setting(Protocol):
-    """A setting in force; secrets are masked in it already."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def source(self) -> str: ...
+    return CommandResult(ok=error is None, message=str(error or message), reply=whole)
 
 
 class SupervisedConnection:
@@ -141,7 +95,7 @@ class SupervisedConnection:
         stable: Callable[[SupervisedConnection], None],
         opener: Opener = open_link,
         past: History | None = None,
-        in_force: Sequence[Setting] = (),
+        in_force: Sequence[InForce] = (),
         record: Callable[[str, InspectedFrame], object] | None = None,
         loop_delay: LoopDelay | None = None,
     ) -> None:
@@ -168,7 +122,7 @@ class SupervisedConnection:
         self.past = past or History(clock)
         self._in_force = tuple(in_force)
         self.frames = Frames(self.socket, clock, None if record is None else partial(record, self.name))
-        self._losses_noted = _Losses()
+        self._losses_noted = dict.fromkeys(_LOSSES, 0)
         self._losses_noted_at: float | None = None
         self.channels = [self._new_channel(topic) for topic in settings.topics]
         self.socket.on_state_change(self._state_changed)
@@ -184,7 +138,7 @@ class SupervisedConnection:
         """Whether ``settings`` ask for the very connection that this one is."""
         return (settings.url, settings.options) == (self._settings.url, self._settings.options)
 
-    def adopt(self, settings: ConnectionSettings, in_force: Sequence[Setting] = ()) -> bool:
+    def adopt(self, settings: ConnectionSettings, in_force: Sequence[InForce] = ()) -> bool:
         """Leave and join topics, and take the label, as ``settings`` say; True when anything changed."""
         self._in_force = tuple(in_force)
         before, wanted = list(self._settings.topics), list(settings.topics)
@@ -208,7 +162,7 @@ class SupervisedConnection:
         self._retired = True
         await self.socket.close()
 
-    def _new_channel(self, topic: TopicSettings) -> SupervisedChannel:
+    def _new_channel(self, topic: Topic) -> SupervisedChannel:
         return SupervisedChannel(
             self.socket.channel(topic.topic, topic.params), self._clock, self._note_channel
         )
@@ -292,10 +246,10 @@ class SupervisedConnection:
         except NotConnectedError as error:
             return CommandResult(ok=False, message=f"not connected: {error}")
         except ReplyError as error:
-            return CommandResult(ok=False, message=str(error), reply=noted_of(error.reply)["reply"])
+            return result_of(error.reply, error)
         except (ChannelsError, TypeError, ValueError) as error:
             return CommandResult(ok=False, message=str(error))
-        return CommandResult(ok=True, **noted_of(reply))
+        return result_of(reply)
 
     # Publication
 
@@ -352,17 +306,15 @@ class SupervisedConnection:
 
     def _note_losses(self, details: ConnectionDetails) -> None:
         """Say what was lost since the last time, at most once a minute."""
-        losses = _Losses(
-            details.dropped_messages, details.dropped_pushes, details.undecodable, details.handler_errors
-        )
+        losses = {name: getattr(details, name) for name in _LOSSES}
         now = self._clock.monotonic()
         recently = self._losses_noted_at is not None and now < self._losses_noted_at + _NOTE_LOSSES_EVERY
         if losses == self._losses_noted or recently:
             return
         words = [
-            f"{count - noted} {what}"
-            for count, noted, what in zip(losses, self._losses_noted, _LOSS_WORDS, strict=True)
-            if count > noted
+            f"{losses[name] - noted} {_LOSSES[name]}"
+            for name, noted in self._losses_noted.items()
+            if losses[name] > noted
         ]
         self._losses_noted, self._losses_noted_at = losses, now
         if words:

@@ -11,7 +11,6 @@ from tui.model.snapshot import CommandResult, Frame, FrameContent, FramePage
 from tui.text.secret_names import masked
 from tui.text.secret_values import masked_bytes
 
-_TEXT_LIMIT = 200
 _PREVIEW_LIMIT = 200
 KEPT_PAYLOAD = 64 * 1024
 """Bytes of a payload that are kept on disk."""
@@ -87,15 +86,5 @@ def content_of(found: InspectedFrame) -> FrameContent:
 def _frame(found: InspectedFrame) -> Frame:
     found = without_secrets(found, 4 * _PREVIEW_LIMIT)
     preview = found.payload.hex() if found.binary else found.payload.decode(errors="replace")
-    return Frame(
-        cursor=found.cursor,
-        timestamp=found.timestamp,
-        direction=found.direction,
-        topic=found.topic[:_TEXT_LIMIT],
-        event=found.event[:_TEXT_LIMIT],
-        ref=found.ref,
-        join_ref=found.join_ref,
-        size=found.size,
-        binary=found.binary,
-        preview=preview[:_PREVIEW_LIMIT],
-    )
+    known = {name: getattr(found, name) for name in Frame.__struct_fields__ if name != "preview"}
+    return Frame(**known, preview=preview[:_PREVIEW_LIMIT])

@@ -13,8 +13,9 @@ from tui.channels.clock import Clock
 from tui.channels.inspector import InspectedFrame
 from tui.channels.link import Opener
 from tui.channels.loop_delay import LoopDelay
-from tui.connections.connection import ConnectionSettings, Setting, SupervisedConnection
+from tui.connections.connection import SupervisedConnection
 from tui.connections.history import History
+from tui.connections.settings import ConnectionSettings, InForce
 from tui.model.events import SettingsReloaded
 from tui.model.history import Minute
 from tui.model.snapshot import CommandResult
@@ -69,7 +70,7 @@ class SupervisedConnections:
         self.by_name: dict[str, SupervisedConnection] = {}
         """In the order of the settings; another dictionary after each :meth:`configure`."""
 
-    def configure(self, settings: Iterable[ConnectionSettings], in_force: Iterable[Setting]) -> Reconfigured:
+    def configure(self, settings: Iterable[ConnectionSettings], in_force: Iterable[InForce]) -> Reconfigured:
         """Supervise these: what is the same goes on untouched, its counters too.
 
         A connection whose URL or options changed is replaced; of one whose topics changed, only
@@ -102,7 +103,7 @@ class SupervisedConnections:
         return Reconfigured(begun, retired, event, words)
 
     def _supervise(
-        self, settings: ConnectionSettings, past: History | None, in_force: Iterable[Setting]
+        self, settings: ConnectionSettings, past: History | None, in_force: Iterable[InForce]
     ) -> SupervisedConnection:
         return SupervisedConnection(
             settings,
@@ -171,9 +172,9 @@ class SupervisedConnections:
                 log.warning("%d connections did not close within %g s", len(unfinished), STOP_LIMIT)
 
 
-def _by_connection(in_force: Iterable[Setting]) -> dict[str, list[Setting]]:
+def _by_connection(in_force: Iterable[InForce]) -> dict[str, list[InForce]]:
     """The settings of each connection, ``connections.NAME.KEY``, by its name."""
-    found: dict[str, list[Setting]] = {}
+    found: dict[str, list[InForce]] = {}
     for setting in in_force:
         table, _, rest = setting.key.partition(".")
         if table == "connections":

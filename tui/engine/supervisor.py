@@ -21,8 +21,9 @@ from tui.channels.loop_delay import KEPT as LOOP_DELAY_KEPT
 from tui.channels.loop_delay import LoopDelay
 from tui.config.differences import changes
 from tui.config.join_as import Naming
-from tui.connections.connection import ConnectionSettings, Setting, SupervisedConnection
+from tui.connections.connection import SupervisedConnection
 from tui.connections.frames import content_of
+from tui.connections.settings import ConnectionSettings, InForce
 from tui.engine.components import ComponentOptions, Components
 from tui.engine.connections import SupervisedConnections
 from tui.engine.disk_health import DiskHealth, KeptFolder
@@ -75,7 +76,7 @@ class Supervisor:
         connections: Sequence[ConnectionSettings],
         *,
         debug: bool = False,
-        in_force: Sequence[Setting] = (),
+        in_force: Sequence[InForce] = (),
         extras: Extras | None = None,
         reporter: Reporter | None = None,
         report_interval: float = 10.0,
@@ -347,7 +348,7 @@ class Supervisor:
     async def apply(
         self,
         connections: Sequence[ConnectionSettings],
-        in_force: Sequence[Setting] = (),
+        in_force: Sequence[InForce] = (),
         components: ComponentOptions | None = None,
     ) -> CommandResult:
         """Take these settings from now on; as of :meth:`SupervisedConnections.configure`."""
@@ -356,7 +357,7 @@ class Supervisor:
     async def _apply(
         self,
         connections: Sequence[ConnectionSettings],
-        in_force: Sequence[Setting],
+        in_force: Sequence[InForce],
         components: ComponentOptions | None,
     ) -> CommandResult:
         changed = changes(self._in_force, in_force)

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from tui.alerts.options import AlertOptions, DeliveryOptions, SourceOptions
 from tui.channels import Options
-from tui.config.values import ConnectionSettings, Topic
+from tui.connections.settings import ConnectionSettings, Topic
 from tui.demo.dialect import DialectName
 from tui.demo.scenario import Scenario, demo_hubs
 from tui.engine.supervisor import Supervisor

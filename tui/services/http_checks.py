@@ -14,7 +14,6 @@ from tui.channels.apart import Awaited, apart
 from tui.channels.clock import Clock
 from tui.channels.errors import OpenError
 from tui.channels.reasons import AnswerError, Step, host_and_port, in_words, overdue
-from tui.channels.trust import tls_context
 from tui.services.figures import MOST_WORDS
 from tui.services.options import EndpointOptions
 from tui.services.payloads import Report, read_health
@@ -140,7 +139,7 @@ class _Endpoint:
             async with asyncio.timeout(options.timeout) as limit:
                 headers = await values.headers(options.headers, "headers")
                 tls = options.url.lower().startswith("https:")
-                context = await tls_context(options.ca_file) if tls else None
+                context = await dial.tls_context(options.ca_file) if tls else None
                 at(Step("answer", host_and_port(options.url)))
                 fetched = await client.fetch(
                     options.url,

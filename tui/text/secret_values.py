@@ -18,6 +18,7 @@ import sys
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -166,7 +167,11 @@ class SecretValues:
         self._values: dict[str, None] = {}
         self._size = 0
         self._index = _Index()
-        self._remembered: dict[str, str] = {}
+        self._forget_texts()
+
+    def _forget_texts(self) -> None:
+        # Another one each time: what is being masked now, without the new value, ends up in the old one.
+        self._short_masked = lru_cache(_REMEMBERED)(self._masked)
 
     def add(self, value: str) -> None:
         """Mask this from now on, if it has at least :data:`LEAST` characters; of credentials, without the
@@ -184,7 +189,7 @@ class SecretValues:
                 self._make_room()
             for form in _forms_of(value):
                 self._index.add(form)
-            self._remembered = {}
+            self._forget_texts()
 
     def _make_room(self) -> None:
         """Make room for a tenth of all there may be: it costs as much as to add them all."""
@@ -249,16 +254,7 @@ class SecretValues:
         """``text`` with :data:`MASK` for every value in it."""
         if not self._values or len(text) < LEAST:
             return text
-        if len(text) > _SHORT:
-            return self._masked(text)
-        remembered = self._remembered
-        found = remembered.get(text)
-        if found is None:
-            found = self._masked(text)
-            if len(remembered) >= _REMEMBERED:
-                remembered.clear()
-            remembered[text] = found
-        return found
+        return self._masked(text) if len(text) > _SHORT else self._short_masked(text)
 
     def _masked(self, text: str) -> str:
         index = self._index

@@ -16,7 +16,7 @@ from tests.pace import PATIENCE
 from tui.alerts.alert import Alert, decode
 from tui.alerts.options import AlertOptions, DeliveryOptions, SourceOptions
 from tui.alerts.store import AlertStore
-from tui.config.values import ConnectionSettings
+from tui.connections.settings import ConnectionSettings
 from tui.demo.channel import Reply, Stop
 from tui.demo.dialect import REAL
 from tui.demo.hub import Hub

@@ -105,7 +105,7 @@ def last_close(connection: ConnectionSnapshot, now: float) -> str:
         return NOTHING
     code, words = str(details.last_close_code or ""), details.last_close_reason or ""
     words = words if words.startswith(code) else f"{code} {words}".rstrip()
-    return f"{time_of_day(details.last_close_at, now)} {words}"
+    return f"{words}, {time_of_day(details.last_close_at, now)}"
 
 
 def _count(label: str, count: int) -> Fact:
