@@ -13,9 +13,9 @@ from tests.alerts.driver import EPOCH, Driver, MovedClock
 from tui.alerts.alert import MAX_VIEWERS, MOST_PAYLOAD, Alert
 from tui.alerts.player import MOST_TRIES
 from tui.alerts.queue import AlertQueue
+from tui.alerts.recent import MOST_SEEN
 from tui.alerts.rules import Rule, Rules
 from tui.alerts.rules_file import load
-from tui.alerts.seen import MOST_SEEN
 from tui.alerts.types import Clear, Clears, PersistedOrders, QueueOptions, Show, Update
 from tui.model.alerts import TEST_SOURCE, TESTS
 from tui.model.snapshot import CommandResult

@@ -92,13 +92,13 @@ BITES = (
     ),
     Bite(
         "tests apart",
-        "tui/alerts/growing.py",
+        "tui/alerts/waiting.py",
         "return alert.type, alert.source == TEST_SOURCE",
         "return alert.type, False",
     ),
     Bite(
         "two alerts of one event",
-        "tui/alerts/seen.py",
+        "tui/alerts/recent.py",
         "return at is not None and at + self.window > now",
         "return False",
     ),
@@ -119,7 +119,7 @@ BITES = (
         "tui/alerts/service.py",
         "            self.settle()\n        self._note_store()\n",
         "            self.settle()\n        self._note_store()\n"
-        '        self._changes.add(self.clock.time(), None, "still here", "info")\n',
+        '        self.note("still here")\n',
     ),
     Bite(
         "bounds",

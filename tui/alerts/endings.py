@@ -10,10 +10,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from tui.alerts.alert import MOST_MESSAGE, Alert
-from tui.alerts.growing import Growing
 from tui.alerts.page import Page
 from tui.alerts.recent import Record
-from tui.alerts.waiting import Entry
+from tui.alerts.waiting import Entry, Growing
 from tui.channels.clock import Clock
 from tui.model.alerts import AlertOutcome
 from tui.text.fitted import fitted

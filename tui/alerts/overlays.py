@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tui.alerts.alert import Alert
-from tui.alerts.page import Number, OnPage, Page
+from tui.alerts.page import Page
 from tui.alerts.types import Clear, Order, QueueOptions, Show, Update
 from tui.channels.clock import Clock
 
@@ -16,14 +16,11 @@ STAYS = "; it cannot be taken off the overlay, where it stays until its time end
 
 
 class Growth(NamedTuple):
-    """A push of one that is on the stage already.
-
-    Attributes:
-        seconds: what is left of its time, which the push bears.
-    """
+    """A push of one that is on the stage already."""
 
     alert: Alert
     seconds: float
+    """What is left of its time, which the push bears."""
     number: int
 
 
@@ -112,14 +109,3 @@ class Overlays:
         growth = Growth(alert, seconds, self._updates)
         self.page.push(alert, growth, seconds, beside=beside)
         return growth
-
-    def end_update(self, growth: Growth, item: Number | None, *, arrived: bool) -> None:
-        """What became of that push."""
-        if item is not None:
-            self.page.note_item(growth.alert.id, item)
-        self.page.land(growth.alert.id, growth, arrived=arrived)
-
-    def gone(self, entry: OnPage) -> None:
-        """The hub took one off."""
-        if self.page.find(entry.id) is entry:
-            self.page.gone(entry)

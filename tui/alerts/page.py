@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict, deque
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -34,21 +35,17 @@ Off = Literal["", "due", "asking", "asked"]
 
 
 class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the next run must know of an alert that may be on a page.
-
-    Attributes:
-        until: the epoch second at which its time there is over.
-        seconds: how long its last push may last; a clock that is set back makes it no longer.
-        off: it is to be taken off.
-        items: the hub's ids that its answers bore.
-    """
+    """What the next run must know of an alert that may be on a page."""
 
     id: str
     until: float
+    """The epoch second at which its time there is over."""
     seconds: float
+    """How long its last push may last; a clock that is set back makes it no longer."""
     place: Place | None = None
     beside: bool = False
     off: bool = False
+    """It is to be taken off."""
     items: tuple[Number, ...] = ()
 
 
@@ -68,57 +65,52 @@ class Removal(NamedTuple):
     topic: str
 
 
+@dataclass(slots=True)
 class _Listed:
     """An item that a hub's states list."""
 
-    __slots__ = ("asked_at", "topics")
-
-    def __init__(self) -> None:
-        self.topics: list[str] = []
-        self.asked_at = -math.inf
+    topics: list[str] = field(default_factory=list)
+    asked_at: float = -math.inf
 
 
+@dataclass(slots=True)
 class _Ours:
     """An alert that was pushed from here."""
 
-    __slots__ = ("name", "was_listed")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.was_listed = False
+    name: str
+    was_listed: bool = False
 
 
+@dataclass(slots=True, eq=False)
 class OnPage:
-    """One alert that may be on a page. Moments are monotonic seconds.
+    """One alert that may be on a page. Moments are monotonic seconds."""
 
-    Attributes:
-        alert: as it was pushed last; None for one of an earlier run that the store has not told of.
-        place: where it was pushed to; None where that is not known.
-        seconds: how long its last push may last.
-        beside: it is shown beside the queue.
-        numbers: the hub's ids that its answers bore.
-        listed: those that the hub's states list, the oldest first.
-        is_restored: an earlier run pushed it, and this one did not.
-        losses: how often the connection went while it was taken off.
-    """
-
-    def __init__(self, id: str) -> None:
-        self.id = id
-        self.alert: Alert | None = None
-        self.name = "an alert"
-        self.place: Place | None = None
-        self.seconds = 0.0
-        self.beside = False
-        self.off: Off = ""
-        self.numbers: deque[Number] = deque(maxlen=MOST_ITEMS)
-        self.listed: dict[Number, _Listed] = {}
-        self.is_restored = False
-        self.losses = 0
-        self.noted_to_wait = False
-        self._settled = -math.inf
-        self._flying: dict[Hashable, tuple[float, float]] = {}
-        # Pushes that the hub may have taken, and that no state of its has listed yet.
-        self._unlisted = 0
+    id: str
+    name: str
+    alert: Alert | None = None
+    """As it was pushed last; None for one of an earlier run that the store has not told of."""
+    place: Place | None = None
+    """Where it was pushed to; None where that is not known."""
+    seconds: float = 0.0
+    """How long its last push may last."""
+    beside: bool = False
+    off: Off = ""
+    numbers: deque[Number] = field(default_factory=lambda: deque(maxlen=MOST_ITEMS))
+    """The hub's ids that its answers bore."""
+    listed: dict[Number, _Listed] = field(default_factory=dict)
+    """Those that the hub's states list, the oldest first."""
+    is_restored: bool = False
+    """An earlier run pushed it, and this one did not."""
+    losses: int = 0
+    """How often the connection went while it was taken off."""
+    noted_to_wait: bool = False
+    kept: Kept | None = None
+    """What the next run must know, until something changes."""
+    _settled: float = -math.inf
+    # Each with its latest end and its seconds.
+    _flying: dict[Hashable, tuple[float, float]] = field(default_factory=dict)
+    # Pushes that the hub may have taken, and that no state of its has listed yet.
+    _unlisted: int = 0
 
     @property
     def until(self) -> float:
@@ -131,13 +123,12 @@ class OnPage:
         return bool(self._flying)
 
     def push(self, push: Hashable, seconds: float, now: float) -> None:
-        """A push begins."""
         self.seconds = seconds
         self._flying[push] = (now + ANSWER_LIMIT + seconds, seconds)
         self._unlisted += 1
 
     def land(self, push: Hashable, now: float, *, arrived: bool) -> None:
-        """It is over; a page has got it, or may have."""
+        """A push is over; a page has got it, or may have."""
         flight = self._flying.pop(push, None)
         if flight is None:
             return
@@ -183,7 +174,6 @@ class Page:
         self._ours: OrderedDict[str, _Ours] = OrderedDict()
         self._gone: deque[Number] = deque(maxlen=MOST_ON_PAGE)
         self._news: list[News] = []
-        self._kept: dict[str, Kept] = {}
 
     # What is asked of it
 
@@ -242,7 +232,7 @@ class Page:
         self.know(alert)
         entry.off, entry.beside, entry.place, entry.is_restored = "", beside, self.place, False
         entry.push(push, seconds, self._clock.monotonic())
-        self._changed(entry)
+        entry.kept = None
         if len(self._entries) > MOST_ON_PAGE:
             self._forget(min(self._entries.values(), key=lambda each: each.until))
 
@@ -252,7 +242,7 @@ class Page:
         if entry is not None:
             entry.land(push, self._clock.monotonic(), arrived=arrived)
             self._learn(entry)
-            self._changed(entry)
+            entry.kept = None
             if entry.until == -math.inf:
                 self._forget(entry)
 
@@ -261,7 +251,7 @@ class Page:
         entry = self._entries.get(id)
         if entry is not None:
             entry.stand(self._clock.monotonic() + entry.seconds, entry.seconds)
-            self._changed(entry)
+            entry.kept = None
 
     def note_item(self, id: str, number: Number) -> None:
         """The hub's answer to a push bore its id of what it made of it."""
@@ -270,7 +260,7 @@ class Page:
             entry.numbers.append(number)
             if entry.place is not None:
                 self.stacks.discard(entry.place)
-            self._changed(entry)
+            entry.kept = None
 
     # Taking off
 
@@ -280,7 +270,7 @@ class Page:
         if entry is None or not self.stands(id):
             return False
         entry.off = entry.off or "due"
-        self._changed(entry)
+        entry.kept = None
         return True
 
     def keep(self, id: str) -> None:
@@ -292,10 +282,12 @@ class Page:
     def set_off(self, entry: OnPage, off: Off) -> None:
         """How far taking it off has come."""
         entry.off = off
-        self._changed(entry)
+        entry.kept = None
 
     def gone(self, entry: OnPage) -> None:
-        """It is there no more."""
+        """It is there no more, if it was still."""
+        if self._entries.get(entry.id) is not entry:
+            return
         if entry.off:
             self._news.append(News(entry, True))
         self._forget(entry)
@@ -364,22 +356,22 @@ class Page:
     def kept(self) -> tuple[Kept, ...]:
         """What the next run must know; the same values until something changes."""
         self.expire()
-        for id, entry in self._entries.items():
-            if id not in self._kept:
-                self._kept[id] = Kept(
-                    id=id,
-                    until=self._clock.time() + entry.until - self._clock.monotonic(),
-                    seconds=entry.seconds,
-                    place=entry.place,
-                    beside=entry.beside,
-                    off=bool(entry.off),
-                    items=tuple(entry.numbers),
-                )
-        return tuple(self._kept[id] for id in self._entries)
+        for entry in self._entries.values():
+            entry.kept = entry.kept or Kept(
+                id=entry.id,
+                until=self._clock.time() + entry.until - self._clock.monotonic(),
+                seconds=entry.seconds,
+                place=entry.place,
+                beside=entry.beside,
+                off=bool(entry.off),
+                items=tuple(entry.numbers),
+            )
+        return tuple(entry.kept for entry in self._entries.values() if entry.kept is not None)
 
     def clock_was_set(self) -> None:
         """The moments of the ends have other names now."""
-        self._kept.clear()
+        for entry in self._entries.values():
+            entry.kept = None
 
     def restore(self, kept: Iterable[Kept], stacks: Iterable[Place]) -> None:
         """Take up what an earlier run may have left there. What this one pushed is not changed by it."""
@@ -420,15 +412,10 @@ class Page:
     def _entry(self, id: str) -> OnPage:
         entry = self._entries.get(id)
         if entry is None:
-            entry = self._entries[id] = OnPage(id)
-            entry.name = self._ours.setdefault(id, _Ours(entry.name)).name
+            entry = self._entries[id] = OnPage(id, self._ours.setdefault(id, _Ours("an alert")).name)
         return entry
 
     def _forget(self, entry: OnPage) -> None:
         # What a hub lists for ever must not be in the way for ever.
         self._gone.extend(entry.listed)
         del self._entries[entry.id]
-        self._kept.pop(entry.id, None)
-
-    def _changed(self, entry: OnPage) -> None:
-        self._kept.pop(entry.id, None)

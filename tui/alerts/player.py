@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from tui.alerts.alert import MAX_VIEWERS, MOST_MESSAGE, Alert
 from tui.alerts.endings import Endings
-from tui.alerts.growing import Growing
 from tui.alerts.overlays import Growth, Overlays
 from tui.alerts.page import Number, OnPage
 from tui.alerts.recent import Record
@@ -18,7 +17,7 @@ from tui.alerts.rules import Rules
 from tui.alerts.stage import Stage
 from tui.alerts.stops import Stops
 from tui.alerts.types import QueueOptions
-from tui.alerts.waiting import Entry, WaitingLine
+from tui.alerts.waiting import Entry, Growing, WaitingLine
 from tui.channels.clock import Clock, WallSteps
 from tui.text.fitted import fitted
 
@@ -193,7 +192,9 @@ class Player:
     def end_update(self, growth: Growth, *, arrived: bool, item: Number | None = None) -> None:
         """What became of that push; see :meth:`delivered`."""
         self.enter()
-        self.overlays.end_update(growth, item, arrived=arrived)
+        if item is not None:
+            self.page.note_item(growth.alert.id, item)
+        self.page.land(growth.alert.id, growth, arrived=arrived)
         self.settle()
 
     def listed(self, topic: str, items: Sequence[tuple[Number, str]], *, on_stack: bool) -> None:
@@ -205,7 +206,7 @@ class Player:
     def taken_off(self, entry: OnPage) -> None:
         """The hub took one off the overlays."""
         self.enter()
-        self.overlays.gone(entry)
+        self.page.gone(entry)
         self.settle()
 
     # Time

@@ -13,8 +13,8 @@ from tui.alerts.commands import Commands
 from tui.alerts.confirmations import Confirmations
 from tui.alerts.events import viewer_of
 from tui.alerts.player import Player
+from tui.alerts.recent import SeenIds
 from tui.alerts.rules import DEFAULT, Rules
-from tui.alerts.seen import SeenIds
 from tui.alerts.stage import Stage
 from tui.alerts.summaries import on_stage, summary
 from tui.alerts.templates import field

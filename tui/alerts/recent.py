@@ -1,4 +1,4 @@
-"""What became of the alerts in this session: counts, the last that ended, and what is not yet stored."""
+"""What became of the alerts in this session, what is not yet stored of it, and which events came lately."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from tui.alerts.summaries import by_type
 MOST_RECENT = 50
 MOST_IDS = 20_000
 MOST_TYPES = 200
+MOST_SEEN = 50_000
+"""Events that are known to have come: 80 a second for the usual ten minutes; some 6 MB."""
 OTHER_TYPES = "other types"
 """Counts as one all types beyond the first :data:`MOST_TYPES`."""
 
@@ -98,3 +100,32 @@ class Record:
                 return OTHER_TYPES, alert.outcome
             self._types.add(type)
         return type, alert.outcome
+
+
+class SeenIds:
+    """The ids of a source's events for ``window`` seconds; at most :data:`MOST_SEEN`, the oldest go."""
+
+    def __init__(self, window: float) -> None:
+        self.window = window
+        # By a hash of 64 bits, drawn anew for each process: an id may have any length, and two of so many
+        # are taken for one once in a thousand million times.
+        self._seen: dict[int, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def add(self, source: str, id: str, now: float) -> None:
+        """An event was accepted at ``now``, monotonic seconds; in their order, save for a few."""
+        key = hash((source, id))
+        self._seen.pop(key, None)
+        self._seen[key] = now
+        while self._seen:
+            oldest = next(iter(self._seen))
+            if len(self._seen) <= MOST_SEEN and self._seen[oldest] + self.window > now:
+                break
+            del self._seen[oldest]
+
+    def holds(self, source: str, id: str, now: float) -> bool:
+        """Whether it was accepted in the window that ends now."""
+        at = self._seen.get(hash((source, id)))
+        return at is not None and at + self.window > now

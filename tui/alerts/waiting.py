@@ -1,10 +1,11 @@
-"""The alerts that wait, in the order in which they will be shown."""
+"""The alerts that wait, in the order in which they will be shown, and those that newcomers make grow."""
 
 from __future__ import annotations
 
 import math
 from bisect import insort
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import msgspec
 
@@ -12,26 +13,25 @@ from tui.alerts.alert import Alert
 from tui.model.alerts import TEST_SOURCE
 
 
+@dataclass(slots=True, eq=False)
 class Entry:
-    """An open alert with the moments by which it is judged, in monotonic seconds.
+    """An open alert with the moments by which it is judged, in monotonic seconds."""
 
-    Attributes:
-        arrived: when it was accepted.
-        grown: when it last grew by collapsing; at first when it was accepted.
-        expires_at: when it has waited too long; infinite where it may wait without end.
-        back_at: when it came back from the stage; before all time when it never did.
-        is_uncertain: it came back because nobody knew whether its push had arrived.
-    """
+    alert: Alert
+    arrived: float
+    """When it was accepted."""
+    grown: float
+    """When it last grew by collapsing; at first when it was accepted."""
+    expires_at: float = math.inf
+    """When it has waited too long."""
+    back_at: float = -math.inf
+    """When it came back from the stage."""
+    is_uncertain: bool = False
+    """It came back because nobody knew whether its push had arrived."""
 
-    __slots__ = ("alert", "arrived", "back_at", "expires_at", "grown", "is_uncertain")
-
-    def __init__(self, alert: Alert, arrived: float, grown: float) -> None:
-        self.alert = alert
-        self.arrived = arrived
-        self.grown = grown
-        self.expires_at = math.inf if alert.time_to_live is None else arrived + alert.time_to_live
-        self.back_at = -math.inf
-        self.is_uncertain = False
+    def __post_init__(self) -> None:
+        if self.alert.time_to_live is not None:
+            self.expires_at = self.arrived + self.alert.time_to_live
 
 
 def _order(entry: Entry) -> tuple[int, float, str]:
@@ -148,3 +148,33 @@ class WaitingLine:
         others.insert(at, entry)
         self._entries = others
         return changed
+
+
+class Growing:
+    """The last open alert of each kind that may grow. Moments are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._latest: dict[tuple[str, bool], Entry] = {}
+
+    def add(self, entry: Entry) -> None:
+        """One that is open now."""
+        latest = self._latest.get(_kind(entry.alert))
+        if entry.alert.collapse > 0 and (latest is None or latest.grown <= entry.grown):
+            self._latest[_kind(entry.alert)] = entry
+
+    def remove(self, entry: Entry) -> None:
+        """It has ended."""
+        if self._latest.get(_kind(entry.alert)) is entry:
+            del self._latest[_kind(entry.alert)]
+
+    def target_of(self, alert: Alert, now: float) -> Entry | None:
+        """The open alert that a newcomer makes grow; None when it stands for itself."""
+        target = self._latest.get(_kind(alert))
+        if target is None or alert.collapse <= 0 or now - target.grown > alert.collapse:
+            return None
+        return target
+
+
+def _kind(alert: Alert) -> tuple[str, bool]:
+    # What somebody made to try it out is no viewer's, and no viewer's is one of those.
+    return alert.type, alert.source == TEST_SOURCE
