@@ -456,17 +456,6 @@ async def test_incidents_come_from_the_journal_and_none_outlives_the_run_that_to
     assert gone_to == [30, 12, 10]
 
 
-def test_lines_of_an_older_version_are_left_out_and_it_says_so(tmp_path: Path) -> None:
-    keep(tmp_path, (0, None, RunStarted()), (1, "stage", state("connecting", "connected")))
-    (file,) = (tmp_path / "journal").iterdir()
-    older = b'{"timestamp":%d,"kind":"state","text":"connected","connection":"ghost"}\n' % (BEGIN - 9)
-    file.write_bytes(older * 3 + file.read_bytes())
-    source = JournalSource(tmp_path, BEGIN + 5)
-    shown = source.shown(BEGIN + 2).snapshot
-    assert [name for name, _ in states(shown)] == ["stage"]
-    assert source.spoilt == "3 lines of an older version are left out"
-
-
 # Opening -------------------------------------------------------------------------------------------
 
 

@@ -63,50 +63,6 @@ from tui.model.snapshot import (
     Trouble,
 )
 
-__all__ = [
-    "AlertCommand",
-    "AlertContent",
-    "AlertOutcome",
-    "AlertPage",
-    "AlertSummary",
-    "AlertVerb",
-    "AlertsSnapshot",
-    "Availability",
-    "ChannelSnapshot",
-    "ChannelState",
-    "CommandResult",
-    "ConnectionDetails",
-    "ConnectionHistory",
-    "ConnectionSnapshot",
-    "ConnectionState",
-    "DiskHealthSnapshot",
-    "Engine",
-    "ExtraCommand",
-    "Frame",
-    "FrameContent",
-    "FramePage",
-    "HealthMetrics",
-    "IncidentSeverity",
-    "IncidentSnapshot",
-    "IncidentsSnapshot",
-    "LineSeverity",
-    "LogLine",
-    "LogPage",
-    "Observation",
-    "OverlayPage",
-    "ServiceSnapshot",
-    "ServiceState",
-    "ServicesSnapshot",
-    "SettingInForce",
-    "Snapshot",
-    "SourceAway",
-    "StateEntry",
-    "Timeline",
-    "TimelineEntry",
-    "Trouble",
-]
-
-
 _REFUSED = CommandResult(ok=False, message="this is a replay: nothing can be done")
 
 

@@ -13,24 +13,22 @@ from tui.model.incidents import IncidentSnapshot
 from tui.model.snapshot import FrameContent, Trouble
 
 
-class RunStarted(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="run_started"
-):
+class _Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="event"):
+    """What happened."""
+
+
+class RunStarted(_Event, frozen=True, kw_only=True, tag="run_started"):
     """The engine began."""
 
 
-class RunStopped(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="run_stopped"
-):
+class RunStopped(_Event, frozen=True, kw_only=True, tag="run_stopped"):
     """The engine ended."""
 
     error: str | None = None
     """What ended it; None when it was asked to stop."""
 
 
-class StateChanged(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="state"
-):
+class StateChanged(_Event, frozen=True, kw_only=True, tag="state"):
     """A connection came into another state."""
 
     old: ConnectionState
@@ -46,9 +44,7 @@ class StateChanged(
     """What it is part of from now on."""
 
 
-class ChannelChanged(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="channel"
-):
+class ChannelChanged(_Event, frozen=True, kw_only=True, tag="channel"):
     """A topic was joined, or is no longer."""
 
     topic: str
@@ -57,9 +53,7 @@ class ChannelChanged(
     """May hold text from the network."""
 
 
-class SettingsReloaded(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="reloaded"
-):
+class SettingsReloaded(_Event, frozen=True, kw_only=True, tag="reloaded"):
     """The connections, by name, that other settings brought, ended, began anew or changed."""
 
     added: tuple[str, ...] = ()
@@ -68,9 +62,7 @@ class SettingsReloaded(
     changed: tuple[str, ...] = ()
 
 
-class IncidentChanged(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="incident"
-):
+class IncidentChanged(_Event, frozen=True, kw_only=True, tag="incident"):
     """An incident opened, was acknowledged or ended."""
 
     change: Literal["opened", "reopened", "acknowledged", "resolved"]
@@ -78,9 +70,7 @@ class IncidentChanged(
     """As it stood then."""
 
 
-class AlertEnded(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="alert"
-):
+class AlertEnded(_Event, frozen=True, kw_only=True, tag="alert"):
     """An alert ended, or what became of an ended one is known better."""
 
     alert: AlertSummary
@@ -102,9 +92,7 @@ class ConnectionFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """By topic, then by the field of :class:`tui.model.snapshot.ChannelSnapshot`."""
 
 
-class MinuteFigures(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="minute"
-):
+class MinuteFigures(_Event, frozen=True, kw_only=True, tag="minute"):
     """What is counted, once a minute."""
 
     connections: tuple[ConnectionFigures, ...] = ()
@@ -114,20 +102,10 @@ class MinuteFigures(
     """By the field of :class:`tui.model.alerts.AlertsSnapshot`; ``waiting`` is how many."""
 
 
-class FrameSeen(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="frame"
-):
+class FrameSeen(_Event, frozen=True, kw_only=True, tag="frame"):
     """A frame came or went, secrets masked."""
 
     content: FrameContent
-
-
-class OlderLines(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="older"
-):
-    """Lines that an older version wrote, which are not read. Never written itself."""
-
-    count: int
 
 
 Event = (
@@ -140,5 +118,4 @@ Event = (
     | AlertEnded
     | MinuteFigures
     | FrameSeen
-    | OlderLines
 )

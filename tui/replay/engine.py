@@ -319,7 +319,6 @@ class ReplayEngine(Engine):
             jumps=self._jumps,
             missing=missing,
             not_known=shown.not_known,
-            spoilt=self._source.spoilt,
         )
         snapshot = shown.snapshot or Snapshot(sequence=0, taken_at=at, started_at=at)
         self._snapshot = msgspec.structs.replace(

@@ -14,7 +14,6 @@ from tui.model.events import (
     FrameSeen,
     IncidentChanged,
     MinuteFigures,
-    OlderLines,
     RunStarted,
     RunStopped,
 )
@@ -106,7 +105,6 @@ class JournalSource:
         self._figures = Figures()
         self._frames: dict[str, list[tuple[float, int]]] = {}
         """By connection: when each came, and its place among the entries."""
-        self._older = 0
         self._incidents = Incidents()
         self._lines: tuple[LogLine, ...] = ()
         self._lines_end = -1
@@ -144,15 +142,8 @@ class JournalSource:
             case FrameSeen() if entry.connection is not None:
                 places = self._frames.setdefault(entry.connection, [])
                 places.append((at, len(self._entries) - 1))
-            case OlderLines() as event:
-                self._older += event.count
 
     # What was shown
-
-    @property
-    def spoilt(self) -> str | None:
-        """How much could not be read, in words; a single such line stands among those of the log."""
-        return f"{self._older:,} lines of an older version are left out" if self._older else None
 
     def bounds(self) -> tuple[float, float]:
         """The first and the last moment of which anything is known."""

@@ -39,8 +39,6 @@ class Position(NamedTuple):
     """Fields that stand at their defaults since the journal does not hold them: to be shown as not known.
     Such as ``metrics.heartbeat_failures``; ``connections``, ``metrics``, ``details``, ``trouble`` and
     ``channels`` are of every connection."""
-    spoilt: str | None = None
-    """How much of the journal cannot be read, in words; None for nothing."""
 
 
 class Event(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,13 +10,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from tui.model.events import Event, MinuteFigures, OlderLines, RunStarted, RunStopped
+from tui.model.events import Event, MinuteFigures, RunStarted, RunStopped
 from tui.model.incidents import LineSeverity
 from tui.model.snapshot import LineKind, LogLine
 from tui.store.age_limit import DAY, AgeLimit
-from tui.store.appending import append_whole
+from tui.store.appending import AppendedFile
 from tui.store.writer import Writer
-from tui.system.private_files import anything_goes, open_private, open_to_read, private_folder
+from tui.system.private_files import anything_goes, open_to_read, private_folder
 from tui.text.json_text import json_text
 
 FOLDER_NAME = "journal"
@@ -33,7 +32,7 @@ LAST_MOMENT = 253_402_000_000.0
 """Epoch seconds in the last days that a calendar has; of a line with a later moment nothing is believed."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="format", tag=2):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event.
 
     Attributes:
@@ -78,28 +77,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """It is not over yet."""
 
 
-class _OlderEntry(msgspec.Struct, tag_field="format", tag=1):
-    """A line of a version whose entries had words alone, and no format."""
-
-    timestamp: Annotated[float, msgspec.Meta(ge=0.0, le=LAST_MOMENT)]
-    kind: str
-
-
-# Of two, so that the format must be there.
-_decode_any = msgspec.json.Decoder(Entry | _OlderEntry).decode
-_decode_older = msgspec.json.Decoder(_OlderEntry).decode
-
-
-def _decode(line: bytes) -> Entry:
-    """One line.
-
-    Raises:
-        msgspec.DecodeError: it is none, or an older one.
-    """
-    entry = _decode_any(line)
-    if isinstance(entry, Entry):
-        return entry
-    raise msgspec.DecodeError("a line of an older version")
+_decode = msgspec.json.Decoder(Entry).decode
 
 
 class DayFiles:
@@ -123,11 +101,10 @@ class DayFiles:
         lived: Callable[[], float] | None = None,
     ) -> None:
         self._folder = folder
-        self._require = require
+        self._file = AppendedFile(require)
         self._age = AgeLimit("day of the journal is", kept_days * DAY, now, lived)
         self._kept_bytes = kept_bytes
         self._now = now
-        self._descriptor: int | None = None
         self._day = ""
         self._unpruned = 0
 
@@ -137,22 +114,11 @@ class DayFiles:
         Raises:
             OSError: it is not, or not wholly, written; the next line opens the file anew.
         """
-        try:
-            self._require()
-        except OSError:
-            self.close()
-            raise
+        self._file.check()
         day = _day(self._now())
-        if self._descriptor is None or day != self._day or not os.fstat(self._descriptor).st_nlink:
-            # Also when somebody deleted the file: what is written to one without a name is lost.
-            self.close()
+        if self._file.size is None or day != self._day:
             self._open(day)
-        assert self._descriptor is not None
-        try:
-            append_whole(self._descriptor, data)
-        except OSError:
-            self.close()
-            raise
+        self._file.append(data)
         self._unpruned += len(data)
         if self._unpruned >= _PRUNE_EVERY_BYTES:
             self._prune()
@@ -160,8 +126,7 @@ class DayFiles:
     def _open(self, day: str) -> None:
         private_folder(self._folder)
         self._age.start(max(map(_end_of, self._folder.glob("*.jsonl")), default=None))
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        self._descriptor = open_private(self._folder / f"{day}.jsonl", flags)
+        self._file.open(self._folder / f"{day}.jsonl")
         self._day = day
         self._prune()
 
@@ -177,9 +142,7 @@ class DayFiles:
 
     def close(self) -> None:
         """Close the day's file; a later line opens it again."""
-        if self._descriptor is not None:
-            descriptor, self._descriptor = self._descriptor, None
-            os.close(descriptor)
+        self._file.close()
 
 
 class Journal:
@@ -306,39 +269,14 @@ def _gap(last: Entry, until: float, *, started: bool) -> Gap | None:
 
 
 def _entries(path: Path) -> Iterator[Entry]:
-    older: _OlderEntry | None = None
-    count = 0
     with open(open_to_read(path), "rb") as lines:
         for line in lines:
             try:
-                entry = _decode(line)
+                yield _decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                try:
-                    older, count = _decode_older(line), count + 1
-                    continue
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                    # A line that a crash of the machine left half written, or of a time that no calendar has.
-                    entry = Entry(timestamp=_modified(path), kind="missing", text="an unreadable line")
-            if older is not None:
-                yield _left_out(older, count)
-                older, count = None, 0
-            yield entry
-    if older is not None:
-        yield _left_out(older, count)
-
-
-def _left_out(last: _OlderEntry, count: int) -> Entry:
-    return Entry(
-        timestamp=last.timestamp,
-        kind="missing",
-        text=f"{count:,} lines of an older version are left out",
-        severity="warning",
-        event=OlderLines(count=count),
-    )
-
-
-def _modified(path: Path) -> float:
-    return path.stat().st_mtime
+                # A line that a crash of the machine left half written, or of a time that no calendar has.
+                moment = path.stat().st_mtime
+                yield Entry(timestamp=moment, kind="missing", text="an unreadable line")
 
 
 def parse_since(text: str, now: float, last: float | None = None) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 import traceback
 from collections.abc import Callable, Iterable
@@ -12,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from tui.store.appending import append_whole
+from tui.store.appending import AppendedFile
 from tui.store.repeats import LeftOut, Repeats
 from tui.store.writer import Writer
 from tui.system.output import PROGRAM, complain
-from tui.system.private_files import anything_goes, open_private, private_folder
+from tui.system.private_files import anything_goes, private_folder
 from tui.text.secret_values import masked
 
 FILE_NAME = "overlay-supervisor.log"
@@ -35,8 +34,6 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 class RotatingFile:
     """A file of mode 0600 that makes room for a new one when it is full. Opened at the first line.
 
-    A line that cannot be written is tried in no other way; the next one opens the file anew.
-
     Args:
         require: raises OSError while nothing may be written.
     """
@@ -49,11 +46,9 @@ class RotatingFile:
         require: Callable[[], None] = anything_goes,
     ) -> None:
         self._path = path
-        self._require = require
         self._max_bytes = max_bytes
         self._files = files
-        self._descriptor: int | None = None
-        self._size = 0
+        self._file = AppendedFile(require)
 
     def open(self) -> None:
         """Open or create the file, and its folder with mode 0700.
@@ -61,10 +56,9 @@ class RotatingFile:
         Raises:
             OSError: that cannot be done.
         """
-        self._require()
+        self._file.check()
         private_folder(self._path.parent, may_be_link=True)
-        self._descriptor = open_private(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        self._size = os.fstat(self._descriptor).st_size
+        self._file.open(self._path)
 
     def write(self, data: bytes) -> None:
         """Append one line.
@@ -72,25 +66,13 @@ class RotatingFile:
         Raises:
             OSError: it is not, or not wholly, written.
         """
-        try:
-            self._require()
-        except OSError:
-            self.close()
-            raise
-        if self._descriptor is not None and self._size and self._size + len(data) > self._max_bytes:
+        self._file.check()
+        size = self._file.size
+        if size and size + len(data) > self._max_bytes:
             self._rotate()
-        if self._descriptor is not None and not os.fstat(self._descriptor).st_nlink:
-            # Somebody deleted it: what is written to a file without a name is lost.
-            self.close()
-        if self._descriptor is None:
+        if self._file.size is None:
             self.open()
-        assert self._descriptor is not None
-        try:
-            append_whole(self._descriptor, data)
-            self._size += len(data)
-        except OSError:
-            self.close()
-            raise
+        self._file.append(data)
 
     def _rotate(self) -> None:
         self.close()
@@ -104,9 +86,7 @@ class RotatingFile:
 
     def close(self) -> None:
         """Close the file. A later line opens it again."""
-        if self._descriptor is not None:
-            descriptor, self._descriptor = self._descriptor, None
-            os.close(descriptor)
+        self._file.close()
 
 
 class JsonLinesHandler(logging.Handler):

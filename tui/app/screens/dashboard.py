@@ -200,7 +200,6 @@ class DashboardScreen(SupervisorScreen):
         if (position := self.app.position) is not None:
             # The time line says the rest.
             parts = [FROM_JOURNAL] if position.not_known else []
-            parts += [position.spoilt] if position.spoilt else []
         if self._wanted:
             found = len(self._shown) + len(self._services)
             total = len(snapshot.connections) + len(snapshot.services.services)
