@@ -35,7 +35,7 @@ from tui.engine.reporters import JsonLines
 from tui.engine.supervisor import Supervisor
 from tui.model.engine import CommandResult, ExtraCommand
 from tui.store.journal import Journal
-from tui.store.log_file import open_log
+from tui.store.log_file import LogFile
 from tui.store.writer import DescriptorSink, Writer
 
 OPTIONS = Options(
@@ -183,7 +183,7 @@ class Soak:
     async def run(self) -> None:
         """Until the time is over."""
         journal = Journal(self._folder)
-        log_file = open_log(self._folder)
+        log_file = LogFile(self._folder)
         nothing = os.open(os.devnull, os.O_WRONLY)
         writer = Writer(DescriptorSink(nothing), note_dropped=str)
         try:
@@ -199,7 +199,7 @@ class Soak:
     async def _on(self, hub: Hub, journal: Journal, reporter: JsonLines) -> None:
         count = TaskCount()
         supervisor = Supervisor(
-            self._settings(hub, 4), extras=count, journal=journal, reporter=reporter, report_interval=0.2
+            self._settings(hub, 4), extras=count, journal=journal, reporters=[reporter], report_interval=0.2
         )
         engine = threading.Thread(target=supervisor.run, name="engine", daemon=True)
         engine.start()

@@ -41,7 +41,7 @@ def serving(folder: Path, *connections: ConnectionSettings, **settings: Any) -> 
     feed = StateFeed()
     path = settings.pop("path", folder / SOCKET_NAME)
     of_engine = {key: settings.pop(key) for key in ("extras", "alerts", "services") if key in settings}
-    with running(*connections, reporter=feed, **of_engine) as engine:
+    with running(*connections, reporters=[feed], **of_engine) as engine:
         assert engine.started.wait(5)
         server = ControlServer(
             engine,

@@ -261,7 +261,9 @@ async def test_the_end_comes_in_time_though_the_server_hangs(hub: Hub) -> None:
 async def test_json_lines_tell_every_change_the_first_included(hub: Hub) -> None:
     lines: list[str] = []
     with running(
-        connection("stage", hub.url, "stream:overlays"), reporter=JsonLines(lines.append), report_interval=0.3
+        connection("stage", hub.url, "stream:overlays"),
+        reporters=[JsonLines(lines.append)],
+        report_interval=0.3,
     ):
         await eventually(lambda: any('"metrics"' in line for line in lines), "a report")
     objects = [json.loads(line) for line in lines]
@@ -318,7 +320,7 @@ def test_a_reporter_that_fails_stops_the_engine_loudly(caplog: pytest.LogCapture
         def report(self, snapshot: Snapshot) -> None:
             raise OSError("no room")
 
-    engine = Supervisor([], reporter=Broken(), report_interval=0.01)
+    engine = Supervisor([], reporters=[Broken()], report_interval=0.01)
     with pytest.raises(OSError, match="no room"):
         engine.run()
     assert engine.snapshot().stopped == "OSError: no room"

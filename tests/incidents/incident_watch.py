@@ -22,7 +22,8 @@ from tui.incidents.timeline import ReadJournal
 from tui.incidents.tracker import IncidentTracker
 from tui.model.incidents import IncidentSnapshot, IncidentsSnapshot
 from tui.model.snapshot import Snapshot
-from tui.services.monitor import Checker, ServiceMonitor
+from tui.services.http_checks import HealthChecker
+from tui.services.monitor import ServiceMonitor
 from tui.services.options import ServicesOptions
 from tui.store.event_log import ChangeLog
 from tui.store.journal import Entry
@@ -53,7 +54,7 @@ class Watch:
         options: IncidentsOptions,
         *connections: ConnectionSettings,
         services: ServicesOptions | None = None,
-        checker: Checker | None = None,
+        checker: HealthChecker | None = None,
         read_journal: ReadJournal | None = None,
         keep: Callable[[Entry], None] | None = None,
         clock: Any = None,

@@ -22,7 +22,7 @@ from tui.engine.supervisor import Supervisor
 from tui.store import journal as journal_module
 from tui.store import log_file as log_module
 from tui.store.journal import Entry, Journal, read
-from tui.store.log_file import LogFile, open_log
+from tui.store.log_file import LogFile
 from tui.store.writer import CAPACITY, DescriptorSink, Writer
 
 BEATS = int(os.environ.get("BEATS_WHILE_BLOCKED", "4"))
@@ -74,7 +74,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 @pytest.fixture
 def log_file(tmp_path: Path, disk: Gate) -> Iterator[LogFile]:
     root, level = logging.getLogger(), logging.getLogger().level
-    opened = open_log(tmp_path)
+    opened = LogFile(tmp_path)
     yield opened
     disk.open()
     opened.close(5)
@@ -219,7 +219,7 @@ async def test_a_standard_output_that_nobody_reads_delays_nothing_and_the_loss_i
             reporter.report(supervisor.snapshot())
 
     one = connection("hub", hub.url, "echo:1")
-    with running(one, reporter=reporter, report_interval=0.001) as supervisor:
+    with running(one, reporters=[reporter], report_interval=0.001) as supervisor:
         await eventually(lambda: state_of(supervisor, "hub") == "connected", "connected")
         # Hours of reports in a moment: the pipe is full, and the queue before it too.
         async with asyncio.timeout(5):

@@ -527,7 +527,7 @@ async def test_one_that_does_not_understand_is_asked_less_and_less(hub: Hub, top
         with watching(ServicesOptions(reports=(options,)), link) as watched:
             for _ in range(10):
                 watched.wait(20)
-                await eventually(lambda: watched.component._sources[0]._asking is None, "answered")
+                await eventually(lambda: not watched.component._sources[0].is_asking, "answered")
                 await joined(link)
             assert len([frame for _, frame in hub.received if frame.event == "get_telemetry"]) == asked
             assert watched.snapshot.rejected == 0

@@ -22,8 +22,8 @@ from tui.store.log_file import (
     MAX_MESSAGE,
     MAX_TRACEBACK,
     JsonLinesHandler,
+    LogFile,
     RotatingFile,
-    open_log,
 )
 from tui.store.repeats import MOST_A_PLACE, MOST_PLACES, SAME_WORDS, Repeats
 from tui.store.writer import Writer
@@ -52,7 +52,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def test_lines_are_json_in_a_private_file(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "state"
-    log = open_log(folder)
+    log = LogFile(folder)
     logging.getLogger("tui.engine").warning("%s is %s", "hub", "down", extra={"connection": "hub"})
     logging.getLogger("tui.engine").debug("not at this level")
     assert log.close(5)
@@ -70,7 +70,7 @@ def test_lines_are_json_in_a_private_file(tmp_path: Path) -> None:
 
 
 def test_text_from_the_network_stays_one_short_harmless_line(tmp_path: Path) -> None:
-    log = open_log(tmp_path)
+    log = LogFile(tmp_path)
     without_those_of_pytest()
     logging.error("bad \x1b[2J \r\n \u202e \udcff %s", "x" * 100_000)
     assert log.close(5)
@@ -85,7 +85,7 @@ def test_text_from_the_network_stays_one_short_harmless_line(tmp_path: Path) -> 
 
 
 def test_an_error_brings_its_traceback_of_bounded_length(tmp_path: Path) -> None:
-    log = open_log(tmp_path)
+    log = LogFile(tmp_path)
     try:
         raise RuntimeError("y" * 100_000 + "end")
     except RuntimeError:
@@ -99,7 +99,7 @@ def test_an_error_brings_its_traceback_of_bounded_length(tmp_path: Path) -> None
 def test_a_record_that_cannot_be_shown_harms_nobody(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log = open_log(tmp_path)
+    log = LogFile(tmp_path)
     without_those_of_pytest()
     logging.getLogger("tui").info("%d", "no number")
     logging.getLogger("tui").info("after it")
@@ -111,7 +111,7 @@ def test_a_record_that_cannot_be_shown_harms_nobody(
 
 
 def test_headers_and_frames_of_the_library_are_not_logged(tmp_path: Path) -> None:
-    log = open_log(tmp_path, "debug")
+    log = LogFile(tmp_path, "debug")
     logging.getLogger("websockets.client").debug("> Authorization: Bearer s3cr3t")
     logging.getLogger("websockets.client").info("connection open")
     logging.getLogger("tui").debug("our own")
@@ -134,7 +134,7 @@ def test_the_file_is_rotated_by_size(tmp_path: Path) -> None:
 
 def test_a_restart_goes_on_in_the_same_file(tmp_path: Path) -> None:
     for message in ("first", "second"):
-        log = open_log(tmp_path)
+        log = LogFile(tmp_path)
         logging.getLogger("tui").warning(message)
         assert log.close(5)
     assert [line["message"] for line in read(log.path)] == ["first", "second"]
@@ -219,7 +219,7 @@ def test_an_unusable_folder_is_told_once_and_the_program_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
-    log = open_log(tmp_path / "state")
+    log = LogFile(tmp_path / "state")
     for _ in range(3):
         logging.getLogger("tui").warning("nobody reads it")
     assert not log.close(5)
@@ -233,7 +233,7 @@ def test_an_unusable_folder_is_told_once_and_the_program_goes_on(
 def test_a_folder_that_comes_back_is_used_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     blocked = tmp_path / "state"
     blocked.touch()
-    log = open_log(blocked)
+    log = LogFile(blocked)
     logging.getLogger("tui").warning("lost")
     deadline = time.monotonic() + 5
     while log.dropped < 1:
@@ -248,9 +248,9 @@ def test_a_folder_that_comes_back_is_used_again(tmp_path: Path, capsys: pytest.C
 
 FULL_DISK = """
 import logging, pathlib, resource, signal, sys
-from tui.store.log_file import open_log
+from tui.store.log_file import LogFile
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-log = open_log(pathlib.Path(sys.argv[1]))
+log = LogFile(pathlib.Path(sys.argv[1]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 for number in range(20):
     logging.warning("line %s", number)

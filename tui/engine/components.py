@@ -13,6 +13,7 @@ from tui.alerts.service import AlertService
 from tui.alerts.store import AlertStore
 from tui.channels.clock import Clock
 from tui.connections.subscriptions import Connections
+from tui.engine.loop import Pace
 from tui.incidents.options import IncidentsOptions
 from tui.incidents.timeline import ReadJournal
 from tui.incidents.tracker import IncidentTracker
@@ -47,8 +48,7 @@ class Components:
         alert_store: AlertStore | None,
         read_journal: ReadJournal | None,
         other: Callable[[], str | None],
-        soon: Callable[[], None],
-        soon_for_alerts: Callable[[], None],
+        pace: Pace,
     ) -> None:
         self.alerts: AlertService | None = None
         if options.alerts is not None:
@@ -61,12 +61,14 @@ class Components:
                 store=alert_store,
                 other=other,
                 asked_at=lambda connection, topic: self.services.asked_at(connection, topic),
-                changed=soon_for_alerts,
+                changed=pace.soon_for_alerts,
             )
         checker = HealthChecker(clock, random.Random(chance.random()))
-        self.services = ServiceMonitor(options.services, connections, changes, clock, soon, checker)
+        self.services = ServiceMonitor(options.services, connections, changes, clock, pace.soon, checker)
         self.services.our_names = _our_names(options)
-        self.incidents = IncidentTracker(options.incidents, connections, changes, clock, soon, read_journal)
+        self.incidents = IncidentTracker(
+            options.incidents, connections, changes, clock, pace.soon, read_journal
+        )
 
     def start(self) -> None:
         """Begin, before the connections do: nothing that they bring is missed."""
@@ -76,14 +78,12 @@ class Components:
         self.incidents.start()
 
     def stop(self) -> None:
-        """End, before the connections do."""
         if self.alerts is not None:
             self.alerts.stop()
         self.services.stop()
         self.incidents.stop()
 
     def clock_was_set(self, step: float) -> None:
-        """The wall clock was set by so many seconds, back where they are negative."""
         if self.alerts is not None:
             self.alerts.clock_was_set(step)
         self.incidents.clock_was_set(step)
@@ -95,7 +95,6 @@ class Components:
         self.services.poll()
 
     def judge(self, snapshot: Snapshot) -> Snapshot:
-        """The snapshot with the incidents that it shows."""
         self.incidents.poll(snapshot)
         return msgspec.structs.replace(snapshot, incidents=self.incidents.snapshot())
 

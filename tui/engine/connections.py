@@ -147,7 +147,6 @@ class SupervisedConnections:
         return result
 
     def clock_was_set(self, step: float) -> None:
-        """The wall clock was set by so many seconds, back where they are negative."""
         for connection in self.by_name.values():
             connection.clock_was_set(step)
 
@@ -161,7 +160,6 @@ class SupervisedConnections:
             connection.past.restore(spent.get(name, ()))
 
     async def close(self) -> None:
-        """Close all, within :data:`STOP_LIMIT`."""
         closing = [
             asyncio.create_task(connection.socket.close(), name=f"closing {connection.name}")
             for connection in self.by_name.values()

@@ -20,12 +20,10 @@ class Kept(Protocol):
     @property
     def trouble(self) -> str | None:
         """Why it is not written now, in words; None while it is."""
-        ...
 
     @property
     def lost(self) -> int:
         """How much is missing since the start."""
-        ...
 
 
 class KeptFolder(Kept, Protocol):
@@ -34,7 +32,6 @@ class KeptFolder(Kept, Protocol):
     @property
     def other(self) -> str | None:
         """Which other engine has it, in words; then this one shows no alerts."""
-        ...
 
 
 class DiskHealth:
@@ -55,7 +52,6 @@ class DiskHealth:
         self._watched = [_Watched(*each, changes, clock) for each in found if each[2] is not None]
 
     def poll(self) -> DiskHealthSnapshot:
-        """How it stands now."""
         troubles = [each.poll() for each in self._watched]
         return DiskHealthSnapshot(troubles=tuple(each for each in troubles if each is not None))
 

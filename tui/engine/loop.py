@@ -34,11 +34,9 @@ class EngineLoop:
         """:meth:`stop` was called."""
 
     def begin(self) -> None:
-        """The engine runs on this loop from now on."""
         self._loop = asyncio.get_running_loop()
 
     def end(self) -> None:
-        """The engine does not run any more."""
         self._loop = None
 
     def stop(self) -> None:
@@ -55,7 +53,6 @@ class EngineLoop:
                 log.debug("the engine's loop had ended already")
 
     async def until_stopped(self) -> None:
-        """Wait, on the loop, until :meth:`stop` was called."""
         await self._stop.wait()
 
     async def call(self, coroutine: Coroutine[Any, Any, T | CommandResult]) -> T | CommandResult:
@@ -92,7 +89,6 @@ class Pace:
         self._loop = asyncio.get_running_loop()
 
     def soon(self) -> None:
-        """There is news."""
         if self._loop is not None:
             self._due.set()
 
@@ -106,7 +102,6 @@ class Pace:
         self.soon()
 
     async def wait(self) -> None:
-        """Until the next snapshot is due."""
         try:
             async with asyncio.timeout(PUBLISH_EVERY):
                 await self._due.wait()

@@ -15,28 +15,9 @@ class Reporter(Protocol):
 
     def state_changed(self, name: str, change: StateChange) -> None:
         """A state changed, exactly as it happened."""
-        ...
 
     def report(self, snapshot: Snapshot) -> None:
         """The report interval has passed."""
-        ...
-
-
-class Reporters:
-    """Passes everything on to several reporters, in order."""
-
-    def __init__(self, *reporters: Reporter) -> None:
-        self._reporters = reporters
-
-    def state_changed(self, name: str, change: StateChange) -> None:
-        """Pass the change on."""
-        for reporter in self._reporters:
-            reporter.state_changed(name, change)
-
-    def report(self, snapshot: Snapshot) -> None:
-        """Pass the report on."""
-        for reporter in self._reporters:
-            reporter.report(snapshot)
 
 
 class JsonLines:
@@ -53,7 +34,6 @@ class JsonLines:
         self._write = write
 
     def state_changed(self, name: str, change: StateChange) -> None:
-        """Write the change."""
         line = {
             "type": "state",
             "connection": name,
@@ -65,7 +45,6 @@ class JsonLines:
         self._write(json_text(line))
 
     def report(self, snapshot: Snapshot) -> None:
-        """Write every connection's metrics."""
         for connection in snapshot.connections:
             self._write(json_text(metrics_line(connection, snapshot.taken_at)))
 

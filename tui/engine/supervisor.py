@@ -63,7 +63,7 @@ class Supervisor:
 
     Args:
         in_force: every setting with its place, for whoever asks; secrets are masked in it already.
-        report_interval: seconds between two calls of the reporter's ``report``.
+        report_interval: seconds between two calls of the reporters' ``report``.
         components: what runs beside the connections.
         alert_store: where its alerts are kept, started already; whoever made it closes it.
         folder: in which everything is kept; while another engine has it, no alert is shown here.
@@ -78,7 +78,7 @@ class Supervisor:
         debug: bool = False,
         in_force: Sequence[InForce] = (),
         extras: Extras | None = None,
-        reporter: Reporter | None = None,
+        reporters: Sequence[Reporter] = (),
         report_interval: float = 10.0,
         journal: Journal | None = None,
         components: ComponentOptions | None = None,
@@ -95,7 +95,7 @@ class Supervisor:
         self._settings = self._named(connections)
         self._in_force = tuple(in_force)
         self._extras = extras
-        self._reporter = reporter
+        self._reporters = reporters
         self._report_interval = report_interval
         self._clock = clock or SystemClock()
         self._chance = chance or random.Random()
@@ -125,8 +125,7 @@ class Supervisor:
             alert_store=alert_store,
             read_journal=None if journal is None else journal.entries,
             other=lambda: None if folder is None else folder.other,
-            soon=self._pace.soon,
-            soon_for_alerts=self._pace.soon_for_alerts,
+            pace=self._pace,
         )
         self._snapshot = Snapshot(
             sequence=0, taken_at=self._clock.time(), started_at=self._clock.time(), debug=debug
@@ -228,8 +227,8 @@ class Supervisor:
         return self._naming.named(connections, alerts.delivery if alerts else None)
 
     def _state_changed(self, name: str, change: StateChange) -> None:
-        if self._reporter is not None:
-            self._reporter.state_changed(name, change)
+        for reporter in self._reporters:
+            reporter.state_changed(name, change)
         self._pace.soon()
 
     async def _publish_forever(self) -> None:
@@ -240,9 +239,10 @@ class Supervisor:
     async def _report_forever(self) -> None:
         while True:
             await asyncio.sleep(self._report_interval)
-            if self._reporter is not None:
+            if self._reporters:
                 self._publish()
-                self._reporter.report(self._snapshot)
+            for reporter in self._reporters:
+                reporter.report(self._snapshot)
 
     def _keep_frame(self, name: str, frame: InspectedFrame) -> None:
         if self._journal is not None:

@@ -180,7 +180,6 @@ class IncidentCommand:
             self._on_loop(functools.partial(self._ended, call.command, trouble))
 
     def _carry_out(self, call: _Call) -> str | None:
-        """Run one to its end; what was wrong with it."""
         name = call.command[0]
         try:
             process = _Process(call)
@@ -303,7 +302,6 @@ class _Process:
         return any(key.fileobj is self._process.stdout for key in pipes.get_map().values())
 
     def _exchange(self, pipes: selectors.BaseSelector) -> None:
-        """Write and read what can be, for a moment."""
         if not pipes.get_map():
             time.sleep(_LOOK_EVERY)
         for key, _ in pipes.select(_LOOK_EVERY):

@@ -5,25 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import get_args
 
 from tui.model.incidents import IncidentRule, IncidentSeverity
 
+_CRITICAL = ("failed", "breaker_open", "channel_refused", "endpoint_unhealthy", "loop_late")
 SEVERITIES: Mapping[IncidentRule, IncidentSeverity] = MappingProxyType(
-    {
-        "failed": "critical",
-        "breaker_open": "critical",
-        "flapping": "warning",
-        "slow_heartbeat": "warning",
-        "heartbeats_unanswered": "warning",
-        "silent_topic": "warning",
-        "channel_refused": "critical",
-        "topic_closed": "warning",
-        "report_stale": "warning",
-        "endpoint_unhealthy": "critical",
-        "queue_dropping": "warning",
-        "undecodable": "warning",
-        "loop_late": "critical",
-    }
+    {rule: "critical" if rule in _CRITICAL else "warning" for rule in get_args(IncidentRule)}
 )
 
 

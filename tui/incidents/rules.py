@@ -180,20 +180,22 @@ class Memory:
 
     def __init__(self, join_timeout: Callable[[str], float] = lambda name: JOIN_TIMEOUT) -> None:
         self.join_timeout = join_timeout
-        self._links: dict[str, _Link] = {}
-        self._dropped = _Growth()
-        self._failed = _Growth()
+        self.links: dict[str, _Link] = {}
+        """Of the connections of the snapshot that was looked at last."""
+        self.dropped = _Growth()
+        """Alerts that the queue dropped."""
+        self.failed = _Growth()
+        """Alerts that could not be shown."""
         self._away: dict[str, float] = {}
         self._looked_at: float | None = None
 
     def poll(self, snapshot: Snapshot, now: float, options: IncidentsOptions) -> None:
-        """Take in what the snapshot says."""
         was_held = self._looked_at is not None and now - self._looked_at > HELD_AFTER
         self._looked_at = now
-        before, self._links = self._links, {}
+        before, self.links = self.links, {}
         for each in snapshot.connections:
             link = before.get(each.name) or _Link(each.metrics.total_reconnects)
-            self._links[each.name] = link
+            self.links[each.name] = link
             self._look_at_link(link, each, now, options, was_held=was_held)
         if snapshot.alerts is not None:
             self._look_at_alerts(snapshot.alerts, now, was_held=was_held)
@@ -220,30 +222,15 @@ class Memory:
             known.poll(channel, now, connected=connected, was_held=was_held, limit=limit)
 
     def _look_at_alerts(self, alerts: AlertsSnapshot, now: float, *, was_held: bool) -> None:
-        counts = alerts.counts.values()
-        self._dropped.poll(sum(each.get("dropped", 0) for each in counts), now)
-        self._failed.poll(sum(each.get("failed", 0) for each in counts), now)
+        for growth, outcome in ((self.dropped, "dropped"), (self.failed, "failed")):
+            growth.poll(sum(each.get(outcome, 0) for each in alerts.counts.values()), now)
         before = {} if was_held else self._away
         self._away = {each.source: before.get(each.source, now) for each in alerts.away}
 
-    def link(self, name: str) -> _Link:
-        """Of a connection of the snapshot that was looked at last."""
-        return self._links[name]
-
     def channel(self, name: str, topic: str) -> _Channel | None:
         """Of a topic; None where there is none, or where a person took the link off."""
-        link = self._links.get(name)
+        link = self.links.get(name)
         return None if link is None else link.channels.get(topic)
-
-    @property
-    def dropped(self) -> int:
-        """Alerts that the queue dropped of late."""
-        return self._dropped.grown
-
-    @property
-    def failed(self) -> int:
-        """Alerts that could not be shown of late."""
-        return self._failed.grown
 
     def away(self, now: float) -> list[str]:
         """The sources of alerts that have been away for :data:`AWAY_FOR`."""
@@ -296,7 +283,7 @@ def _of_link(
     connection: ConnectionSnapshot, taken_at: float, memory: Memory, options: IncidentsOptions
 ) -> Iterator[Finding]:
     name, details = connection.name, connection.details
-    link, concerned = memory.link(name), (connection.name,)
+    link, concerned = memory.links[name], (connection.name,)
     yield from _failure(connection)
     reconnects = len(link.reconnects)
     if reconnects >= options.flapping_reconnects:
@@ -412,7 +399,7 @@ def _of_alerts(
 ) -> Iterator[Finding]:
     troubles: list[str] = []
     concerned: list[str] = []
-    for count, what in ((memory.dropped, "dropped"), (memory.failed, "failed")):
+    for count, what in ((memory.dropped.grown, "dropped"), (memory.failed.grown, "failed")):
         if count:
             troubles.append(f"{counted(count, 'alert')} {what}")
     if alerts.store_fails:

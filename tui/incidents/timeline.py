@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from tui.channels.apart import apart, is_under_way
 from tui.channels.inspector import MAX_FRAMES, InspectedFrame, without_secrets
 from tui.connections.subscriptions import Connections
 from tui.model.events import StateChanged
-from tui.model.incidents import IncidentSnapshot, LineSeverity, Timeline, TimelineEntry
+from tui.model.incidents import IncidentSnapshot, LineSeverity, Timeline, TimelineEntry, TimelineKind
 from tui.model.snapshot import StateEntry
 from tui.store.event_log import ChangeLog
 from tui.store.journal import Entry, Gap
@@ -34,8 +34,7 @@ Raises:
 _MOST_LINES = 1000
 _MOST_KNOWN = 5000
 _PREVIEW = 200
-_Kind = Literal["state", "close", "join", "alert", "incident", "engine", "other"]
-_KINDS: Mapping[str, Literal["join", "alert", "incident", "engine"]] = {
+_KINDS: Mapping[str, TimelineKind] = {
     "join": "join",
     "alert": "alert",
     "incident": "incident",
@@ -63,15 +62,12 @@ class Window(NamedTuple):
 
     @property
     def since(self) -> float:
-        """Epoch seconds."""
         return self.incident.opened_at - BEFORE
 
     def holds(self, moment: float) -> bool:
-        """Whether a moment is in its time."""
         return self.since <= moment <= self.until
 
     def concerns(self, entry: Entry) -> bool:
-        """Whether an entry of the journal has to do with it."""
         if entry.kind == "incident" or entry.connection in self.connections:
             return True
         if entry.connection is not None:
@@ -183,11 +179,9 @@ class _Found:
         return [*self._before, *self._after]
 
     def has(self, line: Entry) -> bool:
-        """Whether a line of the log is in it."""
         return (line.timestamp, line.connection, line.text) in self._known
 
     def read(self, read: ReadJournal) -> None:
-        """Read it all; in a thread."""
         window = self._window
         for each in read(window.since, window.until):
             if self.is_given_up:
@@ -216,9 +210,7 @@ class _Found:
 
 def _entry(line: Entry) -> TimelineEntry:
     event = line.event
-    kind: Literal["state", "close", "join", "alert", "incident", "engine", "other"] = _KINDS.get(
-        line.kind, "other"
-    )
+    kind = _KINDS.get(line.kind, "other")
     if line.kind == "state":
         # What else is told of a connection changes no state of it.
         kind = "other" if not isinstance(event, StateChanged) else _kind_of(event.old, event.new)
@@ -231,7 +223,7 @@ def _entry(line: Entry) -> TimelineEntry:
     )
 
 
-def _kind_of(before: str | None, state: str) -> Literal["state", "close"]:
+def _kind_of(before: str | None, state: str) -> TimelineKind:
     """The end of a connection is called its close."""
     return "close" if before == "connected" and state in ("reconnecting", "failed") else "state"
 
@@ -269,7 +261,6 @@ def _moment(entry: TimelineEntry) -> float:
 
 
 def _nearest(entries: list[TimelineEntry], most: int, moment: float) -> list[TimelineEntry]:
-    """At most so many, those nearest to a moment."""
     if len(entries) <= most:
         return entries
     return sorted(entries, key=lambda entry: abs(entry.timestamp - moment))[:most]

@@ -76,7 +76,6 @@ class _Incident:
 
     @property
     def connection(self) -> str | None:
-        """The connection that it is about, if it is about one."""
         first = next(iter(self.connections), None)
         subject = self.snapshot.subject
         return first if first is not None and f"{subject} ".startswith(f"{first} ") else None
@@ -131,7 +130,6 @@ class IncidentTracker:
     # The engine's loop
 
     def start(self) -> None:
-        """Begin; to be called on the engine's loop."""
         self._loop = asyncio.get_running_loop()
 
     def stop(self) -> None:
@@ -304,7 +302,6 @@ class IncidentTracker:
         return JOIN_TIMEOUT if connection is None else connection.socket.options.join_timeout
 
     def _on_loop(self, callback: Callable[[], None]) -> None:
-        """Call back on the engine's loop, from any thread."""
         loop = self._loop
         if loop is not None:
             try:
@@ -367,7 +364,6 @@ class IncidentTracker:
     # What is asked
 
     def acknowledge(self, id: str) -> CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
         incident = self._find(id)
         if incident is None:
             return CommandResult(ok=False, message=f"no incident {id}")
@@ -409,5 +405,4 @@ class _Line(NamedTuple):
 
 
 def _named(verb: str, incident: IncidentSnapshot) -> str:
-    """The beginning of a line."""
     return f"{verb} {incident.rule} of {incident.subject}"

@@ -74,11 +74,9 @@ class Engine(Protocol):
 
     def snapshot(self) -> Snapshot:
         """The value last published: at most 4 a second, within 20 ms of a change of state or a command."""
-        ...
 
     def log(self, after: Cursor = 0, limit: Annotated[int, Meta(ge=1, le=MAX_LOG_LINES)] = 100) -> LogPage:
         """The lines after the cursor ``after``, at most ``limit`` of them, oldest first."""
-        ...
 
     async def history(self, name: Name) -> ConnectionHistory | CommandResult:
         """What is kept of ``name``; a result that is not ok says why there is none."""
@@ -150,7 +148,6 @@ class Engine(Protocol):
 
     def extra_commands(self) -> tuple[ExtraCommand, ...]:
         """The commands beside these, for the palette."""
-        ...
 
     async def run_extra(self, command: Name) -> CommandResult:
         """Run one of :meth:`extra_commands` by its id."""
@@ -162,12 +159,9 @@ class Extras(Protocol):
 
     def commands(self) -> Sequence[ExtraCommand]:
         """What there is to run."""
-        ...
 
     async def run(self, command: str) -> CommandResult:
         """Run one, awaited on the caller's loop."""
-        ...
 
     def notice(self) -> str | None:
         """One line that must stay on the screen. Called from the engine's thread; never blocks."""
-        ...

@@ -44,11 +44,14 @@ class IncidentsSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Calls of the user's command that its rate limit left out."""
 
 
+TimelineKind = Literal["state", "close", "join", "frame", "alert", "incident", "engine", "gap", "other"]
+
+
 class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of what happened before and during an incident."""
 
     timestamp: float
-    kind: Literal["state", "close", "join", "frame", "alert", "incident", "engine", "gap", "other"]
+    kind: TimelineKind
     subject: str
     text: str
     severity: LineSeverity = "info"

@@ -192,7 +192,6 @@ def service_rank(service: ServiceSnapshot) -> ServiceRank:
 
 
 def services_by_name(services: Iterable[ServiceSnapshot]) -> list[ServiceSnapshot]:
-    """The services by name and host."""
     return sorted(services, key=lambda service: (service.name, service.host))
 
 
@@ -243,7 +242,6 @@ def rule_words(rule: str) -> str:
 
 
 def count_open(incidents: IncidentsSnapshot) -> int:
-    """How many incidents are open."""
     return len(incidents.open) + incidents.left_out
 
 

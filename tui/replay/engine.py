@@ -165,7 +165,6 @@ class ReplayEngine(Engine):
         return await self._reading(self._play, speed)
 
     async def pause(self) -> CommandResult:
-        """Stand still."""
         return await self._reading(self._pause)
 
     async def marks(self, begin: float, end: float, most: int = 500) -> tuple[Mark, ...]:
@@ -304,7 +303,6 @@ class ReplayEngine(Engine):
             self.advance()
 
     def _publish(self, at: float) -> None:
-        """Show a moment."""
         shown = self._source.shown(at)
         self._lines = shown.lines
         begin, end = self._source.bounds()

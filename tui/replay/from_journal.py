@@ -52,7 +52,6 @@ class Incidents:
         self._resolved: list[IncidentSnapshot] = []
 
     def take(self, event: IncidentChanged, at: float) -> None:
-        """Take one change."""
         incident = event.incident
         self._resolved = [each for each in self._resolved if each.id != incident.id]
         if event.change == "resolved":
@@ -77,7 +76,6 @@ class Incidents:
         self._states.append(state)
 
     def at(self, at: float) -> IncidentsSnapshot:
-        """What was open, and resolved before, at a moment."""
         place = bisect.bisect_right(self._times, at) - 1
         return self._states[place] if place >= 0 else IncidentsSnapshot()
 
@@ -150,7 +148,6 @@ class JournalSource:
         return self._times[0], max(self._end, self._times[-1])
 
     def shown(self, at: float) -> Shown:
-        """What was shown at ``at``."""
         end = bisect.bisect_right(self._times, at)
         if end != self._lines_end:
             self._lines, self._lines_end = self._lines_before(end), end
@@ -298,7 +295,6 @@ def _is_noted(entry: Entry) -> bool:
 
 
 def _begins(entry: Entry) -> bool:
-    """Whether an incident began."""
     return isinstance(entry.event, IncidentChanged) and entry.event.change in ("opened", "reopened")
 
 

@@ -38,7 +38,6 @@ class Figures:
         self._figures: list[MinuteFigures] = []
 
     def take(self, figures: MinuteFigures, at: float) -> None:
-        """Take the latest."""
         self._times.append(at)
         self._figures.append(figures)
 
@@ -49,7 +48,6 @@ class Figures:
 
 
 def with_figures(connection: ConnectionSnapshot, figures: ConnectionFigures) -> ConnectionSnapshot:
-    """A connection with its figures."""
     return msgspec.structs.replace(
         connection,
         label=figures.label,

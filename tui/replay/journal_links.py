@@ -77,7 +77,6 @@ class StateIntervals:
 
     @property
     def last(self) -> Interval | None:
-        """The latest of all."""
         return self._spans[-1] if self._spans else None
 
     def _place(self, at: float) -> int:
@@ -155,7 +154,6 @@ class Links:
         """When a reload brought a connection of which nothing was told yet."""
 
     def take(self, entry: Entry, at: float) -> None:
-        """Take one entry, of whatever kind."""
         match entry.event:
             case RunStarted():
                 self._end_run(at)

@@ -65,5 +65,4 @@ class Shown(NamedTuple):
 
 
 def moment(timestamp: float) -> str:
-    """A day and a time for a person."""
     return f"{datetime.fromtimestamp(timestamp):%Y-%m-%d %H:%M:%S}"

@@ -26,7 +26,7 @@ from tui.model.engine import CommandResult
 from tui.model.figures import spent_minutes
 from tui.store.age_limit import DAY
 from tui.store.journal import Entry, Journal
-from tui.store.log_file import LogFile, LogLevel, open_log
+from tui.store.log_file import LogFile, LogLevel
 from tui.store.writer import DescriptorSink, Writer
 from tui.system.output import PROGRAM, complain
 from tui.system.private_files import NotOursError
@@ -173,7 +173,7 @@ def control_socket(
 
 @contextlib.contextmanager
 def log_to(folder: Path, level: LogLevel, hold: FolderHold) -> Iterator[LogFile]:
-    log_file = open_log(folder, level, hold.require)
+    log_file = LogFile(folder, level, hold.require)
     try:
         yield log_file
     finally:

@@ -17,7 +17,7 @@ from tui.app.keymap import Keymap
 from tui.control.feed import StateFeed
 from tui.control.protocol import SOCKET_NAME, ControlError, check_length
 from tui.engine.components import ComponentOptions
-from tui.engine.reporters import JsonLines, Reporter, Reporters
+from tui.engine.reporters import JsonLines, Reporter
 from tui.engine.supervisor import Supervisor
 from tui.model.engine import CommandResult
 from tui.runtime.app_runner import Face, load_face, run_beside, run_with_face
@@ -84,7 +84,7 @@ def run(
             tuple(settings.connections.values()),
             debug=settings.debug,
             in_force=settings.sources,
-            reporter=_reporter(output, feed),
+            reporters=_reporters(output, feed),
             keep_frames=settings.journal.frames,
             report_interval=report_interval,
             journal=journal,
@@ -205,7 +205,7 @@ def run_demo(
                 supervisor = Supervisor(
                     host.connections(),
                     extras=host,
-                    reporter=_reporter(output, feed),
+                    reporters=_reporters(output, feed),
                     report_interval=report_interval,
                     components=ComponentOptions(alerts=alerts, services=host.services()),
                     alert_store=alert_store,
@@ -252,8 +252,8 @@ def _json_lines(*, headless: bool) -> contextlib.AbstractContextManager[Writer |
     return standard_output() if headless else contextlib.nullcontext()
 
 
-def _reporter(output: Writer | None, *others: Reporter) -> Reporters:
-    return Reporters(*([] if output is None else [JsonLines(output.write)]), *others)
+def _reporters(output: Writer | None, feed: StateFeed) -> list[Reporter]:
+    return [feed] if output is None else [JsonLines(output.write), feed]
 
 
 def _each_of(*closing: Closing | None) -> tuple[Closing, ...]:

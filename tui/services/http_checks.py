@@ -17,6 +17,7 @@ from tui.channels.reasons import AnswerError, Step, host_and_port, in_words, ove
 from tui.services.figures import MOST_WORDS
 from tui.services.options import EndpointOptions
 from tui.services.payloads import Report, read_health
+from tui.services.sources import log_failure
 from tui.system.installation import needs
 
 log = logging.getLogger("tui.engine.health")
@@ -56,77 +57,60 @@ class HealthChecker:
         self.clock = clock
         self.chance = chance
         self.look_up = look_up
-        self._watched: list[_Endpoint] = []
+        self._watched: list[tuple[EndpointOptions, asyncio.Task[None]]] = []
 
     def watch(self, endpoints: Iterable[EndpointOptions], hear: Hear) -> None:
         """Ask exactly these from now on; those that are asked already go on as they are."""
         known, self._watched = self._watched, []
         for options in endpoints:
-            same = next((each for each in known if each.options == options), None)
+            same = next((each for each in known if each[0] == options), None)
             if same is not None:
                 known.remove(same)
-            self._watched.append(same or _Endpoint(self, options, hear))
-        for endpoint in known:
-            endpoint.stop()
+            self._watched.append(same or (options, self._begin(options, hear)))
+        for _, task in known:
+            task.cancel()
 
     def stop(self) -> None:
         """Ask no more; what is under way is dropped."""
-        for endpoint in self._watched:
-            endpoint.stop()
+        for _, task in self._watched:
+            task.cancel()
         self._watched.clear()
 
+    def _begin(self, options: EndpointOptions, hear: Hear) -> asyncio.Task[None]:
+        run = self._run(options, hear)
+        task = asyncio.get_running_loop().create_task(run, name=f"health of {options.name}")
+        task.add_done_callback(log_failure)
+        return task
 
-class _Endpoint:
-    """One endpoint and the task that asks it."""
-
-    def __init__(self, checker: HealthChecker, options: EndpointOptions, hear: Hear) -> None:
-        self.options = options
-        self._checker = checker
-        self._hear = hear
-        self._clock = checker.clock
-        self._mistake: type[Exception] | None = None
-        loop = asyncio.get_running_loop()
-        self._task = loop.create_task(self._run(), name=f"health of {options.name}")
-        self._task.add_done_callback(self._ended)
-
-    def stop(self) -> None:
-        """Ask no more."""
-        self._task.cancel()
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("%s failed", task.get_name(), exc_info=error)
-
-    async def _run(self) -> None:
-        options, clock = self.options, self._clock
+    async def _run(self, options: EndpointOptions, hear: Hear) -> None:
+        clock = self.clock
+        mistake: type[Exception] | None = None
         spread = min(options.interval, START_WITHIN)
-        await self._until(clock.monotonic() + self._checker.chance.uniform(0, spread))
+        await self._until(clock.monotonic() + self.chance.uniform(0, spread))
         while True:
             due = clock.monotonic() + options.interval
-            checked = await self._checked()
-            self._hear(options, checked)
+            try:
+                checked = await self._checked(options)
+            except OSError as error:
+                checked = _not_asked(str(error.strerror))
+            except Exception as error:
+                if type(error) is not mistake:
+                    log.exception("the check of %s failed", options.name)
+                mistake = type(error)
+                checked = _not_asked(f"the check failed: {type(error).__name__}, see the log")
+            hear(options, checked)
             if checked.noted.message == NEEDS_EXTRA:
                 return
             await self._until(max(due, clock.monotonic() + _SHORTEST_PAUSE))
 
     async def _until(self, due: float) -> None:
-        while (rest := due - self._clock.monotonic()) > 0:  # noqa: ASYNC110 (it is time that is waited for)
+        while (rest := due - self.clock.monotonic()) > 0:  # noqa: ASYNC110 (it is time that is waited for)
             await asyncio.sleep(min(rest, _LONGEST_SLEEP))
 
-    async def _checked(self) -> Checked:
-        try:
-            client = await apart(_import_client, _import_client, "the HTTP client's import")
-            return _not_asked(NEEDS_EXTRA) if client is None else await self._check(client)
-        except OSError as error:
-            return _not_asked(str(error.strerror))
-        except Exception as error:
-            if type(error) is not self._mistake:
-                log.exception("the check of %s failed", self.options.name)
-            self._mistake = type(error)
-            return _not_asked(f"the check failed: {type(error).__name__}, see the log")
-
-    async def _check(self, client: ModuleType) -> Checked:
-        options = self.options
+    async def _checked(self, options: EndpointOptions) -> Checked:
+        client = await apart(_import_client, _import_client, "the HTTP client's import")
+        if client is None:
+            return _not_asked(NEEDS_EXTRA)
         step: Step | None = None
 
         def at(reached: Step) -> None:
@@ -148,12 +132,12 @@ class _Endpoint:
                     most=MOST_BODY,
                     limit=limit,
                     at=at,
-                    look_up=self._checker.look_up,
+                    look_up=self.look_up,
                 )
         except OpenError as error:
             return _not_asked(str(error))
         except (OSError, AnswerError) as error:
-            now = self._clock.time()
+            now = self.clock.time()
             if isinstance(error, TimeoutError) and error.errno is None:
                 if step is None:
                     return _not_asked(awaited.message(options.timeout, "headers not read"))
@@ -165,7 +149,7 @@ class _Endpoint:
         noted = read_health(
             fetched.code,
             fetched.body,
-            self._clock.time(),
+            self.clock.time(),
             unread=unread,
             url=options.url,
             location=fetched.location,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,7 +15,7 @@ from tui.connections.subscriptions import Connections, Listening, Wanted, channe
 from tui.model.incidents import LineSeverity
 from tui.model.services import ServicesSnapshot
 from tui.services.figures import bare_url
-from tui.services.http_checks import Checked, Hear
+from tui.services.http_checks import Checked, HealthChecker
 from tui.services.options import EndpointOptions, ServicesOptions
 from tui.services.payloads import PAGE, Report, Telemetry
 from tui.services.registry import ObservationKey, ServiceObservation, ServiceRow, ServiceRows
@@ -34,18 +34,6 @@ _HELD = 5.0
 """Seconds between two looks after which the process must have been held, or the machine asleep."""
 _FORGET_EVERY = 60.0
 _NOTE_REJECTED_EVERY = 60.0
-
-
-class Checker(Protocol):
-    """Who asks health endpoints: :class:`tui.services.http_checks.HealthChecker`."""
-
-    def watch(self, endpoints: Iterable[EndpointOptions], hear: Hear) -> None:
-        """Ask exactly these from now on."""
-        ...
-
-    def stop(self) -> None:
-        """Ask no more."""
-        ...
 
 
 class _News(NamedTuple):
@@ -75,7 +63,7 @@ class ServiceMonitor:
         changes: ChangeLog,
         clock: Clock,
         changed: Callable[[], None],
-        http: Checker | None = None,
+        http: HealthChecker | None = None,
     ) -> None:
         self._options = options
         self._connections = connections
@@ -100,7 +88,6 @@ class ServiceMonitor:
     # The engine's loop
 
     def start(self) -> None:
-        """Begin to listen and to ask."""
         self._looked_at = self._clock.monotonic()
         self.configure(self._options)
 
@@ -134,7 +121,6 @@ class ServiceMonitor:
         return max((each.asked_at for each in of if each.asked_at is not None), default=None)
 
     def stop(self) -> None:
-        """End: nothing more is heard or asked."""
         self._listening.keep({})
         for source in self._sources:
             source.stop()

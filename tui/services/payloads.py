@@ -52,8 +52,6 @@ _WORDS: dict[ServiceState, tuple[str, ...]] = {
 }  # fmt: skip
 _STATES: dict[str, ServiceState] = {word: state for state, words in _WORDS.items() for word in words}
 
-_CONNECTION_STATES: tuple[ConnectionState, ...] = get_args(ConnectionState)
-
 _COUNTS = (
     "reconnect_attempts",
     "total_reconnects",
@@ -271,7 +269,6 @@ def read_health(
 
 
 def _unread(body: bytes, unread: str | None) -> Report:
-    """What an answer says that is no JSON: that there is one, and perhaps a word."""
     if unread is not None:
         return Report(state="good", message=f"answers, {unread}")
     text = body.decode("utf-8", "replace").strip()
@@ -386,13 +383,11 @@ def _metrics(fields: dict[str, Any], now: float) -> HealthMetrics | None:
     counts = {name: count for name in _COUNTS if (count := whole_number(fields.get(name))) is not None}
     if not isinstance(state, str) or not isinstance(is_open, bool) or len(counts) < len(_COUNTS):
         return None
-    for known in _CONNECTION_STATES:
-        if known == state or known == state.lower():
-            last = moment(fields.get("last_heartbeat"), now)
-            return HealthMetrics(
-                connection_state=known, last_heartbeat=last, is_circuit_open=is_open, **counts
-            )
-    return None
+    known = next((known for known in get_args(ConnectionState) if known == state.lower()), None)
+    last = moment(fields.get("last_heartbeat"), now)
+    return known and HealthMetrics(
+        connection_state=known, last_heartbeat=last, is_circuit_open=is_open, **counts
+    )
 
 
 def _state(fields: dict[str, Any]) -> tuple[ServiceState, str]:

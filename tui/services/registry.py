@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from tui.channels.clock import Clock
 from tui.connections.minutes import HOUR, Minutes
@@ -19,6 +19,7 @@ from tui.model.services import (
 )
 from tui.services.figures import MOST_WORDS
 from tui.services.payloads import RANK, Report
+from tui.services.sources import ReportSource
 
 FORGOTTEN_AFTER = 86_400.0
 """Seconds after its last word that a service which no settings name is forgotten."""
@@ -34,20 +35,6 @@ _FIRST: dict[Via, int] = {"report": 0, "http": 1, "hub": 2}
 _SPENT: dict[ServiceState, Spent] = {"good": "well", "off": "asked", "unknown": "unknown"}
 
 
-class Carrier(Protocol):
-    """Our own channel on which words come. Times by the monotonic clock."""
-
-    @property
-    def joined_since(self) -> float | None:
-        """Since when it has been joined without a break; None while it is away."""
-        ...
-
-    @property
-    def heeded_since(self) -> float | None:
-        """The same, or since when this program has run again after it was held."""
-        ...
-
-
 class ObservationKey(NamedTuple):
     """One way in which a service is seen."""
 
@@ -61,11 +48,13 @@ class ServiceObservation:
     """One sight of one service.
 
     Args:
-        carrier: None where nothing of ours carries its words. While it is away, and until the next word, what
-            a hub said of others is not fresh; a service's own report is good for its time all the same.
+        carrier: brings its words, None where nothing of ours does. While it is away, and until the next word,
+            what a hub said of others is not fresh; a service's own report is good for its time all the same.
     """
 
-    def __init__(self, via: Via, origin: str, stale_after: float, carrier: Carrier | None = None) -> None:
+    def __init__(
+        self, via: Via, origin: str, stale_after: float, carrier: ReportSource | None = None
+    ) -> None:
         self.via: Via = via
         self.origin = origin
         self.stale_after = stale_after
@@ -83,11 +72,9 @@ class ServiceObservation:
         self._snapshot_of: tuple[object, ...] = ()
 
     def hear(self, noted: Report, now: float, wall: float) -> None:
-        """A word came."""
         self.noted, self.heard_at, self.reported_at, self.is_named = noted, now, wall, True
 
     def freshness(self, now: float) -> Freshness:
-        """How old the newest word is."""
         if self.heard_at is None:
             return "never"
         age = now - self.heard_at
@@ -172,7 +159,6 @@ class ServiceRow:
 
     @property
     def label(self) -> str:
-        """The service in words."""
         host = self.host or self.shown_host
         return f"{self.name} on {host}" if host else self.name
 
@@ -263,7 +249,6 @@ class ServiceRow:
 
     @property
     def heard_at(self) -> float | None:
-        """When the newest word of any sight came."""
         return max((s.heard_at for s in self.observations.values() if s.heard_at is not None), default=None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any
 
 from tui.channels import (
@@ -62,9 +62,9 @@ class ReportSource:
         self._channel: Channel | None = None
         self._joins = 0
         self.joined_since: float | None = None
-        """As of :class:`tui.services.registry.Carrier`."""
+        """Since when its channel has been joined without a break, monotonic; None while it is away."""
         self.heeded_since: float | None = None
-        """As of :class:`tui.services.registry.Carrier`."""
+        """The same, or since when this program has run again after it was held."""
         self.rejected = 0
         """Reports that could not be read."""
         self.left_out = 0
@@ -104,7 +104,7 @@ class ReportSource:
         now = self._clock.monotonic()
         if was_held and self.heeded_since is not None:
             self.heeded_since = now
-        if self._waiting is not None and self._reading is None and now >= self._read_at + READ_HUB_EVERY:
+        if self._waiting is not None and self._may_read(now):
             self._read_telemetry(self._waiting)
         channel = self._channel
         if (
@@ -112,14 +112,17 @@ class ReportSource:
             and channel is not None
             and self.joined_since is not None
             and now >= self._ask_at
-            and self._asking is None
+            and not self.is_asking
             and not self._refuses
             and channel.can_push
         ):
             self._plan_to_ask(now)
-            name = f"telemetry of {self.origin}"
-            self._asking = asyncio.get_running_loop().create_task(self._ask(channel), name=name)
-            self._asking.add_done_callback(self._asked)
+            self._asking = self._begin(self._ask(channel))
+
+    @property
+    def is_asking(self) -> bool:
+        """A hub has not answered yet."""
+        return _is_under_way(self._asking)
 
     def _notice(self) -> None:
         channel = self._channel
@@ -134,20 +137,21 @@ class ReportSource:
             self._ask_pause = _FIRST_PUT_OFF
 
     def came(self, message: Message) -> None:
-        """The handler of its event."""
         self._notice()
         if message.size > self._most:
             self.rejected += 1
         elif self.options.kind == "report":
             self._read_report(message)
-        elif self._reading is not None or self._clock.monotonic() < self._read_at + READ_HUB_EVERY:
-            self._waiting = message
-        else:
+        elif self._may_read(self._clock.monotonic()):
             self._read_telemetry(message)
+        else:
+            self._waiting = message
+
+    def _may_read(self, now: float) -> bool:
+        return not _is_under_way(self._reading) and now >= self._read_at + READ_HUB_EVERY
 
     @property
     def _most(self) -> int:
-        """Bytes of what is read."""
         return 0 if self._channel is None else self._channel.socket.options.max_report_size
 
     def _payload(self, message: Message | Reply) -> Any:
@@ -169,12 +173,12 @@ class ReportSource:
         self._read_at = self._clock.monotonic()
         rest = in_turns(self._take_message(message))
         if rest is not None:
-            self._reading = asyncio.get_running_loop().create_task(rest, name=f"telemetry of {self.origin}")
-            self._reading.add_done_callback(self._was_read)
+            self._reading = self._begin(rest)
 
-    def _was_read(self, task: asyncio.Task[None]) -> None:
-        self._reading = None
-        self._ended(task)
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name=f"telemetry of {self.origin}")
+        task.add_done_callback(log_failure)
+        return task
 
     def _take_message(self, message: Message) -> Iterator[None]:
         if not (yield from self._take(self._payload(message))):
@@ -224,13 +228,15 @@ class ReportSource:
         log.info("%s: %s: %s; asked again in %g s", self.origin, ASK_EVENT, why, self._ask_pause)
         self._ask_pause = min(2 * self._ask_pause, _LONGEST_ASK)
 
-    def _asked(self, task: asyncio.Task[None]) -> None:
-        self._asking = None
-        self._ended(task)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("%s failed", task.get_name(), exc_info=error)
+def _is_under_way(task: asyncio.Task[None] | None) -> bool:
+    return task is not None and not task.done()
+
+
+def log_failure(task: asyncio.Task[None]) -> None:
+    """For a task that nobody awaits."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("%s failed", task.get_name(), exc_info=error)
 
 
 def source_name(options: ReportsOptions) -> str:

@@ -59,7 +59,6 @@ class AppendedFile:
             raise
 
     def close(self) -> None:
-        """Close it, until it is opened again."""
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)

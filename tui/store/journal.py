@@ -54,7 +54,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def line_of(entry: Entry, cursor: int) -> LogLine:
-    """An entry as a line of the log."""
     return LogLine(
         cursor=cursor,
         timestamp=entry.timestamp,
@@ -141,7 +140,6 @@ class DayFiles:
                 path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close the day's file; a later line opens it again."""
         self._file.close()
 
 

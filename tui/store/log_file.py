@@ -85,7 +85,6 @@ class RotatingFile:
         return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
 
     def close(self) -> None:
-        """Close the file. A later line opens it again."""
         self._file.close()
 
 
@@ -167,14 +166,32 @@ def _json_line(timestamp: float, level: str, logger: str, message: str, **more: 
 
 
 class LogFile:
-    """The log that is being written; see :func:`open_log`."""
+    """Takes the log of the whole process to ``overlay-supervisor.log`` in ``folder``.
 
-    def __init__(self, path: Path, writer: Writer, handler: JsonLinesHandler, failure: str | None) -> None:
-        self.path = path
-        self.failure = failure
+    A folder or disk that cannot be written to is told once, on standard error, and the program goes on;
+    each later line tries again.
+    """
+
+    def __init__(
+        self, folder: Path, level: LogLevel = "info", require: Callable[[], None] = anything_goes
+    ) -> None:
+        self.path = folder / FILE_NAME
+        self.failure: str | None = None
         """Why the file could not be opened at the start, in words; None when it was."""
-        self._writer = writer
-        self._handler = handler
+        sink = RotatingFile(self.path, require=require)
+        try:
+            sink.open()
+        except OSError as error:
+            self.failure = f"{self.path}: {error.strerror or type(error).__name__}"
+            complain(PROGRAM, f"no log file, going on without: {self.failure}")
+        self._writer = Writer(sink, note_dropped=_missing_lines, name="log writer")
+        self._handler = JsonLinesHandler(self._writer)
+        root = logging.getLogger()
+        root.addHandler(self._handler)
+        root.setLevel(level.upper())
+        # At these levels the library logs headers and whole frames, which hold tokens.
+        logging.getLogger("websockets").setLevel(max(logging.WARNING, root.level))
+        logging.captureWarnings(True)
 
     @property
     def dropped(self) -> int:
@@ -186,31 +203,6 @@ class LogFile:
         logging.getLogger().removeHandler(self._handler)
         self._handler.close()
         return self._writer.close(timeout)
-
-
-def open_log(folder: Path, level: LogLevel = "info", require: Callable[[], None] = anything_goes) -> LogFile:
-    """Send the log of the whole process to ``overlay-supervisor.log`` in ``folder``.
-
-    A folder or disk that cannot be written to is told once, on standard error, and the program goes on;
-    each later line tries again.
-    """
-    path = folder / FILE_NAME
-    sink = RotatingFile(path, require=require)
-    failure = None
-    try:
-        sink.open()
-    except OSError as error:
-        failure = f"{path}: {error.strerror or type(error).__name__}"
-        complain(PROGRAM, f"no log file, going on without: {failure}")
-    writer = Writer(sink, note_dropped=_missing_lines, name="log writer")
-    handler = JsonLinesHandler(writer)
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(level.upper())
-    # At these levels the library logs headers and whole frames, which hold tokens.
-    logging.getLogger("websockets").setLevel(max(logging.WARNING, root.level))
-    logging.captureWarnings(True)
-    return LogFile(path, writer, handler, failure)
 
 
 def _missing_lines(count: int) -> str:

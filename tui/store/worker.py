@@ -20,24 +20,19 @@ class Worker(Protocol):
 
     def start(self, steps: Steps) -> None:
         """Take them from now on. Once."""
-        ...
 
     def wake(self) -> None:
         """There is something to be done now. In any thread; never waits."""
-        ...
 
     def wait(self, timeout: float) -> bool:
         """Wait at most so many seconds for the last step; whether none is left, or none was begun."""
-        ...
 
     @property
     def broke(self) -> bool:
         """The steps were begun and are taken no more."""
-        ...
 
     def monotonic(self) -> float:
         """Seconds that never go back."""
-        ...
 
 
 class WorkerThread:
@@ -49,7 +44,6 @@ class WorkerThread:
         self._thread: threading.Thread | None = None
 
     def start(self, steps: Steps) -> None:
-        """As of :class:`Worker`."""
         self._thread = threading.Thread(target=self._run, args=(steps,), name=self._name, daemon=True)
         self._thread.start()
 
@@ -64,18 +58,15 @@ class WorkerThread:
             log.exception("the %s has stopped", self._name)
 
     def wake(self) -> None:
-        """As of :class:`Worker`."""
         self._woken.set()
 
     def wait(self, timeout: float) -> bool:
-        """As of :class:`Worker`."""
         if self._thread is not None:
             self._thread.join(timeout)
         return self._thread is None or not self._thread.is_alive()
 
     @property
     def broke(self) -> bool:
-        """As of :class:`Worker`."""
         return self._thread is not None and not self._thread.is_alive()
 
     monotonic = staticmethod(time.monotonic)

@@ -23,11 +23,9 @@ class Sink(Protocol):
         Raises:
             OSError: the line is not, or not wholly, written.
         """
-        ...
 
     def close(self) -> None:
         """Give up what is held. Called once, after the last line."""
-        ...
 
 
 class DescriptorSink:
