@@ -177,21 +177,21 @@ class ScriptedEngine:
         """Open incidents beside those that are."""
         self.incidents = msgspec.structs.replace(self.incidents, open=(*self.incidents.open, *opened))
 
-    async def acknowledge(self, id: str) -> CommandResult:
-        result = self._asked("acknowledge", id)
+    async def acknowledge(self, incident: str) -> CommandResult:
+        result = self._asked("acknowledge", incident)
         if result.ok:
             seen = tuple(
-                msgspec.structs.replace(each, acknowledged_at=self._clock()) if each.id == id else each
+                msgspec.structs.replace(each, acknowledged_at=self._clock()) if each.id == incident else each
                 for each in self.incidents.open
             )
             self.incidents = msgspec.structs.replace(self.incidents, open=seen)
         return result
 
-    async def timeline(self, id: str) -> Timeline | CommandResult:
+    async def timeline(self, incident: str) -> Timeline | CommandResult:
         for each in (*self.incidents.open, *self.incidents.resolved):
-            if each.id == id:
-                return Timeline(incident=each, entries=self.timelines.get(id, ()))
-        return CommandResult(ok=False, message=f"no incident {id}")
+            if each.id == incident:
+                return Timeline(incident=each, entries=self.timelines.get(incident, ()))
+        return CommandResult(ok=False, message=f"no incident {incident}")
 
     def change_alerts(self, **changes: Any) -> None:
         """Change fields of the alert queue."""
@@ -207,7 +207,7 @@ class ScriptedEngine:
         *,
         before: str | None = None,
         limit: int = 100,
-        type: str | None = None,
+        alert_type: str | None = None,
         outcome: AlertOutcome | None = None,
         words: tuple[str, ...] = (),
     ) -> AlertPage | CommandResult:
@@ -217,10 +217,10 @@ class ScriptedEngine:
         found = [
             entry
             for entry in self.past
-            if (type is None and outcome is None)
+            if (alert_type is None and outcome is None)
             or (
                 isinstance(entry, AlertSummary)
-                and type in (None, entry.type)
+                and alert_type in (None, entry.type)
                 and outcome in (None, entry.outcome)
             )
         ]
@@ -232,14 +232,14 @@ class ScriptedEngine:
             counts={"follow": {"shown": 61, "collapsed": 412}, "raid": {"shown": 2, "unconfirmed": 1}},
         )
 
-    async def alert(self, id: str) -> AlertContent | CommandResult:
+    async def alert(self, alert: str) -> AlertContent | CommandResult:
         value = self.alerts_value or AlertsSnapshot()
         playing = (value.playing,) if value.playing else ()
         for entry in (*playing, *value.beside, *value.waiting, *value.recent, *self.past):
-            if isinstance(entry, AlertSummary) and entry.id == id:
+            if isinstance(entry, AlertSummary) and entry.id == alert:
                 payload = json.dumps({"id": entry.id, "user_name": entry.who, "bits": 420})
                 return AlertContent(alert=entry, payload=payload, source_id=f"evt-{entry.id}")
-        return CommandResult(ok=False, message=f"no alert {id}")
+        return CommandResult(ok=False, message=f"no alert {alert}")
 
     def extra_commands(self) -> tuple[ExtraCommand, ...]:
         return self.extras

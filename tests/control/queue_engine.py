@@ -52,12 +52,12 @@ class QueueEngine(ScriptedEngine):
         *,
         before: str | None = None,
         limit: int = 100,
-        type: str | None = None,
+        alert_type: str | None = None,
         outcome: AlertOutcome | None = None,
         words: tuple[str, ...] = (),
     ) -> AlertPage | CommandResult:
         self.pages.append(
-            {"before": before, "limit": limit, "type": type, "outcome": outcome, "words": words}
+            {"before": before, "limit": limit, "type": alert_type, "outcome": outcome, "words": words}
         )
         if self.history_refused is not None:
             return self.history_refused
@@ -69,8 +69,8 @@ class QueueEngine(ScriptedEngine):
             counts={"raid": {"shown": 2, "skipped": 1}},
         )
 
-    async def alert(self, id: str) -> AlertContent | CommandResult:
-        return self.contents.get(id) or CommandResult(ok=False, message=f"no alert {id}")
+    async def alert(self, alert: str) -> AlertContent | CommandResult:
+        return self.contents.get(alert) or CommandResult(ok=False, message=f"no alert {alert}")
 
 
 def alert(number: int, **changes: Any) -> AlertSummary:

@@ -136,7 +136,7 @@ async def test_the_alert_queue_is_the_engines(folder: Path) -> None:
             assert not (await face.alerts(unbounded)).ok
         assert engine.commands == commands
 
-        page = await face.alert_history(before="0", limit=5000, type="raid", outcome="shown")
+        page = await face.alert_history(before="0", limit=5000, alert_type="raid", outcome="shown")
         assert page == await engine.alert_history()
         assert engine.pages[0] == {
             "before": "0",

@@ -20,8 +20,8 @@ import pytest
 from tests.control.conftest import RawClient, serving, wait_until
 from tests.engine.conftest import connection, eventually, state_of
 from tests.pace import Stopwatch
-from tui.control import peer
 from tui.control import session as conversation
+from tui.control import socket_file
 from tui.control.client import ControlClient
 from tui.control.methods import ENGINE_METHODS
 from tui.control.protocol import (
@@ -459,10 +459,10 @@ def test_another_user_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_ourselves_and_root_are_trusted() -> None:
     one, other = socket.socketpair(socket.AF_UNIX)
     with one, other:
-        assert peer.peer_user(one) in (os.geteuid(), None)
-    assert peer.is_trusted(os.geteuid())
-    assert peer.is_trusted(0)
-    assert not peer.is_trusted(os.geteuid() + 1)
+        assert socket_file.peer_user(one) in (os.geteuid(), None)
+    assert socket_file.is_trusted(os.geteuid())
+    assert socket_file.is_trusted(0)
+    assert not socket_file.is_trusted(os.geteuid() + 1)
 
 
 def test_a_deleted_socket_comes_back_and_clients_stay(folder: Path) -> None:

@@ -21,8 +21,7 @@ import pytest
 from tests.engine.conftest import eventually
 from tui.cli.main import main
 from tui.control.client import ControlClient
-from tui.control.hold import FolderHold
-from tui.control.lock import StateLock, StateLockedError
+from tui.control.lock import FolderHold, StateLock, StateLockedError
 from tui.demo.hub import Hub
 from tui.system.private_files import NotOursError, open_private, private_folder
 

@@ -18,7 +18,6 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from tui.control.peer import is_trusted, peer_user
 from tui.control.protocol import (
     MAX_ANSWER,
     SOCKET_NAME,
@@ -33,6 +32,7 @@ from tui.control.protocol import (
     decode_answer,
     encode_request,
 )
+from tui.control.socket_file import is_trusted, peer_user
 
 T = TypeVar("T")
 

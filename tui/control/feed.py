@@ -2,49 +2,56 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple
 
+from tui.channels.health import StateChange
 from tui.control.protocol import StateEvent
 from tui.model.engine import Snapshot
 
+MAX_EVENTS = 10_000
+"""Changes of state that wait to be taken; beyond it the oldest is dropped and counted."""
 
-class Change(Protocol):
-    """One change of state, as the engine tells it."""
 
-    @property
-    def old_state(self) -> str: ...
-    @property
-    def new_state(self) -> str: ...
-    @property
-    def error(self) -> str | None: ...
-    @property
-    def timestamp(self) -> float: ...
+class Changes(NamedTuple):
+    events: tuple[StateEvent, ...]
+    missed: int
+    """How many that came before them were dropped."""
 
 
 class StateFeed:
-    """A reporter of the engine that passes each change on to those who listen at that moment.
+    """A reporter of the engine that holds each change for one who listens, until it is taken.
 
-    What it is told costs the engine's thread next to nothing while nobody listens. A listener must
-    neither block nor raise: it is called in the engine's thread.
+    What it is told costs the engine's thread next to nothing while nobody listens.
     """
 
     def __init__(self) -> None:
-        # Replaced as a whole, never changed: the engine's thread reads it without a lock.
-        self._listeners: tuple[Callable[[StateEvent], None], ...] = ()
+        self._wake: Callable[[], object] | None = None
+        self._events: deque[StateEvent] = deque(maxlen=MAX_EVENTS)
+        self._missed = 0
+        self._lock = threading.Lock()
 
-    def listen(self, listener: Callable[[StateEvent], None]) -> None:
-        """Call ``listener`` from now on. Only one thread may listen and leave."""
-        self._listeners = (*self._listeners, listener)
+    def listen(self, wake: Callable[[], object] | None) -> None:
+        """Hold changes from now on, and call ``wake`` when there are some; None holds none any more.
 
-    def leave(self, listener: Callable[[StateEvent], None]) -> None:
-        """Call ``listener`` no more; one last call may be under way."""
-        self._listeners = tuple(each for each in self._listeners if each != listener)
+        It is called in the engine's thread, and must neither block nor raise.
+        """
+        self._wake = wake
 
-    def state_changed(self, name: str, change: Change) -> None:
+    def take(self) -> Changes:
+        """What came since it was last asked for."""
+        with self._lock:
+            taken = Changes(tuple(self._events), self._missed)
+            self._events.clear()
+            self._missed = 0
+        return taken
+
+    def state_changed(self, name: str, change: StateChange) -> None:
         """A state changed, exactly as it happened."""
-        listeners = self._listeners
-        if not listeners:
+        wake = self._wake
+        if wake is None:
             return
         event = StateEvent(
             connection=name,
@@ -53,8 +60,12 @@ class StateFeed:
             error=change.error,
             timestamp=change.timestamp,
         )
-        for listener in listeners:
-            listener(event)
+        with self._lock:
+            first = not self._events
+            self._missed += len(self._events) == MAX_EVENTS
+            self._events.append(event)
+        if first:
+            wake()
 
     def report(self, snapshot: Snapshot) -> None:
         """Nothing: who watches asks for changes only."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from types import UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from tui.control.protocol import UNREADABLE, BadRequestError, identifier_of
-from tui.model.bounds import Cursor, OnWire
+from tui.control.protocol import UNREADABLE, RefusedRequestError, identifier_of
+from tui.model.bounds import Cursor
 from tui.model.engine import CommandResult, Engine
 
 
@@ -22,35 +22,27 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What every request has; each method's own has its parameters beside."""
 
     id: Cursor
-    """Chosen by the asker; the answer bears it."""
+    """Chosen by the asker; the answer bears it. No parameter can be called so, nor ``type``, nor ``v``."""
     v: Literal[1] = 1
-
-
-class Parameter(NamedTuple):
-    wire: str
-    """Its name in a request."""
-    type: Any
-    default: Any
-    """``msgspec.NODEFAULT`` where it must be given, so that nothing is done to all by omission."""
 
 
 class Method(NamedTuple):
     name: str
-    parameters: Mapping[str, Parameter]
-    """By the function's names."""
+    parameters: Mapping[str, Any]
+    """The type of each, with its bounds."""
     value: Any
     """The type of what is asked for; None where a result is all that there is to answer."""
     request: type[Request]
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """What the function is called with, by name."""
-        return {name: getattr(request, each.wire) for name, each in self.parameters.items()}
+        return {name: getattr(request, name) for name in self.parameters}
 
     def fields(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """What a request says beside its heading; a number out of its bounds is taken for the bound."""
         return {
-            each.wire: _within(each.type, arguments[name])
-            for name, each in self.parameters.items()
+            name: _within(type, arguments[name])
+            for name, type in self.parameters.items()
             if name in arguments
         }
 
@@ -60,17 +52,16 @@ def method_of(function: Callable[..., Any]) -> Method:
     hints = get_type_hints(function, include_extras=True)
     returned = hints.pop("return")
     signature = inspect.signature(function).parameters
-    parameters = {}
-    for name, hint in hints.items():
-        default = signature[name].default
-        parameters[name] = Parameter(
-            wire=next((each.name for each in _annotations(hint) if isinstance(each, OnWire)), name),
-            type=hint,
-            default=msgspec.NODEFAULT if default is inspect.Parameter.empty else default,
-        )
+    # What has no default must be given, so that nothing is done to all by omission.
+    fields = [
+        (name, hint)
+        if signature[name].default is inspect.Parameter.empty
+        else (name, hint, signature[name].default)
+        for name, hint in hints.items()
+    ]
     request = msgspec.defstruct(
         function.__name__,
-        [(each.wire, each.type, each.default) for each in parameters.values()],
+        fields,
         bases=(Request,),
         module=__name__,
         frozen=True,
@@ -79,7 +70,7 @@ def method_of(function: Callable[..., Any]) -> Method:
     )
     kinds = get_args(returned) if get_origin(returned) in (Union, UnionType) else (returned,)
     value = next((kind for kind in kinds if kind is not CommandResult), None)
-    return Method(function.__name__, parameters, value, cast(type[Request], request))
+    return Method(function.__name__, hints, value, cast(type[Request], request))
 
 
 def methods_of(functions: Iterable[Callable[..., Any]]) -> dict[str, Method]:
@@ -99,22 +90,18 @@ class RequestDecoder:
         """One line without its end.
 
         Raises:
-            BadRequestError: it is no request of this version.
+            RefusedRequestError: it is no request of this version.
         """
         identifier = identifier_of(line)
         try:
             request = self._decoder.decode(line)
         except UNREADABLE as error:
-            raise BadRequestError("bad_request", f"not a request: {error}", identifier) from error
+            raise RefusedRequestError("bad_request", f"not a request: {error}", identifier) from error
         return self._methods[type(request).__name__], request
 
 
-def _annotations(type: Any) -> tuple[Any, ...]:
-    return getattr(type, "__metadata__", ()) if get_origin(type) is Annotated else ()
-
-
 def _within(type: Any, value: Any) -> Any:
-    for bounds in _annotations(type):
+    for bounds in getattr(type, "__metadata__", ()):
         if isinstance(value, int) and isinstance(bounds, msgspec.Meta):
             value = value if bounds.ge is None else max(bounds.ge, value)
             value = value if bounds.le is None else min(bounds.le, value)

@@ -173,10 +173,10 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a decoder raises for a line of whoever it may be."""
 
 
-class BadRequestError(Exception):
-    """A line is no request; :attr:`refusal` is the answer to it."""
+class RefusedRequestError(Exception):
+    """A request is not carried out, or a client is not served any longer; :attr:`refusal` is the answer."""
 
-    def __init__(self, code: RefusalCode, message: str, identifier: int | None) -> None:
+    def __init__(self, code: RefusalCode, message: str, identifier: int | None = None) -> None:
         super().__init__(message)
         self.refusal = Refusal(id=identifier, code=code, message=message)
 
@@ -215,15 +215,15 @@ def identifier_of(line: bytes) -> int | None:
     """What a request calls itself; None for one that does not say.
 
     Raises:
-        BadRequestError: it is none at all, or none of this version.
+        RefusedRequestError: it is none at all, or none of this version.
     """
     try:
         heading = _heading_decoder.decode(line)
     except UNREADABLE as error:
-        raise BadRequestError("bad_request", f"not a request: {error}", None) from error
+        raise RefusedRequestError("bad_request", f"not a request: {error}", None) from error
     identifier = heading.id if type(heading.id) is int and 0 <= heading.id <= 2**53 else None
     if type(heading.v) is not int or heading.v != VERSION:
-        raise BadRequestError("version", _versions(heading.v), identifier)
+        raise RefusedRequestError("version", _versions(heading.v), identifier)
     return identifier
 
 

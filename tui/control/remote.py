@@ -135,24 +135,14 @@ class RemoteEngine(Engine):
 
     async def call(self, method: Method, fields: Mapping[str, Any]) -> Any:
         """Ask for ``method``; what the engine returns, or a result that says why there is none."""
-        answer = await self._on_loop(self._exchange(method.name, fields))
-        if isinstance(answer, CommandResult):
-            return answer
-        if method.value is None:
-            return CommandResult(ok=False, message="the engine answered something else")
-        try:
-            return _decode(answer.value, method.value)
-        except ControlError as error:
-            return CommandResult(ok=False, message=str(error))
-
-    async def _on_loop(self, exchange: Coroutine[Any, Any, Value | CommandResult]) -> Value | CommandResult:
         loop = self._loop
         if loop is not None and self._writer is not None:
+            exchange = self._exchange(method, fields)
             try:
                 return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(exchange, loop))
             except RuntimeError:
                 log.debug("the loop had ended already")
-        exchange.close()
+                exchange.close()
         return CommandResult(ok=False, message=_AWAY)
 
     # The thread that follows the engine
@@ -285,13 +275,15 @@ class RemoteEngine(Engine):
 
     # Requests
 
-    async def _exchange(self, method: str, fields: Mapping[str, Any]) -> Value | CommandResult:
+    async def _exchange(self, method: Method, fields: Mapping[str, Any]) -> Any:
         try:
-            answer = await self._ask(method, fields)
+            answer = await self._ask(method.name, fields)
+            if isinstance(answer, Value) and method.value is not None:
+                return _decode(answer.value, method.value)
         except ControlError as error:
             return CommandResult(ok=False, message=str(error))
         if isinstance(answer, Value):
-            return answer
+            return CommandResult(ok=False, message="the engine answered something else")
         if isinstance(answer, Result):
             return CommandResult(ok=answer.ok, message=answer.message, reply=answer.reply)
         return CommandResult(ok=False, message=answer.message)

@@ -12,26 +12,23 @@ import resource
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 from tui import __version__
 from tui.channels.apart import apart
 from tui.control.feed import StateFeed
-from tui.control.peer import is_trusted, peer_user
 from tui.control.protocol import (
     ControlError,
     EngineInfo,
     Missed,
     Refusal,
     RefusalCode,
-    StateEvent,
     encode_answer,
 )
 from tui.control.publication import Publication
 from tui.control.session import Conversation
-from tui.control.socket_file import SocketFile
+from tui.control.socket_file import SocketFile, is_trusted, peer_user
 from tui.model.engine import CommandResult, Engine
 
 log = logging.getLogger(__name__)
@@ -42,8 +39,6 @@ EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 """What a system says that can give no further connection now."""
 LOOK_SECONDS = 1.0
 """Between two looks at the socket's file, which whoever cleans up may have deleted."""
-MAX_EVENTS = 10_000
-"""Changes of state that wait for this thread; beyond it the oldest is dropped and counted."""
 
 _START_SECONDS = 5.0
 _ACCEPT_AGAIN_SECONDS = 1.0
@@ -102,9 +97,6 @@ class ControlServer:
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
         self._conversations: dict[asyncio.Task[None], Conversation] = {}
         self._watchers: set[Conversation] = set()
-        self._events: deque[StateEvent] = deque(maxlen=MAX_EVENTS)
-        self._events_missed = 0
-        self._events_lock = threading.Lock()
         self._trouble: str | None = None
         self._reloading = asyncio.Lock()
         self._most_clients = _most_clients()
@@ -176,8 +168,6 @@ class ControlServer:
             if not isinstance(cause, OSError) or cause.errno == errno.ENAMETOOLONG:
                 raise
             self._trouble = str(error)
-        if self._feed is not None:
-            self._feed.listen(self._changed)
         self._started.set_result(None)
         try:
             while not await self._stopped_within(LOOK_SECONDS):
@@ -185,7 +175,7 @@ class ControlServer:
                     accepting = self._listen_anew(accepting)
         finally:
             if self._feed is not None:
-                self._feed.leave(self._changed)
+                self._feed.listen(None)
             if accepting is not None:
                 accepting.cancel()
             try:
@@ -268,7 +258,7 @@ class ControlServer:
         task, conversation = min(idle, key=lambda each: each[1].idle_since)
         log.debug("control: a client that was idle gave way to another")
         conversation.give_way()
-        self._watchers.discard(self._conversations.pop(task))
+        self._forget(task)
         return True
 
     async def _converse(self, connection: socket.socket) -> None:
@@ -282,10 +272,16 @@ class ControlServer:
         task.add_done_callback(self._conversation_ended)
 
     def _conversation_ended(self, task: asyncio.Task[None]) -> None:
-        if task in self._conversations:
-            self._watchers.discard(self._conversations.pop(task))
+        self._forget(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("control: a client's connection failed", exc_info=error)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        conversation = self._conversations.pop(task, None)
+        if conversation in self._watchers:
+            self._watchers.remove(conversation)
+            if self._feed is not None and not self._watchers:
+                self._feed.listen(None)
 
     # What conversations ask
 
@@ -304,31 +300,23 @@ class ControlServer:
         if self._feed is None:
             return False
         self._watchers.add(conversation)
+        self._feed.listen(self._changed)
         return True
 
     # Changes of state
 
-    def _changed(self, event: StateEvent) -> None:
-        """Called in the engine's thread: it takes a lock that is held for a deque's operation only."""
-        if not self._watchers:
-            return
-        with self._events_lock:
-            first = not self._events
-            if len(self._events) == MAX_EVENTS:
-                self._events_missed += 1
-            self._events.append(event)
+    def _changed(self) -> None:
         loop = self._loop
-        if first and loop is not None:
+        if loop is not None:
             try:
                 loop.call_soon_threadsafe(self._note_watchers)
             except RuntimeError:
                 log.debug("the control loop had ended already")
 
     def _note_watchers(self) -> None:
-        with self._events_lock:
-            events, missed = tuple(self._events), self._events_missed
-            self._events.clear()
-            self._events_missed = 0
+        if self._feed is None:
+            return
+        events, missed = self._feed.take()
         for watcher in tuple(self._watchers):
             if missed:
                 watcher.send(Missed(count=missed))

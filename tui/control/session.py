@@ -9,7 +9,7 @@ import logging
 import struct
 import termios
 from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,19 +18,20 @@ from tui.control.methods import ENGINE_METHODS, RequestDecoder, methods_of
 from tui.control.protocol import (
     Alive,
     Answer,
-    BadRequestError,
     EngineInfo,
     Refusal,
-    RefusalCode,
+    RefusedRequestError,
     Result,
     Update,
     Value,
     encode_answer,
     raw,
 )
-from tui.control.publication import Publication
 from tui.model.bounds import MAX_LOG_LINES, Cursor, Name
-from tui.model.engine import CommandResult, Engine, ExtraCommand
+from tui.model.engine import CommandResult, ExtraCommand
+
+if TYPE_CHECKING:
+    from tui.control.server import ControlServer
 
 log = logging.getLogger(__name__)
 
@@ -53,45 +54,12 @@ _HIGH_WATER = 256 * 1024
 _READ_SIZE = 64 * 1024
 
 
-class Service(Protocol):
-    """What a conversation needs of the server."""
-
-    @property
-    def engine(self) -> Engine: ...
-    @property
-    def publication(self) -> Publication: ...
-    @property
-    def info(self) -> EngineInfo: ...
-
-    async def reload(self) -> CommandResult:
-        """Read the settings anew."""
-        ...
-
-    def watch(self, conversation: Conversation) -> bool:
-        """Send it every change of state from now on; False when nobody tells of them."""
-        ...
-
-
-class _EndedError(Exception):
-    """The conversation cannot go on; the refusal says why."""
-
-    def __init__(self, code: RefusalCode, message: str) -> None:
-        super().__init__(message)
-        self.refusal = Refusal(id=None, code=code, message=message)
-
-
-class _RefusedError(Exception):
-    """A request is not carried out; the message says why."""
-
-    def __init__(self, code: RefusalCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class Conversation:
     """Runs until the client leaves, breaks a bound or does not read."""
 
-    def __init__(self, service: Service, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, service: ControlServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self._service = service
         self._reader = reader
         self._writer = writer
@@ -142,7 +110,7 @@ class Conversation:
             if self._requests:
                 await asyncio.wait(self._requests)
             patience = UNREAD_SECONDS
-        except _EndedError as ended:
+        except RefusedRequestError as ended:
             log.info("control: a client was dismissed: %s", ended)
             self.send(ended.refusal)
         except OSError as error:
@@ -193,7 +161,7 @@ class Conversation:
         while True:
             end = buffer.find(b"\n")
             if (end if end >= 0 else len(buffer)) >= protocol.MAX_REQUEST:
-                raise _EndedError("too_long", f"a request may have {protocol.MAX_REQUEST} bytes")
+                raise RefusedRequestError("too_long", f"a request may have {protocol.MAX_REQUEST} bytes")
             if end >= 0:
                 line = bytes(buffer[:end])
                 del buffer[: end + 1]
@@ -206,7 +174,9 @@ class Conversation:
                 async with asyncio.timeout_at(deadline):
                     data = await self._reader.read(_READ_SIZE)
             except TimeoutError:
-                raise _EndedError("timeout", f"no request within {HALF_REQUEST_SECONDS:g} s") from None
+                raise RefusedRequestError(
+                    "timeout", f"no request within {HALF_REQUEST_SECONDS:g} s"
+                ) from None
             if not data:
                 return
             if not buffer and deadline is None:
@@ -218,7 +188,7 @@ class Conversation:
             async with asyncio.timeout(UNREAD_SECONDS):
                 await self._writer.drain()
         except TimeoutError:
-            raise _EndedError("timeout", f"answers not read within {UNREAD_SECONDS:g} s") from None
+            raise RefusedRequestError("timeout", f"answers not read within {UNREAD_SECONDS:g} s") from None
 
     # Answering
 
@@ -230,7 +200,7 @@ class Conversation:
     async def _answer(self, line: bytes) -> None:
         try:
             method, request = _decoder.decode(line)
-        except BadRequestError as error:
+        except RefusedRequestError as error:
             self.send(error.refusal)
             return
         try:
@@ -243,8 +213,8 @@ class Conversation:
                 self.send(done)
             else:
                 self.send(Value(id=request.id, value=raw(answer)))
-        except _RefusedError as refused:
-            self.send(Refusal(id=request.id, code=refused.code, message=str(refused)))
+        except RefusedRequestError as error:
+            self.send(msgspec.structs.replace(error.refusal, id=request.id))
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -284,13 +254,13 @@ class Conversation:
         # Nothing is sent before the answer: neither waits for the loop.
         self._watches = self._service.watch(self)
         if not self._watches:
-            raise _RefusedError("failed", "this engine tells nobody of its changes of state")
+            raise RefusedRequestError("failed", "this engine tells nobody of its changes of state")
         return CommandResult(ok=True, message="every change of state follows")
 
     def subscribe(self, log_after: Cursor = 0) -> CommandResult:
         """For a face: a :class:`tui.control.protocol.Update` or ``Alive`` follows again and again."""
         if self._subscription is not None:
-            raise _RefusedError("busy", "this client has subscribed already")
+            raise RefusedRequestError("busy", "this client has subscribed already")
         self._subscription = asyncio.create_task(self._update(log_after), name="control subscription")
         self._subscription.add_done_callback(self._subscription_ended)
         return CommandResult(ok=True, message="what changes follows")

@@ -1,4 +1,7 @@
-"""The socket in the file system: made private, known again, replaced when stale, removed when ours."""
+"""A Unix socket in the file system: made private, known again, replaced when stale, removed when ours.
+
+And whose process is at the other end of one.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import errno
 import os
 import socket
 import stat
+import struct
 import sys
 from pathlib import Path
 
@@ -13,6 +17,8 @@ from tui.control.protocol import ControlError, check_length
 
 _BACKLOG = 64
 _PROBE_SECONDS = 1.0
+_CREDENTIALS = struct.Struct("3i")
+_ROOT = 0
 
 
 class SocketFile:
@@ -104,3 +110,21 @@ class SocketFile:
                     ) from error
                 raise
         raise ControlError(f"another engine answers at {self.path}\nsee it with: overlay-supervisor attach")
+
+
+def peer_user(connection: socket.socket) -> int | None:
+    """The user id of the other end's process; None where the system does not tell (it is not Linux)."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return None
+    credentials = connection.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size)
+    _, user, _ = _CREDENTIALS.unpack(credentials)
+    return int(user)
+
+
+def is_trusted(user: int | None) -> bool:
+    """Whether a process of that user may give orders: our own user's, and root's, who may anyhow.
+
+    Where the system does not tell, the permissions of socket and folder must do.
+    """
+    return user is None or user in (_ROOT, os.geteuid())

@@ -374,11 +374,11 @@ class Supervisor:
         self._changes.add(self._clock.time(), None, message, "info", "engine", event=event)
         return CommandResult(ok=True, message=message)
 
-    async def acknowledge(self, id: str) -> CommandResult:
-        return await self._do(self._components.incidents.acknowledge, id)
+    async def acknowledge(self, incident: str) -> CommandResult:
+        return await self._do(self._components.incidents.acknowledge, incident)
 
-    async def timeline(self, id: str) -> Timeline | CommandResult:
-        return await self._loop.call(self._components.incidents.timeline(id))
+    async def timeline(self, incident: str) -> Timeline | CommandResult:
+        return await self._loop.call(self._components.incidents.timeline(incident))
 
     async def alerts(self, command: AlertCommand) -> CommandResult:
         component = self._components.alerts
@@ -389,16 +389,18 @@ class Supervisor:
         *,
         before: str | None = None,
         limit: int = 100,
-        type: str | None = None,
+        alert_type: str | None = None,
         outcome: AlertOutcome | None = None,
         words: tuple[str, ...] = (),
     ) -> AlertPage | CommandResult:
         kept = self._components.alerts and self._components.alerts.persistence
-        return await self._loop.call(kept.history(before, limit, type, outcome, words)) if kept else _NO_QUEUE
+        if not kept:
+            return _NO_QUEUE
+        return await self._loop.call(kept.history(before, limit, alert_type, outcome, words))
 
-    async def alert(self, id: str) -> AlertContent | CommandResult:
+    async def alert(self, alert: str) -> AlertContent | CommandResult:
         component = self._components.alerts
-        return _NO_QUEUE if component is None else await self._loop.call(component.alert(id))
+        return _NO_QUEUE if component is None else await self._loop.call(component.alert(alert))
 
     def extra_commands(self) -> tuple[ExtraCommand, ...]:
         return tuple(self._extras.commands()) if self._extras is not None else ()

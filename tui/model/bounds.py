@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from msgspec import Meta
 
@@ -28,13 +28,6 @@ MAX_NAME = 256
 
 DAY = 86_400.0
 """Seconds; the longest hold and the longest mute."""
-
-
-class OnWire(NamedTuple):
-    """What a parameter is called on the control socket, where a request has a field of its name already."""
-
-    name: str
-
 
 Cursor = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]

@@ -32,7 +32,6 @@ from tui.model.bounds import (
     Cursor,
     Id,
     Name,
-    OnWire,
     Topic,
 )
 from tui.model.incidents import (
@@ -115,11 +114,11 @@ class Engine(Protocol):
         """Show the indicator even when all is well, or only when something is wrong."""
         return _REFUSED
 
-    async def acknowledge(self, id: Annotated[Id, OnWire("incident")]) -> CommandResult:
+    async def acknowledge(self, incident: Id) -> CommandResult:
         """Acknowledge an open incident: seen by a person, who is not to be told again."""
         return _REFUSED
 
-    async def timeline(self, id: Annotated[Id, OnWire("incident")]) -> Timeline | CommandResult:
+    async def timeline(self, incident: Id) -> Timeline | CommandResult:
         """What happened before and during an incident."""
         return _REFUSED
 
@@ -132,7 +131,7 @@ class Engine(Protocol):
         *,
         before: Annotated[str, Meta(max_length=256)] | None = None,
         limit: Annotated[int, Meta(ge=1, le=MAX_ALERTS)] = 100,
-        type: Annotated[Name | None, OnWire("alert_type")] = None,
+        alert_type: Name | None = None,
         outcome: AlertOutcome | None = None,
         words: Annotated[tuple[Name, ...], Meta(max_length=MAX_SEARCH_WORDS)] = (),
     ) -> AlertPage | CommandResult:
@@ -142,7 +141,7 @@ class Engine(Protocol):
         """
         return _REFUSED
 
-    async def alert(self, id: Annotated[Id, OnWire("alert")]) -> AlertContent | CommandResult:
+    async def alert(self, alert: Id) -> AlertContent | CommandResult:
         """One alert, whether it waits, plays or has ended."""
         return _REFUSED
 

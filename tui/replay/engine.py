@@ -185,16 +185,16 @@ class ReplayEngine(Engine):
     async def frame(self, name: str, cursor: int) -> FrameContent | CommandResult:
         return await self._of(name, lambda at: self._source.frame(name, cursor))
 
-    async def timeline(self, id: str) -> Timeline | CommandResult:
+    async def timeline(self, incident: str) -> Timeline | CommandResult:
         """Up to the moment that is shown."""
-        return await self._reading(self._timeline, id)
+        return await self._reading(self._timeline, incident)
 
     async def alert_history(
         self,
         *,
         before: str | None = None,
         limit: int = 100,
-        type: str | None = None,
+        alert_type: str | None = None,
         outcome: AlertOutcome | None = None,
         words: tuple[str, ...] = (),
     ) -> AlertPage | CommandResult:
@@ -206,12 +206,12 @@ class ReplayEngine(Engine):
         if before is not None:
             place = next((i for i, each in enumerate(ended) if _alert_id(each) == before), len(ended))
             ended = ended[place + 1 :]
-        if type is not None or outcome is not None:
+        if alert_type is not None or outcome is not None:
             ended = [
                 each
                 for each in ended
                 if isinstance(each, AlertSummary)
-                and type in (None, each.type)
+                and alert_type in (None, each.type)
                 and outcome in (None, each.outcome)
             ]
         ended = [each for each in ended if all(word.casefold() in _searched(each) for word in words)]
@@ -219,7 +219,7 @@ class ReplayEngine(Engine):
         more = _alert_id(page[-1]) if page and len(page) < len(ended) else None
         return AlertPage(alerts=tuple(page), next_before=more)
 
-    async def alert(self, id: str) -> AlertContent | CommandResult:
+    async def alert(self, alert: str) -> AlertContent | CommandResult:
         return CommandResult(ok=False, message="what an alert carried is not in the journal")
 
     def extra_commands(self) -> tuple[ExtraCommand, ...]:

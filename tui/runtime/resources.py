@@ -17,8 +17,7 @@ from tui.alerts.options import AlertOptions
 from tui.alerts.store import FILE_NAME as ALERTS_FILE
 from tui.alerts.store import AlertStore
 from tui.control.feed import StateFeed
-from tui.control.hold import FolderHold
-from tui.control.lock import StateLock, StateLockedError
+from tui.control.lock import FolderHold, StateLock, StateLockedError
 from tui.control.protocol import ControlError
 from tui.control.server import ControlServer
 from tui.engine.supervisor import Supervisor

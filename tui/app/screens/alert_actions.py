@@ -153,7 +153,7 @@ class AlertActions:
         before: str | None = None
         while len(entries) < MOST_EXPORTED:
             page = await self._app.engine.alert_history(
-                before=before, limit=PAGE, type=wanted.type, outcome=wanted.outcome, words=wanted.terms
+                before=before, limit=PAGE, alert_type=wanted.type, outcome=wanted.outcome, words=wanted.terms
             )
             if isinstance(page, CommandResult):
                 self._row.note(f"✗ export: {page.message}", "bad")

@@ -208,7 +208,7 @@ class AlertsScreen(SupervisorScreen):
         wanted = self.wanted_history
         try:
             answer = await self.app.engine.alert_history(
-                before=before, limit=limit, type=wanted.type, outcome=wanted.outcome, words=wanted.terms
+                before=before, limit=limit, alert_type=wanted.type, outcome=wanted.outcome, words=wanted.terms
             )
         finally:
             self._reading = False
