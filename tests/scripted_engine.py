@@ -748,6 +748,7 @@ def evening_incidents(at: float | None = None) -> IncidentsSnapshot:
                 message="5 reconnects in 10 min",
                 opened_at=now - 2460,
                 resolved_at=now - 1740,
+                lasted=150.0,
                 times=3,
             ),
             incident(
@@ -759,6 +760,7 @@ def evening_incidents(at: float | None = None) -> IncidentsSnapshot:
                 message="nothing for 60 s",
                 opened_at=now - 5400,
                 resolved_at=now - 5290,
+                lasted=110.0,
             ),
             incident(
                 "i-3",
@@ -768,6 +770,7 @@ def evening_incidents(at: float | None = None) -> IncidentsSnapshot:
                 message="unauthorized",
                 opened_at=now - 9000,
                 resolved_at=now - 8990,
+                lasted=10.0,
                 acknowledged_at=now - 8995,
             ),
         ),

@@ -84,7 +84,7 @@ async def test_an_open_breaker_is_an_incident_until_the_link_is_stable_again(hub
         assert (ended.id, ended.resolved_at) == (found.id, pytest.approx(found.opened_at + 20, abs=0.01))
         assert watch.lines == [
             f"opened breaker_open of stage: {found.message}",
-            "resolved breaker_open of stage after 20 s",
+            "resolved breaker_open of stage: lasted 20 s",
         ]
 
 

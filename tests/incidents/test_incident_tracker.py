@@ -28,6 +28,16 @@ def spend(watch: Watch, seconds: float, *findings: Finding) -> None:
         watch.component.take(findings)
 
 
+def test_an_incident_that_came_back_lasted_as_long_as_it_was_wrong() -> None:
+    watch = Watch(IncidentsOptions(quiet_for=60.0))
+    for _ in range(25):
+        spend(watch, 5, finding())
+        spend(watch, 25)
+    (ended,) = watch.component.snapshot().resolved
+    assert (ended.times, round(ended.lasted)) == (25, 125)
+    assert watch.lines[-1] == "resolved failed of stage: 25 times, 2 min in all"
+
+
 def test_a_trouble_that_comes_back_within_the_quiet_time_is_the_same_incident() -> None:
     watch = Watch(IncidentsOptions(quiet_for=60.0))
     spend(watch, 10, finding())
@@ -54,9 +64,9 @@ def test_a_trouble_that_comes_back_within_the_quiet_time_is_the_same_incident() 
     assert watch.lines == [
         "opened failed of stage: gone",
         "acknowledged failed of stage",
-        "resolved failed of stage after 20 s",
+        "resolved failed of stage: lasted 20 s",
         "opened again failed of stage: gone again",
-        "resolved failed of stage after 71 s",
+        "resolved failed of stage: 2 times, 21 s in all",
         "opened failed of stage: gone",
     ]
     assert [entry.severity for entry in watch.kept] == ["error", "info", "info", "error", "info", "error"]
@@ -133,7 +143,7 @@ def test_a_wall_clock_that_is_set_back_makes_no_duration_negative() -> None:
     spend(watch, 10)
     (ended,) = watch.component.snapshot().resolved
     assert ended.resolved_at == ended.opened_at
-    assert watch.lines[-1] == "resolved failed of stage after 10 s"
+    assert watch.lines[-1] == "resolved failed of stage: lasted 10 s"
 
 
 @pytest.mark.parametrize("step", [-7200.0, 7200.0])

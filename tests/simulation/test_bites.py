@@ -118,8 +118,7 @@ BITES = (
         "told again and again",
         "tui/alerts/service.py",
         "            self.settle()\n        self._note_store()\n",
-        "            self.settle()\n        self._note_store()\n"
-        '        self.note("still here")\n',
+        '            self.settle()\n        self._note_store()\n        self.note("still here")\n',
     ),
     Bite(
         "bounds",

@@ -25,9 +25,9 @@ from tui.model.incidents import (
     LineSeverity,
     Timeline,
 )
+from tui.model.known import lasted_words
 from tui.model.snapshot import CommandResult, Snapshot
 from tui.store.event_log import ChangeLog
-from tui.text import formats
 
 log = logging.getLogger("tui.connections.trouble")
 
@@ -67,7 +67,7 @@ class _Incident:
         self.key: Key = (finding.rule, finding.subject)
         self.connections = finding.connections
         self.opened_at = now
-        """By the monotonic clock, as the others here."""
+        """The last time, by the monotonic clock, as the others here."""
         self.gone_since: float | None = None
         self.ended_at = now
 
@@ -249,6 +249,7 @@ class IncidentTracker:
         self._resolved.remove(incident)
         del self._latest[incident.key]
         incident.connections, incident.gone_since = finding.connections, None
+        incident.opened_at = self._clock.monotonic()
         incident.change(
             severity=self._severity(finding.rule),
             message=finding.message,
@@ -278,7 +279,8 @@ class IncidentTracker:
         # The wall clock may have been set meanwhile.
         resolved_at = max(incident.snapshot.opened_at, self._wall - (now - ended_at))
         incident.ended_at = ended_at
-        incident.change(resolved_at=resolved_at, updated_at=max(resolved_at, self._wall))
+        lasted = incident.snapshot.lasted + max(0.0, ended_at - incident.opened_at)
+        incident.change(resolved_at=resolved_at, updated_at=max(resolved_at, self._wall), lasted=lasted)
         del self._open[incident.key]
         self._resolved.appendleft(incident)
         self._latest[incident.key] = incident
@@ -288,10 +290,12 @@ class IncidentTracker:
                 del self._latest[oldest.key]
         self._snapshot = None
         self._command.run("resolved", incident.snapshot)
-        lasted = formats.duration(max(0.0, ended_at - incident.opened_at))
         why = f": {NOT_WATCHED}" if is_lost else ""
         return _Line(
-            incident, f"{_named('resolved', incident.snapshot)} after {lasted}{why}", "info", "resolved"
+            incident,
+            f"{_named('resolved', incident.snapshot)}: {lasted_words(incident.snapshot)}{why}",
+            "info",
+            "resolved",
         )
 
     def _severity(self, rule: IncidentRule) -> IncidentSeverity:

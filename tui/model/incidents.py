@@ -28,7 +28,9 @@ class IncidentSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     resolved_at: float | None = None
     acknowledged_at: float | None = None
     times: int = 1
-    """How often it came back within the quiet time."""
+    """How often it opened, each time but the first within the quiet time of its end."""
+    lasted: float = 0.0
+    """Seconds that its endings have closed so far: all of its length once it is resolved."""
 
 
 class IncidentsSnapshot(msgspec.Struct, frozen=True, kw_only=True):

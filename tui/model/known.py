@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from tui.channels.health import ConnectionState
 from tui.model.alerts import AlertsSnapshot, AlertSummary
-from tui.model.incidents import IncidentsSnapshot
+from tui.model.incidents import IncidentSnapshot, IncidentsSnapshot
 from tui.model.services import ServiceSnapshot
 from tui.model.snapshot import ConnectionSnapshot, Snapshot
-from tui.text.formats import time_of_day
+from tui.text.formats import duration, time_of_day
 from tui.text.printable import printable
 
 SILENT_AFTER = 5.0
@@ -234,6 +234,12 @@ _RULES = {
     "loop_late": "own loop late",
 }
 """The rules whose own name does not say it."""
+
+
+def lasted_words(incident: IncidentSnapshot) -> str:
+    """How long a resolved incident was open: ``lasted 14 s``, or ``25 times, 2 min in all``."""
+    lasted = duration(incident.lasted)
+    return f"lasted {lasted}" if incident.times == 1 else f"{incident.times:,} times, {lasted} in all"
 
 
 def rule_words(rule: str) -> str:

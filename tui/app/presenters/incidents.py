@@ -14,7 +14,7 @@ from tui.model.engine import (
     Timeline,
     TimelineEntry,
 )
-from tui.model.known import count_unacknowledged, is_present, open_words, rule_words
+from tui.model.known import count_unacknowledged, is_present, lasted_words, open_words, rule_words
 from tui.text.formats import NOTHING, counted, duration, time_of_day
 from widgets.facts import Fact, folded_fact
 from widgets.incident_list import IncidentRow
@@ -94,7 +94,7 @@ def resolved_rows(incidents: IncidentsSnapshot, now: float) -> list[IncidentRow]
 def _row(incident: IncidentSnapshot, now: float) -> IncidentRow:
     resolved, seen = incident.resolved_at is not None, incident.acknowledged_at is not None
     if incident.resolved_at is not None:
-        state = duration(max(0.0, incident.resolved_at - incident.opened_at))
+        state = duration(incident.lasted)
     else:
         state = "acknowledged" if seen else "open"
     times = f" ({incident.times:,} times)" if incident.times > 1 else ""
@@ -127,9 +127,8 @@ def incident_facts(incident: IncidentSnapshot, now: float, width: int) -> list[L
     if incident.resolved_at is None:
         state = Fact("state", f"open since {opened}", _TONES[incident.severity])
     else:
-        lasted = duration(max(0.0, incident.resolved_at - incident.opened_at))
         resolved = time_of_day(incident.resolved_at, now)
-        state = Fact("state", f"resolved {resolved}; opened {opened}, lasted {lasted}", "good")
+        state = Fact("state", f"resolved {resolved}; opened {opened}, {lasted_words(incident)}", "good")
     seen = incident.acknowledged_at
     facts = [
         Fact("what", f"{rule_words(incident.rule)}, {incident.severity}", _TONES[incident.severity]),

@@ -25,9 +25,9 @@ from tui.model.engine import (
     Timeline,
     TimelineEntry,
 )
-from tui.model.known import open_words, rule_words, worst_services_first
+from tui.model.known import lasted_words, open_words, rule_words, worst_services_first
 from tui.system.output import put, put_json
-from tui.text.formats import age, duration, for_json, time_of_day
+from tui.text.formats import age, for_json, time_of_day
 from tui.text.printable import columns, cut_to, padded, printable
 
 _MOST_RESOLVED = 10
@@ -74,9 +74,9 @@ def _incidents(args: argparse.Namespace) -> int:
 
 def _cells(incident: IncidentSnapshot, now: float) -> list[str]:
     notes = [
-        f"lasted {_lasted(incident)}" if incident.resolved_at is not None else "",
+        lasted_words(incident) if incident.resolved_at is not None else "",
         "acknowledged" if incident.acknowledged_at is not None else "",
-        f"{incident.times} times" if incident.times > 1 else "",
+        f"{incident.times} times" if incident.times > 1 and incident.resolved_at is None else "",
         printable(incident.message),
     ]
     return [
@@ -87,10 +87,6 @@ def _cells(incident: IncidentSnapshot, now: float) -> list[str]:
         cut_to(printable(incident.subject), _SUBJECT_COLUMNS),
         "; ".join(filter(None, notes)),
     ]
-
-
-def _lasted(incident: IncidentSnapshot) -> str:
-    return duration((incident.resolved_at or incident.opened_at) - incident.opened_at)
 
 
 def _incident_notes(incidents: IncidentsSnapshot) -> Iterator[str]:
@@ -134,7 +130,7 @@ def _facts(incident: IncidentSnapshot, now: float) -> Iterator[tuple[str, str]]:
     if incident.resolved_at is None:
         yield "state", f"open for {age(incident.opened_at, now)}"
     else:
-        yield "resolved", f"{time_of_day(incident.resolved_at, now)}, lasted {_lasted(incident)}"
+        yield "resolved", f"{time_of_day(incident.resolved_at, now)}, {lasted_words(incident)}"
     seen = incident.acknowledged_at
     yield "acknowledged", "no" if seen is None else time_of_day(seen, now)
     if incident.times > 1:
