@@ -124,6 +124,7 @@ async def test_it_reads_every_opening_reopening_and_end_as_json(
         "resolved_at": None,
         "acknowledged_at": None,
         "times": 1,
+        "lasted": 0.0,
     }
     resolved = await told(2)
     assert (resolved["event"], resolved["id"]) == ("resolved", incident.id)
