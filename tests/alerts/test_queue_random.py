@@ -296,7 +296,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(ago=st.sampled_from([0.0, 0.5, 3.0]))
     def report(self, ago: float) -> None:
-        self.queue.confirmations.overlays_connected(self.clock.passed - ago)
+        self.queue.confirmations.overlays_connected(since=self.clock.passed - ago)
         self.drain()
 
     @rule(

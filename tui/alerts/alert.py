@@ -124,7 +124,6 @@ def _spelled(number: int) -> str:
 
 
 def counted_as(alert: Alert) -> str:
-    """Its type in counts."""
     return TESTS if alert.source == TEST_SOURCE else alert.type
 
 

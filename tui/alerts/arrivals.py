@@ -48,7 +48,6 @@ class Arrivals:
             self.came(source, message)
 
     def came(self, source: Source, message: Message) -> None:
-        """One event of a source."""
         if not self._service.has_begun and message.size <= source.most and self._has_room_for(message):
             # Which events are known already, the store knows.
             self._early.append((source, message))
@@ -112,7 +111,6 @@ class Arrivals:
 
 
 def _kept_id(id: str) -> str:
-    """An event's id as it is kept: one of any length may come, and one that bears a secret."""
     if len(id) <= _LONGEST_ID and masked(id) == id:
         return id
     return hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()

@@ -41,7 +41,6 @@ class Commands:
 
     @property
     def can_undo(self) -> bool:
-        """There is something to bring back."""
         return bool(self._undo)
 
     def pause(self) -> CommandResult:
@@ -55,7 +54,6 @@ class Commands:
         )
 
     def resume(self) -> CommandResult:
-        """Ends a pause or a hold."""
         now = self._player.enter()
         stopped = self._stops.paused or self._stops.is_held(now)
         self._stops.resume()
@@ -72,7 +70,6 @@ class Commands:
         return self._done(True, f"held for {seconds:g} s")
 
     def skip(self) -> CommandResult:
-        """Ends what plays."""
         self._player.enter()
         stage = self._player.playing
         if stage is None:
@@ -83,7 +80,6 @@ class Commands:
         return self._done(True, f"skipped {name_of(stage.entry.alert)}{words}")
 
     def remove(self, id: str) -> CommandResult:
-        """Removes one alert, waiting or playing."""
         self._player.enter()
         words = ""
         entry = self._waiting.find(id)

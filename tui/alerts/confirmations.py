@@ -53,25 +53,21 @@ class Confirmations:
         else:
             self._player.endings.end(entry, "shown", "confirmed after the connection was lost")
 
-    def overlays_connected(self, at: float | None = None, since: float = -math.inf) -> bool:
-        """A hub report received at monotonic ``at`` (now, if left out) names an overlay as connected, as all
-        did ``since`` then.
+    def overlays_connected(self, since: float = -math.inf) -> bool:
+        """A hub report that came just now names an overlay as connected, as all did ``since`` then.
 
-        Confirms whatever began to be on the air in that time and was so at its end: an overlay that came
-        later may know nothing of it. True when that is news.
+        Confirms whatever began to be on the air in that time and is so now: an overlay that came later may
+        know nothing of it. True when that is news.
         """
         now = self._player.enter()
-        until = now if at is None else at
         found = False
         if self._player.options.has_target:
             for stage in self._player.stages():
                 is_new = stage.phase == "on air" and not stage.entry.alert.confirmed
-                if is_new and since <= stage.since <= until:
+                if is_new and stage.since >= since:
                     self._confirm(stage)
                     found = True
-            found |= self._player.endings.confirm(
-                lambda _alert, begun, ended: since <= begun <= until <= ended
-            )
+            found |= self._player.endings.confirm(lambda _alert, begun, ended: since <= begun <= now <= ended)
         self._player.settle()
         return found
 

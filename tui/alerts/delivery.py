@@ -108,12 +108,10 @@ class Delivery:
 
     @property
     def place(self) -> Place:
-        """The connection and the topic."""
         return self.options.connection, self.options.topic
 
     @property
     def message(self) -> str:
-        """Where it delivers to."""
         return f"{self.options.connection} {self.options.topic}"
 
     @property
@@ -135,7 +133,6 @@ class Delivery:
 
     @property
     def channel(self) -> Channel | None:
-        """The channel of the settings, if there is one now."""
         return self._find(self.options.connection, self.options.topic)
 
     def absent(self) -> str | None:
@@ -231,7 +228,6 @@ class Delivery:
 
 
 def is_number(number: Any) -> TypeGuard[Number]:
-    """Whether this can be a hub's own id."""
     if isinstance(number, str):
         return len(number) <= MOST_ITEM
     return isinstance(number, int) and not isinstance(number, bool) and number.bit_length() < 64

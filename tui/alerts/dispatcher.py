@@ -70,7 +70,6 @@ class AlertOrders:
             self._service.note(f"{words} on the overlays until there is a delivery again", "warning")
 
     def stop(self) -> None:
-        """Carry out nothing more."""
         for task in self._tasks:
             task.cancel()
 
@@ -102,7 +101,6 @@ class AlertOrders:
                 self.removals.ask()
 
     def note_news(self) -> None:
-        """Tell what became of those that were to be taken off."""
         news = self._page.take_news()
         for is_sure, one, several, severity in _NEWS:
             found = [each.entry for each in news if each.is_sure is is_sure]
@@ -140,7 +138,6 @@ class AlertOrders:
             log.error("%s failed", task.get_name(), exc_info=error)
 
     async def _show(self, alert: Alert) -> None:
-        """Push an alert that is to begin."""
         delivery, player = self.delivery, self._player
         playing = player.find_stage(alert.id)
         sent = Sent("not sent", "it was taken back while the store was waited for")

@@ -23,6 +23,7 @@ TYPES = ("follow", "sub", "resub", "gift", "cheer", "raid", "redemption")
 ANY_EVENT = "*"
 """In a source's events: every one that is not named."""
 
+_WITH_KINDS = ("event", "twitch_event")
 _CALLED_ALIKE = {
     "channel.raid": "raid",
     "channel.subscription.message": "resub",
@@ -30,59 +31,24 @@ _CALLED_ALIKE = {
 }
 """What Twitch calls what the hub tells under one name, its kind inside."""
 
-EVENTS: Mapping[str, str] = MappingProxyType(
-    {
-        "follower": "follow",
-        "subscription": "sub",
-        "gift_subscription": "gift",
-        "resubscription": "resub",
-        "cheer": "cheer",
-        "raid": "raid",
-        "redemption": "redemption",
-        **{
-            f"{event}:{kind}": type
-            for event in ("event", "twitch_event")
-            for kind, type in _CALLED_ALIKE.items()
-        },
-    }
-)
+EVENTS: Mapping[str, str] = MappingProxyType({
+    "follower": "follow", "subscription": "sub", "gift_subscription": "gift", "resubscription": "resub",
+    "cheer": "cheer", "raid": "raid", "redemption": "redemption",
+    **{f"{event}:{kind}": type for event in _WITH_KINDS for kind, type in _CALLED_ALIKE.items()},
+})  # fmt: skip
 """The alert type of each event that a hub sends of its viewers: by its name, or by name and kind."""
 
-NO_ALERTS = frozenset(
-    {
-        "alert_ended",
-        "alert_shown",
-        "channel_update",
-        "chat_message",
-        "connection_established",
-        "content_update",
-        "event_batch",
-        "health_update",
-        "initial_state",
-        "new_transcription",
-        "obs_event",
-        "performance_update",
-        "queue_state",
-        "show_changed",
-        "stream_event",
-        "stream_state",
-        "system_event",
-        "takeover",
-        "takeover_clear",
-        "telemetry_update",
-        *(
-            f"{event}:{kind}"
-            for event in ("event", "twitch_event")
-            for kind in (
-                "channel.channel_points_custom_reward_redemption.update",
-                "channel.chat.message",
-                "channel.update",
-                "stream.offline",
-                "stream.online",
-            )
-        ),
-    }
-)
+_NO_KINDS = (
+    "channel.channel_points_custom_reward_redemption.update", "channel.chat.message", "channel.update",
+    "stream.offline", "stream.online",
+)  # fmt: skip
+NO_ALERTS = frozenset((
+    "alert_ended", "alert_shown", "channel_update", "chat_message", "connection_established",
+    "content_update", "event_batch", "health_update", "initial_state", "new_transcription", "obs_event",
+    "performance_update", "queue_state", "show_changed", "stream_event", "stream_state", "system_event",
+    "takeover", "takeover_clear", "telemetry_update",
+    *(f"{event}:{kind}" for event in _WITH_KINDS for kind in _NO_KINDS),
+))  # fmt: skip
 """What a hub sends beside those; it is not told as unknown, and a source may map it all the same."""
 
 _OF_ALL = frozenset(
@@ -91,20 +57,17 @@ _OF_ALL = frozenset(
         *(f"{whose}_{part}" for whose in ("user", "broadcaster_user") for part in ("id", "login", "name")),
     )
 )
-DOCUMENTED: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "follow": _OF_ALL | {"followed_at"},
-        "sub": _OF_ALL | {"tier", "is_gift", "cumulative_months"},
-        "resub": _OF_ALL
-        | {"tier", "is_gift", "cumulative_months", "duration_months", "streak_months", "message"},
-        "gift": _OF_ALL | {"tier", "total", "cumulative_total", "is_anonymous"},
-        "cheer": _OF_ALL | {"bits", "message", "is_anonymous"},
-        "raid": _OF_ALL
-        | {"viewers"}
-        | {f"{way}_broadcaster_user_{part}" for way in ("from", "to") for part in ("id", "login", "name")},
-        "redemption": _OF_ALL | {"reward", "user_input", "status", "redeemed_at"},
-    }
-)
+_OF_SUBS = {"tier", "is_gift", "cumulative_months"}
+DOCUMENTED: Mapping[str, frozenset[str]] = MappingProxyType({
+    "follow": _OF_ALL | {"followed_at"},
+    "sub": _OF_ALL | _OF_SUBS,
+    "resub": _OF_ALL | _OF_SUBS | {"duration_months", "streak_months", "message"},
+    "gift": _OF_ALL | {"tier", "total", "cumulative_total", "is_anonymous"},
+    "cheer": _OF_ALL | {"bits", "message", "is_anonymous"},
+    "raid": _OF_ALL | {"viewers"}
+    | {f"{way}_broadcaster_user_{part}" for way in ("from", "to") for part in ("id", "login", "name")},
+    "redemption": _OF_ALL | {"reward", "user_input", "status", "redeemed_at"},
+})  # fmt: skip
 """The fields that an event of each type is known to have, in the words of any of the hubs that there are."""
 
 ANONYMOUS = "anonymous"
@@ -133,7 +96,6 @@ class EventTypes:
 
     @property
     def all(self) -> frozenset[str] | None:
-        """Every type that may come of it; None for any."""
         types = frozenset(self._events.values())
         if ANY_EVENT in types:
             return None

@@ -46,7 +46,6 @@ class Overlays:
 
     @property
     def can_take_off(self) -> bool:
-        """The hub can be asked to take something off."""
         return self.options.has_target and (self.options.clears != "nothing" or self.page.keeps_stack)
 
     @property
@@ -60,17 +59,14 @@ class Overlays:
         return self.page.free_at(id) if self.options.has_target else float("-inf")
 
     def take_orders(self) -> list[Order]:
-        """What is to be done, in this order."""
         orders, self._orders = self._orders, []
         return orders
 
     def show(self, alert: Alert, *, beside: bool) -> None:
-        """Push it, for the first time or again."""
         self.page.push(alert, alert.tries, alert.duration, beside=beside)
         self._orders.append(Show(alert))
 
     def update(self, alert: Alert) -> None:
-        """Push it as it is now."""
         self._orders.append(Update(alert))
 
     def amend(self, alert: Alert) -> bool:
@@ -104,7 +100,6 @@ class Overlays:
         return ASKED if self.are_there else LATER
 
     def begin_update(self, alert: Alert, seconds: float, *, beside: bool) -> Growth:
-        """A push of one that is there leaves now."""
         self._updates += 1
         growth = Growth(alert, seconds, self._updates)
         self.page.push(alert, growth, seconds, beside=beside)

@@ -119,7 +119,6 @@ class OnPage:
 
     @property
     def is_flying(self) -> bool:
-        """A push of it is not answered yet."""
         return bool(self._flying)
 
     def push(self, push: Hashable, seconds: float, now: float) -> None:
@@ -179,20 +178,16 @@ class Page:
 
     @property
     def keeps_stack(self) -> bool:
-        """The hub that alerts are pushed to keeps a stack."""
         return self.place in self.stacks
 
     def find(self, id: str) -> OnPage | None:
-        """What may be there of an alert."""
         return self._entries.get(id)
 
     def stands(self, id: str) -> bool:
-        """Whether it may be there now."""
         entry = self._entries.get(id)
         return entry is not None and entry.until > self._clock.monotonic()
 
     def lasting(self) -> list[OnPage]:
-        """All that may be there now."""
         now = self._clock.monotonic()
         return [entry for entry in self._entries.values() if entry.until > now]
 
@@ -216,11 +211,9 @@ class Page:
         return not entry.is_flying or entry.place in self.stacks
 
     def is_ours(self, id: str) -> bool:
-        """Whether an alert was pushed from here, in this run or in the last."""
         return id in self._ours
 
     def was_listed(self, id: str) -> bool:
-        """Whether a state of the hub listed it."""
         return id in self._ours and self._ours[id].was_listed
 
     # Pushes
@@ -280,12 +273,10 @@ class Page:
             self.set_off(entry, "")
 
     def set_off(self, entry: OnPage, off: Off) -> None:
-        """How far taking it off has come."""
         entry.off = off
         entry.kept = None
 
     def gone(self, entry: OnPage) -> None:
-        """It is there no more, if it was still."""
         if self._entries.get(entry.id) is not entry:
             return
         if entry.off:

@@ -76,13 +76,11 @@ class AlertPersistence:
         taken(alerts, lasting)
 
     def keep_lasting(self, lasting: PersistedOrders) -> None:
-        """Have it kept what was ordered and lasts."""
         # For ever open, so that it is neither trimmed nor part of any history.
         data = msgspec.json.encode(lasting)
         self.put(Row(LASTING, True, LASTING, None, self._clock.time(), data))
 
     def put(self, row: Row) -> None:
-        """Have a row written that nobody waits for."""
         if self._store is not None:
             self._store.put([row])
 
@@ -169,13 +167,11 @@ class AlertPersistence:
         return not self._store.state.ok or self._clock.monotonic() - write.since > ANSWER_LIMIT
 
     def shown(self, entry: Entry) -> Entry:
-        """The same, which says whether it is in memory only."""
         is_held = isinstance(entry, AlertSummary) and self.is_held(entry.id)
         return msgspec.structs.replace(entry, held=True) if is_held else entry
 
     @property
     def unwritten(self) -> bool:
-        """There is anything that the store has not answered for."""
         return bool(self._unwritten)
 
     @property
@@ -185,7 +181,6 @@ class AlertPersistence:
 
     @property
     def fails(self) -> bool:
-        """The store does not answer, or cannot write."""
         return self._store is not None and not self._store.state.ok
 
     @property
@@ -281,7 +276,6 @@ class _Write:
     timer: asyncio.TimerHandle | None = None
 
     def go_on(self) -> None:
-        """Do it, once."""
         if self.timer is not None:
             self.timer.cancel()
         then, self.then = self.then, None

@@ -338,7 +338,6 @@ class Player:
         return stage if is_it else None
 
     def begin(self, stage: Stage, now: float) -> None:
-        """Its time begins."""
         stage.shown(now)
         self.endings.amend(stage.entry, sent_at=self.clock.time())
         if not self.overlays.are_there:
@@ -353,7 +352,6 @@ class Player:
             self.put_back(stage.entry)
 
     def _lose(self, stage: Stage, reason: str) -> None:
-        """Nobody knows whether its push arrived."""
         self.page.land(stage.id, stage.entry.alert.tries, arrived=True)
         self._leave(stage)
         self._gap_until = self.now + UNCERTAIN_PAUSE
@@ -413,7 +411,6 @@ class Player:
     # Ends
 
     def _finish(self, stage: Stage, now: float, early: str = "") -> None:
-        """Its time is over."""
         self._leave(stage)
         self.endings.end_sent(stage.entry, early, stage.since)
 
@@ -426,7 +423,6 @@ class Player:
         return next((stage for stage in self.stages() if stage.id == id), None)
 
     def open_alerts(self) -> Iterator[Alert]:
-        """What plays and what waits."""
         yield from (stage.entry.alert for stage in self.stages())
         yield from (entry.alert for entry in self.waiting)
 
@@ -440,7 +436,6 @@ class Player:
 
 
 def as_not_played(alert: Alert) -> dict[str, Any]:
-    """The fields that make an alert wait again."""
     return {
         "state": "waiting",
         "sent_at": None,

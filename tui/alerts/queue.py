@@ -109,8 +109,9 @@ class AlertQueue:
         accepted_at = self._clock.time()
         text, was_cut = payload_text(payload)
         viewer = viewer_of(payload)
+        what = (type, text) if source_id is None else (source_id,)
         return Alert(
-            id=self._new_id(type, payload, text, source, source_id, accepted_at),
+            id=self._new_id(payload, source, what, accepted_at),
             type=fitted(type, MOST_TYPE) or "?",
             accepted_at=accepted_at,
             payload=text,
@@ -122,25 +123,16 @@ class AlertQueue:
             **verdict,
         )
 
-    def _new_id(
-        self,
-        type: str,
-        payload: Mapping[str, Any],
-        text: str,
-        source: str,
-        source_id: str | None,
-        accepted_at: float,
-    ) -> str:
+    def _new_id(self, payload: Mapping[str, Any], source: str, what: tuple[str, ...], now: float) -> str:
         """Of an event that tells its time the same in every engine that it reaches, so that a page on which
         two of them show it can tell; of another one, or of one that came before, our own."""
         time = field(payload, "timestamp")
         if self.knows_past and isinstance(time, str) and time:
-            what = (type, text) if source_id is None else (source_id,)
             id = id_of_event(source, fitted(time, MOST_TITLE), *what)
             if id not in self._judged and not self._record.knows(id):
                 self._judged.add(id)
                 return id
-        return new_id(accepted_at, self._chance)
+        return new_id(now, self._chance)
 
     def admit(self, alert: Alert) -> None:
         """Takes a new alert in. It waits, shows at once, makes another grow, or ends; once for each id."""
@@ -280,7 +272,6 @@ class AlertQueue:
     # How it stands
 
     def lasting(self) -> PersistedOrders:
-        """What was ordered and lasts."""
         page = self.player.page
         lasting = self._stops.lasting(self.player.tick())
         return replace(lasting, page=page.kept(), stacks=tuple(sorted(page.stacks)))

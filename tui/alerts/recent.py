@@ -17,27 +17,22 @@ OTHER_TYPES = "other types"
 
 
 class Record:
-    """Bounded: the counts by the number of types, the rest by its own numbers.
-
-    Attributes:
-        changed: the latest state of every alert whose stored row must change.
-        accepted: how many alerts became part of the queue anew.
-        restored: how many did so that an earlier run had accepted.
-        version: grows whenever the queue is to be told anew.
-    """
+    """Bounded: the counts by the number of types, the rest by its own numbers."""
 
     def __init__(self) -> None:
         self.version = 0
+        """Grows whenever the queue is to be told anew."""
         self.changed: dict[str, Alert] = {}
+        """The latest state of every alert whose stored row must change."""
         self.accepted = 0
         self.restored = 0
+        """How many alerts became part of the queue that an earlier run had accepted."""
         self._ids: dict[str, None] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._types: set[str] = set()
         self._recent: deque[Alert] = deque(maxlen=MOST_RECENT)
 
     def touch(self) -> None:
-        """The queue stands otherwise."""
         self.version += 1
 
     def knows(self, id: str) -> bool:
@@ -45,7 +40,6 @@ class Record:
         return id in self._ids
 
     def accept(self, id: str) -> None:
-        """One more alert is part of the queue."""
         self.accepted += 1
         self._know(id)
 
@@ -60,13 +54,11 @@ class Record:
             del self._ids[next(iter(self._ids))]
 
     def end(self, alert: Alert) -> None:
-        """An alert has ended, with its outcome."""
         self.changed[alert.id] = alert
         self._counts[self._key(alert)] += 1
         self._recent.append(alert)
 
     def amend(self, before: Alert, after: Alert) -> None:
-        """An ended alert turned out otherwise."""
         self._uncount(before)
         self._counts[self._key(after)] += 1
         self.changed[after.id] = after
@@ -75,18 +67,15 @@ class Record:
                 self._recent[at] = after
 
     def reopen(self, ended: Alert, alert: Alert) -> None:
-        """An ended alert is open again."""
         self._uncount(ended)
         self.changed[alert.id] = alert
         kept = [one for one in self._recent if one.id != alert.id]
         self._recent = deque(kept, maxlen=MOST_RECENT)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """By type, then outcome."""
         return by_type(self._counts)
 
     def recent(self) -> tuple[Alert, ...]:
-        """The last that ended, the newest first."""
         return tuple(reversed(self._recent))
 
     def _uncount(self, alert: Alert) -> None:

@@ -49,7 +49,6 @@ class WatchedRules:
         self._start(path, types, self._stop)
 
     def stop(self) -> None:
-        """Look at no file any more; waits for nothing."""
         self._stop.set()
 
     def _start(self, path: Path, types: Collection[str] | None, stop: threading.Event) -> None:

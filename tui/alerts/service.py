@@ -31,7 +31,6 @@ from tui.channels.clock import Clock
 from tui.connections.subscriptions import Connections, Listening, Wanted, channel_of, on
 from tui.model.alerts import (
     TEST_SOURCE,
-    AlertCommand,
     AlertContent,
     AlertsSnapshot,
     AlertSummary,
@@ -48,7 +47,7 @@ _MOST_RECENT = 50
 
 
 class AlertService:
-    """Runs one queue on the engine's loop; only :meth:`command` and :meth:`alert` wait for anything.
+    """Runs one queue on the engine's loop; only its commands and :meth:`alert` wait for anything.
 
     Its parts hold it: they change the queue, then call :meth:`settle`.
 
@@ -86,7 +85,7 @@ class AlertService:
         self._changes = changes
         self.orders = AlertOrders(self)
         self._hub = OverlayHub(self, asked_at)
-        self._commands = AlertCommands(self)
+        self.commands = AlertCommands(self)
         self._arrivals = Arrivals(self)
         self._rules = WatchedRules(self)
         self._sources: list[Source] = []
@@ -219,7 +218,6 @@ class AlertService:
             self.changed()
 
     def find_channel(self, connection: str, topic: str) -> Channel | None:
-        """The channel that there is now."""
         return channel_of(self.connections(), connection, topic)
 
     def on_loop(self, callback: Callable[..., object], *arguments: Any) -> None:
@@ -337,10 +335,6 @@ class AlertService:
 
     # What is asked
 
-    async def command(self, command: AlertCommand) -> CommandResult:
-        """As of :class:`tui.model.engine.Engine`."""
-        return await self._commands.give(command)
-
     async def alert(self, id: str) -> AlertContent | CommandResult:
         """As of :class:`tui.model.engine.Engine`."""
         alert = self.queue.find(id) or await self.persistence.find(id)
@@ -352,7 +346,6 @@ class AlertService:
         )
 
     def snapshot(self) -> AlertsSnapshot:
-        """The queue as it stands."""
         view = self.queue.snapshot()
         recent = sorted((*self._away, *view.recent), key=_moment, reverse=True)
         if self.persistence.unwritten:

@@ -49,7 +49,6 @@ class Unmapped:
         self._counts[name] = self._counts.get(name, 0) + 1
 
     def forget(self) -> None:
-        """Begin anew: other sources may map what was counted."""
         self._counts.clear()
 
 
@@ -69,11 +68,9 @@ class Source:
 
     @property
     def name(self) -> str:
-        """Its connection and topic."""
         return f"{self.options.connection} {self.options.topic}"
 
     def wanted(self, connection: SupervisedConnection | None) -> Wanted:
-        """What it listens to."""
         options = self.options
         channel = channel_of({} if connection is None else {"": connection}, "", options.topic)
         if connection is None or channel is None:
@@ -92,7 +89,6 @@ class Source:
             self._arrivals.unmapped.count(event)
 
     def clock_was_set(self, step: float) -> None:
-        """The wall clock was set by so many seconds, back where they are negative."""
         if self.away is not None:
             self.away = msgspec.structs.replace(self.away, since=self.away.since + step)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 from tui.alerts.page import ANSWER_LIMIT
@@ -19,34 +20,28 @@ UPDATE_EVERY = 1.0
 """Seconds between two pushes of an alert that grows."""
 
 
+@dataclass(slots=True, eq=False)
 class Stage:
-    """The alert that plays, or one of those beside it. All moments are monotonic seconds.
+    """The alert that plays, or one of those beside it. All moments are monotonic seconds."""
 
-    Attributes:
-        deadline: when this phase ends by itself: no answer, the next try, or the end of its time.
-        since: when it began to show; infinite before.
-        pushed_at: its last push.
-        pushed_count: the count that was pushed.
-        update_at: when its growth is to be pushed; infinite when there is nothing to push.
-    """
-
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
-        self.phase: Phase = "sending"
-        self.deadline = math.inf
-        self.since = math.inf
-        self.pushed_at = -math.inf
-        self.pushed_count = 0
-        self.update_at = math.inf
-        self.refusals = 0
+    entry: Entry
+    phase: Phase = "sending"
+    deadline: float = math.inf
+    """When this phase ends by itself: no answer, the next try, or the end of its time."""
+    since: float = math.inf
+    """When it began to show."""
+    pushed_at: float = -math.inf
+    pushed_count: int = 0
+    """The count that was pushed last."""
+    update_at: float = math.inf
+    """When its growth is to be pushed; infinite when there is nothing to push."""
+    refusals: int = 0
 
     @property
     def id(self) -> str:
-        """The alert's id."""
         return self.entry.alert.id
 
     def pushed(self, now: float) -> None:
-        """It is pushed, for the first time or again."""
         self.phase = "sending"
         self.deadline = now + ANSWER_LIMIT
         self._pushed(now)
@@ -57,7 +52,6 @@ class Stage:
         self.pushed_at, self.pushed_count = now, 1
 
     def shown(self, now: float) -> None:
-        """Its time begins."""
         self.phase = "on air"
         self.since = now
         self.deadline = now + self.entry.alert.duration
@@ -80,12 +74,10 @@ class Stage:
             self.grew(now)
 
     def grew(self, now: float) -> None:
-        """Plans the push of what has grown since the last one."""
         if self.pushed_count and self.entry.alert.count > self.pushed_count:
             self.update_at = max(now, self.pushed_at + UPDATE_EVERY)
 
     def updated(self, now: float) -> None:
-        """What has grown is pushed."""
         self.update_at = math.inf
         self._pushed(now)
 

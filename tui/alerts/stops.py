@@ -28,18 +28,15 @@ class Stops:
         self._unmuted: set[str] = set()
 
     def pause(self) -> None:
-        """Stop until it is resumed."""
         self.paused = True
         self._held_until = -math.inf
 
     def resume(self) -> None:
-        """End a pause or a hold."""
         self._was_resumed = True
         self.paused = False
         self._held_until = -math.inf
 
     def hold(self, now: float, epoch: float, seconds: float) -> None:
-        """Stop for so long."""
         self._held_until, self._held = now + seconds, Lasting(epoch + seconds, seconds)
 
     def mute(self, type: str, now: float, epoch: float, seconds: float) -> bool:
@@ -56,15 +53,12 @@ class Stops:
         return self._mutes.pop(type, None) is not None
 
     def is_muted(self, type: str) -> bool:
-        """Whether no alert of a type is let in."""
         return type in self._mutes
 
     def is_held(self, now: float) -> bool:
-        """Whether a hold lasts."""
         return self._held_until > now
 
     def moments(self, now: float) -> list[float]:
-        """When something ends by itself."""
         held = [self._held_until] if self.is_held(now) else []
         return held + [until for until, _ in self._mutes.values()]
 
@@ -92,7 +86,6 @@ class Stops:
         return {type: mute.until for type, (_, mute) in self._mutes.items()}
 
     def lasting(self, now: float) -> PersistedOrders:
-        """All of it, to be kept."""
         return PersistedOrders(
             paused=self.paused,
             held=self._held if self.is_held(now) else None,

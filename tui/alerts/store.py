@@ -136,7 +136,6 @@ class AlertStore:
     # What callers use, in any thread.
 
     def start(self) -> None:
-        """Have the file opened. Once."""
         self._worker.start(self._steps())
 
     def put(self, rows: Iterable[Row], done: Callable[[], None] | None = None) -> None:
@@ -175,7 +174,6 @@ class AlertStore:
 
     @property
     def state(self) -> StoreState:
-        """How the store is at this moment."""
         held, dropped = len(self._backlog.rows), self._backlog.dropped + self._late
         trouble, since, length = self._trouble, self._busy_since, ""
         if since is not None and (stalled := self._worker.monotonic() - since) >= STALLED_AFTER:

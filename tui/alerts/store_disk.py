@@ -118,7 +118,6 @@ class FileDisk:
         return None
 
     def exists(self) -> bool:
-        """Whether there is one, of ours or not."""
         return self._path.exists()
 
     def may_write(self) -> bool:

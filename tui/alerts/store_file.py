@@ -68,7 +68,6 @@ class Wanted(msgspec.Struct, frozen=True):
     terms: tuple[str, ...] = ()
 
     def holds(self, row: Row) -> bool:
-        """Whether an ended row is."""
         text = f"{row.type.lower()} {row.outcome or ''} {row.terms}"
         return (
             self.type in (None, row.type)
@@ -152,7 +151,6 @@ class AlertFile:
             raise UnusableError("corrupt")
 
     def close(self, now: float) -> None:
-        """As of :meth:`Disk.close`."""
         self._disk.close(self._connection, now)
 
     def write(self, rows: Iterable[Row]) -> list[str]:
@@ -216,7 +214,6 @@ class AlertFile:
         return found if isinstance(found, float) else None
 
     def open_ids(self) -> set[str]:
-        """The ids of all open rows."""
         return {id for (id,) in self._connection.execute("SELECT id FROM alerts WHERE open = 1")}
 
     def history(self, limit: int, before: tuple[float, str] | None, wanted: Wanted) -> list[Row]:

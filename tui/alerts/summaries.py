@@ -12,7 +12,6 @@ from tui.model.alerts import AlertContent, AlertSummary
 
 
 def summary(alert: Alert) -> AlertSummary:
-    """An alert without its payload."""
     found = msgspec.convert(alert, AlertSummary, from_attributes=True)
     return found if found.reason else msgspec.structs.replace(found, reason=None)
 
@@ -24,7 +23,6 @@ def on_stage(stage: Stage, now: float, epoch: float) -> AlertSummary:
 
 
 def content(alert: Alert, shown: AlertSummary) -> AlertContent:
-    """An alert with everything known of it."""
     return AlertContent(
         alert=shown,
         payload=alert.payload,

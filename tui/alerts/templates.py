@@ -45,7 +45,6 @@ class Template:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The paths that it names."""
         return tuple(name for name, _ in self._places)
 
     def render(self, payload: Mapping[str, Any], given: Mapping[str, str], most: int) -> str:

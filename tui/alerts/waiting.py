@@ -57,7 +57,6 @@ class WaitingLine:
         return iter(self._entries)
 
     def add(self, entry: Entry) -> None:
-        """Puts it where its priority and place say."""
         insort(self._entries, entry, key=_order)
 
     @property
@@ -80,11 +79,9 @@ class WaitingLine:
         self.add(entry)
 
     def find(self, id: str) -> Entry | None:
-        """The entry of an alert; None when it does not wait."""
         return next((entry for entry in self._entries if entry.alert.id == id), None)
 
     def remove(self, entry: Entry) -> None:
-        """Takes out an entry that is here."""
         self._entries.remove(entry)
 
     def first(self) -> Entry:
@@ -107,7 +104,6 @@ class WaitingLine:
         )
 
     def expired(self, now: float) -> list[Entry]:
-        """Those that have waited too long."""
         return [entry for entry in self._entries if entry.expires_at <= now]
 
     def next_expiry(self) -> float:
@@ -157,13 +153,11 @@ class Growing:
         self._latest: dict[tuple[str, bool], Entry] = {}
 
     def add(self, entry: Entry) -> None:
-        """One that is open now."""
         latest = self._latest.get(_kind(entry.alert))
         if entry.alert.collapse > 0 and (latest is None or latest.grown <= entry.grown):
             self._latest[_kind(entry.alert)] = entry
 
     def remove(self, entry: Entry) -> None:
-        """It has ended."""
         if self._latest.get(_kind(entry.alert)) is entry:
             del self._latest[_kind(entry.alert)]
 

@@ -382,7 +382,7 @@ class Supervisor:
 
     async def alerts(self, command: AlertCommand) -> CommandResult:
         component = self._components.alerts
-        return _NO_QUEUE if component is None else await self._ask(component.command(command))
+        return _NO_QUEUE if component is None else await self._ask(component.commands.give(command))
 
     async def alert_history(
         self,
