@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.engine.conftest import connection, eventually, running, state_of
 from tui.cli import check
+from tui.cli.main import main
 from tui.demo.hub import Hub
 from tui.text.formats import time_of_day
 
@@ -105,3 +107,12 @@ async def test_whoever_is_still_waited_for_at_the_end_is_named() -> None:
         found = await check.once([connection("mute", f"{scheme}://127.0.0.1:{port}/socket")], limit=1)
         assert found == [check.Finding("mute", check.CRITICAL, words)]
     server.close()
+
+
+def test_where_no_engine_runs_the_answer_comes_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = time.monotonic()
+    assert main(["check", "--running", "--state", str(tmp_path), "--timeout", "60"]) == check.CRITICAL
+    assert time.monotonic() - begun < 30
+    assert capsys.readouterr().out.startswith("CRITICAL engine: no engine is running in ")

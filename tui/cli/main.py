@@ -99,19 +99,19 @@ def _check(args: argparse.Namespace) -> int:
 
 def _check_running(args: argparse.Namespace) -> int:
     from tui.cli import check
-    from tui.control.remote import RemoteEngine
+    from tui.control.client import ControlClient
+    from tui.control.protocol import ControlError
+    from tui.model.snapshot import Snapshot
     from tui.runtime.resources import Unstartable
 
     try:
-        engine = RemoteEngine(cli_run.run_paths(args).socket)
+        with ControlClient(cli_run.run_paths(args).socket, args.timeout) as engine:
+            snapshot = engine.value("snapshot", Snapshot)
     except Unstartable as error:
         complain(PROGRAM, str(error))
         return CHECK_UNUSABLE
-    engine.start(wait=args.timeout)
-    try:
-        snapshot = engine.snapshot()
-    finally:
-        engine.close()
+    except ControlError as error:
+        return check.report([check.Finding("engine", check.CRITICAL, str(error))])
     return check.report(check.running(snapshot, time.time()))
 
 
