@@ -12,8 +12,9 @@ from tests.channels.virtual import REPLAYED
 from tests.incidents.incident_watch import Watch
 from tui.incidents.options import SEVERITIES, IncidentsOptions
 from tui.incidents.rules import Finding
-from tui.incidents.tracker import MOST_LINES, MOST_OPEN, MOST_RESOLVED
+from tui.incidents.tracker import MOST_LINES, MOST_OPEN
 from tui.model.events import IncidentChanged
+from tui.model.incidents import MOST_RESOLVED
 from tui.replay.from_journal import Incidents
 
 

@@ -8,17 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from tui.store.journal import FOLDER_NAME, Entry, Gap, parse_since, read
+from tui.store.journal import FOLDER_NAME, WHY, Entry, Gap, parse_since, read
 from tui.system.output import PROGRAM, complain, flush, put
 from tui.text.json_text import json_text
 from tui.text.printable import printable
 
 _MOST_TEXT = 20_000
-_WHY = {
-    "stopped": "it had been stopped",
-    "killed": "it was killed, or the machine went",
-    "stood still": "it stood still: asleep, held, or its disk did not answer",
-}
 _NAMES_NOTED = 20
 _MARKS = {"info": " ", "warning": "!", "error": "✗"}
 
@@ -82,7 +77,7 @@ def _words(each: Entry | Gap) -> str:
         length = f"{minutes} min {seconds} s" if minutes >= 0 else "a time unknown, as the clock was set back"
         if each.lasts:
             return f"{_moment(each.since)}   not running since, for {length} now"
-        until = f"until {_moment(each.until)}: {_WHY[each.because]}"
+        until = f"until {_moment(each.until)}: {WHY[each.because]}"
         return f"{_moment(each.since)}   not running for {length}, {until}"
     who = f"{each.connection} " if each.connection else ""
     said = printable(f"{who}{each.text}", _MOST_TEXT)

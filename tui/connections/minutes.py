@@ -82,16 +82,12 @@ class Minutes:
         """Of the present minute and the ``minutes`` before it, up to the last :meth:`spent`, of which there
         must have been one."""
         oldest = self._minutes[-1].number - minutes
-        wanted = well = 0.0
+        total = Minute(oldest)
         for minute in reversed(self._minutes):
             if minute.number < oldest:
                 break
-            wanted += minute.observed - minute.asked
-            well += minute.well
-        if wanted <= 0:
-            return Availability()
-        share = 1.0 if well >= wanted - 1e-6 else well / wanted
-        return Availability(share=share, observed=wanted)
+            total.merge(minute)
+        return total.availability
 
     def since(self, number: int) -> tuple[Minute, ...]:
         """The minutes from that number on, up to the last :meth:`spent`; not to be changed."""

@@ -19,7 +19,7 @@ import msgspec
 
 from tui.channels.clock import Clock
 from tui.incidents.options import IncidentsOptions
-from tui.model.incidents import IncidentSeverity, IncidentSnapshot, LineSeverity
+from tui.model.incidents import RANKS, IncidentSnapshot, LineSeverity
 from tui.text.formats import counted
 from tui.text.json_text import json_text
 from tui.text.printable import printable
@@ -34,8 +34,6 @@ KILL_AFTER = 2.0
 """Seconds from SIGTERM to SIGKILL."""
 MOST_OUTPUT = 2048
 """Bytes of a command's output that go to the program's log; the rest is thrown away."""
-
-RANKS: dict[IncidentSeverity, int] = {"info": 0, "warning": 1, "critical": 2}
 
 Event = Literal["opened", "reopened", "resolved"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from tui.channels.channel import CLOSED_BY_SERVER
@@ -64,13 +65,13 @@ class Finding(NamedTuple):
     """False when nobody can tell now, such as while the link is away: keeps open what is, opens nothing."""
 
 
+@dataclass(slots=True)
 class _Growth:
     """What a counter grew by since it last stood still for :data:`GROWN_FOR`."""
 
-    def __init__(self) -> None:
-        self.grown = 0
-        self._count = 0
-        self._grew_at = 0.0
+    grown: int = 0
+    _count: int = 0
+    _grew_at: float = 0.0
 
     def poll(self, count: int, now: float) -> None:
         before = 0 if count < self._count else self._count  # a new connection counts from 0
@@ -86,25 +87,25 @@ class _Growth:
         self.grown, self._count = 0, count
 
 
+@dataclass(slots=True)
 class _Channel:
     """What is remembered of one topic."""
 
-    def __init__(self, received: int) -> None:
-        self.joined_since: float | None = None
-        """Without a break; while nobody listened does not count."""
-        self.heard_at = float("-inf")
-        self.is_silent = False
-        """It was, and nothing has come since."""
-        self.failure: str | None = None
-        """Why it is not joined, since the link was connected."""
-        self.message: str | None = None
-        """The last words on that, until it is joined."""
-        self.was_closed = False
-        """By the server, and it is neither joined nor refused since."""
-        self.is_closed = False
-        self._waits_since: float | None = None
-        self._joins = 0
-        self._received = received
+    _received: int
+    joined_since: float | None = None
+    """Without a break; while nobody listened does not count."""
+    heard_at: float = float("-inf")
+    is_silent: bool = False
+    """It was, and nothing has come since."""
+    failure: str | None = None
+    """Why it is not joined, since the link was connected."""
+    message: str | None = None
+    """The last words on that, until it is joined."""
+    was_closed: bool = False
+    """By the server, and it is neither joined nor refused since."""
+    is_closed: bool = False
+    _waits_since: float | None = None
+    _joins: int = 0
 
     def poll(
         self, channel: ChannelSnapshot, now: float, *, connected: bool, was_held: bool, limit: float

@@ -12,12 +12,14 @@ import msgspec
 
 from tui.channels.clock import Clock
 from tui.connections.subscriptions import Connections
-from tui.incidents.hook import RANKS, IncidentCommand
+from tui.incidents.hook import IncidentCommand
 from tui.incidents.options import SEVERITIES, IncidentsOptions
 from tui.incidents.rules import HELD_AFTER, JOIN_TIMEOUT, Finding, Memory, judge
 from tui.incidents.timeline import ReadJournal, Timelines, Window
 from tui.model.events import IncidentChanged
 from tui.model.incidents import (
+    MOST_RESOLVED,
+    RANKS,
     IncidentRule,
     IncidentSeverity,
     IncidentSnapshot,
@@ -25,15 +27,14 @@ from tui.model.incidents import (
     LineSeverity,
     Timeline,
 )
-from tui.model.known import lasted_words
+from tui.model.known import lasted_words, worst_incidents_first
 from tui.model.snapshot import CommandResult, Snapshot
 from tui.store.event_log import ChangeLog
 
 log = logging.getLogger("tui.connections.trouble")
 
 MOST_OPEN = 500
-MOST_RESOLVED = 50
-"""Resolved ones that are shown; :data:`MOST_OPEN` are held, so that a trouble that comes back is known."""
+"""Open ones, and again resolved ones, that are held: so a trouble that comes back is known."""
 
 OPEN_AFTER: dict[IncidentRule, float] = {
     "channel_refused": 5.0,
@@ -352,12 +353,10 @@ class IncidentTracker:
         command = self._command
         last = self._snapshot
         if last is None or (last.command, last.commands_dropped) != (command.trouble, command.dropped):
-            opened = [incident.snapshot for incident in self._open.values()]
-            opened.sort(key=lambda each: (-RANKS[each.severity], each.opened_at))
             resolved = [each.snapshot for each in self._resolved]
             resolved.sort(key=lambda each: -(each.resolved_at or 0.0))
             last = self._snapshot = IncidentsSnapshot(
-                open=tuple(opened),
+                open=tuple(worst_incidents_first(each.snapshot for each in self._open.values())),
                 resolved=tuple(resolved[:MOST_RESOLVED]),
                 left_out=self._left_out,
                 command=command.trouble,

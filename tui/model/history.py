@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from tui.model.snapshot import Availability
+
 Spent = Literal["well", "asked", "otherwise", "unknown", "opening"]
 """How a time was spent: well; off because somebody wanted it; neither; nobody could tell; or on a first
 attempt, which says nothing of how well it goes and counts for nothing."""
@@ -40,6 +42,14 @@ class Minute(msgspec.Struct, array_like=True):
         self.well += other.well
         self.asked += other.asked
         self.unknown += other.unknown
+
+    @property
+    def availability(self) -> Availability:
+        """Of a sum of minutes."""
+        wanted = self.observed - self.asked
+        if wanted <= 0:
+            return Availability()
+        return Availability(share=1.0 if self.well >= wanted - 1e-6 else self.well / wanted, observed=wanted)
 
     @property
     def digit(self) -> str:

@@ -7,6 +7,10 @@ from typing import Literal
 import msgspec
 
 IncidentSeverity = Literal["info", "warning", "critical"]
+RANKS: dict[IncidentSeverity, int] = {"info": 0, "warning": 1, "critical": 2}
+
+MOST_RESOLVED = 50
+"""Resolved ones that are shown."""
 
 LineSeverity = Literal["info", "warning", "error"]
 """Of a line of the log, of the journal and of a timeline."""

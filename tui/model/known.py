@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tui.channels.health import ConnectionState
 from tui.model.alerts import AlertsSnapshot, AlertSummary
-from tui.model.incidents import IncidentSnapshot, IncidentsSnapshot
+from tui.model.incidents import RANKS, IncidentSnapshot, IncidentsSnapshot
 from tui.model.services import ServiceSnapshot
 from tui.model.snapshot import ConnectionSnapshot, Snapshot
 from tui.text.formats import duration, time_of_day
@@ -245,6 +245,11 @@ def lasted_words(incident: IncidentSnapshot) -> str:
 def rule_words(rule: str) -> str:
     """A rule as a person says it, printable."""
     return _RULES.get(rule) or printable(rule, 40).replace("_", " ")
+
+
+def worst_incidents_first(incidents: Iterable[IncidentSnapshot]) -> list[IncidentSnapshot]:
+    """The incidents, the most severe first, then as they opened."""
+    return sorted(incidents, key=lambda each: (-RANKS[each.severity], each.opened_at))
 
 
 def count_open(incidents: IncidentsSnapshot) -> int:

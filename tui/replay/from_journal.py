@@ -17,29 +17,22 @@ from tui.model.events import (
     RunStarted,
     RunStopped,
 )
-from tui.model.incidents import IncidentSnapshot, IncidentsSnapshot
+from tui.model.incidents import MOST_RESOLVED, IncidentSnapshot, IncidentsSnapshot
+from tui.model.known import worst_incidents_first
 from tui.model.snapshot import CommandResult, ConnectionHistory, FrameContent, FramePage, LogLine, Snapshot
 from tui.replay.journal_figures import KNOWN, Figures, with_counts, with_figures
 from tui.replay.journal_links import NOT_KNOWN, Links, Run
 from tui.replay.values import Event, Mark, MarkKind, Shown, moment
-from tui.store.journal import Entry, Gap, line_of, read
+from tui.store.journal import WHY, Entry, Gap, line_of, read
 
 LINES_HELD = 1000
 """Lines of the log before a moment that are shown at it, as a running engine holds them."""
 _RECENT = 50
-MOST_RESOLVED = 50
-_RANKS = {"critical": 0, "warning": 1, "info": 2}
 FRAMES_BACK = 300.0
 """Seconds before a moment whose frames are shown at it."""
 _NO_FRAMES = CommandResult(
     ok=False, message="the journal holds no frames; set frames under [journal] to have them"
 )
-
-_WHY = {
-    "stopped": "it had been stopped",
-    "killed": "it was killed, or the machine went",
-    "stood still": "it stood still: asleep, held, or its disk did not answer",
-}
 
 
 class Incidents:
@@ -69,7 +62,7 @@ class Incidents:
 
     def _keep(self, at: float) -> None:
         state = IncidentsSnapshot(
-            open=tuple(sorted(self._open.values(), key=lambda each: (_RANKS[each.severity], each.opened_at))),
+            open=tuple(worst_incidents_first(self._open.values())),
             resolved=tuple(self._resolved),
         )
         self._times.append(at)
@@ -178,11 +171,11 @@ class JournalSource:
         for gap in reversed(self._gaps):
             if gap.since <= at < gap.until and (gap.since < at or gap.because == "stopped"):
                 until = "" if gap.lasts else f" to {moment(gap.until)}"
-                return f"not running from {moment(gap.since)}{until}: {_WHY[gap.because]}"
+                return f"not running from {moment(gap.since)}{until}: {WHY[gap.because]}"
         if at > end:
             return f"the journal holds nothing after {moment(end)}"
         stopped = run.stopped_at
-        return None if stopped is None else f"not running since {moment(stopped)}: {_WHY['stopped']}"
+        return None if stopped is None else f"not running since {moment(stopped)}: {WHY['stopped']}"
 
     def _lines_before(self, end: int) -> tuple[LogLine, ...]:
         lines: list[LogLine] = []

@@ -120,15 +120,11 @@ class StateIntervals:
 
     def availability(self, at: float, minutes: int) -> Availability:
         """Of the minute of ``at`` up to it and the ``minutes`` before it."""
-        wanted = well = 0.0
-        for begin, end, how in self._spent((math.floor(at / 60) - minutes) * 60.0, at):
-            if how in ("well", "otherwise"):
-                wanted += end - begin
-            if how == "well":
-                well += end - begin
-        if wanted <= 0:
-            return Availability()
-        return Availability(share=1.0 if well >= wanted - 1e-6 else well / wanted, observed=wanted)
+        oldest = math.floor(at / 60) - minutes
+        total = Minute(oldest)
+        for begin, end, how in self._spent(oldest * 60.0, at):
+            total.add(how, end - begin)
+        return total.availability
 
 
 class Run(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tui.channels.clock import Clock
@@ -44,32 +45,30 @@ class ObservationKey(NamedTuple):
     """The words name a host. One that names none may come from another reporter than one that does."""
 
 
+@dataclass(eq=False, slots=True)
 class ServiceObservation:
     """One sight of one service.
 
-    Args:
+    Attributes:
         carrier: brings its words, None where nothing of ours does. While it is away, and until the next word,
             what a hub said of others is not fresh; a service's own report is good for its time all the same.
     """
 
-    def __init__(
-        self, via: Via, origin: str, stale_after: float, carrier: ReportSource | None = None
-    ) -> None:
-        self.via: Via = via
-        self.origin = origin
-        self.stale_after = stale_after
-        self.carrier = carrier
-        self.noted = Report()
-        self.heard_at: float | None = None
-        """When the newest word came, by the monotonic clock; None before the first."""
-        self.reported_at: float | None = None
-        """The same in epoch seconds."""
-        self.answered_at: float | None = None
-        """When an endpoint last gave an answer, in epoch seconds."""
-        self.is_named = True
-        """False when its hub reports, and does not name it any more."""
-        self._snapshot: Observation | None = None
-        self._snapshot_of: tuple[object, ...] = ()
+    via: Via
+    origin: str
+    stale_after: float
+    carrier: ReportSource | None = None
+    noted: Report = field(default_factory=Report)
+    heard_at: float | None = None
+    """When the newest word came, by the monotonic clock; None before the first."""
+    reported_at: float | None = None
+    """The same in epoch seconds."""
+    answered_at: float | None = None
+    """When an endpoint last gave an answer, in epoch seconds."""
+    is_named: bool = True
+    """False when its hub reports, and does not name it any more."""
+    _snapshot: Observation | None = None
+    _snapshot_of: tuple[object, ...] = ()
 
     def hear(self, noted: Report, now: float, wall: float) -> None:
         self.noted, self.heard_at, self.reported_at, self.is_named = noted, now, wall, True

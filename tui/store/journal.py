@@ -65,6 +65,14 @@ def line_of(entry: Entry, cursor: int) -> LogLine:
     )
 
 
+WHY = {
+    "stopped": "it had been stopped",
+    "killed": "it was killed, or the machine went",
+    "stood still": "it stood still: asleep, held, or its disk did not answer",
+}
+"""Of a gap: why there is one, for people."""
+
+
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """A time in which the program was not running, or at least could not write."""
 

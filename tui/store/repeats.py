@@ -7,6 +7,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 WINDOW = 60.0
@@ -37,16 +38,14 @@ class LeftOut(NamedTuple):
     message: str
 
 
+@dataclass(slots=True)
 class _Since:
     """What came from a place since its time began."""
 
-    __slots__ = ("began", "characters", "left_out", "noted")
-
-    def __init__(self, began: float) -> None:
-        self.began = began
-        self.noted = dict[int, int]()
-        self.characters = 0
-        self.left_out: LeftOut | None = None
+    began: float
+    noted: dict[int, int] = field(default_factory=dict)
+    characters: int = 0
+    left_out: LeftOut | None = None
 
 
 class Repeats:

@@ -14,6 +14,7 @@ from tui.model.engine import (
     Timeline,
     TimelineEntry,
 )
+from tui.model.incidents import RANKS
 from tui.model.known import count_unacknowledged, is_present, lasted_words, open_words, rule_words
 from tui.text.formats import NOTHING, counted, duration, time_of_day
 from widgets.facts import Fact, folded_fact
@@ -23,7 +24,6 @@ from widgets.untrusted import displayable
 
 NEWS_SECONDS = 10.0
 """At least so long between two of those that are told as they open; what opens meanwhile is told together."""
-_RANKS: dict[IncidentSeverity, int] = {"info": 0, "warning": 1, "critical": 2}
 _SYMBOLS: dict[IncidentSeverity, str] = {"info": "○", "warning": "◐", "critical": "✗"}
 _TONES: dict[IncidentSeverity, Tone] = {"info": "plain", "warning": "busy", "critical": "bad"}
 _ENTRY_TONES: dict[str, Tone] = {"info": "plain", "warning": "busy", "error": "bad"}
@@ -243,7 +243,7 @@ class IncidentNews:
         noted = [each for each in opened if _reaches(each, self._toast_from)]
         if not noted:
             return News(ring=True) if ring else None
-        first = max(noted, key=lambda each: _RANKS[each.severity])
+        first = max(noted, key=lambda each: RANKS[each.severity])
         text = opened_words(first)
         if len(noted) > 1:
             text = f"{len(noted)} incidents: {text}"
@@ -251,4 +251,4 @@ class IncidentNews:
 
 
 def _reaches(incident: IncidentSnapshot, least: IncidentSeverity | None) -> bool:
-    return least is not None and _RANKS[incident.severity] >= _RANKS[least]
+    return least is not None and RANKS[incident.severity] >= RANKS[least]
