@@ -13,49 +13,53 @@ from plain_client import eventually
 from tui.cli import main as cli
 from tui.demo.dialect import DialectName
 from tui.demo.scenario import FAULTS, HANG_UP, SCHEDULE, Scenario, Stage, demo_hubs
+from tui.runtime.demo_host import DemoHost
 
 
 async def test_connections_can_be_made_from_what_it_says(client):
-    async with Scenario(demo_hubs(seed=1), schedule=()) as scenario:
-        connections = scenario.connections()
-        assert {"stage", "dashboard", "events", "phononmaser_in", "seed_events"} == set(connections)
-        assert len({settings["url"] for settings in connections.values()}) == 2
-        for settings in connections.values():
-            hub = next(hub for hub in scenario.hubs.values() if hub.url == settings["url"])
-            peer = await client(to=hub)
-            for ref, topic in enumerate(settings["topics"]):
-                await peer.send(str(ref), str(ref), topic, "phx_join", {})
-                while (frame := await peer.until("phx_reply"))[2] != topic:
+    with DemoHost("plain", staged=False) as host:
+        connections = host.connections()
+        names = {settings.name for settings in connections}
+        assert names == {"stage", "dashboard", "events", "phononmaser_in", "seed_events"}
+        assert {settings.url for settings in connections} == {hub.url for hub in host.scenario.hubs.values()}
+        for settings in connections:
+            peer = await client(to=settings)
+            for ref, topic in enumerate(settings.topics):
+                await peer.send(str(ref), str(ref), topic.topic, "phx_join", {})
+                while (frame := await peer.until("phx_reply"))[2] != topic.topic:
                     pass
                 assert frame[4]["status"] == "ok"
-            assert settings["label"]
-            assert settings["options"]["circuit_breaker_threshold"] == 3
+            assert settings.label
+            assert settings.options.circuit_breaker_threshold == 3
+            await peer.websocket.close()
 
 
 @pytest.mark.parametrize("dialect", get_args(DialectName))
-async def test_in_every_dialect_the_demonstration_is_told_what_its_hub_tells(client, dialect):
+async def test_in_every_dialect_the_demonstration_is_told_what_its_hub_tells(client, dialect, tmp_path):
     """Topics, reports and pages of its settings are those that its hubs have something to say on."""
-    async with Scenario(demo_hubs(seed=1, dialect=dialect), schedule=()) as scenario:
+    with DemoHost(dialect, staged=False) as host:
+        scenario = host.scenario
         hub = scenario.hubs["hub"]
         await eventually(lambda: all(page.joined for page in scenario.pages.values()))
         if hub.landale is not None:
             tracked = [] if dialect == "old" else sorted(scenario.pages)
             assert sorted(hub.landale.pages()) == tracked
-        topics = {name: each["topics"] for name, each in scenario.connections().items()}
-        (delivery,) = scenario.alerts()["delivery"]["overlays"]
+        topics = {each.name: {topic.topic for topic in each.topics} for each in host.connections()}
+        (delivery,) = host.alerts(tmp_path).delivery.overlays
         assert scenario.pages[delivery].is_open
-        reports = scenario.services()["reports"]
-        assert all(each["topic"] in topics[each["connection"]] for each in reports)
-        told = [each for each in reports if each.get("kind") == "hub"] if dialect != "old" else []
-        assert told or dialect == "old"
+        reports = host.services().reports
+        assert all(each.topic in topics[each.connection] for each in reports)
+        told = [each for each in reports if each.kind == "hub"]
+        assert bool(told) == (dialect != "old")
         for report in told:
             peer = await client(to=hub)
-            await peer.join(report["topic"])
-            await peer.send("1", "ask", report["topic"], "get_telemetry", {})
+            await peer.join(report.topic)
+            await peer.send("1", "ask", report.topic, "get_telemetry", {})
             frame = await peer.until("telemetry_update")
             assert set(frame[4]["services"]) == {"obs", "twitch", "phononmaser", "seed"}
             named = {each["name"] for each in frame[4]["overlays"] if each["connected"]}
             assert named == (set() if dialect == "new" else set(scenario.pages))
+            await peer.websocket.close()
 
 
 def test_the_command_line_knows_every_dialect():

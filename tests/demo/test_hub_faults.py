@@ -21,7 +21,7 @@ async def refused_with(client, **options):
 async def test_refuse_keeps_old_connections_and_the_port(hub, client):
     peer = await client()
     hub.faults.refuse()
-    assert hub.faults.active == ["refuse"]
+    assert not hub.listening
     with pytest.raises(ConnectionRefusedError):
         await client()
     await peer.beat()
@@ -233,10 +233,9 @@ async def test_clear_ends_them_all(hub, client):
     faults.http_status(503)
     faults.slow_join(9)
     faults.refuse_join("*")
-    assert faults.active == ["refuse", "freeze", "slow join", "refuse join", "opening: answer"]
     await faults.clear()
-    assert faults.active == []
-    await (await client()).join("echo:1")
+    async with asyncio.timeout(8):
+        await (await client()).join("echo:1")
 
 
 async def test_every_fault_of_the_palette_works_and_can_be_ended(hub, client):
@@ -251,4 +250,4 @@ async def test_every_fault_of_the_palette_works_and_can_be_ended(hub, client):
         if asyncio.iscoroutine(result):
             await result
         await hub.faults.clear()
-        assert hub.faults.active == []
+        await (await client()).join("stream:queue")

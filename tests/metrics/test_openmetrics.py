@@ -44,7 +44,7 @@ from tui.model.engine import (
     ServicesSnapshot,
     Snapshot,
 )
-from tui.runtime.resources import metrics_server
+from tui.runtime.resources import flushed, metrics_server
 from tui.system.installation import needs
 from tui.text.formats import time_of_day
 
@@ -450,7 +450,7 @@ def test_a_port_that_is_taken_is_told_on_the_screen_too(capsys: pytest.CaptureFi
     supervisor = Supervisor([])
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with metrics_server(supervisor, MetricsOptions(port=port)):
+        with flushed(metrics_server(supervisor, MetricsOptions(port=port))):
             words = f"no metrics at 127.0.0.1:{port}: Address already in use; going on without"
             assert [line.text for line in supervisor.log().lines] == [words]
     assert words in capsys.readouterr().err

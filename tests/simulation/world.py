@@ -22,10 +22,10 @@ from tui.model.alerts import AlertCommand
 from tui.model.events import MinuteFigures
 from tui.model.snapshot import Snapshot
 from tui.simulation.disk import LoopWorker, SimulatedDisk
+from tui.simulation.ends import HubListener
 from tui.simulation.loop import PROCESS, VirtualClock, VirtualLoop
 from tui.simulation.network import Network
 from tui.simulation.page import Page
-from tui.simulation.transport import HubListener
 from tui.store.journal import Entry
 
 TRAFFIC = 0.1

@@ -5,7 +5,7 @@ Written apart from the client's own: a codec that both shared would hide a mista
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -40,18 +40,84 @@ class Wire(NamedTuple):
     text: bool
 
 
-class Serializer(Protocol):
-    """What a connection needs of a protocol version."""
+class Serializer:
+    """What both protocol versions share: which message has which frame.
+
+    What encodes raises NotEncodableError: for bytes in version 1, which has no binary frames; in version 2
+    for a name of a binary frame that is longer than 255 bytes.
+    """
 
     version: int
 
-    def decode(self, message: str | bytes) -> Frame: ...
+    def decode(self, message: str | bytes) -> Frame:
+        """Raises: MalformedError."""
+        raise NotImplementedError
 
-    def push(self, join_ref: Any, ref: Any, topic: Any, event: str, payload: Any) -> Wire: ...
+    def push(self, join_ref: Any, ref: Any, topic: Any, event: str, payload: Any) -> Wire:
+        if isinstance(payload, bytes):
+            # The server's push carries no ref, unlike the client's.
+            return self._binary(_KIND_PUSH, (join_ref, topic, event), payload)
+        return self._text(join_ref, ref, topic, event, payload)
 
-    def reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> Wire: ...
+    def reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> Wire:
+        if isinstance(response, bytes):
+            return self._binary(_KIND_REPLY, (join_ref, ref, topic, status), response)
+        return self._text(join_ref, ref, topic, "phx_reply", {"response": response, "status": status})
 
-    def broadcast(self, topic: str, event: str, payload: Any) -> Wire: ...
+    def broadcast(self, topic: str, event: str, payload: Any) -> Wire:
+        if isinstance(payload, bytes):
+            return self._binary(_KIND_BROADCAST, (topic, event), payload)
+        return self._text(None, None, topic, event, payload)
+
+    def _text(self, join_ref: Any, ref: Any, topic: Any, event: str, payload: Any) -> Wire:
+        raise NotImplementedError
+
+    def _binary(self, kind: int, names: tuple[Any, ...], data: bytes) -> Wire:
+        raise NotImplementedError
+
+
+class _VersionOne(Serializer):
+    """``{"topic", "event", "payload", "ref"}``; no binary frames, and no join_ref on anything sent."""
+
+    version = 1
+
+    def decode(self, message: str | bytes) -> Frame:
+        value = _decode_json(message)
+        if not isinstance(value, dict) or not value.keys() >= {"topic", "event", "payload", "ref"}:
+            raise MalformedError("expected an object with topic, event, payload and ref")
+        return Frame(value.get("join_ref"), value["ref"], value["topic"], value["event"], value["payload"])
+
+    def _text(self, join_ref: Any, ref: Any, topic: Any, event: str, payload: Any) -> Wire:
+        value = {"event": event, "payload": payload, "ref": ref, "topic": topic}
+        return Wire(msgspec.json.encode(value), True)
+
+    def _binary(self, kind: int, names: tuple[Any, ...], data: bytes) -> Wire:
+        raise NotEncodableError("protocol version 1 has no binary frames")
+
+
+class _VersionTwo(Serializer):
+    """``[join_ref, ref, topic, event, payload]``, and the binary layouts for payloads that are bytes."""
+
+    version = 2
+
+    def decode(self, message: str | bytes) -> Frame:
+        if isinstance(message, bytes):
+            return _decode_binary(message)
+        value = _decode_json(message)
+        if not isinstance(value, list) or len(value) < 5:
+            raise MalformedError("expected an array of at least five elements")
+        # Phoenix ignores elements past the fifth.
+        return Frame(*value[:5])
+
+    def _text(self, join_ref: Any, ref: Any, topic: Any, event: str, payload: Any) -> Wire:
+        return Wire(msgspec.json.encode((join_ref, ref, topic, event, payload)), True)
+
+    def _binary(self, kind: int, names: tuple[Any, ...], data: bytes) -> Wire:
+        # A null reference has length 0.
+        encoded = [b"" if name is None else str(name).encode() for name in names]
+        if (longest := max(map(len, encoded))) > MAX_NAME:
+            raise NotEncodableError(f"a binary frame holds names of at most {MAX_NAME} bytes, not {longest}")
+        return Wire(bytes([kind, *map(len, encoded)]) + b"".join(encoded) + data, False)
 
 
 def _decode_json(message: str | bytes) -> Any:
@@ -61,104 +127,26 @@ def _decode_json(message: str | bytes) -> Any:
         raise MalformedError(f"not JSON: {error}") from error
 
 
-class VersionOne:
-    """``{"topic", "event", "payload", "ref"}``; no binary frames, and no join_ref on anything sent."""
-
-    version = 1
-
-    def decode(self, message: str | bytes) -> Frame:
-        """Raises: MalformedError, also when one of the four keys is missing."""
-        value = _decode_json(message)
-        if not isinstance(value, dict) or not value.keys() >= {"topic", "event", "payload", "ref"}:
-            raise MalformedError("expected an object with topic, event, payload and ref")
-        return Frame(value.get("join_ref"), value["ref"], value["topic"], value["event"], value["payload"])
-
-    def push(self, join_ref: Any, ref: Any, topic: Any, event: str, payload: Any) -> Wire:
-        """Raises: NotEncodableError for bytes."""
-        del join_ref  # version 1 has no place for it
-        if isinstance(payload, bytes):
-            raise NotEncodableError("protocol version 1 has no binary frames")
-        return Wire(
-            msgspec.json.encode({"event": event, "payload": payload, "ref": ref, "topic": topic}), True
-        )
-
-    def reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> Wire:
-        """Raises: NotEncodableError for bytes."""
-        if isinstance(response, bytes):
-            raise NotEncodableError("protocol version 1 has no binary frames")
-        return self.push(join_ref, ref, topic, "phx_reply", {"response": response, "status": status})
-
-    def broadcast(self, topic: str, event: str, payload: Any) -> Wire:
-        """Raises: NotEncodableError for bytes."""
-        return self.push(None, None, topic, event, payload)
+def _decode_binary(message: bytes) -> Frame:
+    # 00, four lengths (join_ref, ref, topic, event), the four strings, the data.
+    if len(message) < 5 or message[0] != _KIND_PUSH:
+        raise MalformedError("expected a binary push")
+    names: list[str] = []
+    position = 5
+    for length in message[1:5]:
+        part = message[position : position + length]
+        if len(part) < length:
+            raise MalformedError("a binary push that is cut short")
+        try:
+            names.append(part.decode())
+        except UnicodeDecodeError as error:
+            raise MalformedError("a binary push whose names are not UTF-8") from error
+        position += length
+    join_ref, ref, topic, event = names
+    return Frame(join_ref, ref, topic, event, message[position:])
 
 
-class VersionTwo:
-    """``[join_ref, ref, topic, event, payload]``, and the binary layouts for payloads that are bytes."""
-
-    version = 2
-
-    def decode(self, message: str | bytes) -> Frame:
-        """Elements past the fifth are ignored, as Phoenix does. Raises: MalformedError."""
-        if isinstance(message, bytes):
-            return self._decode_binary(message)
-        value = _decode_json(message)
-        if not isinstance(value, list) or len(value) < 5:
-            raise MalformedError("expected an array of at least five elements")
-        return Frame(*value[:5])
-
-    def _decode_binary(self, message: bytes) -> Frame:
-        # 00, four lengths (join_ref, ref, topic, event), the four strings, the data.
-        if len(message) < 5 or message[0] != _KIND_PUSH:
-            raise MalformedError("expected a binary push")
-        names: list[str] = []
-        position = 5
-        for length in message[1:5]:
-            part = message[position : position + length]
-            if len(part) < length:
-                raise MalformedError("a binary push that is cut short")
-            try:
-                names.append(part.decode())
-            except UnicodeDecodeError as error:
-                raise MalformedError("a binary push whose names are not UTF-8") from error
-            position += length
-        join_ref, ref, topic, event = names
-        return Frame(join_ref, ref, topic, event, message[position:])
-
-    def push(self, join_ref: Any, ref: Any, topic: Any, event: str, payload: Any) -> Wire:
-        """Raises: NotEncodableError when a name of a binary frame is longer than 255 bytes."""
-        if isinstance(payload, bytes):
-            # The server's push carries no ref, unlike the client's.
-            return _binary(_KIND_PUSH, (join_ref, topic, event), payload)
-        return Wire(msgspec.json.encode((join_ref, ref, topic, event, payload)), True)
-
-    def reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> Wire:
-        """Raises: NotEncodableError when a name of a binary frame is longer than 255 bytes."""
-        if isinstance(response, bytes):
-            return _binary(_KIND_REPLY, (join_ref, ref, topic, status), response)
-        body = {"response": response, "status": status}
-        return Wire(msgspec.json.encode((join_ref, ref, topic, "phx_reply", body)), True)
-
-    def broadcast(self, topic: str, event: str, payload: Any) -> Wire:
-        """Raises: NotEncodableError when a name of a binary frame is longer than 255 bytes."""
-        if isinstance(payload, bytes):
-            return _binary(_KIND_BROADCAST, (topic, event), payload)
-        return Wire(msgspec.json.encode((None, None, topic, event, payload)), True)
-
-
-def _binary(kind: int, names: tuple[Any, ...], data: bytes) -> Wire:
-    # A null reference has length 0.
-    encoded = [b"" if name is None else str(name).encode() for name in names]
-    for name in encoded:
-        if len(name) > MAX_NAME:
-            raise NotEncodableError(
-                f"a binary frame holds names of at most {MAX_NAME} bytes, not {len(name)}"
-            )
-    return Wire(bytes([kind, *map(len, encoded)]) + b"".join(encoded) + data, False)
-
-
-ONE: Serializer = VersionOne()
-TWO: Serializer = VersionTwo()
+ONE, TWO = _VersionOne(), _VersionTwo()
 
 
 def serializer_for(vsn: str | None) -> Serializer | None:

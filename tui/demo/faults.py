@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -40,19 +40,31 @@ GARBAGE: Mapping[Garbage, tuple[bytes, bool]] = MappingProxyType(
 
 
 @dataclass(slots=True)
-class _Opening:
-    """What happens to new connections in place of the usual, so often or until cleared."""
+class _Limited:
+    """A fault that is on so often, or until it is cleared."""
+
+    times: int | None
+
+    def is_used_up(self) -> bool:
+        """Count one time; whether it was the last."""
+        if self.times is None:
+            return False
+        self.times -= 1
+        return self.times <= 0
+
+
+@dataclass(slots=True)
+class _Opening(_Limited):
+    """What happens to new connections in place of the usual."""
 
     kind: Literal["answer", "reset", "silent", "close"]
     answer: Callable[[], Response] | None = None
     code: int = 0
-    times: int | None = None
 
 
 @dataclass(slots=True)
-class _Refusal:
+class _Refusal(_Limited):
     response: Any
-    times: int | None
 
 
 class Faults:
@@ -74,12 +86,12 @@ class Faults:
 
     def refuse(self) -> None:
         """Closes the listening socket (connection refused) and keeps the port; connections live on."""
-        self._hub.stop_listening()
+        self._hub.listener.close()
 
     async def accept(self) -> None:
         """Ends :meth:`refuse`. Does nothing on a stopped hub."""
         if self._hub.running:
-            await self._hub.listen()
+            await self._hub.listener.open()
 
     def http_status(
         self, status: int, *, retry_after: int | str | None = None, times: int | None = None
@@ -90,25 +102,23 @@ class Faults:
         """
         extra = {} if retry_after is None else {"retry-after": str(retry_after)}
         body = b"" if status < 404 else b'{"error":"service unavailable"}' if status == 503 else b"{}"
-        self._opening = _Opening(
-            "answer", lambda: respond(status, body, json=bool(body), extra=extra), times=times
-        )
+        self._opening = _Opening(times, "answer", lambda: respond(status, body, json=bool(body), extra=extra))
 
     def redirect(self, url: str, *, status: int = 302, times: int | None = None) -> None:
         """Sends clients elsewhere: following would carry their token to another host."""
-        self._opening = _Opening("answer", lambda: respond(status, extra={"location": url}), times=times)
+        self._opening = _Opening(times, "answer", lambda: respond(status, extra={"location": url}))
 
     def reset_opening(self, *, times: int | None = None) -> None:
         """Accepts the TCP connection, reads the request and resets the connection."""
-        self._opening = _Opening("reset", times=times)
+        self._opening = _Opening(times, "reset")
 
     def accept_silent(self, *, times: int | None = None) -> None:
         """Answers 101 and then nothing at all: no heartbeat, no ping, no close."""
-        self._opening = _Opening("silent", times=times)
+        self._opening = _Opening(times, "silent")
 
     def accept_and_close(self, code: int = CloseCode.NORMAL_CLOSURE, *, times: int | None = None) -> None:
         """Answers 101 and closes at once with ``code``."""
-        self._opening = _Opening("close", code=code, times=times)
+        self._opening = _Opening(times, "close", code=code)
 
     # Connections
 
@@ -160,7 +170,7 @@ class Faults:
 
     def refuse_join(self, topic: str, *, response: Any = None, times: int | None = None) -> None:
         """Refuses joins of ``topic`` (``*`` matches anything), so many times or until :meth:`allow_join`."""
-        self._refusals[topic] = _Refusal({"reason": "unauthorized"} if response is None else response, times)
+        self._refusals[topic] = _Refusal(times, {"reason": "unauthorized"} if response is None else response)
 
     def allow_join(self, topic: str) -> None:
         """Ends :meth:`refuse_join` for the same ``topic``."""
@@ -250,20 +260,6 @@ class Faults:
         self.thaw()
         await self.accept()
 
-    @property
-    def active(self) -> list[str]:
-        """What is on now, in words."""
-        words = {
-            "refuse": self._hub.running and not self._hub.listening,
-            "freeze": self.frozen,
-            "slow join": self._join_delay > 0,
-            "refuse join": bool(self._refusals),
-        }
-        found = [word for word, on in words.items() if on]
-        if self._opening is not None:
-            found.append(f"opening: {self._opening.kind}")
-        return found
-
     # For the hub
 
     async def opening(self, transport: Carrier) -> Response | None:
@@ -271,20 +267,19 @@ class Faults:
         fault = self._opening
         if fault is None or fault.kind in ("silent", "close"):
             return None
-        self._used(fault)
-        if fault.kind == "reset":
-            transport.abort(reset=True)
-            await transport.wait_closed()
-            return respond(503)  # goes nowhere: the connection is gone
-        assert fault.answer is not None
-        return fault.answer()
+        self._use_opening(fault)
+        if fault.answer is not None:
+            return fault.answer()
+        transport.abort(reset=True)
+        await transport.wait_closed()
+        return respond(503)  # goes nowhere: the connection is gone
 
     def opened(self, transport: Carrier) -> bool:
         """Applies the fault of opening after 101. Returns whether the connection is served as usual."""
         fault = self._opening
         if fault is None or fault.kind not in ("silent", "close"):
             return True
-        self._used(fault)
+        self._use_opening(fault)
         if fault.kind == "silent":
             transport.deaf = True
         else:
@@ -297,17 +292,13 @@ class Faults:
             await asyncio.sleep(self._join_delay)
         for pattern, refusal in list(self._refusals.items()):
             if fnmatchcase(topic, pattern):
-                if refusal.times is not None:
-                    refusal.times -= 1
-                    if refusal.times <= 0:
-                        del self._refusals[pattern]
+                if refusal.is_used_up():
+                    del self._refusals[pattern]
                 raise Refuse(refusal.response)
 
-    def _used(self, fault: _Opening) -> None:
-        if fault.times is not None:
-            fault.times -= 1
-            if fault.times <= 0:
-                self._opening = None
+    def _use_opening(self, fault: _Opening) -> None:
+        if fault.is_used_up():
+            self._opening = None
 
     def _matching(self, pattern: str) -> list[str]:
         return [topic for topic in self._hub.topics() if fnmatchcase(topic, pattern)]
@@ -349,7 +340,7 @@ class Fault:
     id: str
     label: str
     help: str
-    apply: Callable[[Faults], Awaitable[None] | object]
+    apply: Callable[[Faults], object]
     """Switches it on; a coroutine function's result is to be awaited, in a task of its own."""
 
 

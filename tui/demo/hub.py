@@ -36,7 +36,7 @@ from .landale import Landale
 from .listening import Listener, SocketListener
 from .presence import Presence
 from .show import Clock, Show
-from .topics import register
+from .topics import TOPICS
 from .traffic import DEFAULT_RATE, Traffic
 from .transport import Carrier
 from .upgrade import Upgrade, decide, respond
@@ -125,24 +125,22 @@ class Hub:
         self.transports: dict[Carrier, None] = {}
         """Every TCP connection, those that are not upgraded yet included."""
         self._live: dict[Connection, None] = {}
-        self._exact: dict[str, type[Channel]] = {}
-        self._prefixes: list[tuple[str, type[Channel]]] = []
+        self._classes: dict[str, type[Channel]] = {}
         self._subscribers: dict[str, dict[Channel, None]] = {}
-        self._listener = listener or SocketListener(self)
-        self._running = False
+        self.listener = listener or SocketListener(self)
+        """Where new connections are taken."""
+        self.running = False
+        """Between start() and stop(); also true while the fault "refuse" is on."""
         self.stops = 0
         """How often stop() was called; a restart that waits gives up when it changes."""
         self._turn = asyncio.Lock()
         self.show = Show(seed, clock)
         """The state that the domain's topics tell of."""
         self._traffic = Traffic(self)
-        self._traffic_rate = 0.0
-        register(self)
         self.landale = None if dialect == "plain" else Landale(self, REAL[dialect], passes_on=passes_on)
         """What the real hub keeps; None for the polite one."""
-        if self.landale is not None:
-            for pattern, channel_class in LANDALE_TOPICS:
-                self.on(pattern, channel_class)
+        for pattern, channel_class in (*TOPICS, *(() if self.landale is None else LANDALE_TOPICS)):
+            self.on(pattern, channel_class)
 
     # Start and stop
 
@@ -153,14 +151,9 @@ class Hub:
         return f"{'ws' if self.ssl is None else 'wss'}://{host}:{self.port}{self.path}"
 
     @property
-    def running(self) -> bool:
-        """Between start() and stop(); also true while the fault "refuse" is on."""
-        return self._running
-
-    @property
     def listening(self) -> bool:
         """Whether new connections are taken."""
-        return self._listener.is_open
+        return self.listener.is_open
 
     @property
     def connections(self) -> list[Connection]:
@@ -170,21 +163,13 @@ class Hub:
     async def start(self) -> None:
         """Listens. Raises: OSError when the port is taken; RuntimeError when already started."""
         async with self._turn:
-            if self._running:
+            if self.running:
                 raise RuntimeError("the hub is already started")
-            await self.listen()
-            self._running = True
-            self._apply_traffic()
+            await self.listener.open()
+            self.running = True
+            self._traffic.start()
             if self.landale is not None:
                 self.landale.start()
-
-    async def listen(self) -> None:
-        """Opens the listening socket; part of start(), and the end of the fault "refuse"."""
-        await self._listener.open()
-
-    def stop_listening(self) -> None:
-        """Closes the listening socket: whoever connects now is refused. Connections live on."""
-        self._listener.close()
 
     async def stop(self, *, graceful: bool = True) -> None:
         """Ends everything within about a second; a later start() takes the same port.
@@ -194,22 +179,22 @@ class Hub:
         """
         self.stops += 1
         async with self._turn:
-            self._running = False
+            self.running = False
             self._traffic.stop()
             if self.landale is not None:
                 self.landale.stop()
-            self.stop_listening()
+            self.listener.close()
             if graceful:
                 for transport in list(self.transports):
                     connection = transport.connection
                     joined = connection is not None and bool(connection.channels)
                     transport.begin_close(CloseCode.SERVICE_RESTART if joined else CloseCode.NORMAL_CLOSURE)
                 self.faults.thaw()  # what was frozen is dropped by now
-                await self._listener.until_gone(STOP_TIMEOUT)
+                await self.listener.until_gone(STOP_TIMEOUT)
             for transport in list(self.transports):
                 transport.abort()
             self.faults.thaw()
-            await self._listener.until_gone(STOP_TIMEOUT)
+            await self.listener.until_gone(STOP_TIMEOUT)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -226,21 +211,16 @@ class Hub:
         An exact pattern comes before a prefix, a longer prefix before a shorter one, and what is
         registered later takes the place of the same pattern registered before.
         """
-        if pattern.endswith("*"):
-            prefix = pattern[:-1]
-            self._prefixes = [entry for entry in self._prefixes if entry[0] != prefix]
-            self._prefixes.append((prefix, channel_class))
-            self._prefixes.sort(key=lambda entry: -len(entry[0]))
-        else:
-            self._exact[pattern] = channel_class
+        self._classes[pattern] = channel_class
 
     def channel_class(self, topic: Any) -> type[Channel] | None:
         """The class that serves ``topic``, or None ("unmatched topic")."""
         if not isinstance(topic, str) or topic == "phoenix":
             return None
-        if topic in self._exact:
-            return self._exact[topic]
-        return next((found for prefix, found in self._prefixes if topic.startswith(prefix)), None)
+        if topic in self._classes:
+            return self._classes[topic]
+        fitting = [each for each in self._classes if each.endswith("*") and topic.startswith(each[:-1])]
+        return self._classes[max(fitting, key=len)] if fitting else None
 
     def channels(self, topic: str) -> list[Channel]:
         """The channels joined to ``topic`` now, over all connections."""
@@ -298,26 +278,21 @@ class Hub:
     @property
     def traffic(self) -> float:
         """Events a second that the domain's topics emit on their own; 0 is off, True is the default rate."""
-        return self._traffic_rate
+        return self._traffic.rate
 
     @traffic.setter
     def traffic(self, rate: float) -> None:
         if rate < 0:
             raise ValueError("traffic: expected events a second, 0 or more")
-        self._traffic_rate = DEFAULT_RATE if rate is True else float(rate)
-        self._apply_traffic()
+        self._traffic.rate = DEFAULT_RATE if rate is True else float(rate)
+        if self.running:
+            self._traffic.start()
 
     def happen(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Lets a viewer do something now, such as ``hub.happen("raid", viewers=120)``; the event told."""
         happening = self.show.happening(kind, **fields)
         self._traffic.note(happening)
         return happening.payload
-
-    def _apply_traffic(self) -> None:
-        if self._running and self._traffic_rate > 0:
-            self._traffic.start(self._traffic_rate)
-        else:
-            self._traffic.stop()
 
     # For the connections
 
@@ -347,12 +322,10 @@ class Hub:
         answer = await self.faults.opening(transport)
         if answer is not None:
             return answer
-        decision = decide(upgrade, path=self.path, token=self.token)
-        if isinstance(decision, Response):
-            return decision
-        transport.connection = Connection(
-            self, transport, upgrade.query, upgrade.headers, decision.serializer
-        )
+        decided = decide(upgrade, path=self.path, token=self.token)
+        if isinstance(decided, Response):
+            return decided
+        transport.connection = Connection(self, transport, upgrade.query, upgrade.headers, decided)
         return None
 
     async def serve(self, transport: Carrier) -> None:

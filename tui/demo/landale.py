@@ -3,15 +3,57 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .channel import Channel, Reply, Stop
 from .dialect import DEFAULT_PAGE, TELEMETRY_INTERVAL, Dialect, stream_event
-from .stack import DEFAULT_DURATION, Item, Stack
+from .show import page_listed
 from .topics import Dashboard, Enveloped, telemetry
 
 if TYPE_CHECKING:
     from .hub import Hub
+
+
+FORCED = "manual_override"
+"""The type of an item that was forced."""
+
+FORCED_PRIORITY = 100
+"""Every forced item has it, so the newest is shown."""
+
+DEFAULT_DURATION = 10_000
+"""Milliseconds of an item that was forced without a duration."""
+
+
+@dataclass(slots=True)
+class Item:
+    """One thing that was forced. Its time runs from the moment of adding, seen or not."""
+
+    id: str
+    """The hub's own."""
+    data: Any
+    """What was forced, as it came."""
+    duration: int
+    """Milliseconds."""
+    added: float
+    started_at: str
+
+    @property
+    def end(self) -> float:
+        """The moment of its end, by the clock that ``added`` was read from."""
+        return self.added + self.duration / 1000
+
+    def listed(self) -> dict[str, Any]:
+        """As ``stream_state`` lists it."""
+        return {
+            "data": self.data,
+            "duration": self.duration,
+            "id": self.id,
+            "priority": FORCED_PRIORITY,
+            "started_at": self.started_at,
+            "type": FORCED,
+        }
 
 
 class Landale:
@@ -22,7 +64,8 @@ class Landale:
         self.passes_on = passes_on
         """The hub's owner added the lines of Elixir that pass on what a page says of an alert."""
         self.dialect = dialect
-        self.stack = Stack()
+        self.items: list[Item] = []
+        """What is forced now, the newest first. Two may hold the same of ours: nothing is told apart."""
         self._timer: asyncio.TimerHandle | None = None
         self._telling: asyncio.Task[None] | None = None
 
@@ -33,7 +76,7 @@ class Landale:
 
     def stop(self) -> None:
         """With the hub: a restart forgets everything that was forced."""
-        self.stack = Stack()
+        self.items = []
         for running in (self._timer, self._telling):
             if running is not None:
                 running.cancel()
@@ -46,13 +89,19 @@ class Landale:
         now = asyncio.get_running_loop().time()
         length = duration if isinstance(duration, int) and duration > 0 else DEFAULT_DURATION
         number = f"{self.hub.show.chance.getrandbits(64):016x}"
-        self.stack.add(Item(number, data, length, now, self.hub.show.timestamp()))
+        self.items.insert(0, Item(number, data, length, now, self.hub.show.timestamp()))
         self.changed()
 
     def remove(self, number: Any) -> None:
         """Take one off by the hub's id. The hub says yes to any."""
-        if self.stack.remove(number):
+        if self._keep(lambda item: item.id != number):
             self.changed()
+
+    def _keep(self, is_kept: Callable[[Item], bool]) -> bool:
+        """Take off all others; False when there are none."""
+        kept = list(filter(is_kept, self.items))
+        found, self.items = len(kept) < len(self.items), kept
+        return found
 
     def changed(self) -> None:
         """Tell everybody, as the hub does at every change of its state."""
@@ -60,7 +109,7 @@ class Landale:
         self._expire_in_time()
         self.hub.send_to_topic("stream:overlays", "stream_state", self.stream_state())
         for channel in self.hub.channels("stream:queue"):
-            if self.dialect.queue_crashes and self.stack.items:
+            if self.dialect.queue_crashes and self.items:
                 channel.connection.end_channel(channel, "phx_error")
             else:
                 channel.push("queue_state", self.queue_state())
@@ -82,13 +131,14 @@ class Landale:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        end = self.stack.next_end
+        end = min((item.end for item in self.items), default=None)
         if end is not None:
             self._timer = asyncio.get_running_loop().call_at(end, self._expire)
 
     def _expire(self) -> None:
         self._timer = None
-        if self.stack.expire(asyncio.get_running_loop().time()):
+        now = asyncio.get_running_loop().time()
+        if self._keep(lambda item: item.end > now):
             self.changed()
         else:
             self._expire_in_time()
@@ -98,7 +148,7 @@ class Landale:
     def stream_state(self) -> dict[str, Any]:
         """``stream_state`` of ``stream:overlays``."""
         show = self.hub.show
-        items = [item.listed() for item in self.stack.items]
+        items = [item.listed() for item in self.items]
         metadata = {"last_updated": self.hub.show.timestamp(), "state_version": show.version}
         if self.dialect.stack == "alerts":
             base = {"type": "latest_event", "fallback": True, "message": "Content temporarily unavailable"}
@@ -121,11 +171,15 @@ class Landale:
 
     def queue_state(self) -> dict[str, Any]:
         """``queue_state`` of ``stream:queue``."""
-        items = self.stack.items
+        items = self.items
         now = asyncio.get_running_loop().time()
         waited = sum(now - item.added for item in items) / len(items) if items else 0.0
         state: dict[str, Any] = {
-            "queue": [item.queued(position) for position, item in enumerate(items)],
+            # Pending for ever, whatever is on screen.
+            "queue": [
+                {**item.listed(), "content_type": FORCED, "position": position, "status": "pending"}
+                for position, item in enumerate(items)
+            ],
             "is_processing": bool(items),
             "metrics": {
                 "active_items": 0,
@@ -150,18 +204,8 @@ class Landale:
     def telemetry(self) -> dict[str, Any]:
         """``telemetry_update``: a page that left is absent."""
         pages = self.pages() if self.dialect.notes_pages else []
-        noted = telemetry(self.hub)
-        noted["overlays"] = [
-            {
-                "name": name,
-                "connected": True,
-                "lastSeen": self.hub.show.timestamp(),
-                "channelState": "joined",
-                "environment": "production",
-            }
-            for name in pages
-        ]
-        return noted
+        now = self.hub.show.timestamp()
+        return {**telemetry(self.hub), "overlays": [page_listed(name, True, now) for name in pages]}
 
     async def _note_for_ever(self) -> None:
         while True:
@@ -245,20 +289,14 @@ class Events(Quiet):
     """``events:*``: nothing is pushed after the join."""
 
 
-class Room(Dashboard):
+class Room(Quiet, Dashboard):
     """``dashboard:*``: how the hub is, as far as the dialect tells."""
 
-    async def join(self, params: Any) -> Any:
-        return {}
-
     async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
-        if event == "ping":
-            return await super().handle_in(event, payload)
-        landale = self.hub.landale
-        assert landale is not None
-        if event == "get_telemetry" and landale.dialect.name == "new":
-            self.push("telemetry_update", landale.telemetry())
-        return None
+        if event == "get_telemetry" and self.landale.dialect.name == "new":
+            self.push("telemetry_update", self.landale.telemetry())
+            return None
+        return await super().handle_in(event, payload)
 
 
 TOPICS: tuple[tuple[str, type[Channel]], ...] = (

@@ -32,19 +32,15 @@ class Listener(Protocol):
     @property
     def is_open(self) -> bool:
         """Whether new connections are taken."""
-        ...
 
     async def open(self) -> None:
         """Take them. Raises: OSError."""
-        ...
 
     def close(self) -> None:
         """Refuse them; those that there are live on."""
-        ...
 
     async def until_gone(self, limit: float) -> None:
         """Wait until those of earlier lives have ended, at most ``limit`` seconds."""
-        ...
 
 
 _PATIENCE = 50
@@ -61,11 +57,10 @@ class SocketListener:
 
     @property
     def is_open(self) -> bool:
-        """As of :class:`Listener`."""
         return self._server is not None
 
     async def open(self) -> None:
-        """As of :class:`Listener`; the hub's port is known then. Raises: OSError when it is taken."""
+        """Raises: OSError when the port is taken; else the hub's is known then."""
         if self._server is not None:
             return
         hub = self._hub
@@ -99,28 +94,32 @@ class SocketListener:
             raise
 
     def close(self) -> None:
-        """As of :class:`Listener`."""
         if self._server is not None:
             # The library closes the socket in a task of its own; here the next connect is refused.
             self._server.server.close()
             self._server.close(close_connections=False)
-            self._closed_servers = [server for server in self._closed_servers if not _finished(server)]
-            self._closed_servers.append(self._server)
+            self._closed_servers = [*self._still_closing(), self._server]
             self._server = None
 
     async def until_gone(self, limit: float) -> None:
-        """As of :class:`Listener`; forgets servers that ended."""
         if not self._closed_servers:
             return
         waiting = [asyncio.ensure_future(server.wait_closed()) for server in self._closed_servers]
         _, late = await asyncio.wait(waiting, timeout=limit)
         for task in late:
             task.cancel()
-        self._closed_servers = [server for server in self._closed_servers if not _finished(server)]
+        self._closed_servers = self._still_closing()
+
+    def _still_closing(self) -> list[Server]:
+        return [
+            server
+            for server in self._closed_servers
+            if server.close_task is None or not server.close_task.done()
+        ]
 
     async def _process_request(self, transport: ServerConnection, request: Request) -> Response | None:
         assert isinstance(transport, Transport)
-        return await self._hub.ask(transport, read_request(request))
+        return await self._hub.ask(transport, read_request(request.path, request.headers))
 
     def _process_response(
         self, transport: ServerConnection, request: Request, response: Response
@@ -132,10 +131,6 @@ class SocketListener:
     async def _serve(self, transport: ServerConnection) -> None:
         assert isinstance(transport, Transport)
         await self._hub.serve(transport)
-
-
-def _finished(server: Server) -> bool:
-    return server.close_task is not None and server.close_task.done()
 
 
 async def bind(host: str, port: int) -> socket.socket:

@@ -7,11 +7,10 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
-from urllib.parse import urlsplit
+from typing import Any, Self
 
 from .dialect import DialectName
-from .faults import FAULTS
+from .faults import FAULTS, Fault
 from .hub import Hub
 from .overlay import OverlayPage
 from .show import PAGES
@@ -21,82 +20,11 @@ logger = logging.getLogger(__name__)
 Command = Callable[[str, str], Awaitable[object]]
 """Does as a user would: ("disconnect" or "connect", the connection's name)."""
 
-OPTIONS: Mapping[str, Any] = {
-    # Short enough that a minute shows what otherwise takes an evening.
-    "max_reconnect_attempts": "unlimited",
-    "reconnect_base_delay": 0.3,
-    "reconnect_max_delay": 1.0,
-    "heartbeat_interval": 1.5,
-    "heartbeat_timeout": 1.0,
-    "circuit_breaker_threshold": 3,
-    "circuit_breaker_timeout": 4.0,
-    "stable_after": 1.0,
-    "join_timeout": 3.0,
-    "push_timeout": 3.0,
-}
-"""The options of every connection of the demonstration; seconds and counts."""
-
 MAIN, SECOND = "hub", "saya"
 ALERT_PAGE = "takeover"
 """The overlay page on which alerts are shown."""
-ROOMS: Mapping[DialectName, str] = {
-    "plain": "dashboard:telemetry",
-    "old": "dashboard:main",
-    "telemetry": "dashboard:telemetry",
-    "new": "dashboard:services",
-}
-"""The dashboard's topic: where a hub tells of others, it does there."""
 CHAT_WEIGHT = 400
 """Chat messages beside 42 other events of viewers: an alert about every four seconds."""
-
-ALERT_RULES = """\
-# Rules of the demonstration's alerts. They are read anew whenever this file is saved: try it.
-# Shorter than on a real evening, so that a minute shows several.
-
-[[rule]]
-type = "follow"
-duration = 3
-
-[[rule]]
-type = "sub"
-duration = 4
-
-[[rule]]
-type = "resub"
-duration = 4
-
-[[rule]]
-type = "gift"
-duration = 5
-
-[[rule]]
-type = "cheer"
-duration = 3
-
-[[rule]]
-type = "cheer"
-when = "bits = 420"
-priority = 8
-duration = 4
-title = "{who} cheered exactly 420"
-
-[[rule]]
-type = "redemption"
-duration = 3
-
-[[rule]]
-type = "raid"
-duration = 6
-"""
-"""The alert queue's rules for the demonstration."""
-
-
-class PaletteCommand(NamedTuple):
-    """One fault as a palette offers it."""
-
-    id: str
-    label: str
-    help: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +35,7 @@ class Stage:
     label: str
     help: str
     pause: float
-    act: Callable[[Scenario], Awaitable[None]]
+    act: Callable[[Scenario], Coroutine[Any, Any, None]]
 
 
 def demo_hubs(seed: int | None = None, dialect: DialectName = "plain") -> dict[str, Hub]:
@@ -127,7 +55,7 @@ class Scenario:
     ``async with`` starts the hubs with their traffic, the overlay pages and the stages, and stops all of it.
 
     Args:
-        hubs: by name; :func:`demo_hubs` unless given. "hub" and "saya" must be among them.
+        hubs: by name; "hub" and "saya" must be among them.
         schedule: the stages of one round; :data:`SCHEDULE` unless given.
         chance: shifts the pauses a little; None keeps them exact.
         command: lets a stage disconnect and connect a connection as a user would; without it that
@@ -138,7 +66,7 @@ class Scenario:
 
     def __init__(
         self,
-        hubs: Mapping[str, Hub] | None = None,
+        hubs: Mapping[str, Hub],
         *,
         schedule: Sequence[Stage] | None = None,
         chance: random.Random | None = None,
@@ -146,12 +74,15 @@ class Scenario:
         pace: float = 1.0,
         staged: bool = True,
     ) -> None:
-        self.hubs = dict(demo_hubs() if hubs is None else hubs)
+        self.hubs = hubs
         self.command = command
         """May be set after the scenario was made, when there is something to command."""
         self.pace = pace
-        url = self._url_of_main
-        self.pages = {name: OverlayPage(url, name, shows_alerts=name == ALERT_PAGE, kept=0) for name in PAGES}
+        main = self.hubs[MAIN]
+        self.pages = {
+            name: OverlayPage(lambda: main.url, name, shows_alerts=name == ALERT_PAGE, kept=0)
+            for name in PAGES
+        }
         """The overlay pages of the main hub, by name."""
         self._schedule = tuple(SCHEDULE if schedule is None else schedule)
         self._chance = chance
@@ -177,73 +108,9 @@ class Scenario:
         now = "no fault by itself" if self._now is None else self.next_words
         return f'DEMO: {now}; the palette\'s "demo: ..." make some'
 
-    def commands(self) -> list[PaletteCommand]:
+    def commands(self) -> list[Stage | Fault]:
         """Everything that :meth:`trigger` knows: the stages first, then single faults of the main hub."""
-        stages = [PaletteCommand(stage.id, stage.label, stage.help) for stage in self._schedule]
-        taken = {stage.id for stage in stages}
-        return (
-            stages
-            + [
-                PaletteCommand(fault.id, fault.label, fault.help)
-                for fault in FAULTS.values()
-                if fault.id not in taken
-            ]
-            + [_TOGGLE]
-        )
-
-    def connections(self) -> dict[str, dict[str, Any]]:
-        """The connections to supervise: name -> url, topics, label, options. Known once started."""
-        main, second = self.hubs[MAIN].url, self.hubs[SECOND].url
-        found = {
-            "stage": (main, ["stream:overlays", "stream:queue", "overlay:obs", "overlay:system"], "Overlays"),
-            "dashboard": (main, [self._room], "Dashboard"),
-            "events": (main, ["events:all", "health:services"], "Viewer events"),
-            "phononmaser_in": (second, ["transcription:live", "overlay:system"], "Transcription"),
-            "seed_events": (second, ["events:all", "transcription:live"], "Seed"),
-        }
-        return {
-            name: {"url": url, "topics": topics, "label": label, "options": dict(OPTIONS)}
-            for name, (url, topics, label) in found.items()
-        }
-
-    def alerts(self) -> dict[str, Any]:
-        """What the alert queue is told: where viewer events come from, where alerts go, by which rules."""
-        return {
-            "sources": [{"connection": "events", "topic": "events:all"}],
-            "delivery": {"connection": "stage", "overlays": (ALERT_PAGE,)},
-            "rules": ALERT_RULES,
-        }
-
-    def services(self) -> dict[str, Any]:
-        """What is watched beside the connections: what the hub tells of others, and its own health."""
-        main = urlsplit(self._url_of_main())
-        of_others = {
-            "connection": "dashboard",
-            "topic": self._room,
-            "event": "telemetry_update",
-            "kind": "hub",
-            "stale_after": 8.0,
-        }
-        of_themselves = {
-            "connection": "events",
-            "topic": "health:services",
-            "event": "health_report",
-            "stale_after": 30.0,
-        }
-        notes = self.hubs[MAIN].dialect != "old"
-        return {
-            "reports": [of_others, of_themselves] if notes else [of_themselves],
-            "endpoints": [
-                {"name": "hub", "url": f"http://{main.netloc}/health", "interval": 2.0, "timeout": 1.0}
-            ],
-        }
-
-    @property
-    def _room(self) -> str:
-        return ROOMS[self.hubs[MAIN].dialect]
-
-    def _url_of_main(self) -> str:
-        return self.hubs[MAIN].url
+        return [*self._schedule, *FAULTS.values(), _TOGGLE]
 
     # What happens
 
@@ -261,20 +128,14 @@ class Scenario:
 
     async def trigger(self, name: str) -> None:
         """Fires a stage or a fault by its id; returns at once. Raises: ValueError for an unknown one."""
-        stage = next((stage for stage in self._schedule if stage.id == name), None)
-        if stage is not None:
-            self._spawn(self._play(stage), name)
-            return
-        if name == _TOGGLE.id:
-            self._spawn(self._toggle_page(), name)
-            return
-        fault = FAULTS.get(name)
-        if fault is None:
+        command = next((each for each in self.commands() if each.id == name), None)
+        if command is None:
             known = ", ".join(command.id for command in self.commands())
             raise ValueError(f"no fault is called {name!r}; there are: {known}")
-        done = fault.apply(self.hubs[MAIN].faults)
-        if isinstance(done, Awaitable):
-            self._spawn(_finish(done), name)
+        if isinstance(command, Stage):
+            self._spawn(command.act(self) if command is _TOGGLE else self._play(command), name)
+        elif asyncio.iscoroutine(lasting := command.apply(self.hubs[MAIN].faults)):
+            self._spawn(lasting, name)
 
     async def wait(self, seconds: float) -> None:
         """Waits at the scenario's own pace."""
@@ -309,13 +170,6 @@ class Scenario:
         await asyncio.gather(*(page.close() for page in self.pages.values()))
         await asyncio.gather(*(hub.stop() for hub in self.hubs.values()))
 
-    async def _toggle_page(self) -> None:
-        page = self.pages[ALERT_PAGE]
-        if page.is_open:
-            await page.close()
-        else:
-            page.open()
-
     async def _play(self, stage: Stage) -> None:
         self._now = stage
         try:
@@ -334,15 +188,6 @@ class Scenario:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("%s of the demonstration failed", task.get_name(), exc_info=error)
-
-
-_TOGGLE = PaletteCommand(
-    "overlay_page", "overlay page closes / opens", "Alerts that nobody sees end unconfirmed, until it opens"
-)
-
-
-async def _finish(work: Awaitable[None]) -> None:
-    await work
 
 
 # The stages of one round
@@ -407,6 +252,14 @@ async def _page_closed(scenario: Scenario) -> None:
         page.open()
 
 
+async def _toggle_page(scenario: Scenario) -> None:
+    page = scenario.pages[ALERT_PAGE]
+    if page.is_open:
+        await page.close()
+    else:
+        page.open()
+
+
 HANG_UP = "hang_up"
 
 SCHEDULE: tuple[Stage, ...] = (
@@ -428,3 +281,8 @@ SCHEDULE: tuple[Stage, ...] = (
           2.0, _noise),
 )  # fmt: skip
 """One round, about 35 s: all five states of a connection, several recoveries, and alerts that nobody sees."""
+
+_TOGGLE = Stage(
+    "overlay_page", "overlay page closes / opens", "Alerts that nobody sees end unconfirmed, until it opens",
+    0.0, _toggle_page,
+)  # fmt: skip

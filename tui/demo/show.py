@@ -58,6 +58,17 @@ class Clock(Protocol):
     def time(self) -> float: ...
 
 
+def page_listed(name: str, is_there: bool, last_seen: str | None) -> dict[str, Any]:
+    """An overlay page as ``telemetry_update`` lists it."""
+    return {
+        "name": name,
+        "connected": is_there,
+        "lastSeen": last_seen,
+        "channelState": "joined" if is_there else "closed",
+        "environment": "production",
+    }
+
+
 class Show:
     """Everything that the stream is doing now. Pure state: no timer, no socket.
 
@@ -68,10 +79,8 @@ class Show:
         self._clock = clock
         self.chance = random.Random(seed)
         self.current = "variety"
-        self.game = GAMES[0]
         self.version = 0
         self.active: dict[str, Any] | None = None
-        self.stack: list[dict[str, Any]] = []
         self.ticker = ["emote_stats", "recent_follows", "stream_goals", "daily_stats"]
         self.chat_weight = CHAT_WEIGHT
         """As :data:`CHAT_WEIGHT`; more makes the other events rarer."""
@@ -97,8 +106,8 @@ class Show:
         return {
             "current_show": self.current,
             "active_content": self.active,
-            "priority_level": "alert" if self.stack else "ticker",
-            "interrupt_stack": list(self.stack),
+            "priority_level": "alert" if self.active else "ticker",
+            "interrupt_stack": [self.active] if self.active else [],
             "ticker_rotation": list(self.ticker),
             "metadata": {"last_updated": self.timestamp(), "state_version": self.version},
         }
@@ -123,11 +132,6 @@ class Show:
             "is_processing": active is not None,
         }
 
-    def show_changed(self) -> dict[str, Any]:
-        """``show_changed`` of ``stream:overlays``."""
-        number, name = self.game
-        return {"show": self.current, "game": {"id": number, "name": name}, "changed_at": self.timestamp()}
-
     def page_seen(self, name: str) -> None:
         """An overlay page is there, or was until now; the last 20 of them are kept."""
         self._pages_seen.pop(name, None)
@@ -145,16 +149,8 @@ class Show:
         """
         for name in pages:
             self.page_seen(name)
-        overlays = [
-            {
-                "name": name,
-                "connected": name in pages,
-                "lastSeen": self._pages_seen.get(name),
-                "channelState": "joined" if name in pages else "closed",
-                "environment": "production",
-            }
-            for name in (*PAGES, *(seen for seen in self._pages_seen if seen not in PAGES))
-        ]
+        names = (*PAGES, *(seen for seen in self._pages_seen if seen not in PAGES))
+        overlays = [page_listed(name, name in pages, self._pages_seen.get(name)) for name in names]
         uptime = round(self._clock.monotonic() - self._started, 1)
         return {
             "timestamp": self.timestamp(),
@@ -211,14 +207,12 @@ class Show:
             self._end_active()
         return found
 
-    def queue_content(self, kind: str, data: Any, duration: int, priority: int = 50) -> dict[str, Any]:
+    def queue_content(self, kind: str, data: Any, duration: int) -> None:
         """Puts content into the queue (at most 50 items; the oldest waiting one makes room)."""
         if len(self.queue) >= MAX_QUEUE:
             del self.queue[1]
-        item = self._item(kind, data, duration, priority)
-        self.queue.append(item)
-        self._changed()
-        return item
+        self.queue.append(self._item(kind, data, duration, priority=50))
+        self.version += 1
 
     def remove(self, number: str) -> bool:
         """Takes an item out of the queue; False when it is not there."""
@@ -229,26 +223,23 @@ class Show:
             self._end_active()
         else:
             self.queue.remove(item)
-            self._changed()
+            self.version += 1
         return True
 
-    def advance(self) -> dict[str, Any] | None:
-        """Ends the item on screen and begins the next; returns the new one. Forced content has its time."""
+    def advance(self) -> None:
+        """Ends the item on screen and begins the next. Forced content has its time."""
         self._end_forced()
-        if self._forced_until is not None:
-            return None
-        self._end_active()
-        if not self.queue:
-            return None
-        self._begin_first()
-        return self.queue[0]
+        if self._forced_until is None:
+            self._end_active()
+            if self.queue:
+                self._begin_first()
 
     def change_show(self) -> dict[str, Any]:
-        """Goes on to another show and game."""
+        """Goes on to another show and game; ``show_changed`` of ``stream:overlays``."""
         self.current = self.chance.choice([show for show in SHOWS if show != self.current])
-        self.game = self.chance.choice(GAMES)
-        self._changed()
-        return self.show_changed()
+        number, name = self.chance.choice(GAMES)
+        self.version += 1
+        return {"show": self.current, "game": {"id": number, "name": name}, "changed_at": self.timestamp()}
 
     def next_happening(self) -> Happening:
         """What a viewer does next. A gift bomb brings its single subscriptions behind it."""
@@ -335,8 +326,7 @@ class Show:
         item.update(status="active", started_at=self.timestamp())
         kept = ("id", "data", "priority", "duration", "started_at")
         self.active = {"type": item["content_type"], **{key: item[key] for key in kept}}
-        self.stack = [self.active]
-        self._changed()
+        self.version += 1
 
     def _end_active(self) -> None:
         if self.active is None:
@@ -344,13 +334,9 @@ class Show:
         if self.queue and self.queue[0]["status"] == "active":
             self.queue.pop(0)
             self.last_processed = self.timestamp()
-        self.active, self.stack = None, []
-        self._forced_until = None
-        self._changed()
+        self.active = self._forced_until = None
+        self.version += 1
 
     def _end_forced(self) -> None:
         if self._forced_until is not None and self._clock.monotonic() >= self._forced_until:
             self._end_active()
-
-    def _changed(self) -> None:
-        self.version += 1

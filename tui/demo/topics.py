@@ -139,9 +139,7 @@ class Overlays(Enveloped):
     async def _force(self, kind: str, data: Any, duration: Any) -> Reply:
         show = self.hub.show
         item = show.force_content(kind, data, duration if isinstance(duration, int) else 5_000)
-        await self.broadcast(
-            "content_update", {"type": kind, "data": data, "timestamp": self.hub.show.timestamp()}
-        )
+        await self.broadcast("content_update", {"type": kind, "data": data, "timestamp": show.timestamp()})
         await self._note_state()
         return self.success({"operation": "content_forced", "id": item["id"], "type": kind})
 
@@ -199,51 +197,46 @@ class Dashboard(Enveloped):
         return await super().handle_in(event, payload)
 
 
-class Overlay(Channel):
-    """``overlay:obs``, ``overlay:twitch``, ...: bare replies, without the envelope."""
+class Bare(Channel):
+    """Replies without the envelope."""
 
     async def join(self, params: Any) -> Any:
         return {"topic": self.topic}
-
-    async def after_join(self) -> None:
-        self.push("initial_state", {"type": self._kind, "data": self._status()})
 
     async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
         if event == "ping":
             return Reply("ok", {"pong": True, "timestamp": self.hub.show.timestamp()})
-        if isinstance(event, str) and event.endswith(":status"):
-            return Reply("ok", self._status())
         return Reply("error", {"message": f"Unknown command: {event}"})
 
-    @property
-    def _kind(self) -> str:
-        return self.topic.partition(":")[2]
+
+class Overlay(Bare):
+    """``overlay:obs``, ``overlay:twitch``, ...: how a service is."""
+
+    async def after_join(self) -> None:
+        status = self._status()
+        self.push("initial_state", {"type": status["service"], "data": status})
+
+    async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
+        if isinstance(event, str) and event.endswith(":status"):
+            return Reply("ok", self._status())
+        return await super().handle_in(event, payload)
 
     def _status(self) -> dict[str, Any]:
-        return {
-            "service": self._kind,
-            "connected": True,
-            "status": "healthy",
-            "timestamp": self.hub.show.timestamp(),
-        }
+        service = self.topic.partition(":")[2]
+        timestamp = self.hub.show.timestamp()
+        return {"service": service, "connected": True, "status": "healthy", "timestamp": timestamp}
 
 
-class Transcription(Channel):
-    """``transcription:live``: what was said; bare replies."""
-
-    async def join(self, params: Any) -> Any:
-        return {"topic": self.topic}
+class Transcription(Bare):
+    """``transcription:live``: what was said."""
 
     async def after_join(self) -> None:
         self.push("connection_established", {"connected": True, "timestamp": self.hub.show.timestamp()})
 
     async def handle_in(self, event: Any, payload: Any) -> Reply | Stop | None:
-        match event:
-            case "ping":
-                return Reply("ok", {"pong": True, "timestamp": self.hub.show.timestamp()})
-            case "get_recent":
-                return Reply("ok", {"transcriptions": list(self.hub.show.transcripts)})
-        return Reply("error", {"message": f"Unknown command: {event}"})
+        if event == "get_recent":
+            return Reply("ok", {"transcriptions": list(self.hub.show.transcripts)})
+        return await super().handle_in(event, payload)
 
 
 def telemetry(hub: Hub) -> dict[str, Any]:
@@ -272,9 +265,3 @@ TOPICS: tuple[tuple[str, type[Channel]], ...] = (
     ("echo:*", Echo),
 )
 """Every pattern that a new hub serves."""
-
-
-def register(hub: Hub) -> None:
-    """Registers them all."""
-    for pattern, channel_class in TOPICS:
-        hub.on(pattern, channel_class)

@@ -22,12 +22,15 @@ class Traffic:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self.rate = 0.0
+        """Events a second, from the next start on; 0 for none."""
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, rate: float) -> None:
-        """(Re)starts it with ``rate`` events a second."""
+    def start(self) -> None:
+        """(Re)starts it."""
         self.stop()
-        self._task = asyncio.create_task(self._run(rate), name="demo traffic")
+        if self.rate > 0:
+            self._task = asyncio.create_task(self._run(self.rate), name="demo traffic")
 
     def stop(self) -> None:
         """Stops it; does nothing when it does not run."""
@@ -75,41 +78,28 @@ class Traffic:
             landale.note_event()
         elif self._hub.shows_alerts and happening.type in ALERTS:
             show.queue_content(happening.type, happening.payload, duration=5_000)
-            update = {
-                "type": happening.type,
-                "data": happening.payload,
-                "timestamp": self._hub.show.timestamp(),
-            }
+            update = {"type": happening.type, "data": happening.payload, "timestamp": show.timestamp()}
             self._send("stream:overlays", "content_update", update)
             self._state()
-        batch = {"events": [happening.payload], "count": 1, "timestamp": self._hub.show.timestamp()}
-        for topic in self._rooms("dashboard:"):
-            self._send(topic, "event_batch", batch)
+        batch = {"events": [happening.payload], "count": 1, "timestamp": show.timestamp()}
+        self._send_to_all("dashboard:", "event_batch", batch)
 
     def _performance(self) -> None:
-        chance = self._hub.show.chance
-        performance = {
-            "memory_mb": round(chance.uniform(160, 210), 1),
-            "timestamp": self._hub.show.timestamp(),
-        }
-        for topic in self._rooms("dashboard:"):
-            if self._hub.landale is None:
-                self._send(topic, "telemetry_update", telemetry(self._hub))
-            self._send(topic, "performance_update", performance)
+        show = self._hub.show
+        memory = round(show.chance.uniform(160, 210), 1)
+        if self._hub.landale is None:
+            self._send_to_all("dashboard:", "telemetry_update", telemetry(self._hub))
+        performance = {"memory_mb": memory, "timestamp": show.timestamp()}
+        self._send_to_all("dashboard:", "performance_update", performance)
 
     def _service(self) -> None:
-        scene = self._hub.show.chance.choice(("Main", "Starting Soon", "Be Right Back"))
-        event = {"type": "scene_changed", "data": {"scene": scene}, "timestamp": self._hub.show.timestamp()}
+        show = self._hub.show
+        now, scene = show.timestamp(), show.chance.choice(("Main", "Starting Soon", "Be Right Back"))
+        event = {"type": "scene_changed", "data": {"scene": scene}, "timestamp": now}
         self._send("overlay:obs", "obs_event", event)
-        self._send(
-            "overlay:system",
-            "system_event",
-            {"type": "tick", "data": {}, "timestamp": self._hub.show.timestamp()},
-        )
-        for topic in self._rooms("dashboard:"):
-            self._send(topic, "health_update", {"status": "healthy", "timestamp": self._hub.show.timestamp()})
-        for topic in self._rooms("health:"):
-            self._send(topic, "health_report", self._hub.show.health_report())
+        self._send("overlay:system", "system_event", {"type": "tick", "data": {}, "timestamp": now})
+        self._send_to_all("dashboard:", "health_update", {"status": "healthy", "timestamp": now})
+        self._send_to_all("health:", "health_report", show.health_report())
 
     def _state(self) -> None:
         show, landale = self._hub.show, self._hub.landale
@@ -122,5 +112,7 @@ class Traffic:
     def _send(self, topic: str, event: str, payload: Any) -> None:
         self._hub.send_to_topic(topic, event, payload)
 
-    def _rooms(self, prefix: str) -> list[str]:
-        return [topic for topic in self._hub.topics() if topic.startswith(prefix)]
+    def _send_to_all(self, prefix: str, event: str, payload: Any) -> None:
+        for topic in self._hub.topics():
+            if topic.startswith(prefix):
+                self._send(topic, event, payload)

@@ -72,16 +72,13 @@ class Carrier(Protocol):
     @property
     def is_open(self) -> bool:
         """The WebSocket is open, and no closing has begun."""
-        ...
 
     @property
     def is_closed(self) -> bool:
         """The WebSocket has ended."""
-        ...
 
     async def recv(self) -> str | bytes:
         """The next message. Raises: websockets' ConnectionClosed at the end."""
-        ...
 
     async def wait_closed(self) -> None: ...
 
@@ -146,12 +143,10 @@ class Transport(ServerConnection):
 
     @property
     def is_open(self) -> bool:
-        """As of :class:`Carrier`."""
         return self.protocol.state is State.OPEN
 
     @property
     def is_closed(self) -> bool:
-        """As of :class:`Carrier`."""
         return self.protocol.state is State.CLOSED
 
     def write_message(self, data: bytes, *, text: bool) -> None:

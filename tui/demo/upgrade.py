@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from websockets.datastructures import Headers
-from websockets.http11 import Request, Response
+from websockets.http11 import Response
 
 from .codec import Serializer, serializer_for
 
@@ -26,20 +26,15 @@ class Upgrade(NamedTuple):
     headers: Headers
 
 
-class Accepted(NamedTuple):
-    """A request that may go on to the WebSocket handshake."""
-
-    serializer: Serializer
-
-
-def read_request(request: Request) -> Upgrade:
+def read_request(url: str, headers: Headers) -> Upgrade:
     """Takes a request apart. Of a query name given twice the last value counts, as in Plug."""
-    parts = urlsplit(request.path)
-    return Upgrade(parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)), request.headers)
+    parts = urlsplit(url)
+    return Upgrade(parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)), headers)
 
 
-def decide(upgrade: Upgrade, *, path: str, token: str | None) -> Accepted | Response:
-    """What Phoenix answers: 404 elsewhere, 403 for a wrong token or version, 400 without an upgrade.
+def decide(upgrade: Upgrade, *, path: str, token: str | None) -> Serializer | Response:
+    """How messages are written, where Phoenix accepts it. Else its answer: 404 elsewhere, 403 for a wrong
+    token or version, 400 without an upgrade.
 
     ``path`` is the socket's, as phoenix.js is given it; the wire adds ``/websocket``.
     """
@@ -55,7 +50,7 @@ def decide(upgrade: Upgrade, *, path: str, token: str | None) -> Accepted | Resp
     if "upgrade" not in options:
         found = ", ".join(f'"{name}"' for name in options if name)
         return respond(400, f"'connection' header must contain 'upgrade', got [{found}]".encode())
-    return Accepted(serializer)
+    return serializer
 
 
 def respond(

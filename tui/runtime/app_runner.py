@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,12 +79,13 @@ class Face:
             keymap=self._keys,
             folder=self._folder,
             remembered=remembered.read(self._folder),
-            remember=self._remember,
+            remember=partial(remembered.write, self._folder),
             notice=notice,
         )
-        if replay is not None:
-            return OverlaySupervisorApp(replay, options=options, replay=replay, clock=replay.now)
-        return OverlaySupervisorApp(engine, work, options=options, attached=attached)
+        clock = time.time if replay is None else replay.now
+        return OverlaySupervisorApp(
+            engine, work, options=options, attached=attached, replay=replay, clock=clock
+        )
 
     async def show(
         self, app: OverlaySupervisorApp, end: End, *, outlives_terminal: bool = False
@@ -93,38 +95,44 @@ class Face:
         status = await app.run_to(end, mouse=self._settings.mouse, outlives_terminal=outlives_terminal)
         if app.remembered != before:
             try:
-                self._remember(app.remembered)
+                remembered.write(self._folder, app.remembered)
             except OSError as error:
                 log.warning("the arrangement of the screen could not be kept: %s", error)
         return status
 
-    def _remember(self, arrangement: remembered.Remembered) -> None:
-        remembered.write(self._folder, arrangement)
 
-
-def run_with_face(
+def run_engine(
     supervisor: Supervisor,
-    face: Face,
+    face: Face | None,
     log_file: LogFile,
     end: End,
     *,
     duration: float | None = None,
-    on_hangup: Callable[[], None] | None = None,
+    on_hangup: Callable[[], object] | None = None,
 ) -> int:
     """Run the engine, with a face wherever one can be seen, until its end. Returns the exit status.
 
     Args:
+        face: None runs without one.
         duration: seconds after which it ends by itself.
         on_hangup: called at SIGHUP while there is no face; the connections outlive the terminal. None for a
             run that ends with it.
     """
-    # The engine's thread gives the interpreter up at each read and then waits for the face's turn to end:
-    # with 5 ms a turn, 99 of 100 of its delays were below 33 ms while the face did its worst, with 0.5 ms 9.
-    sys.setswitchinterval(_SWITCH_INTERVAL)
     engine = _EngineThread(supervisor)
-    with end.telling(supervisor.stop):
-        status = asyncio.run(_faces(engine, face, log_file, end, duration, on_hangup))
-        end.ask(status)
+    hang_up = contextlib.nullcontext() if on_hangup is None else end.on(signal.SIGHUP, on_hangup)
+    with end.telling(supervisor.stop), hang_up:
+        if face is None:
+            engine.begin()
+            ended = supervisor.ended.wait(duration)
+            end.ask(1 if ended and not supervisor.stop_asked else 0)
+            status = end.status or 0
+        else:
+            # The engine's thread gives the interpreter up at each read and then waits for the face's turn to
+            # end: with 5 ms a turn, 99 of 100 of its delays were below 33 ms while the face did its worst,
+            # with 0.5 ms 9.
+            sys.setswitchinterval(_SWITCH_INTERVAL)
+            status = asyncio.run(_faces(engine, face, log_file, end, duration, on_hangup is not None))
+            end.ask(status)
         if engine.begun:
             supervisor.ended.wait(LIMIT)
     if end.message is not None:
@@ -167,8 +175,13 @@ class _EngineThread:
 
     def begin(self) -> None:
         """Have it run without a face, if it does not run yet."""
-        if not self.begun:
-            threading.Thread(target=self.work, name="engine", daemon=True).start()
+        if self._begun.acquire(blocking=False):
+            threading.Thread(target=self._run, name="engine", daemon=True).start()
+
+    def _run(self) -> None:
+        # The engine logs what ends it; a traceback on standard error would be the second telling.
+        with contextlib.suppress(Exception):
+            self.supervisor.run()
 
     @property
     def begun(self) -> bool:
@@ -182,35 +195,38 @@ async def _faces(
     log_file: LogFile,
     end: End,
     duration: float | None,
-    on_hangup: Callable[[], None] | None,
+    outlives_terminal: bool,
 ) -> int:
     supervisor = engine.supervisor
     crashes: deque[float] = deque(maxlen=_CRASHES_ALLOWED)
     if duration is not None:
         asyncio.get_running_loop().call_later(duration, end.ask, 0)
-    hang_up = contextlib.nullcontext() if on_hangup is None else end.on(signal.SIGHUP, on_hangup)
-    with hang_up:
-        while await _in_front(end, engine.begin):
-            app = face.open(supervisor, engine.work)
-            status = await face.show(app, end, outlives_terminal=on_hangup is not None)
-            if app.crash is not None and not end.is_asked:
-                log.error("the screen crashed", exc_info=app.crash)
-                crashes.append(time.monotonic())
-                if len(crashes) == _CRASHES_ALLOWED and crashes[-1] - crashes[0] < _CRASH_WINDOW:
-                    complain(
-                        PROGRAM,
-                        "the screen crashed three times within a minute; the connections go on without it",
-                        f"a new screen: overlay-supervisor attach; what happened is in {log_file.path}; "
-                        f"stop with ^C, or: kill {os.getpid()}",
-                    )
-                    return await _without_face(engine, end)
-            elif status == tty.HUNG_UP and on_hangup is not None:
-                log.info("the connections go on without a screen; a new one: overlay-supervisor attach")
-                supervisor.note("the terminal is gone; the connections go on without a screen")
-                return await _without_face(engine, end)
-            elif status is not None:
-                return status
-    return _status(end)
+    while await _in_front(end, engine.begin):
+        app = face.open(supervisor, engine.work)
+        status = await face.show(app, end, outlives_terminal=outlives_terminal)
+        if app.crash is not None and not end.is_asked:
+            log.error("the screen crashed", exc_info=app.crash)
+            crashes.append(time.monotonic())
+            if len(crashes) < _CRASHES_ALLOWED or crashes[-1] - crashes[0] >= _CRASH_WINDOW:
+                continue
+            complain(
+                PROGRAM,
+                "the screen crashed three times within a minute; the connections go on without it",
+                f"a new screen: overlay-supervisor attach; what happened is in {log_file.path}; "
+                f"stop with ^C, or: kill {os.getpid()}",
+            )
+        elif status == tty.HUNG_UP and outlives_terminal:
+            log.info("the connections go on without a screen; a new one: overlay-supervisor attach")
+            supervisor.note("the terminal is gone; the connections go on without a screen")
+        elif status is not None:
+            return status
+        else:
+            continue
+        engine.begin()
+        await _until(supervisor.ended.is_set, end)
+        break
+    # An engine that ended unasked has failed.
+    return 1 if end.status is None else end.status
 
 
 async def _in_front(end: End, begin: Callable[[], None] | None = None) -> bool:
@@ -225,18 +241,6 @@ async def _in_front(end: End, begin: Callable[[], None] | None = None) -> bool:
         if begin is not None:
             begin()
     return await _until(tty.is_in_front, end)
-
-
-async def _without_face(engine: _EngineThread, end: End) -> int:
-    """The connections go on without a screen until the end of the run; returns the exit status."""
-    engine.begin()
-    await _until(engine.supervisor.ended.is_set, end)
-    return _status(end)
-
-
-def _status(end: End) -> int:
-    # An engine that ended unasked has failed.
-    return 1 if end.status is None else end.status
 
 
 async def _until(condition: Callable[[], bool], end: End) -> bool:

@@ -10,8 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tui.alerts.options import AlertOptions
 from tui.alerts.store import FILE_NAME as ALERTS_FILE
@@ -27,6 +28,7 @@ from tui.store.age_limit import DAY
 from tui.store.journal import Entry, Journal
 from tui.store.log_file import LogFile, LogLevel
 from tui.store.writer import DescriptorSink, Writer
+from tui.system.ending import Closing
 from tui.system.output import PROGRAM, complain
 from tui.system.private_files import NotOursError
 
@@ -84,8 +86,9 @@ def state_lock(folder: Path, *, headless: bool = False) -> Iterator[FolderHold]:
         raise
     if trouble is not None:
         # The connections matter more than what is kept of them; the screen says what is not.
-        _say(f"state folder {trouble}; going on, and keeping nothing on disk until it can be written")
-    hold = FolderHold(lock, trouble, _say if headless else None)
+        words = f"state folder {trouble}; going on, and keeping nothing on disk until it can be written"
+        complain(PROGRAM, words)
+    hold = FolderHold(lock, trouble, partial(complain, PROGRAM) if headless else None)
     hold.start()
     try:
         yield hold
@@ -109,17 +112,24 @@ def _trouble_to_take(lock: StateLock) -> str | None:
     return None
 
 
-def _say(words: str) -> None:
-    complain(PROGRAM, words)
-
-
 def _is_read_only(folder: Path, error: OSError) -> bool:
     return error.errno == errno.EACCES and folder.is_dir() and not os.access(folder, os.W_OK)
 
 
+_C = TypeVar("_C", bound=Closing)
+
+
 @contextlib.contextmanager
-def metrics_server(supervisor: Supervisor, options: MetricsOptions) -> Iterator[MetricsServer]:
-    """The OpenMetrics endpoint, for as long as the engine runs; off unless the settings give it a port."""
+def flushed(opened: _C) -> Iterator[_C]:
+    """Something that is open for as long as the run lasts, and has :data:`FLUSH_LIMIT` to close."""
+    try:
+        yield opened
+    finally:
+        opened.close(FLUSH_LIMIT)
+
+
+def metrics_server(supervisor: Supervisor, options: MetricsOptions) -> MetricsServer:
+    """The OpenMetrics endpoint; off unless the settings give it a port."""
     from tui.metrics.server import MetricsError, MetricsServer
 
     server = MetricsServer(supervisor)
@@ -127,23 +137,18 @@ def metrics_server(supervisor: Supervisor, options: MetricsOptions) -> Iterator[
         server.apply(options)
     except MetricsError as error:
         # The connections matter more than who may measure them.
-        supervisor.warn(f"{error}; going on without")
-        complain(PROGRAM, f"{error}; going on without")
-    try:
-        yield server
-    finally:
-        server.close(FLUSH_LIMIT)
+        _go_on_without(supervisor, str(error))
+    return server
 
 
-@contextlib.contextmanager
 def control_socket(
     supervisor: Supervisor,
     feed: StateFeed,
     place: Place,
     log_file: LogFile,
     reload: Callable[[], CommandResult] | None,
-) -> Iterator[None]:
-    """The control socket, for as long as the engine runs."""
+) -> ControlServer:
+    """The control socket, open."""
     server = ControlServer(
         supervisor,
         place.socket,
@@ -162,30 +167,13 @@ def control_socket(
         trouble = str(error)
     if trouble is not None:
         # A full disk, say: the connections matter more than who may ask for them.
-        supervisor.warn(f"{trouble}; going on without")
-        _say(f"{trouble}; going on without")
-    try:
-        yield
-    finally:
-        server.close(FLUSH_LIMIT)
+        _go_on_without(supervisor, trouble)
+    return server
 
 
-@contextlib.contextmanager
-def log_to(folder: Path, level: LogLevel, hold: FolderHold) -> Iterator[LogFile]:
-    log_file = LogFile(folder, level, hold.require)
-    try:
-        yield log_file
-    finally:
-        log_file.close(FLUSH_LIMIT)
-
-
-@contextlib.contextmanager
-def journal_in(folder: Path, hold: FolderHold) -> Iterator[Journal]:
-    journal = Journal(folder, require=hold.require)
-    try:
-        yield journal
-    finally:
-        journal.close(FLUSH_LIMIT)
+def _go_on_without(supervisor: Supervisor, trouble: str) -> None:
+    supervisor.warn(f"{trouble}; going on without")
+    complain(PROGRAM, f"{trouble}; going on without")
 
 
 def restore_past(supervisor: Supervisor, journal: Journal) -> None:
@@ -231,17 +219,12 @@ def alert_store_in(
             log.warning("alerts: %s", store.state.message)
 
 
-@contextlib.contextmanager
-def standard_output() -> Iterator[Writer]:
+def standard_output() -> Writer:
     """Standard output, written by a thread."""
-    writer = Writer(
+    return Writer(
         DescriptorSink(sys.stdout.fileno() if sys.stdout is not None else os.open(os.devnull, os.O_WRONLY)),
         note_dropped=lambda count: f'{{"type":"dropped","lines":{count}}}',
         # Whoever read our lines has gone; the connections have not.
         on_broken=lambda: log.warning("nobody reads standard output any more; going on without"),
         name="output writer",
     )
-    try:
-        yield writer
-    finally:
-        writer.close(FLUSH_LIMIT)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import shutil
-import signal
 import tempfile
 import threading
 from collections.abc import Callable
@@ -20,22 +19,22 @@ from tui.engine.components import ComponentOptions
 from tui.engine.reporters import JsonLines, Reporter
 from tui.engine.supervisor import Supervisor
 from tui.model.engine import CommandResult
-from tui.runtime.app_runner import Face, load_face, run_beside, run_with_face
+from tui.runtime.app_runner import Face, load_face, run_beside, run_engine
 from tui.runtime.resources import (
     Place,
     Unstartable,
     alert_store_in,
     control_socket,
-    journal_in,
-    log_to,
+    flushed,
     metrics_server,
     restore_past,
     standard_output,
     state_lock,
 )
-from tui.store.log_file import LogLevel
+from tui.store.journal import Journal
+from tui.store.log_file import LogFile, LogLevel
 from tui.store.writer import Writer
-from tui.system.ending import LIMIT, Closing, End
+from tui.system.ending import End
 
 if TYPE_CHECKING:
     from tui.config.load import AppSettings, Settings
@@ -74,8 +73,8 @@ def run(
     end.lasts()
     with (
         state_lock(folder, headless=keys is None) as hold,
-        log_to(folder, place.log_level, hold) as log_file,
-        journal_in(folder, hold) as journal,
+        flushed(LogFile(folder, place.log_level, hold.require)) as log_file,
+        flushed(Journal(folder, require=hold.require)) as journal,
         alert_store_in(folder, settings.alerts, hold) as alert_store,
         _json_lines(headless=keys is None) as output,
     ):
@@ -93,15 +92,14 @@ def run(
             folder=hold,
         )
         restore_past(supervisor, journal)
-        with metrics_server(supervisor, settings.metrics) as metrics:
+        with flushed(metrics_server(supervisor, settings.metrics)) as metrics:
             reload = _Reloader(supervisor, settings, read_settings, metrics)
-            with control_socket(supervisor, feed, place, log_file, reload):
-                end.closing = _each_of(output, journal, alert_store, log_file)
-                if keys is None:
-                    return _headless(supervisor, end, hang_up=reload.in_background)
-                face = Face(settings.app, keys, folder)
-                hang_up = reload.in_background if settings.app.on_hangup == "keep" else None
-                return run_with_face(supervisor, face, log_file, end, on_hangup=hang_up)
+            with flushed(control_socket(supervisor, feed, place, log_file, reload)):
+                end.closing = [each for each in (output, journal, alert_store, log_file) if each is not None]
+                face = None if keys is None else Face(settings.app, keys, folder)
+                is_kept = face is None or settings.app.on_hangup == "keep"
+                hang_up = reload.in_background if is_kept else None
+                return run_engine(supervisor, face, log_file, end, on_hangup=hang_up)
 
 
 def run_attached(place: Place, settings: AppSettings, keys: Keymap, notice: str | None, end: End) -> int:
@@ -190,37 +188,31 @@ def run_demo(
         load_face()
     end.lasts()
     folder = state_folder or _folder_of_its_own()
-    temporary = _Temporary(folder) if state_folder is None else None
     place = Place(folder, folder / SOCKET_NAME, log_level)
-    try:
-        with (
-            state_lock(folder, headless=headless) as hold,
-            log_to(folder, log_level, hold) as log_file,
-            DemoHost(dialect, staged=staged) as host,
-            _json_lines(headless=headless) as output,
-        ):
-            alerts = host.alerts(folder)
-            with alert_store_in(folder, alerts, hold) as alert_store:
-                feed = StateFeed()
-                supervisor = Supervisor(
-                    host.connections(),
-                    extras=host,
-                    reporters=_reporters(output, feed),
-                    report_interval=report_interval,
-                    components=ComponentOptions(alerts=alerts, services=host.services()),
-                    alert_store=alert_store,
-                    folder=hold,
-                )
-                host.supervise(supervisor)
-                end.closing = _each_of(output, alert_store, log_file, temporary)
-                with control_socket(supervisor, feed, place, log_file, None):
-                    if headless:
-                        return _headless(supervisor, end, duration=duration)
-                    face = Face(settings, keys, folder)
-                    return run_with_face(supervisor, face, log_file, end, duration=duration)
-    finally:
-        if temporary is not None:
-            temporary.close(LIMIT)
+    with (
+        flushed(_Temporary(folder)) if state_folder is None else contextlib.nullcontext() as temporary,
+        state_lock(folder, headless=headless) as hold,
+        flushed(LogFile(folder, log_level, hold.require)) as log_file,
+        DemoHost(dialect, staged=staged) as host,
+        _json_lines(headless=headless) as output,
+        alert_store_in(folder, alerts := host.alerts(folder), hold) as alert_store,
+    ):
+        feed = StateFeed()
+        supervisor = Supervisor(
+            host.connections(),
+            extras=host,
+            reporters=_reporters(output, feed),
+            report_interval=report_interval,
+            components=ComponentOptions(alerts=alerts, services=host.services()),
+            alert_store=alert_store,
+            folder=hold,
+        )
+        host.supervise(supervisor)
+        closing = (output, alert_store, log_file, temporary)
+        end.closing = [each for each in closing if each is not None]
+        with flushed(control_socket(supervisor, feed, place, log_file, None)):
+            face = None if headless else Face(settings, keys, folder)
+            return run_engine(supervisor, face, log_file, end, duration=duration)
 
 
 def _folder_of_its_own() -> Path:
@@ -249,15 +241,11 @@ class _Temporary:
 
 
 def _json_lines(*, headless: bool) -> contextlib.AbstractContextManager[Writer | None]:
-    return standard_output() if headless else contextlib.nullcontext()
+    return flushed(standard_output()) if headless else contextlib.nullcontext()
 
 
 def _reporters(output: Writer | None, feed: StateFeed) -> list[Reporter]:
     return [feed] if output is None else [JsonLines(output.write), feed]
-
-
-def _each_of(*closing: Closing | None) -> tuple[Closing, ...]:
-    return tuple(each for each in closing if each is not None)
 
 
 def _components(settings: Settings) -> ComponentOptions:
@@ -293,11 +281,8 @@ class _Reloader:
                 log.error("reload: %s", message)
                 return CommandResult(ok=False, message=message)
             if not settings.connections:
-                why = (
-                    "there is no settings file"
-                    if settings.file is None
-                    else "the settings hold no connection"
-                )
+                no_file, no_connection = "there is no settings file", "the settings hold no connection"
+                why = no_file if settings.file is None else no_connection
                 return CommandResult(ok=False, message=f"nothing was changed: {why}")
             return self._take_metrics(settings, asyncio.run(self._take(settings)))
 
@@ -337,27 +322,3 @@ class _Reloader:
             self()
         except Exception:
             log.exception("the settings could not be reloaded")
-
-
-def _headless(
-    supervisor: Supervisor,
-    end: End,
-    *,
-    duration: float | None = None,
-    hang_up: Callable[[], None] | None = None,
-) -> int:
-    hanging_up = contextlib.nullcontext() if hang_up is None else end.on(signal.SIGHUP, hang_up)
-    with end.telling(supervisor.stop), hanging_up:
-        threading.Thread(target=_run_logged, args=(supervisor,), name="engine", daemon=True).start()
-        ended = supervisor.ended.wait(duration)
-        end.ask(1 if ended and not supervisor.stop_asked else 0)
-        supervisor.ended.wait(LIMIT)
-    if end.message is not None:
-        log.info(end.message)
-    return end.status or 0
-
-
-def _run_logged(supervisor: Supervisor) -> None:
-    # The engine logs what ends it; a traceback on standard error would be the second telling.
-    with contextlib.suppress(Exception):
-        supervisor.run()

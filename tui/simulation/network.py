@@ -12,7 +12,6 @@ import random
 from collections import deque
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from websockets.datastructures import Headers
 
@@ -20,10 +19,9 @@ from tui.channels.answer_head import AnswerHead
 from tui.channels.link import NO_CLOSE_FRAME, LinkOwner, LinkRequest, Opener
 from tui.channels.reasons import AnswerError, Step, host_and_port
 from tui.demo.hub import Hub
-from tui.demo.upgrade import Upgrade
-from tui.simulation.link import MemoryLink
+from tui.demo.upgrade import read_request
+from tui.simulation.ends import DROPPED, HubListener, HubTransport, MemoryLink
 from tui.simulation.loop import VirtualLoop
-from tui.simulation.transport import DROPPED, HubListener, HubTransport
 
 Tap = Callable[["Line", bool, bytes], None]
 """Takes the line, whether it is sent to the hub, and the message."""
@@ -95,7 +93,6 @@ class _Way:
         self._line = line
         self._under_way: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._last = 0.0
-        self._owed = 0
 
     def send(self, arrive: Callable[..., object], *arguments: Any) -> None:
         line = self._line
@@ -109,16 +106,9 @@ class _Way:
     def _arrived(self) -> None:
         if self._line.is_silent:
             self._under_way.clear()
-        elif self._line.is_frozen:
-            self._owed += 1
         elif self._under_way:
             arrive, arguments = self._under_way.popleft()
             arrive(*arguments)
-
-    def thaw(self) -> None:
-        owed, self._owed = self._owed, 0
-        for _ in range(owed):
-            self._arrived()
 
 
 class Line:
@@ -130,8 +120,6 @@ class Line:
         """Of whoever opened it."""
         self.is_silent = False
         """Half open: nothing arrives any more, and neither end is told."""
-        self.is_frozen = False
-        """What is sent arrives when this ends."""
         self.holds_back: Callable[[bytes], bool] = lambda _: False
         """Which messages of the hub's get lost on their way."""
         self.up, self.down = _Way(self), _Way(self)
@@ -141,11 +129,10 @@ class Line:
 
     async def upgraded(self, request: LinkRequest, head: AnswerHead) -> None:
         """Raises: AnswerError, with the answer in ``head``, where it is no 101."""
-        parts = urlsplit(request.url)
         headers = Headers(Connection="Upgrade", **dict(request.headers))
         if request.subprotocols:
             headers["Sec-WebSocket-Protocol"] = ", ".join(request.subprotocols)
-        upgrade = Upgrade(parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)), headers)
+        upgrade = read_request(request.url, headers)
         network, hub = self.network, self.transport.hub
         await asyncio.sleep(network.delay())
         answer = await asyncio.shield(network.spawn(hub.ask(self.transport, upgrade), "upgrade"))
@@ -164,13 +151,6 @@ class Line:
     def silence(self) -> None:
         """From now on nothing arrives, and nobody is told."""
         self.is_silent = True
-
-    def freeze(self, frozen: bool) -> None:
-        """Hold back what is sent, or let it go on."""
-        self.is_frozen = frozen
-        if not frozen:
-            self.up.thaw()
-            self.down.thaw()
 
     def noted(self, message: bytes, *, is_up: bool) -> None:
         """Whoever opened it sends a message, or is given one."""

@@ -208,7 +208,7 @@ class Trial:
         data = (
             [each["data"] for each in self.hub.show.queue]
             if kept is None
-            else [item.data for item in kept.stack.items]
+            else [item.data for item in kept.items]
         )
         return [each["who"] for each in data]
 

@@ -151,7 +151,7 @@ def rows(folder: Path) -> list[Alert]:
 def listed(hub: Hub) -> list[Any]:
     """The data of whatever the hub has on, or waiting."""
     if hub.landale is not None:
-        return [item.data for item in hub.landale.stack.items]
+        return [item.data for item in hub.landale.items]
     hub.show.stream_state()
     return [item["data"] for item in hub.show.queue]
 

@@ -60,7 +60,7 @@ def engine(hub: Hub, folder: Path, **delivery: Any) -> AbstractAsyncContextManag
 def forced(hub: Hub) -> list[str]:
     """Whose alerts the hub holds, the newest first."""
     assert hub.landale is not None
-    return [item.data["who"] for item in hub.landale.stack.items]
+    return [item.data["who"] for item in hub.landale.items]
 
 
 def showing(overlay: OverlayPage) -> str | None:
