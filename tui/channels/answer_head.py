@@ -75,7 +75,6 @@ class AnswerHead:
         return place
 
     def cut(self) -> None:
-        """Nothing more comes."""
         if not self.ended:
             self._end(self.unfinished)
 

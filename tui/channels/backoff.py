@@ -16,18 +16,11 @@ class BackOff:
     (measured with 1,000 clients: the fullest 100 ms hold 124 attempts instead of 227).
     """
 
-    def __init__(self, base: float, maximum: float, jitter: float, chance: random.Random) -> None:
-        self._base = base
-        self._maximum = maximum
-        self._jitter = jitter
+    def __init__(self, options: Options, chance: random.Random) -> None:
+        self._base = options.reconnect_base_delay
+        self._maximum = options.reconnect_max_delay
+        self._jitter = options.reconnect_jitter
         self._chance = chance
-
-    @classmethod
-    def of(cls, options: Options, chance: random.Random) -> BackOff:
-        """That of a connection's options."""
-        return cls(
-            options.reconnect_base_delay, options.reconnect_max_delay, options.reconnect_jitter, chance
-        )
 
     def delay(self, retry: int, *, after_stable: bool = False, retry_after: float | None = None) -> float:
         """Seconds before retry number ``retry`` (from 1).

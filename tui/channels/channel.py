@@ -19,7 +19,7 @@ from tui.channels.handlers import Handler, Handlers
 from tui.channels.health import ChannelState
 from tui.channels.push import Push, PushBuffer
 from tui.channels.replies import ChannelReply
-from tui.channels.wire import DecodeError, Message, decode_reply
+from tui.channels.wire import DecodeError, Message, Reply, decode_reply
 
 if TYPE_CHECKING:
     from tui.channels.socket import Socket
@@ -58,7 +58,7 @@ class Channel:
         """Bytes of its whole payload."""
 
         self._handlers = Handlers(topic, socket.options, socket.mistakes)
-        self._back_off = BackOff.of(socket.options, socket.chance)
+        self._back_off = BackOff(socket.options, socket.chance)
         self._failures = 0
         self.join_ref: str | None = None
         """Of the join that stands or is under way."""
@@ -250,9 +250,8 @@ class Channel:
             return
         self._join_sent_at = self.socket.now()
         self._earlier.sent(join_ref)
-        self.socket.replies.expect(
-            join_ref, ChannelReply(partial(self._join_replied, join_ref), is_join=True)
-        )
+        reply = ChannelReply(partial(self._join_replied, join_ref), is_join=True)
+        self.socket.replies.expect(join_ref, reply)
 
     def _join_replied(self, join_ref: str, message: Message) -> None:
         """The server answered a join; an answer to an earlier one only says that its end will follow."""
@@ -272,7 +271,7 @@ class Channel:
             return
         if reply.status != "ok":
             refused = ReplyError(f"join of {self.topic}", reply)
-            self._join_failed(f"join refused: {refused.message}", refused, reply.raw, reply.binary)
+            self._join_failed(f"join refused: {refused.message}", refused, reply)
             return
         self.state = "joined"
         self.reason = None
@@ -281,19 +280,17 @@ class Channel:
         self._join_sent_at = None
         succeed(self._answers, reply)
         self.held.flush()
-        self._note("phx_join", reply.raw, reply.binary)
+        self._note("phx_join", reply)
 
     def _expect_close(self) -> None:
         if self.socket.is_open:
             self._earlier.expect_close()
 
-    def _join_failed(
-        self, words: str, error: ChannelsError, raw: bytes | None = None, binary: bool = False
-    ) -> None:
+    def _join_failed(self, words: str, error: ChannelsError, reply: Reply | None = None) -> None:
         fail(self._answers, error)
-        self._errored(words, _encode({"reason": words}) if raw is None else raw, binary)
+        self._errored(words, reply)
 
-    def _errored(self, words: str, raw: bytes, binary: bool = False) -> None:
+    def _errored(self, words: str, said: Message | Reply | None = None) -> None:
         """Not joined any more, or not yet: join again after a back-off."""
         now = self.socket.now()
         self._forgive(now)
@@ -306,7 +303,7 @@ class Channel:
         self._join_sent_at = None
         self._rejoin_at = now + self._back_off.delay(self._failures)
         self.socket.wake()
-        self._note("phx_error", raw, binary)
+        self._note("phx_error", said or words)
 
     def _forgive(self, now: float) -> None:
         if self.state == "joined" and now >= self._joined_at + self.socket.options.stable_after:
@@ -315,10 +312,13 @@ class Channel:
     def lost_by_server(self, words: str) -> None:
         """The server does not know this channel any more."""
         if self.state == "joined":
-            self._errored(words, _encode({"reason": words}))
+            self._errored(words)
 
-    def _note(self, event: str, raw: bytes, binary: bool = False) -> None:
-        self._handlers.dispatch(Message(self.join_ref, None, self.topic, event, raw, binary))
+    def _note(self, event: str, said: Message | Reply | str) -> None:
+        """Hand on what the server said, or a reason of ours."""
+        if isinstance(said, str):
+            said = Reply("", _encode({"reason": said}))
+        self._handlers.dispatch(Message(self.join_ref, None, self.topic, event, said.raw, said.binary))
 
     def _send_leave(self) -> str:
         ref = self.socket.next_ref()
@@ -335,15 +335,15 @@ class Channel:
     def left(self) -> None:
         """The leave was answered, or does not matter any more."""
         if self.state != "closed":
-            self._close("left", _encode({"reason": "left"}))
+            self._close("left")
 
     def replaced_by(self, other: Channel) -> None:
         """Another channel joins this topic; the server shuts this one down by itself."""
         if self.state == "joined":
             other._expect_close()
-        self._close("replaced by another channel on the same topic", _encode({"reason": "replaced"}))
+        self._close("replaced by another channel on the same topic", "replaced")
 
-    def _close(self, words: str, raw: bytes, binary: bool = False) -> None:
+    def _close(self, words: str, said: Message | str | None = None) -> None:
         self.state = "closed"
         self.reason = words
         self._rejoin_at = self._join_sent_at = None
@@ -360,7 +360,7 @@ class Channel:
         self.socket.replies.fail_pushes(self, closed)
         fail(self._answers, closed)
         succeed(self._leave_answers, None)
-        self._note("phx_close", raw, binary)
+        self._note("phx_close", said or words)
 
     # What the socket reports
 
@@ -387,7 +387,7 @@ class Channel:
             self.reason = "not connected"
             self._join_sent_at = None
             if was_member:
-                self._note("phx_error", _encode({"source": "transport", "reason": words}))
+                self._note("phx_error", Reply("", _encode({"source": "transport", "reason": words})))
 
     def step(self, now: float) -> float | None:
         """Time out a join or join again if that is due; returns when to ask again."""
@@ -419,7 +419,7 @@ class Channel:
                 return
             if event == "phx_close":
                 words = "left" if self.state == "leaving" else CLOSED_BY_SERVER
-                self._close(words, message.raw, message.binary)
+                self._close(words, message)
             elif self.state in ("joined", "joining"):
                 self._crashed(message)
             return
@@ -430,7 +430,7 @@ class Channel:
     def _crashed(self, message: Message) -> None:
         error = NotConnectedError(f"{self.topic}: {CRASHED}; pushes under way may or may not have arrived")
         self.socket.replies.fail_pushes(self, error)
-        self._errored(CRASHED, message.raw, message.binary)
+        self._errored(CRASHED, message)
 
     def stop(self) -> asyncio.Task[None] | None:
         """End whoever waits for a push or a join, and the handlers' task; returns what to await."""

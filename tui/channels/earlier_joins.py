@@ -10,11 +10,7 @@ from tui.channels.wire import Message
 class EarlierJoins:
     """Of one channel. Version 2 names the join in all that it says; in version 1 it can only be told by
     counting: a ``phx_close`` has no ref, and the one that ends a join that was left may come after the next
-    one's reply.
-
-    Args:
-        forget_reply: awaits the answer to that ref no more.
-    """
+    one's reply."""
 
     def __init__(self, forget_reply: Callable[[str], None], *, is_version_1: bool) -> None:
         self._forget_reply = forget_reply
@@ -24,11 +20,9 @@ class EarlierJoins:
         self._closes_due = 0
 
     def sent(self, join_ref: str) -> None:
-        """A join went out."""
         self._unanswered = join_ref
 
     def answered(self, join_ref: str) -> None:
-        """One was answered."""
         if join_ref == self._unanswered:
             self._unanswered = None
 
@@ -44,21 +38,15 @@ class EarlierJoins:
             self._forget_reply(forgotten)
 
     def expect_close(self) -> None:
-        """The server will tell the end of an earlier join."""
         self._closes_due += self._is_version_1
 
     def connection_lost(self) -> None:
-        """Nothing more comes."""
         self._unanswered = self._late = None
         self._closes_due = 0
 
     def is_about(self, message: Message, join_ref: str | None, *, is_member: bool) -> bool:
-        """Whether an ending that names no join, as version 1 has them, ends the join that stands.
-
-        Args:
-            join_ref: of that join.
-            is_member: it was answered with ok, and not left since.
-        """
+        """Whether an ending that names no join, as version 1 has them, ends the one that stands, of
+        ``join_ref``; ``is_member`` where that was answered with ok, and not left since."""
         if message.ref is not None:
             return message.ref == join_ref
         if message.event == "phx_close" and self._closes_due:

@@ -46,7 +46,7 @@ _HANDSHAKE = frozenset(
 
 
 class FrameReader(ClientConnection):
-    """A connection that hands frames straight on, so that reading never waits for a consumer."""
+    """A :class:`Link` that hands frames straight on, so that reading never waits for a consumer."""
 
     def __init__(self, protocol: ClientProtocol, *, owner: LinkOwner, **settings: Any) -> None:
         super().__init__(protocol, **settings)
@@ -70,7 +70,6 @@ class FrameReader(ClientConnection):
         self._lost_by: Exception | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """TCP or TLS is open."""
         super().connection_made(transport)
         self.is_made = True
         # A quarter of a megabyte at once, asyncio's default, leaves the processor's cache: with 2 KB
@@ -119,13 +118,7 @@ class FrameReader(ClientConnection):
             self._settled.set_result(None)
 
     async def upgrade(self, headers: Mapping[str, str]) -> None:
-        """Ask for the upgrade and wait for its answer.
-
-        Raises:
-            AnswerError: it was no 101, or not the one that was asked for.
-            OSError: the connection was lost before it had answered.
-            ValueError: a header cannot be sent.
-        """
+        """Ask for the upgrade and wait for its answer; what it raises is that of :func:`open_link`."""
         request = self.protocol.connect()
         request.headers.update(headers)
         request.headers.setdefault("User-Agent", USER_AGENT)
@@ -350,16 +343,13 @@ class FrameReader(ClientConnection):
 
     @property
     def writable(self) -> bool:
-        """False while more than :data:`WRITE_LIMIT` bytes wait for the server."""
         return not self.paused
 
     @property
     def outflow(self) -> Outflow:
-        """What became of all that was sent."""
         return outflow(self.transport, self._written)
 
     def send_frame(self, data: bytes, text: bool) -> None:
-        """Write one frame to the transport without waiting."""
         if self.protocol.state is not State.OPEN:
             raise NotConnectedError("not connected")
         self._written += len(data)
@@ -370,7 +360,6 @@ class FrameReader(ClientConnection):
         self.send_data()
 
     async def shut(self, code: int = CloseCode.NORMAL_CLOSURE) -> None:
-        """Close with a handshake, abort when it takes too long."""
         self.detach()
         try:
             # The library's own limit does not cover the wait for a full write buffer.
@@ -383,7 +372,6 @@ class FrameReader(ClientConnection):
                 self.drop()
 
     def abort(self) -> None:
-        """Drop the TCP connection at once, and tell the owner nothing."""
         self.detach()
         self.drop()
 

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from tui.text.formats import for_json
+
 ConnectionState = Literal["disconnected", "connecting", "connected", "reconnecting", "failed"]
 """The five states. ``connected`` means that a heartbeat was answered on this very connection."""
 
@@ -37,17 +39,8 @@ class HealthMetrics(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_camel(self) -> dict[str, Any]:
         """The same under the camelCase names of the JSON reports; ``lastHeartbeat`` in epoch milliseconds."""
-        return {
-            "connectionState": self.connection_state,
-            "reconnectAttempts": self.reconnect_attempts,
-            "totalReconnects": self.total_reconnects,
-            "failedReconnects": self.failed_reconnects,
-            "successfulConnects": self.successful_connects,
-            "heartbeatFailures": self.heartbeat_failures,
-            "circuitBreakerTrips": self.circuit_breaker_trips,
-            "lastHeartbeat": None if self.last_heartbeat is None else round(self.last_heartbeat * 1000),
-            "isCircuitOpen": self.is_circuit_open,
-        }
+        last = None if self.last_heartbeat is None else round(self.last_heartbeat * 1000)
+        return {**for_json(self), "lastHeartbeat": last}
 
 
 class ConnectionDetails(msgspec.Struct, frozen=True, kw_only=True):

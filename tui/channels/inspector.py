@@ -65,16 +65,10 @@ class Inspector:
         self, direction: Literal["in", "out"], timestamp: float, message: Message | None, data: bytes
     ) -> None:
         """Record one frame; ``message`` is None for one that did not decode."""
-        if message is None:
-            topic = event = "?"
-            ref = join_ref = None
-            binary, payload = False, data
-        else:
-            topic, event, binary = message.topic[:MAX_NAME], message.event[:MAX_NAME], message.binary
-            ref, join_ref = _text(message.ref), _text(message.join_ref)
-            payload = message.raw
-            if direction == "out" and message.event in _SECRET_EVENTS:
-                payload = _masked(message)
+        message = message or Message(None, None, "?", "?", data)
+        payload = message.raw
+        if direction == "out" and message.event in _SECRET_EVENTS:
+            payload = _masked(message)
         kept = payload[:MAX_KEPT]
         self.cursor += 1
         self._bytes += len(kept)
@@ -82,12 +76,12 @@ class Inspector:
             cursor=self.cursor,
             timestamp=timestamp,
             direction=direction,
-            topic=topic,
-            event=event,
-            ref=ref,
-            join_ref=join_ref,
+            topic=message.topic[:MAX_NAME],
+            event=message.event[:MAX_NAME],
+            ref=_text(message.ref),
+            join_ref=_text(message.join_ref),
             size=len(data),
-            binary=binary,
+            binary=message.binary,
             payload=kept,
             cut=len(payload) > MAX_KEPT,
         )

@@ -91,7 +91,7 @@ class Lifecycle:
         self._clock = clock
         self._chance = chance
         self._hands = hands
-        self._back_off = BackOff.of(options, chance)
+        self._back_off = BackOff(options, chance)
         self.breaker = CircuitBreaker(options.circuit_breaker_threshold, options.circuit_breaker_timeout)
         self.heartbeat = self._new_heartbeat()
 

@@ -17,7 +17,6 @@ class OpenChannels:
 
     @property
     def all(self) -> tuple[Channel, ...]:
-        """Both kinds."""
         return (*self.by_topic.values(), *self.closed_by_server.values())
 
     @property

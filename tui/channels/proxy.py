@@ -1,7 +1,8 @@
 """The way to a hub through a proxy: which one, and a tunnel through it.
 
 The tunnel's answer is read here, since the library loses the status of a proxy that says more or less than
-it expects, and leaves an exception that nobody asks for where one closes unanswered.
+it expects, and leaves an exception that nobody asks for where one closes unanswered. Whatever fails raises an
+``OSError``, an ``AnswerError`` or an ``OpenError``, at the last step that ``at`` was told.
 """
 
 from __future__ import annotations
@@ -68,11 +69,7 @@ def _with_password(proxy: str) -> str:
 
 
 async def reach(host: str, port: int, look_up: dial.LookUp, at: At, *, proxy: bool = False) -> socket.socket:
-    """A connected socket to a hub, or to a ``proxy``.
-
-    Raises:
-        OSError: the name has no address, or nobody answered there.
-    """
+    """A connected socket to a hub, or to a ``proxy``."""
     found = await _resolve(host, port, look_up, at, proxy=proxy)
     at(Step("TCP", joined(host, port), proxy))
     return await dial.connect_tcp(found)
@@ -119,12 +116,7 @@ class Tunnel(asyncio.Protocol):
             self._settled.set_result(None)
 
     async def ask(self, request: bytes) -> None:
-        """Have the tunnel opened.
-
-        Raises:
-            AnswerError: it was refused.
-            OSError: the proxy was lost before it had answered.
-        """
+        """Have the tunnel opened."""
         assert self.transport is not None
         self.transport.write(request)
         await self._settled
@@ -134,12 +126,7 @@ class Tunnel(asyncio.Protocol):
             raise AnswerError
 
     async def secured(self, context: ssl.SSLContext, host: str) -> None:
-        """Go on in TLS with ``host``, which is behind the proxy.
-
-        Raises:
-            OpenError: it spoke before TLS did.
-            OSError: as of TLS.
-        """
+        """Go on in TLS with ``host``, which is behind the proxy."""
         assert self.transport is not None
         if self._rest:
             raise OpenError(f"TLS with {host} failed: {NO_TLS}")
@@ -170,14 +157,7 @@ class Tunnel(asyncio.Protocol):
 async def open_tunnel(
     proxy: Proxy, address: WebSocketURI, context: ssl.SSLContext | None, look_up: dial.LookUp, at: At
 ) -> Tunnel:
-    """A tunnel through an HTTP proxy (RFC 9110, 9.3.6).
-
-    Args:
-        context: for an ``https://`` proxy.
-
-    Raises:
-        OSError, AnswerError: as the last step that ``at`` was told.
-    """
+    """A tunnel through an HTTP proxy (RFC 9110, 9.3.6); ``context`` is for an ``https://`` one."""
     who = joined(proxy.host, proxy.port)
     connected = await reach(proxy.host, proxy.port, look_up, at, proxy=True)
     at(Step("answer" if context is None else "TLS", who, proxy=True))
@@ -203,11 +183,7 @@ async def open_tunnel(
 
 
 async def open_socks(proxy: Proxy, address: WebSocketURI, look_up: dial.LookUp, at: At) -> socket.socket:
-    """A socket connected through a SOCKS proxy. The names that we look up are looked up as all others are.
-
-    Raises:
-        OSError, exceptions.ProxyError, OpenError: as the last step that ``at`` was told.
-    """
+    """A socket connected through a SOCKS proxy. The names that we look up are looked up as all others are."""
     who = joined(proxy.host, proxy.port)
     try:
         from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError, ProxyType

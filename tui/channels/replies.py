@@ -49,7 +49,6 @@ class Replies:
             self._wake()
 
     def forget(self, ref: str) -> None:
-        """Nobody awaits the reply to ``ref`` any more."""
         self.awaited.pop(ref, None)
         self.holding_up.pop(ref, None)
 
@@ -88,13 +87,11 @@ class Replies:
         self.holding_up = {other: at for other, at in self.holding_up.items() if int(other) > int(ref)}
 
     def fail_pushes(self, channel: Channel, error: ChannelsError) -> None:
-        """End the pushes of one channel that are under way."""
         for awaiting in list(self.awaited.values()):
             if isinstance(awaiting, Push) and awaiting.channel is channel:
                 awaiting.end(error)
 
     def connection_lost(self, words: str) -> None:
-        """None of them comes any more."""
         awaited, self.awaited = self.awaited, {}
         for awaiting in awaited.values():
             if isinstance(awaiting, Push):

@@ -261,7 +261,6 @@ class Socket:
     # What the lifecycle has done for it
 
     def begin_opening(self) -> None:
-        """Start a task that opens a connection."""
         self._attempt = Attempt(self, self._endpoint, self._opener, self._clock)
 
     def end_connection(self, words: str, *, graceful: bool) -> None:
@@ -283,7 +282,6 @@ class Socket:
             channel.connection_lost(words)
 
     def gave_up_opening(self, limit: float) -> OpenError:
-        """What hangs, by its name where it has one, and what of an answer has come."""
         connection = self._attempt
         assert connection is not None
         return reasons.overdue(connection.step, connection.awaited, limit, self._clock.time())
@@ -315,7 +313,6 @@ class Socket:
         self._on_state.call(change)
 
     def became_stable(self) -> None:
-        """Tell whoever listens."""
         self._on_stable.call()
 
     def _closed(self, task: asyncio.Task[Any]) -> None:

@@ -1,7 +1,8 @@
 """Where a socket connects to, and with what: parameters, headers and tokens may be functions, which are asked
 anew each time and never shown.
 
-What a function gives for a parameter is a secret, and is masked from then on wherever it comes back.
+What a function gives for a parameter is a secret, and is masked from then on wherever it comes back. One that
+raises, or gives what cannot be used, is an ``OpenError``, which names its place and no value.
 """
 
 from __future__ import annotations
@@ -47,11 +48,7 @@ def endpoint(url: str) -> str:
 
 
 async def link_request(url: str, options: Options) -> LinkRequest:
-    """What to open an :func:`endpoint` with; every function in the options is asked anew.
-
-    Raises:
-        OpenError: a function had no value, or a token cannot be carried.
-    """
+    """What to open an :func:`endpoint` with; every function in the options is asked anew."""
     parts = urlsplit(url)
     params = await texts(options.params, "params", are_secret=True)
     query = urlencode({**params, "vsn": f"{options.protocol_version}.0.0"})
@@ -78,15 +75,7 @@ def _bearer(token: str) -> str:
 
 
 async def text(value: Text, place: str, *, is_secret: bool = False) -> str:
-    """A string, or what a function gives for it.
-
-    Args:
-        is_secret: what a function gives is to be masked.
-
-    Raises:
-        OpenError: the function raised, or gave no string. The message names ``place`` and the
-            kind of error, never a value.
-    """
+    """A string, or what a function gives for it, which ``is_secret`` has masked."""
     given = await _ask(value, place, is_secret)
     if not isinstance(given, str):
         raise OpenError(f"{place} must be a string, its function gave {type(given).__name__}")
@@ -112,11 +101,7 @@ async def headers(values: Texts, place: str) -> dict[str, str]:
 
 
 async def payload(value: Any, place: str) -> Any:
-    """Join parameters: a value, a function for all of it, or functions for its members.
-
-    Raises:
-        OpenError: as of :func:`text`.
-    """
+    """Join parameters: a value, a function for all of it, or functions for its members."""
     given = await _ask(value, place, True)
     if isinstance(given, Mapping):
         return {name: await payload(member, f"{place}.{name}") for name, member in given.items()}
@@ -124,11 +109,7 @@ async def payload(value: Any, place: str) -> Any:
 
 
 async def payload_within(limit: float, value: Any, place: str) -> Any:
-    """The same, within so many seconds.
-
-    Raises:
-        OpenError, ReplyTimeout: there is none, or none in time; the second says what was waited for.
-    """
+    """The same, within so many seconds; else it is a ``ReplyTimeout``, which says what was waited for."""
     awaited = Awaited()
     awaited.by_this_task()
     try:

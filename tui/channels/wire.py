@@ -318,17 +318,12 @@ def _split(decode: Callable[[bytes], T], data: bytes, name: str) -> tuple[T, byt
 
 
 def _bound(data: bytes) -> None:
-    """Before all of a frame is looked through.
-
-    Raises:
-        DecodeError: nobody writes such a frame, and everybody would wait for it.
-    """
+    # Nobody writes such a frame, and everybody would wait while all of it is looked through.
     if len(data) > _MOST_LOOKED_THROUGH:
         raise DecodeError(f"a frame of {len(data)} bytes whose header is not at its ends")
 
 
 def _header(start: bytes) -> _Header | None:
-    """The elements of a frame's beginning, if they are four."""
     try:
         frame = _decode_array(start + b"0]")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -337,11 +332,7 @@ def _header(start: bytes) -> _Header | None:
 
 
 def _known(ref: Ref) -> Ref:
-    """The ref of somebody.
-
-    Raises:
-        DecodeError: nobody sends so long a one, and what keeps the frame counts its payload alone.
-    """
+    # Nobody sends so long a one, and what keeps the frame counts its payload alone.
     if isinstance(ref, str) and len(ref) > _MOST_REF:
         raise DecodeError(f"a ref of more than {_MOST_REF} characters")
     return ref

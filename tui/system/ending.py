@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 if TYPE_CHECKING:
@@ -116,7 +115,8 @@ class End:
             # What nohup keeps away ends nothing; who has another use for it is told all the same.
             if signal.getsignal(number) is signal.SIG_IGN:
                 self._ignored.add(number)
-            signal.signal(number, note)
+            # The system's own handler has put its number into the pipe already.
+            signal.signal(number, lambda *_: None)
 
     def lasts(self) -> None:
         """From now on things are opened that must be closed: an end gets the time to come by itself."""
@@ -230,10 +230,6 @@ class End:
     def _say(self, words: str) -> None:
         if self._log is not None:
             self._log.warning(words)
-
-
-def note(number: int, frame: FrameType | None) -> None:
-    """The handler of a signal that is noted: the system's own has put its number into the pipe already."""
 
 
 def open_what_is_closed() -> None:

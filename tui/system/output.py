@@ -13,7 +13,7 @@ import io
 import os
 import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from tui.text.printable import SIGNS, obeyed_by_none, printable
@@ -26,7 +26,7 @@ USAGE = 2
 
 
 class UnwrittenError(Exception):
-    """Standard output took no more; ``reason`` is the system's."""
+    """Standard output took no more; ``reason`` is the system's. Raised by all that puts or flushes."""
 
     def __init__(self, reason: OSError) -> None:
         super().__init__(reason.strerror or type(reason).__name__)
@@ -41,25 +41,27 @@ class Parser(argparse.ArgumentParser):
         super().error(printable(message, 2000))
 
 
-def put(*lines: str) -> None:
-    """Print each text, which may be of several lines, on standard output.
-
-    Raises:
-        UnwrittenError: it could not be written.
-    """
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
     try:
-        for line in lines:
-            print("\n".join(map(obeyed_by_none, line.split("\n"))))
+        yield
     except OSError as error:
         raise UnwrittenError(error) from None
 
 
-def put_json(value: object) -> None:
-    """Print a value as one line of JSON.
+def _harmless(text: str) -> str:
+    return "\n".join(map(obeyed_by_none, text.split("\n")))
 
-    Raises:
-        UnwrittenError: it could not be written.
-    """
+
+def put(*lines: str) -> None:
+    """Print each text, which may be of several lines, on standard output."""
+    with _writing():
+        for line in lines:
+            print(_harmless(line))
+
+
+def put_json(value: object) -> None:
+    """Print a value as one line of JSON."""
     # --help imports this module, and no more than it needs.
     from tui.text.json_text import json_text
 
@@ -72,31 +74,19 @@ def is_terminal() -> bool:
 
 
 def put_content(content: bytes) -> None:
-    """Print lines whose format says that they are UTF-8: exactly, unless a terminal reads them.
-
-    Raises:
-        UnwrittenError: it could not be written.
-    """
+    """Print lines whose format says that they are UTF-8: exactly, unless a terminal reads them."""
     if is_terminal():
         put(content.decode().removesuffix("\n"))
         return
     flush()
-    try:
+    with _writing():
         sys.stdout.buffer.write(content)
-    except OSError as error:
-        raise UnwrittenError(error) from None
 
 
 def flush() -> None:
-    """Have all written that was put.
-
-    Raises:
-        UnwrittenError: it could not be written.
-    """
-    try:
+    """Have all written that was put."""
+    with _writing():
         sys.stdout.flush()
-    except OSError as error:
-        raise UnwrittenError(error) from None
 
 
 def complain(program: str, *lines: str) -> None:
@@ -110,7 +100,7 @@ def say(*lines: str) -> None:
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
             for line in lines:
-                print("\n".join(map(obeyed_by_none, line.split("\n"))), file=sys.stderr)
+                print(_harmless(line), file=sys.stderr)
 
 
 def write_all(program: str, command: Callable[[], int]) -> int:
