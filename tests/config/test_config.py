@@ -402,7 +402,10 @@ MISTAKES = [
         "[connections.hub]\ntopics = []",
         "config.toml:1: connections.hub: url is missing; expected a URL such as ws://hub:4000/socket",
     ),
-    ("connections = 5", "config.toml:1: connections: expected tables by name"),
+    (
+        "connections = 5",
+        "config.toml:1: connections: expected tables by name, each begun with [connections.NAME]",
+    ),
     ("[connections]\nhub = 'ws://hub'", "config.toml:2: connections.hub: expected a table"),
     ('debug = "yes"', "config.toml:1: debug: expected true or false"),
     (

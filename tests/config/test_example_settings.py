@@ -6,7 +6,7 @@ import json
 import re
 import string
 import tomllib
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -15,23 +15,14 @@ from tui.alerts.options import AlertOptions, DeliveryOptions, SourceOptions
 from tui.app.actions import ACTIONS
 from tui.app.keymap import key_name, keymap
 from tui.channels.options import OPTION_NAMES
-from tui.config.alert_tables import ALERT_KEYS, DELIVERY_KEYS, SOURCE_KEYS
 from tui.config.load import AppSettings, load_settings
-from tui.config.model import APP_KEYS, CONNECTION_KEYS, DEFAULTS_KEYS, SettingsTable
+from tui.config.model import HEADINGS
 from tui.config.resolver import BUILT_IN
-from tui.config.watch_tables import (
-    ENDPOINT_KEYS,
-    INCIDENTS_KEYS,
-    JOURNAL_KEYS,
-    METRICS_KEYS,
-    REPORTS_KEYS,
-    SERVICES_KEYS,
-    SILENT_KEYS,
-)
 from tui.incidents.options import SEVERITIES, IncidentsOptions, SilentTopicOptions
 from tui.metrics.options import MetricsOptions
-from tui.services.options import EndpointOptions, JournalOptions, ReportsOptions, ServicesOptions
+from tui.services.options import EndpointOptions, ReportsOptions, ServicesOptions
 
+KEYS = {heading.strip("[]"): keys for heading, keys in HEADINGS}
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 TEXT = EXAMPLE.read_text()
 SETTING = re.compile(r"^#(?=[a-z_.]+ = |\"[a-z_.:]+\" = |\[)", re.MULTILINE)
@@ -85,24 +76,8 @@ def test_the_example_as_it_stands_is_one_live_connection() -> None:
 
 
 def test_every_option_of_the_client_is_a_setting() -> None:
-    assert set(DEFAULTS_KEYS) == {*OPTION_NAMES, "preset"}
-    assert set(CONNECTION_KEYS) == {*DEFAULTS_KEYS, "url", "topics", "label"}
-
-
-def test_every_option_of_a_nested_table_is_a_setting() -> None:
-    for keys, options in (
-        (ALERT_KEYS, AlertOptions),
-        (SOURCE_KEYS, SourceOptions),
-        (DELIVERY_KEYS, DeliveryOptions),
-        (SERVICES_KEYS, ServicesOptions),
-        (REPORTS_KEYS, ReportsOptions),
-        (("name", *ENDPOINT_KEYS), EndpointOptions),
-        (INCIDENTS_KEYS, IncidentsOptions),
-        (SILENT_KEYS, SilentTopicOptions),
-        (JOURNAL_KEYS, JournalOptions),
-        (METRICS_KEYS, MetricsOptions),
-    ):
-        assert set(keys) == {each.name for each in fields(options)}
+    assert set(KEYS["defaults"]) == {*OPTION_NAMES, "preset"}
+    assert set(KEYS["connections.NAME"]) == {*KEYS["defaults"], "url", "topics", "label"}
 
 
 def test_every_setting_is_there_once() -> None:
@@ -111,26 +86,26 @@ def test_every_setting_is_there_once() -> None:
     }
     assert keys == {
         "": ["debug"],
-        "defaults": sorted(DEFAULTS_KEYS),
+        "defaults": sorted(KEYS["defaults"]),
         "connections.hub": ["label", "preset", "topics", "url"],
-        "alerts": sorted({*ALERT_KEYS} - {"sources", "delivery"}),
-        "alerts.sources": sorted({*SOURCE_KEYS} - {"events", "fields"}),
+        "alerts": sorted({*KEYS["alerts"]} - {"sources", "delivery"}),
+        "alerts.sources": sorted({*KEYS["alerts.sources"]} - {"events", "fields"}),
         "alerts.sources.events": sorted(
             json.dumps(event) if ":" in event else event for event in SOURCE.events
         ),
         "alerts.sources.fields": sorted(SOURCE.fields),
-        "alerts.delivery": sorted({*DELIVERY_KEYS} - {"payload"}),
+        "alerts.delivery": sorted({*KEYS["alerts.delivery"]} - {"payload"}),
         "alerts.delivery.payload": sorted({*DELIVERY.payload} - {"data"}),
         "alerts.delivery.payload.data": sorted(DELIVERY.payload["data"]),
         "services": ["most"],
-        "services.reports": sorted(REPORTS_KEYS),
-        "services.endpoints.phononmaser": sorted(ENDPOINT_KEYS),
-        "incidents": sorted({*INCIDENTS_KEYS} - {"silent", "severity"}),
-        "incidents.silent": sorted(SILENT_KEYS),
+        "services.reports": sorted(KEYS["services.reports"]),
+        "services.endpoints.phononmaser": sorted(KEYS["services.endpoints.NAME"]),
+        "incidents": sorted({*KEYS["incidents"]} - {"silent", "severity"}),
+        "incidents.silent": sorted(KEYS["incidents.silent"]),
         "incidents.severity": sorted(SEVERITIES),
-        "journal": sorted(JOURNAL_KEYS),
-        "metrics": sorted(METRICS_KEYS),
-        "app": sorted(APP_KEYS),
+        "journal": sorted(KEYS["journal"]),
+        "metrics": sorted(KEYS["metrics"]),
+        "app": sorted(KEYS["app"]),
         "keys": sorted(action.id for action in ACTIONS),
     }
 
@@ -154,7 +129,7 @@ def test_every_key_stands_there_as_people_write_it_with_what_it_does() -> None:
 
 def test_the_defaults_are_the_real_ones() -> None:
     tree = tomllib.loads(UNCOMMENTED)
-    assert tree["debug"] is SettingsTable.model_fields["debug"].default
+    assert tree["debug"] is load_settings(config=str(EXAMPLE), environ={}).debug
     assert tree["defaults"].pop("preset") == "service"
     for name, value in tree["defaults"].items():
         if name not in NOT_SET_BY_DEFAULT:

@@ -21,9 +21,9 @@ from tui.config.load import (
     unreadable_secrets,
     warnings_of,
 )
-from tui.config.watch_tables import MOST_NAME
 from tui.incidents.options import SEVERITIES, SilentTopicOptions
 from tui.services.options import EndpointOptions, ReportsOptions
+from tui.services.payloads import MOST_NAME
 
 VARIABLE = "OVERLAY_SUPERVISOR_"
 SECRET = "s3cr3t-Value"
@@ -135,7 +135,7 @@ port = 9178
         silent=(SilentTopicOptions(connection="hub", topic="events:all", after=1.0),),
         quiet_for=0.0,
         severity={**SEVERITIES, "flapping": "info"},
-        off=frozenset({"flapping", "undecodable"}),
+        off=("flapping", "undecodable"),
         bell_from="critical",
         toast_from=None,
         command=(str(tmp_path / "bin/tell"), "--key", SECRET),
@@ -199,7 +199,7 @@ def test_everything_can_come_from_the_environment(load: Load, tmp_path: Path) ->
     assert (services.most, services.reports) == (7, ())
     assert [(each.name, each.url) for each in services.endpoints] == [("hub", "http://hub")]
     assert incidents.severity == {**SEVERITIES, "flapping": "critical"}
-    assert (incidents.off, incidents.bell_from, incidents.quiet_for) == ({"failed"}, "warning", 3.0)
+    assert (incidents.off, incidents.bell_from, incidents.quiet_for) == (("failed",), "warning", 3.0)
     assert incidents.command == (os.path.join(Path.cwd(), "./tell"), "7")
     assert settings.metrics == MetricsOptions(host="10", port=9178)
     shown = in_force(settings)

@@ -9,8 +9,14 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from msgspec import Meta
+
+# The client would work with more; these keep a slip of the finger from meaning "never" or "all memory".
+Seconds = Annotated[float, Meta(le=31_536_000)]
+Count = Annotated[int, Meta(le=1_000_000_000)]
+Bytes = Annotated[int, Meta(le=1_000_000_000, description="a whole number of bytes")]
 Unlimited = Literal["unlimited"]
 Never = Literal["never"]
 
@@ -63,60 +69,60 @@ class Options:
         ValueError: a value that cannot work; the message begins with the option's name.
     """
 
-    max_reconnect_attempts: int | Unlimited = 10
+    max_reconnect_attempts: Count | Unlimited = 10
     """Retries after which the socket gives up, 0 or more, or ``"unlimited"``. Probes count."""
 
-    reconnect_base_delay: float = 1.0
+    reconnect_base_delay: Seconds = 1.0
     """Seconds before the first retry; doubled for each one after it."""
 
-    reconnect_max_delay: float = 60.0
+    reconnect_max_delay: Seconds = 60.0
     """Seconds; no delay is ever longer, ``Retry-After`` included."""
 
-    reconnect_jitter: float = 0.5
+    reconnect_jitter: Annotated[float, Meta(description="a number from 0 to 1")] = 0.5
     """The part of a delay that is left to chance, from 0 to 1."""
 
-    heartbeat_interval: float = 30.0
+    heartbeat_interval: Seconds = 30.0
     """Seconds between heartbeats. Phoenix closes a connection that is silent for 60 s."""
 
-    heartbeat_timeout: float = 10.0
+    heartbeat_timeout: Seconds = 10.0
     """Seconds after a heartbeat within which something must prove life, or the link is dead: data that
     comes, or bytes that leave over a slow line. PING and PONG do not."""
 
-    circuit_breaker_threshold: int = 5
+    circuit_breaker_threshold: Count = 5
     """Consecutive failures that open the breaker."""
 
-    circuit_breaker_timeout: float = 300.0
+    circuit_breaker_timeout: Seconds = 300.0
     """Seconds that an open breaker waits before its one probe."""
 
-    stable_after: float = 5.0
+    stable_after: Seconds = 5.0
     """Seconds that a connection must hold before it counts as a success."""
 
-    open_timeout: float = 10.0
+    open_timeout: Seconds = 10.0
     """Seconds for name look-up, TCP, TLS and the WebSocket upgrade together."""
 
-    join_timeout: float = 10.0
+    join_timeout: Seconds = 10.0
     """Seconds for the reply to a join; they start anew whenever another join is answered."""
 
-    push_timeout: float = 10.0
+    push_timeout: Seconds = 10.0
     """Seconds for the reply to a push, its time in the buffer included."""
 
-    push_buffer: int = 100
+    push_buffer: Count = 100
     """Pushes that a channel holds while it is not joined; beyond it the oldest is dropped."""
 
-    handler_queue: int = 10_000
+    handler_queue: Count = 10_000
     """Frames that wait for a channel's handlers; beyond it the oldest is dropped."""
 
-    handler_queue_bytes: int = 16 * 1024 * 1024
+    handler_queue_bytes: Bytes = 16 * 1024 * 1024
     """Bytes of frames that wait for a channel's handlers; beyond it the oldest is dropped."""
 
-    max_message_size: int = 16 * 1024 * 1024
+    max_message_size: Bytes = 16 * 1024 * 1024
     """Bytes; a larger message closes the connection with code 1009."""
 
-    max_report_size: int = 1024 * 1024
+    max_report_size: Bytes = 1024 * 1024
     """Bytes of what the supervisor alone reads: viewer events, telemetry, queue states, reports, and
     answers to what it pushes. What is larger is counted and not read."""
 
-    ca_file: str | None = None
+    ca_file: Annotated[str, Meta(min_length=1, description="the path of a PEM file")] | None = None
     """A PEM file of certificate authorities to trust instead of the system's."""
 
     proxy: Text = field(default="environment", repr=False)
@@ -134,7 +140,7 @@ class Options:
     headers: Texts = field(default_factory=dict, repr=False)
     """Headers of the upgrade request; a function is asked at each attempt."""
 
-    revive_after: float | Never = "never"
+    revive_after: Seconds | Never = "never"
     """Seconds between single attempts of a socket that gave up, or ``"never"``."""
 
     def __post_init__(self) -> None:
@@ -173,8 +179,8 @@ class Options:
         return cls(**{**PRESETS[preset], **changes})
 
 
-_POSITIVE = tuple(each.name for each in fields(Options) if each.type == "float" and "jitter" not in each.name)
-_COUNTS = tuple(each.name for each in fields(Options) if each.type == "int")
+_POSITIVE = tuple(each.name for each in fields(Options) if each.type == "Seconds")
+_COUNTS = tuple(each.name for each in fields(Options) if each.type in ("Count", "Bytes"))
 
 OPTION_NAMES = tuple(option.name for option in fields(Options))
 """Every option, in the order in which the example settings show them."""

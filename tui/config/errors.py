@@ -12,26 +12,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tui.config.headings import NESTED, homes_of, keys_of
-from tui.config.layers import KeyPath, Layer, dotted
-from tui.config.model import (
-    APP_KEYS,
-    CONNECTION_KEYS,
-    DEFAULTS_KEYS,
-    NAME_EXPECTED,
-    TOP_KEYS,
-    expected,
-)
+from tui.config.layers import Layer
+from tui.config.model import HEADINGS, SETTINGS
+from tui.config.shape import expected, inside, keys_of
 from tui.connections.settings import Place
 from tui.text.nearest import nearest
-
-_WHOLE_AT = {"connections": 3, "defaults": 2, **dict.fromkeys(NESTED, 2)}
-"""How many parts a path has whose value one layer replaces as a whole."""
+from tui.text.toml_lines import KeyPath
 
 
 def layer_of(path: KeyPath, layers: list[Layer]) -> Layer | None:
     """The layer whose value at ``path`` is in force; None where no layer sets it."""
-    whole = path[: _WHOLE_AT.get(str(path[0]), len(path))]
+    # As many parts has a path whose value one layer replaces as a whole.
+    whole = path[: 3 if path[0] == "connections" else 2]
     layer = next((layer for layer in layers if layer.holds(whole)), None)
     return layer if layer is not None and layer.holds(path) else None
 
@@ -59,44 +51,31 @@ def lines_of(error: ValidationError, layers: list[Layer]) -> list[str]:
 
 
 def _complaint(kind: str, loc: KeyPath, path: KeyPath, context: Mapping[str, Any]) -> str:
-    if kind == "extra_forbidden":
+    if kind == "extra_forbidden" or (kind == "literal_error" and loc[-1] == "[key]"):
         return _unknown(path)
     if kind == "missing":
-        return f"{loc[-1]} is missing; expected {expected(loc)}"
-    if kind == "value_error":
-        # Every ValueError under the model is one of our own, and those hold no value.
-        return str(context["error"])
+        return f"{loc[-1]} is missing; expected {expected(inside(SETTINGS, loc), loc)}"
     if kind == "less_than_equal":
         return f"must be at most {context['le']:.12g}"
     if kind == "greater_than_equal":
         return f"must be at least {context['ge']:.12g}"
-    if len(path) == 2 and path[0] == "connections" and kind == "string_pattern_mismatch":
-        return f"not a name for a connection; expected {NAME_EXPECTED}"
-    return f"expected {expected(path)}"
+    # Every ValueError under the settings is one of our own, and those hold no value.
+    own = str(context["error"]) if kind == "value_error" else ""
+    return own or f"expected {expected(inside(SETTINGS, path), path)}"
 
 
 def _unknown(path: KeyPath) -> str:
-    key = str(path[-1])
-    if len(path) == 1:
-        if key in CONNECTION_KEYS:
-            where = "[defaults] or [connections.NAME]" if key in DEFAULTS_KEYS else "[connections.NAME]"
-            return f"unknown key here; it belongs into {where}"
-        if key in APP_KEYS:
-            return "unknown key here; it belongs into [app]"
-        if top := next((top for top in NESTED if key in keys_of((top,))), None):
-            return f"unknown key here; it belongs into [{top}]"
-        return f"unknown key; nearest known: {nearest(key, TOP_KEYS)}"
-    if path[0] == "defaults" and key in CONNECTION_KEYS:
-        return "unknown key here; it belongs into [connections.NAME]"
-    if path[0] in NESTED:
-        return _unknown_in_nested(path)
-    known = {"connections": CONNECTION_KEYS, "app": APP_KEYS}.get(str(path[0]), DEFAULTS_KEYS)
-    return f"unknown key; nearest known: {nearest(key, known)}"
-
-
-def _unknown_in_nested(path: KeyPath) -> str:
-    top, key = f"[{path[0]}]", str(path[-1])
-    # A key under the wrong heading; "event" in a source of alerts is "events" that lacks a letter, though.
-    if homes := [home for home in homes_of(key, str(path[0])) if top in (home, f"[{dotted(path[:-1])}]")]:
+    if homes := _homes(path):
         return f"unknown key here; it belongs into {' or '.join(homes)}"
-    return f"unknown key; nearest known: {nearest(key, tuple(keys_of(path[:-1])))}"
+    return f"unknown key; nearest known: {nearest(str(path[-1]), keys_of(inside(SETTINGS, path[:-1])))}"
+
+
+def _homes(path: KeyPath) -> list[str]:
+    """The headings under which a key would be known that is not where it stands."""
+    *above, key = path
+    found = {heading: heading.strip("[]").split(".") for heading, keys in HEADINGS if key in keys}
+    if not above:
+        return [each for each, parts in found.items() if len(parts) == 1 or parts[0] == "connections"]
+    top = "connections" if above == ["defaults"] else above[0]
+    # "event" in a source of alerts is "events" that lacks a letter, and not meant for [alerts.delivery].
+    return [each for each, parts in found.items() if parts[0] == top and 1 in (len(parts), len(above))]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tui.config.model import SECRET_OPTIONS, SETTINGS
+from tui.config.shape import inside, is_text, keys_of, plain
 from tui.system.paths import CONFIG_VARIABLE, SOCKET_VARIABLE, STATE_VARIABLE
 from tui.text.nearest import nearest
 from tui.text.toml_file import TomlError, read_toml
@@ -152,26 +154,16 @@ class FileLayer(Layer):
 class EnvironmentLayer(Layer):
     """The variables that begin with ``OVERLAY_SUPERVISOR_``. An empty variable counts as not set.
 
-    The values of ``text_keys`` are taken as they are, those of ``secret_keys`` unless they begin with
-    ``{``; everything else is JSON, or a plain word.
+    Of a key that takes a text the value is taken as it is, of a secret unless it begins with ``{``;
+    everything else is JSON, or a plain word.
 
     Attributes:
         mistakes: one line for each variable that names no setting or holds broken JSON.
     """
 
-    def __init__(
-        self,
-        environ: Mapping[str, str],
-        *,
-        table_keys: Mapping[str, tuple[str, ...]],
-        text_keys: Collection[str],
-        secret_keys: Collection[str],
-    ) -> None:
+    def __init__(self, environ: Mapping[str, str]) -> None:
         self.mistakes: list[str] = []
         self._variables: dict[KeyPath, str] = {}
-        self._table_keys = table_keys
-        self._text_keys = text_keys
-        self._secret_keys = secret_keys
         super().__init__({})
         names = sorted(name for name in environ if name.startswith(PREFIX))
         # Short names first, so that the more exact of two variables wins.
@@ -196,7 +188,7 @@ class EnvironmentLayer(Layer):
     def _add(self, name: str, value: str) -> None:
         path = tuple(name[len(PREFIX) :].lower().split(NESTING))
         top = path[0]
-        depth = _DEPTHS.get(top, 0)
+        depth = _depth(top)
         if not depth or (top == "debug" and len(path) > 1):
             self.mistakes.append(f"{name}: unknown variable; nearest known: {self._nearest(path)}")
             return
@@ -206,11 +198,11 @@ class EnvironmentLayer(Layer):
             return
         key = path[-1]
         is_key = len(path) == depth and top not in _DOTTED_TABLES
-        if is_key and top != "debug" and key not in self._table_keys[top]:
+        if is_key and top != "debug" and inside(SETTINGS, path) is None:
             self.mistakes.append(f"{name}: unknown variable; nearest known: {self._nearest(path)}")
             return
         try:
-            parsed = self._parse(value, key if is_key else None)
+            parsed = _parsed(value, path if is_key else ())
         except (ValueError, RecursionError):
             self.mistakes.append(f"{name}: not valid JSON")
             return
@@ -228,37 +220,38 @@ class EnvironmentLayer(Layer):
         tree[key] = parsed
         self._variables[path] = name
 
-    def _parse(self, value: str, key: str | None) -> Any:
-        if key in _BOOLEAN_KEYS and value.lower() in _BOOLEANS:
-            return _BOOLEANS[value.lower()]
-        if key in self._text_keys or (key in self._secret_keys and not value.startswith("{")):
-            return value
-        if value.lstrip()[:1] in ("{", "["):
-            return json.loads(value)
-        if key is not None and _NUMBER.fullmatch(value.strip()):
-            return json.loads(value)
-        return value
-
     def _nearest(self, path: KeyPath) -> str:
         top, *below = path
-        known = [CONFIG_VARIABLE, SOCKET_VARIABLE, STATE_VARIABLE, f"{PREFIX}DEBUG"]
+        known = [CONFIG_VARIABLE, SOCKET_VARIABLE, STATE_VARIABLE]
         name = below[0] if top == "connections" and len(below) > 1 else "NAME"
-        known += [f"{PREFIX}CONNECTIONS__{name}__{key}".upper() for key in self._table_keys["connections"]]
-        for table in (each for each in self._table_keys if each != "connections"):
-            known += [f"{PREFIX}{table}__{key}".upper() for key in self._table_keys[table]]
-        known += [f"{PREFIX}{table}".upper() for table in _DOTTED_TABLES]
+        for table in keys_of(SETTINGS):
+            inner = ("connections", "hub") if table == "connections" else (table,)
+            prefix = f"{PREFIX}{table}__{name}" if table == "connections" else f"{PREFIX}{table}"
+            keys = keys_of(inside(SETTINGS, inner))
+            known += [f"{prefix}__{key}".upper() for key in keys] or [prefix.upper()]
         return nearest(PREFIX + NESTING.join(map(str, path)).upper(), known)
 
 
-_DEPTHS = {
-    "connections": 3,
-    **dict.fromkeys(("defaults", "app", "alerts", "services", "incidents", "journal", "metrics"), 2),
-    **dict.fromkeys(("debug", "keys"), 1),
-}
-"""How many parts the name of a variable may have."""
+def _depth(top: str) -> int:
+    """How many parts the name of a variable may have that begins so; 0 for one that there is not."""
+    if top not in keys_of(SETTINGS):
+        return 0
+    return 3 if top == "connections" else 2 if keys_of(inside(SETTINGS, (top,))) else 1
+
+
+def _parsed(value: str, path: KeyPath) -> Any:
+    """What a variable's text stands for; ``path`` leads to its key, and is empty for a whole table."""
+    hint = inside(SETTINGS, path)
+    if path and plain(hint) is bool and value.lower() in _BOOLEANS:
+        return _BOOLEANS[value.lower()]
+    if path and (is_text(hint) or (path[-1] in SECRET_OPTIONS and not value.startswith("{"))):
+        return value
+    is_number = path and _NUMBER.fullmatch(value.strip())
+    return json.loads(value) if is_number or value.lstrip()[:1] in ("{", "[") else value
+
+
 _DOTTED_TABLES = ("keys",)
 """Tables whose keys hold dots. One variable holds such a table whole, in JSON."""
-_BOOLEAN_KEYS = ("debug", "mouse", "bell")
 _BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),

@@ -16,13 +16,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from tui.channels.apart import Awaited, answered_within
-from tui.config.alert_tables import ALERT_KEYS
 from tui.config.errors import lines_of
-from tui.config.headings import NESTED
 from tui.config.layers import (
     CommandLineLayer,
     EnvironmentLayer,
@@ -32,24 +28,15 @@ from tui.config.layers import (
     SettingsError,
     Tree,
 )
-from tui.config.model import (
-    APP_KEYS,
-    CONNECTION_KEYS,
-    DEFAULTS_KEYS,
-    SECRET_OPTIONS,
-    TEXT_KEYS,
-    SettingsTable,
-)
+from tui.config.model import validate
 from tui.config.needs import unmet_needs
 from tui.config.resolver import resolve
 from tui.config.secret import SecretError
-from tui.config.table import Whole
 from tui.config.values import (
     AppSettings,
     CommandLine,
     Settings,
 )
-from tui.config.watch_tables import INCIDENTS_KEYS, JOURNAL_KEYS, METRICS_KEYS, SERVICES_KEYS
 from tui.incidents.options import IncidentsOptions
 from tui.metrics.options import MetricsOptions
 from tui.services.options import ServicesOptions
@@ -102,21 +89,7 @@ def load_settings(
     is_there = place.is_there
     if place.named_by and not is_there:
         raise SettingsError(f"{place.path}: no such file ({place.named_by})")
-    variables = EnvironmentLayer(
-        environ,
-        table_keys={
-            "connections": CONNECTION_KEYS,
-            "defaults": DEFAULTS_KEYS,
-            "app": APP_KEYS,
-            "alerts": ALERT_KEYS,
-            "services": SERVICES_KEYS,
-            "incidents": INCIDENTS_KEYS,
-            "journal": JOURNAL_KEYS,
-            "metrics": METRICS_KEYS,
-        },
-        text_keys=TEXT_KEYS,
-        secret_keys=SECRET_OPTIONS,
-    )
+    variables = EnvironmentLayer(environ)
     layers: list[Layer] = [_command_line_layer(command_line), variables]
     if is_there:
         layers.append(FileLayer(place.path))
@@ -124,12 +97,12 @@ def load_settings(
         for layer in layers[1:]:
             _leave_to_url(layer.tree)
     try:
-        table = _validate(layers)
+        tree = validate(_merged(layers))
     except ValidationError as error:
         raise SettingsError(*variables.mistakes, *lines_of(error, layers)) from None
     if variables.mistakes:
         raise SettingsError(*variables.mistakes)
-    return resolve(table, layers, place.path if len(layers) > 2 else None)
+    return resolve(tree, layers, place.path if len(layers) > 2 else None)
 
 
 class AppOnly(NamedTuple):
@@ -165,7 +138,7 @@ def settings_of(command_line: CommandLine) -> Settings:
     """
     layers: list[Layer] = [_command_line_layer(command_line)]
     try:
-        return resolve(_validate(layers), layers, None)
+        return resolve(validate(_merged(layers)), layers, None)
     except ValidationError as error:
         raise SettingsError(*lines_of(error, layers)) from None
 
@@ -317,48 +290,17 @@ def _leave_to_url(tree: Tree) -> None:
             defaults.pop(name, None)
 
 
-class _LayerSource(PydanticBaseSettingsSource):
-    """One layer as a source of pydantic-settings, which merges the layers."""
-
-    def __init__(self, settings: type[BaseSettings], layer: Layer) -> None:
-        super().__init__(settings)
-        self._layer = layer
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        return self._layer.tree.get(field_name), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        tree = dict(self._layer.tree)
-        for name in ("defaults", *NESTED):
-            if name in tree:
-                tree[name] = _whole(tree[name])
-        if isinstance(connections := tree.get("connections"), dict):
-            tree["connections"] = {
-                name: _whole(table) if isinstance(table, dict) else table
-                for name, table in connections.items()
-            }
-        return tree
+def _merged(layers: list[Layer]) -> Tree:
+    """What all layers set together; a list or table within a table is taken whole from the first."""
+    merged: Tree = {}
+    for layer in reversed(layers):
+        for top, value in layer.tree.items():
+            merged[top] = _over(merged.get(top), value, 2 if top == "connections" else 1)
+    return merged
 
 
-def _whole(table: Any) -> Any:
-    if not isinstance(table, dict):
-        return table
-    return {key: Whole(value) if isinstance(value, dict) else value for key, value in table.items()}
-
-
-def _validate(layers: list[Layer]) -> SettingsTable:
-    class LayeredSettings(SettingsTable):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            # Our own, in place of the library's: they know which place each value stands in, and their
-            # errors repeat no value.
-            return tuple(_LayerSource(settings_cls, layer) for layer in layers)
-
-    return LayeredSettings()
+def _over(below: Any, above: Any, depth: int) -> Any:
+    """One table laid over another, and so for the tables in it; ``depth`` tables down it is taken whole."""
+    if not depth or not isinstance(below, dict) or not isinstance(above, dict):
+        return above
+    return below | {key: _over(below.get(key), value, depth - 1) for key, value in above.items()}

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
 from tui.channels.options import OPTION_NAMES, PRESETS, Options
-from tui.config.alerts import AlertsResolver
 from tui.config.certificates import complaint_about
-from tui.config.errors import layer_of, place_of
-from tui.config.layers import KeyPath, Layer, SettingsError, dotted
-from tui.config.model import (
-    APP_KEYS,
-    SECRET_OPTIONS,
-    SECRET_TABLE_OPTIONS,
-    ConnectionTable,
-    DefaultsTable,
-    SettingsTable,
-)
-from tui.config.secret import EnvironmentSecret, FileSecret, LiteralSecret, SecretTable, shown_secrets
+from tui.config.errors import place_of
+from tui.config.layers import Layer, SettingsError
+from tui.config.model import SECRET_OPTIONS, SECRET_TABLE_OPTIONS, WrittenTopic
+from tui.config.subjects import SubjectsResolver
+from tui.config.table_resolver import TableResolver
 from tui.config.toml_text import toml_text
 from tui.config.values import AppSettings, Settings
-from tui.config.watch import WatchResolver
-from tui.connections.settings import ConnectionSettings, InForce, Place, Topic
+from tui.connections.settings import ConnectionSettings, Place, Topic
+from tui.metrics.options import MetricsOptions
+from tui.services.options import JournalOptions
+from tui.text.toml_lines import KeyPath, Tree
 
 BUILT_IN: Mapping[str, Any] = MappingProxyType(
     {
@@ -50,40 +44,40 @@ class _Choice:
     """Where it is set; None for a preset's value or a default."""
 
 
-def resolve(table: SettingsTable, layers: list[Layer], file: Path | None) -> Settings:
-    """The settings that valid tables come to.
+def resolve(tree: Tree, layers: list[Layer], file: Path | None) -> Settings:
+    """The settings that a valid tree comes to.
 
     Raises:
         SettingsError: values that cannot work together, or a file that is not there.
     """
-    resolver = _Resolver(table.defaults, layers)
-    connections = {
-        name: resolver.connection(name, connection) for name, connection in table.connections.items()
-    }
+    written: Mapping[str, Tree] = tree.get("connections", {})
+    plain = TableResolver(layers)
+    debug, keys = tree.get("debug", False), tree.get("keys", {})
+    app = AppSettings(**tree.get("app", {}))
+    for key, value in (("debug", debug), ("app", app), ("keys", keys)):
+        plain.record((key,), value)
+    each = _ConnectionResolver(tree.get("defaults", {}), layers)
+    connections = {name: each.connection(name, table) for name, table in written.items()}
     if not connections:
-        resolver.check_defaults()
-    alerts = AlertsResolver(table.alerts, table.connections, layers)
-    options = alerts.options()
-    watch = WatchResolver(table.connections, layers)
-    services = watch.services(table.services)
-    incidents = watch.incidents(table.incidents)
-    journal = watch.journal(table.journal)
-    metrics = watch.metrics(table.metrics)
-    if mistakes := [*resolver.mistakes, *alerts.mistakes, *watch.mistakes]:
+        each.check_defaults()
+    subjects = SubjectsResolver(written, layers)
+    alerts = subjects.alerts(tree.get("alerts", {}))
+    services = subjects.services(tree.get("services", {}))
+    incidents = subjects.incidents(tree.get("incidents", {}))
+    journal = JournalOptions(**tree.get("journal", {}))
+    metrics = MetricsOptions(**tree.get("metrics", {}))
+    subjects.record(("journal",), journal)
+    subjects.record(("metrics",), metrics)
+    if mistakes := [*each.mistakes, *subjects.mistakes]:
         raise SettingsError(*mistakes)
-    debug = InForce(key="debug", text=toml_text(table.debug), place=resolver.source(("debug",)))
     return Settings(
         connections=MappingProxyType(cast("dict[str, ConnectionSettings]", connections)),
-        debug=table.debug,
-        sources=(debug, *resolver.app(table), *resolver.in_force, *alerts.in_force, *watch.in_force),
+        debug=debug,
+        sources=(*plain.in_force, *each.in_force, *subjects.in_force),
         file=file,
-        app=AppSettings(
-            **{name: getattr(table.app, name) for name in APP_KEYS},
-            toast_from=incidents.toast_from,
-            bell_from=incidents.bell_from,
-        ),
-        keys=MappingProxyType(table.keys),
-        alerts=options,
+        app=replace(app, toast_from=incidents.toast_from, bell_from=incidents.bell_from),
+        keys=MappingProxyType(keys),
+        alerts=alerts,
         services=services,
         incidents=incidents,
         journal=journal,
@@ -91,80 +85,57 @@ def resolve(table: SettingsTable, layers: list[Layer], file: Path | None) -> Set
     )
 
 
-class _Resolver:
+class _ConnectionResolver(TableResolver):
     """Chooses, for each connection, the value of each key and builds its options."""
 
-    def __init__(self, defaults: DefaultsTable, layers: list[Layer]) -> None:
+    def __init__(self, defaults: Tree, layers: list[Layer]) -> None:
+        super().__init__(layers)
         self._defaults = defaults
-        self._layers = layers
-        self.in_force: list[InForce] = []
-        self.mistakes: dict[str, None] = {}
 
-    def source(self, path: KeyPath) -> Place:
-        """The place of the value at ``path``, or ``default``."""
-        return place_of(path, self._layers)
-
-    def app(self, table: SettingsTable) -> list[InForce]:
-        """What is in force of ``[app]`` and ``[keys]``."""
-        values = {("app", name): getattr(table.app, name) for name in APP_KEYS}
-        rows = [
-            InForce(
-                key=dotted(path),
-                text="not set" if value is None else toml_text(value),
-                place=self.source(path),
-            )
-            for path, value in values.items()
-        ]
-        for action, keys in table.keys.items():
-            text = toml_text(keys[0]) if len(keys) == 1 else f"[{', '.join(map(toml_text, keys))}]"
-            rows.append(InForce(key=f"keys.{action}", text=text, place=self.source(("keys", action))))
-        return rows
-
-    def connection(self, name: str, table: ConnectionTable) -> ConnectionSettings | None:
+    def connection(self, name: str, given: Tree) -> ConnectionSettings | None:
         """The settings of one connection; None after a mistake, which is kept in ``mistakes``."""
         base: KeyPath = ("connections", name)
-        choices = {option: self._choose(option, base, table) for option in OPTION_NAMES}
-        topics = tuple(
-            _topic(entry.topic, entry.params, self._folder((*base, "topics"))) for entry in table.topics
-        )
-        label = table.label or name
-        shown_topics = [_shown_topic(entry.topic, entry.params) for entry in table.topics]
-        rows = {
-            "url": (toml_text(table.url), (*base, "url")),
-            "label": (toml_text(label), (*base, "label")),
-            "topics": (f"[{', '.join(shown_topics)}]", (*base, "topics")),
-        }
-        for key, (text, path) in rows.items():
-            self._record((*base, key), text, self.source(path))
-        preset = table.preset or self._defaults.preset or "service"
-        preset_path: KeyPath = (*base, "preset") if table.preset else ("defaults", "preset")
-        self._record((*base, "preset"), toml_text(preset), self.source(preset_path))
+        written: tuple[WrittenTopic, ...] = given.get("topics", ())
+        label = given.get("label", name)
+        preset = given.get("preset") or self._defaults.get("preset", "service")
+        preset_path: KeyPath = (*base, "preset") if "preset" in given else ("defaults", "preset")
+        self.record((*base, "url"), given["url"])
+        self.record((*base, "label"), label)
+        topics_path: KeyPath = (*base, "topics")
+        self._note(topics_path, f"[{', '.join(map(_shown_topic, written))}]", self._place(topics_path))
+        self._note((*base, "preset"), toml_text(preset), self._place(preset_path))
+        choices = {option: self._choose(option, base, given) for option in OPTION_NAMES}
         for option, choice in choices.items():
-            self._record((*base, option), _shown_option(option, choice.value), choice.source)
+            text = "not set" if choice.value is None else toml_text(choice.value)
+            self._note((*base, option), text, choice.source)
         options = self._options(choices, base)
         if options is None:
             return None
-        return ConnectionSettings(name=name, label=label, url=table.url, topics=topics, options=options)
+        folder = self._folder(topics_path)
+        topics = tuple(
+            Topic(topic=entry.topic, params=entry.params.below(folder) if entry.params else None)
+            for entry in written
+        )
+        return ConnectionSettings(name=name, label=label, url=given["url"], topics=topics, options=options)
 
     def check_defaults(self) -> None:
         """Find impossible values in ``[defaults]`` that no connection would show."""
         base: KeyPath = ("defaults",)
         self._options({option: self._choose(option, base, self._defaults) for option in OPTION_NAMES}, base)
 
-    def _record(self, path: KeyPath, text: str, place: Place) -> None:
-        self.in_force.append(InForce(key=dotted(path), text=text, place=place))
+    def _place(self, path: KeyPath) -> Place:
+        return place_of(path, self._layers)
 
-    def _choose(self, option: str, base: KeyPath, table: DefaultsTable) -> _Choice:
+    def _choose(self, option: str, base: KeyPath, given: Tree) -> _Choice:
         for keys, path, preset_source in (
-            (table, base, "preset {}"),
+            (given, base, "preset {}"),
             (self._defaults, ("defaults",), "preset {} of [defaults]"),
         ):
-            own = getattr(keys, option)
-            if own is not None:
-                return _Choice(own, self.source((*path, option)), (*path, option))
-            if keys.preset is not None and option in _PRESET_OPTIONS:
-                value = PRESETS[keys.preset].get(option, BUILT_IN[option])
-                return _Choice(value, preset_source.format(keys.preset))
+            if option in keys:
+                return _Choice(keys[option], self._place((*path, option)), (*path, option))
+            if "preset" in keys and option in _PRESET_OPTIONS:
+                value = PRESETS[keys["preset"]].get(option, BUILT_IN[option])
+                return _Choice(value, preset_source.format(keys["preset"]))
         return _Choice(BUILT_IN[option], "default")
 
     def _options(self, choices: Mapping[str, _Choice], base: KeyPath) -> Options | None:
@@ -179,14 +150,9 @@ class _Resolver:
             # The message names the options that it is about, the chief one first, and no value.
             message = str(error)
             named = [word for word in message.split() if word in choices]
-            set_here = [choices[option].path for option in named if choices[option].path]
-            path = set_here[0] if set_here else base
-            self._mistake(path or base, message)
+            set_here = [path for option in named if (path := choices[option].path)]
+            self._mistake(set_here[0] if set_here else base, message)
             return None
-
-    def _mistake(self, path: KeyPath, message: str) -> None:
-        layer = layer_of(path, self._layers)
-        self.mistakes[f"{layer.describe(path) if layer else dotted(path)}: {message}"] = None
 
     def _value(self, option: str, choice: _Choice) -> Any:
         """What :class:`Options` takes: each secret as the function that reads it."""
@@ -195,35 +161,12 @@ class _Resolver:
         folder = self._folder(choice.path)
         if option in SECRET_TABLE_OPTIONS:
             return {name: secret.below(folder) for name, secret in choice.value.items()}
-        if option == "proxy" and isinstance(choice.value, LiteralSecret):
-            word = next((word for word in ("environment", "none") if choice.value.is_one_of(word)), None)
-            return word or choice.value
-        if option in SECRET_OPTIONS:
+        # The words that the proxy may be are no secret.
+        if option in SECRET_OPTIONS and not isinstance(choice.value, str):
             return choice.value.below(folder)
-        if option == "ca_file":
-            return os.path.join(folder, os.path.expanduser(choice.value))
-        return choice.value
-
-    def _folder(self, path: KeyPath) -> Path:
-        """Where a relative path in the value at ``path`` starts: the settings file's folder."""
-        layer = layer_of(path, self._layers)
-        return (layer.folder if layer else None) or Path.cwd()
+        return self._below_folder(choice.path, choice.value) if option == "ca_file" else choice.value
 
 
-def _topic(topic: str, params: SecretTable | None, folder: Path) -> Topic:
-    return Topic(topic=topic, params=params.below(folder) if params else None)
-
-
-def _shown_topic(topic: str, params: SecretTable | None) -> str:
-    return f"{{ topic = {toml_text(topic)}, params = {params.shown()} }}" if params else toml_text(topic)
-
-
-def _shown_option(option: str, value: Any) -> str:
-    if isinstance(value, EnvironmentSecret | FileSecret):
-        return value.shown()
-    if isinstance(value, LiteralSecret):
-        plain = option == "proxy" and next((w for w in ("environment", "none") if value.is_one_of(w)), None)
-        return toml_text(plain) if plain else value.shown()
-    if option in SECRET_TABLE_OPTIONS:
-        return shown_secrets(value)
-    return "not set" if value is None else toml_text(value)
+def _shown_topic(entry: WrittenTopic) -> str:
+    topic = toml_text(entry.topic)
+    return f"{{ topic = {topic}, params = {entry.params.shown()} }}" if entry.params else topic

@@ -17,6 +17,7 @@ from typing import Any
 from tui.channels.apart import apart
 from tui.channels.options import Plain, Unavailable
 from tui.text import secret_values
+from tui.text.option_types import is_reference
 from tui.text.secret_values import MASK
 
 MAX_SECRET_BYTES = 64 * 1024
@@ -46,10 +47,6 @@ class LiteralSecret(Plain):
     def begins_with(self, *schemes: str) -> bool:
         """Whether the text begins with one of these; the scheme of an address is no secret."""
         return self._value.startswith(schemes)
-
-    def is_one_of(self, *words: str) -> bool:
-        """Whether the text is one of these words, which are no secret."""
-        return self._value in words
 
     def below(self, folder: Path) -> LiteralSecret:
         """The same secret: it names no file."""
@@ -153,11 +150,6 @@ def _checked(value: str, place: str) -> str:
     return value
 
 
-def is_reference(value: object) -> bool:
-    """Whether a value of the settings is a table that names a secret's place."""
-    return isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ("env", "file")
-
-
 def parse_secret(value: object) -> Secret:
     """The secret that a value of the settings stands for.
 
@@ -212,12 +204,6 @@ def parse_headers(value: object) -> dict[str, Secret]:
     if not all(_HEADER_NAME.fullmatch(name) for name in headers):
         raise ValueError("a header's name must be letters, digits and signs such as -")
     return headers
-
-
-def shown_secrets(secrets: Mapping[str, Secret]) -> str:
-    """How settings are shown with a table of texts: names and places, no value."""
-    inside = ", ".join(f"{name} = {secret.shown()}" for name, secret in secrets.items())
-    return f"{{ {inside} }}" if inside else "{}"
 
 
 @dataclass(frozen=True, slots=True)

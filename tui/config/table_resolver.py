@@ -1,18 +1,27 @@
-"""What all that comes of tables within tables has in common: what is in force of them, and what is wrong."""
+"""What all that comes of tables has in common: what is in force of them, and what is wrong."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from tui.config.errors import layer_of, place_of
-from tui.config.layers import KeyPath, Layer, dotted
-from tui.config.model import ConnectionTable
-from tui.config.table import Table
-from tui.connections.settings import InForce
-from tui.text.nearest import nearest
+from tui.config.layers import Layer, dotted
+from tui.config.model import SETTINGS
+from tui.config.shape import inside, keys_of, notes, plain
+from tui.config.toml_text import toml_text
+from tui.connections.settings import InForce, Place
+from tui.text.option_types import NONE, OrNone
+from tui.text.secret_values import MASK
+from tui.text.toml_lines import KeyPath
+
+_BY_KEY = (("keys",), ("incidents", "severity"))
+"""Tables of values that are shown key by key."""
+_COMMAND = ("incidents", "command")
+"""Its arguments may hold a secret, such as the key of whoever carries the message."""
 
 
 class TableResolver:
@@ -23,33 +32,30 @@ class TableResolver:
         mistakes: one line for each; what the table came to is not to be used after one.
     """
 
-    def __init__(self, connections: Mapping[str, ConnectionTable], layers: list[Layer]) -> None:
-        self._topics = {
-            name: {entry.topic for entry in connection.topics} for name, connection in connections.items()
-        }
+    def __init__(self, layers: list[Layer]) -> None:
         self._layers = layers
         self.in_force: list[InForce] = []
-        self.mistakes: list[str] = []
+        self.mistakes: dict[str, None] = {}
 
-    def _check_joined(self, base: KeyPath, connection: str, topics: Mapping[str, str]) -> None:
-        """What is read or shown on a channel needs one that the supervisor keeps joined."""
-        if connection not in self._topics:
-            known = tuple(self._topics)
-            words = (
-                f"no such connection; nearest known: {nearest(connection[:100], known)}"
-                if known
-                else ("no such connection; expected [connections.NAME] with a url")
-            )
-            self._mistake((*base, "connection"), words)
-            return
-        for key, topic in topics.items():
-            if topic not in self._topics[connection]:
-                path: KeyPath = (*base, key)
-                # Only our own default is named: what was given is no part of a message.
-                name = f"this topic; add it to connections.{connection}.topics"
-                if layer_of(path, self._layers) is None:
-                    path, name = base, f'the topic "{topic}"; add it to connections.{connection}.topics'
-                self._mistake(path, f"connections.{connection} does not join {name}")
+    def record(self, path: KeyPath, value: Any) -> None:
+        """Note what is in force at a path, and of options each by itself, in the order of their table."""
+        hint = inside(SETTINGS, path)
+        if is_dataclass(value) or path in _BY_KEY:
+            for key in value if isinstance(value, Mapping) else keys_of(hint):
+                self.record((*path, key), value[key] if isinstance(value, Mapping) else getattr(value, key))
+        elif isinstance(value, tuple) and value and is_dataclass(value[0]):
+            is_named = get_origin(plain(hint)) is dict
+            for number, each in enumerate(value):
+                self.record((*path, each.name if is_named else number), each)
+        else:
+            self._note(path, _shown(path, value, hint), place_of(path, self._layers))
+
+    def _note(self, path: KeyPath, text: str, place: Place) -> None:
+        self.in_force.append(InForce(key=dotted(path), text=text, place=place))
+
+    def _mistake(self, path: KeyPath, message: str) -> None:
+        layer = layer_of(path, self._layers)
+        self.mistakes[f"{layer.describe(path) if layer else dotted(path)}: {message}"] = None
 
     def _below_folder(self, path: KeyPath, file: str) -> str:
         """The path of a file that stands at ``path``; a relative one starts at the settings file's folder."""
@@ -60,14 +66,13 @@ class TableResolver:
         layer = layer_of(path, self._layers)
         return (layer.folder if layer else None) or Path.cwd()
 
-    def _record(self, path: KeyPath, text: str) -> None:
-        self.in_force.append(InForce(key=dotted(path), text=text, place=place_of(path, self._layers)))
 
-    def _mistake(self, path: KeyPath, words: str) -> None:
-        layer = layer_of(path, self._layers)
-        self.mistakes.append(f"{layer.describe(path) if layer else dotted(path)}: {words}")
-
-
-def values_given(table: Table) -> dict[str, Any]:
-    """The values of a table that were given, by their keys."""
-    return {name: getattr(table, name) for name in type(table).model_fields if name in table.model_fields_set}
+def _shown(path: KeyPath, value: Any, hint: Any) -> str:
+    if value is None:
+        return toml_text(NONE) if any(isinstance(note, OrNone) for note in notes(hint)) else "not set"
+    if path == _COMMAND and value:
+        return f"[{', '.join([toml_text(value[0]), *(MASK for _ in value[1:])])}]"
+    if path[0] == "keys":
+        # As people write it: one key alone is no list.
+        value = value[0] if len(value) == 1 else value
+    return toml_text({} if value == () and get_origin(plain(hint)) is dict else value)

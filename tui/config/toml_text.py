@@ -12,7 +12,12 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def toml_text(value: Any) -> str:
-    """A value as TOML on one line; None, which JSON has and TOML has not, is ``null``."""
+    """A value as TOML on one line; None, which JSON has and TOML has not, is ``null``.
+
+    A secret is shown as it says itself, masked.
+    """
+    if hasattr(value, "shown"):
+        return str(value.shown())
     if isinstance(value, Mapping):
         inside = ", ".join(f"{_key(name)} = {toml_text(inner)}" for name, inner in value.items())
         return f"{{ {inside} }}" if inside else "{}"

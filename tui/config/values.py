@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from tui.alerts.options import AlertOptions
 from tui.connections.settings import ConnectionSettings, InForce
-from tui.incidents.options import IncidentsOptions
+from tui.incidents.options import IncidentsOptions, SeverityOrNone
 from tui.metrics.options import MetricsOptions
-from tui.model.incidents import IncidentSeverity
 from tui.services.options import JournalOptions, ServicesOptions
 
 
@@ -33,18 +34,18 @@ class CommandLine:
 class AppSettings:
     """How the screen looks and behaves."""
 
-    theme: str | None = None
+    theme: Literal["dark", "light", "ansi-dark", "ansi-light"] | None = None
     """None for the one of the last run, else ``dark``."""
     mouse: bool = True
     bell: bool = False
     """Ring once when the worst state becomes worse."""
     on_hangup: Literal["quit", "keep"] = "quit"
     """What happens when the terminal goes away: everything ends, or the connections are kept."""
-    refresh: float = 1.0
+    refresh: Annotated[float, Meta(ge=0.25, le=60)] = 1.0
     """Seconds between repaints of what merely ticks."""
-    toast_from: IncidentSeverity | None = "warning"
+    toast_from: SeverityOrNone = "warning"
     """Of ``[incidents]``: which ones are told in the last row; None for none."""
-    bell_from: IncidentSeverity | None = None
+    bell_from: SeverityOrNone = None
     """The same for the terminal's bell."""
 
 

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
+
+from tui.text.option_types import Check
+
+
+def _check_host(host: str) -> str:
+    if not host or not host.isprintable() or " " in host or "/" in host:
+        raise ValueError
+    return host
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MetricsOptions:
     """``[metrics]``: an OpenMetrics endpoint."""
 
-    host: str = "127.0.0.1"
+    host: Annotated[
+        str, Meta(description='a host\'s name or address such as "127.0.0.1"'), Check(_check_host)
+    ] = "127.0.0.1"
     """Who reaches it can read what is there: names, addresses, figures."""
-    port: int = 0
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     """0 is off."""
