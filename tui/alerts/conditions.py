@@ -41,11 +41,6 @@ class Condition(NamedTuple):
     sign: str
     value: Value
 
-    @property
-    def is_equality(self) -> bool:
-        """True for ``=``, the most exact kind."""
-        return self.sign == "="
-
     def holds(self, payload: Mapping[str, Any]) -> bool:
         """Whether it is true of an event; never of one that lacks the field or has no such kind of value.
 
@@ -66,13 +61,13 @@ class Condition(NamedTuple):
             return False
         return _COMPARE[self.sign](found, self.value)
 
-    def interval(self) -> tuple[float, bool, float, bool]:
-        """The values that it lets through: the lower end and whether it is left out, the upper end and so."""
+    def ends(self) -> tuple[tuple[float, int], tuple[float, int]]:
+        """The lower and the upper end of what a comparison by size lets through; an end that is left out lies
+        a little further in."""
+        value = float(self.value)
         if self.sign in (">", ">="):
-            return float(self.value), self.sign == ">", math.inf, False
-        if self.sign in ("<", "<="):
-            return -math.inf, False, float(self.value), self.sign == "<"
-        return -math.inf, False, math.inf, False
+            return (value, int(self.sign == ">")), (math.inf, 0)
+        return (-math.inf, 0), (value, -int(self.sign == "<"))
 
 
 def parse(text: str) -> Condition:
@@ -98,15 +93,10 @@ def parse(text: str) -> Condition:
 
 
 class Region:
-    """What a set of conditions lets through, to tell which of two is the narrower.
-
-    Attributes:
-        equalities: how many of them are ``=``.
-        ranges: how many are of any other kind.
-    """
+    """What a set of conditions lets through, to tell which of two is the narrower."""
 
     def __init__(self, conditions: tuple[Condition, ...]) -> None:
-        self.equalities = sum(condition.is_equality for condition in conditions)
+        self.equalities = sum(condition.sign == "=" for condition in conditions)
         self.ranges = len(conditions) - self.equalities
         self._intervals: dict[str, tuple[tuple[float, int], tuple[float, int]]] = {}
         others = set()
@@ -114,13 +104,9 @@ class Region:
             if condition.sign in ("=", "!="):
                 others.add((condition.field, condition.sign, condition.value))
                 continue
-            low, low_out, high, high_out = condition.interval()
-            lower, upper = self._intervals.get(condition.field, ((-math.inf, 0), (math.inf, 0)))
-            # An end that is left out lies a little further in.
-            self._intervals[condition.field] = (
-                max(lower, (low, int(low_out))),
-                min(upper, (high, -int(high_out))),
-            )
+            low, high = condition.ends()
+            lower, upper = self._intervals.get(condition.field, (low, high))
+            self._intervals[condition.field] = max(lower, low), min(upper, high)
         self.shape = (frozenset(self._intervals), frozenset(others))
 
     def is_inside(self, other: Region) -> bool:

@@ -18,6 +18,7 @@ from tui.channels.errors import ChannelClosed, PushDropped, ReplyTimeout
 from tui.text.secret_values import masked_value
 
 _NAME = re.compile(r"\{([A-Za-z_]\w*(?:\.\w+)*)\}", re.ASCII)
+_NAMED = ("id", "type", "who", "title", "message", "count", "priority")
 _MOST_TEXT = 500
 REMOVE_EVENT = "remove_queue_item"
 """The event by which a hub that lists its items is asked to remove one, by its ``id``."""
@@ -77,13 +78,7 @@ def _names(template: Any) -> Iterator[str]:
 def values_of(alert: Alert, seconds: float) -> dict[str, Any]:
     """What a payload template can name; ``seconds`` are those that the push lasts."""
     return {
-        "id": alert.id,
-        "type": alert.type,
-        "who": alert.who,
-        "title": alert.title,
-        "message": alert.message,
-        "count": alert.count,
-        "priority": alert.priority,
+        **{name: getattr(alert, name) for name in _NAMED},
         "duration": seconds,
         "duration_ms": round(seconds * 1000),
         "payload": msgspec.json.decode(alert.payload),
@@ -99,37 +94,19 @@ class Delivery:
 
     def __init__(self, options: DeliveryOptions, find: FindChannel) -> None:
         self.options = options
+        self.place: Place = options.connection, options.topic
+        self.message = f"{options.connection} {options.topic}"
         self._find = find
         named = set(_names(options.clear_payload))
-        self._clears_one = not named.isdisjoint({"id", "reply_id", "payload"})
-        self._needs_reply = "reply_id" in named
+        clears_one = not named.isdisjoint({"id", "reply_id", "payload"})
+        self.clears: Clears = "nothing" if options.clear_event is None else "one" if clears_one else "all"
+        """What :meth:`clear` takes off the overlays."""
+        self.clears_by_item = "reply_id" in named
+        """Whether it names the hub's own items: then it takes off none that was pushed later."""
+        self.clears_in_order = options.clear_topic in (None, options.topic)
+        """Whether a hub takes what it and :meth:`show` push in the order in which they leave."""
         self._under_way: dict[Push, str] = {}
         """Pushes of alerts, with whose they are."""
-
-    @property
-    def place(self) -> Place:
-        return self.options.connection, self.options.topic
-
-    @property
-    def message(self) -> str:
-        return f"{self.options.connection} {self.options.topic}"
-
-    @property
-    def clears(self) -> Clears:
-        """What :meth:`clear` takes off the overlays."""
-        if self.options.clear_event is None:
-            return "nothing"
-        return "one" if self._clears_one else "all"
-
-    @property
-    def clears_by_item(self) -> bool:
-        """Whether :meth:`clear` names the hub's own items: then it takes off none that was pushed later."""
-        return self._needs_reply
-
-    @property
-    def clears_in_order(self) -> bool:
-        """Whether a hub takes what :meth:`clear` and :meth:`show` push in the order in which they leave."""
-        return self.options.clear_topic in (None, self.options.topic)
 
     @property
     def channel(self) -> Channel | None:

@@ -29,14 +29,11 @@ NO_DELIVERY = "no delivery is set up"
 
 
 class Endings:
-    """Writes into the record what becomes of alerts.
-
-    Attributes:
-        delivers: alerts are delivered somewhere, where they may be seen.
-    """
+    """Writes into the record what becomes of alerts."""
 
     def __init__(self, clock: Clock, record: Record, page: Page, growing: Growing) -> None:
         self.delivers = True
+        """Alerts are delivered somewhere, where they may be seen."""
         self._clock = clock
         self._record = record
         self._page = page

@@ -25,16 +25,13 @@ class Growth(NamedTuple):
 
 
 class Overlays:
-    """Orders, in their turn, and the page that they change.
-
-    Attributes:
-        available: there is something to deliver to; ``words`` say why not.
-    """
+    """Orders, in their turn, and the page that they change."""
 
     def __init__(self, clock: Clock, options: QueueOptions) -> None:
         self.page = Page(clock)
         self.options = options
         self.available = False
+        """There is something to deliver to; ``message`` says why not."""
         self.message = NOT_THERE_YET
         self._orders: list[Order] = []
         self._updates = 0

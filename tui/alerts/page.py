@@ -158,16 +158,13 @@ class OnPage:
 
 
 class Page:
-    """At most :data:`MOST_ON_PAGE` alerts. Knows nothing of why one is there: its owners decide.
-
-    Attributes:
-        place: where alerts are pushed to now.
-        stacks: the places whose hub keeps a stack of its own: an older item is there again behind a newer.
-    """
+    """At most :data:`MOST_ON_PAGE` alerts. Knows nothing of why one is there: its owners decide."""
 
     def __init__(self, clock: Clock) -> None:
         self.place: Place | None = None
+        """Where alerts are pushed to now."""
         self.stacks: set[Place] = set()
+        """The places whose hub keeps a stack of its own: an older item is there again behind a newer."""
         self._clock = clock
         self._entries: dict[str, OnPage] = {}
         self._ours: OrderedDict[str, _Ours] = OrderedDict()

@@ -42,13 +42,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """One rule; what it leaves out (None) is taken from the next less exact one that holds.
-
-    Attributes:
-        title_many: the title once the alert has grown; a rule with a ``title`` and none of these has
-            its title for both.
-        time_to_live: seconds, or 0 for without end.
-    """
+    """One rule; what it leaves out (None) is taken from the next less exact one that holds."""
 
     type: str
     when: tuple[Condition, ...] = ()
@@ -56,10 +50,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     duration: float | None = None
     title: Template | None = None
     title_many: Template | None = None
+    """The title once the alert has grown; with a ``title`` and none of these that one is for both."""
     message: Template | None = None
     bypass: bool | None = None
     ignore: bool | None = None
     time_to_live: float | None = None
+    """Seconds, or 0 for without end."""
     collapse: float | None = None
 
 
@@ -157,22 +153,11 @@ def _first(rules: list[Rule], name: str) -> Any:
     return next(value for rule in rules if (value := getattr(rule, name)) is not None)
 
 
-def _built_in(
-    type: str,
-    *when: str,
-    title: str | None = None,
-    many: str | None = None,
-    message: str | None = None,
-    **rest: Any,
-) -> Rule:
-    return Rule(
-        type=type,
-        when=tuple(map(parse, when)),
-        title=None if title is None else Template(title),
-        title_many=None if many is None else Template(many),
-        message=None if message is None else Template(message),
-        **rest,
-    )
+def _built_in(type: str, *when: str, **fields: Any) -> Rule:
+    read: dict[str, Any] = {
+        name: Template(value) if isinstance(value, str) else value for name, value in fields.items()
+    }
+    return Rule(type=type, when=tuple(map(parse, when)), **read)
 
 
 _TAKEN_BACK = ("canceled", "cancelled", "refunded", "CANCELED", "CANCELLED", "REFUNDED")
@@ -182,14 +167,15 @@ BUILT_IN = (
     _built_in("raid", title="{who} raids{viewers| with 1 viewer| with # viewers}", priority=9, duration=10.0),
     _built_in("gift", title="{who} gifted{total| 1 sub| # subs| subs}", priority=8, duration=10.0),
     _built_in(
-        "sub", title="{who} subscribed", many="sub train: {count} new subscribers",
+        "sub", title="{who} subscribed", title_many="sub train: {count} new subscribers",
         priority=7, duration=8.0, collapse=30.0,
     ),
     # The gift bomb itself is one alert; each of its subscriptions arrives as an event too.
     _built_in("sub", "is_gift = true", ignore=True),
     _built_in(
         "resub", title="{who} subscribed{cumulative_months|, month #}",
-        many="sub train: {count} resubscribed", message="{message}", priority=7, duration=8.0, collapse=30.0,
+        title_many="sub train: {count} resubscribed", message="{message}",
+        priority=7, duration=8.0, collapse=30.0,
     ),
     _built_in(
         "cheer", title="{who} cheered{bits| 1 bit| # bits}", message="{message}", priority=6, duration=6.0,
@@ -202,7 +188,7 @@ BUILT_IN = (
     # What was taken back comes as an event of its own, under another id.
     *(_built_in("redemption", f'status = "{status}"', ignore=True) for status in _TAKEN_BACK),
     _built_in(
-        "follow", title="{who} followed", many="{who} and {others|1 other|# others} followed",
+        "follow", title="{who} followed", title_many="{who} and {others|1 other|# others} followed",
         priority=2, duration=5.0, collapse=30.0,
     ),
     _built_in(

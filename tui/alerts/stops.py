@@ -12,11 +12,7 @@ MOST_HELD_SECONDS = 86_400.0
 
 
 class Stops:
-    """At most :data:`MOST_MUTES` mutes; a pause and a hold exclude each other.
-
-    Attributes:
-        paused: until it is resumed.
-    """
+    """At most :data:`MOST_MUTES` mutes; a pause and a hold exclude each other."""
 
     def __init__(self) -> None:
         self.paused = False

@@ -55,21 +55,18 @@ T = TypeVar("T")
 
 
 class StoreState(msgspec.Struct, frozen=True):
-    """How the store is.
-
-    Attributes:
-        ok: the last attempt to reach the file succeeded, and none hangs.
-        words: for a person.
-        trouble: what is in the way, without the numbers; empty when nothing is.
-        held: rows in memory that are not known to be written.
-        dropped: rows lost since the start: beyond the bound, put after the end, or not fit to be written.
-    """
+    """How the store is."""
 
     ok: bool
+    """The last attempt to reach the file succeeded, and none hangs."""
     message: str
+    """For a person."""
     held: int
+    """Rows in memory that are not known to be written."""
     dropped: int = 0
+    """Rows lost since the start: beyond the bound, put after the end, or not fit to be written."""
     trouble: str = ""
+    """What is in the way, without the numbers; empty when nothing is."""
 
 
 class StoreError(Exception):

@@ -35,37 +35,30 @@ T = TypeVar("T")
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
-    """One alert, as far as the store has to know it.
-
-    Attributes:
-        id: unique for ever.
-        open: waiting or playing; such a row is never trimmed and never dropped.
-        changed_at: epoch seconds, by which rows are ordered and ended ones aged.
-        data: the whole record, opaque.
-        terms: what it can be found by, without upper case.
-    """
+    """One alert, as far as the store has to know it."""
 
     id: str
     open: bool
+    """Waiting or playing; such a row is never trimmed and never dropped."""
     type: str
     outcome: str | None
     changed_at: float
+    """Epoch seconds, by which rows are ordered and ended ones aged."""
     data: bytes
+    """The whole record, opaque."""
     terms: str = ""
+    """What it can be found by, without upper case."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """Which ended rows are meant.
-
-    Attributes:
-        since: epoch seconds, that moment included.
-        terms: each in the row's type, outcome or terms; without upper case.
-    """
+    """Which ended rows are meant."""
 
     type: str | None = None
     outcome: str | None = None
     since: float | None = None
+    """Epoch seconds, that moment included."""
     terms: tuple[str, ...] = ()
+    """Each in the row's type, outcome or terms; without upper case."""
 
     def holds(self, row: Row) -> bool:
         text = f"{row.type.lower()} {row.outcome or ''} {row.terms}"

@@ -11,15 +11,12 @@ from tui.alerts.page import Kept, Place
 
 
 class Lasting(msgspec.Struct, frozen=True):
-    """How long an order lasts.
-
-    Attributes:
-        until: the epoch second at which it ends.
-        seconds: its whole length; a clock that is set back makes it no longer.
-    """
+    """How long an order lasts."""
 
     until: float
+    """The epoch second at which it ends."""
     seconds: float
+    """Its whole length; a clock that is set back makes it no longer."""
 
     def moved(self, step: float) -> Lasting:
         """The same after the clock was set by ``step`` seconds."""
@@ -31,23 +28,19 @@ class Lasting(msgspec.Struct, frozen=True):
 
 
 class PersistedOrders(msgspec.Struct, frozen=True):
-    """What somebody ordered that lasts, for the next run: what was stopped must not begin by itself.
-
-    Attributes:
-        paused: until it is resumed.
-        held: a pause that ends by itself.
-        mutes: by type.
-        page: what may stand on the overlays.
-        stacks: the places whose hub keeps a stack of its own.
-        pages: those of the settings that the hub ever named.
-    """
+    """What somebody ordered that lasts, for the next run: what was stopped must not begin by itself."""
 
     paused: bool = False
     held: Lasting | None = None
+    """A pause that ends by itself."""
     mutes: dict[str, Lasting] = {}
+    """By type."""
     page: tuple[Kept, ...] = ()
+    """What may stand on the overlays."""
     stacks: tuple[Place, ...] = ()
+    """The places whose hub keeps a stack of its own."""
     pages: tuple[str, ...] = ()
+    """Those of the settings that the hub ever named."""
 
 
 class Show(msgspec.Struct, frozen=True, tag=True):

@@ -40,14 +40,11 @@ def _order(entry: Entry) -> tuple[int, float, str]:
 
 
 class WaitingLine:
-    """Alerts by priority, the high first, and within one by place. A bound is its owner's affair.
-
-    Attributes:
-        last_place: the greatest place that is known.
-    """
+    """Alerts by priority, the high first, and within one by place. A bound is its owner's affair."""
 
     def __init__(self) -> None:
         self.last_place = 0.0
+        """The greatest that is known."""
         self._entries: list[Entry] = []
 
     def __len__(self) -> int:
@@ -85,11 +82,7 @@ class WaitingLine:
         self._entries.remove(entry)
 
     def first(self) -> Entry:
-        """The next to be shown.
-
-        Raises:
-            IndexError: nothing waits.
-        """
+        """The next to be shown; IndexError when nothing waits."""
         return self._entries[0]
 
     def least(self) -> Entry:
