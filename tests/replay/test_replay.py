@@ -45,7 +45,7 @@ from tui.model.events import (
     SettingsReloaded,
     StateChanged,
 )
-from tui.replay.engine import ReplayError, open_replay
+from tui.replay.engine import ReplayEngine, ReplayError, open_replay
 from tui.replay.from_journal import JournalSource
 from tui.replay.journal_links import NOT_KNOWN, Interval, StateIntervals
 from tui.store.journal import DayFiles, Entry, Journal
@@ -454,6 +454,20 @@ async def test_incidents_come_from_the_journal_and_none_outlives_the_run_that_to
     while (await replay.previous_incident()).ok:
         gone_to.append(replay.now() - BEGIN)
     assert gone_to == [30, 12, 10]
+
+
+async def test_lines_of_an_older_version_are_left_out_and_it_says_so(tmp_path: Path) -> None:
+    keep(tmp_path, (0, None, RunStarted()), (1, "stage", state("connecting", "connected")))
+    (file,) = (tmp_path / "journal").iterdir()
+    older = b'{"timestamp":%d,"kind":"state","text":"connected","connection":"ghost"}\n' % (BEGIN - 9)
+    file.write_bytes(older * 3 + file.read_bytes())
+    source = JournalSource(tmp_path, BEGIN + 5)
+    assert [name for name, _ in states(source.shown(BEGIN + 2).snapshot)] == ["stage"]
+    assert source.left_out == 3
+    engine = ReplayEngine(source)
+    notice = engine.snapshot().notice
+    assert notice is not None
+    assert "3 lines of the journal left out" in notice
 
 
 # Opening -------------------------------------------------------------------------------------------

@@ -108,6 +108,12 @@ class FrameSeen(_Event, frozen=True, kw_only=True, tag="frame"):
     content: FrameContent
 
 
+class LinesLeftOut(_Event, frozen=True, kw_only=True, tag="left_out"):
+    """Lines of the journal that cannot be read. Never written itself."""
+
+    count: int
+
+
 Event = (
     RunStarted
     | RunStopped
@@ -118,4 +124,5 @@ Event = (
     | AlertEnded
     | MinuteFigures
     | FrameSeen
+    | LinesLeftOut
 )

@@ -29,6 +29,7 @@ from tui.replay.from_journal import JournalSource
 from tui.replay.values import SPEEDS, Event, Mark, Position, moment
 from tui.store.journal import ALIVE_EVERY
 from tui.store.journal import FOLDER_NAME as JOURNAL
+from tui.text.formats import counted
 
 T = TypeVar("T")
 
@@ -329,6 +330,8 @@ class ReplayEngine(Engine):
         words = f"REPLAY {moment(where.at)}, {how}"
         if "details.messages_in" in where.not_known:
             words += ", from the journal: most figures are not known"
+        if self._source.left_out:
+            words += f"; {counted(self._source.left_out, 'line')} of the journal left out"
         return f"{words}; shown then: {shown_then}" if shown_then else words
 
     # Reading

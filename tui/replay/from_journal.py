@@ -13,6 +13,7 @@ from tui.model.events import (
     AlertEnded,
     FrameSeen,
     IncidentChanged,
+    LinesLeftOut,
     MinuteFigures,
     RunStarted,
     RunStopped,
@@ -96,6 +97,8 @@ class JournalSource:
         self._figures = Figures()
         self._frames: dict[str, list[tuple[float, int]]] = {}
         """By connection: when each came, and its place among the entries."""
+        self.left_out = 0
+        """Lines that cannot be read."""
         self._incidents = Incidents()
         self._lines: tuple[LogLine, ...] = ()
         self._lines_end = -1
@@ -133,6 +136,8 @@ class JournalSource:
             case FrameSeen() if entry.connection is not None:
                 places = self._frames.setdefault(entry.connection, [])
                 places.append((at, len(self._entries) - 1))
+            case LinesLeftOut() as event:
+                self.left_out += event.count
 
     # What was shown
 

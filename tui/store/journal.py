@@ -10,13 +10,14 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from tui.model.events import Event, MinuteFigures, RunStarted, RunStopped
+from tui.model.events import Event, LinesLeftOut, MinuteFigures, RunStarted, RunStopped
 from tui.model.incidents import LineSeverity
 from tui.model.snapshot import LineKind, LogLine
 from tui.store.age_limit import DAY, AgeLimit
 from tui.store.appending import AppendedFile
 from tui.store.writer import Writer
 from tui.system.private_files import anything_goes, open_to_read, private_folder
+from tui.text.formats import counted
 from tui.text.json_text import json_text
 
 FOLDER_NAME = "journal"
@@ -32,7 +33,7 @@ LAST_MOMENT = 253_402_000_000.0
 """Epoch seconds in the last days that a calendar has; of a line with a later moment nothing is believed."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="format", tag=2):
     """One event.
 
     Attributes:
@@ -84,7 +85,24 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """It is not over yet."""
 
 
-_decode = msgspec.json.Decoder(Entry).decode
+class _OtherEntry(msgspec.Struct, tag_field="format", tag=1):
+    """A line of a version whose entries had words alone."""
+
+
+# Of two, so that the format must be there.
+_decode_any = msgspec.json.Decoder(Entry | _OtherEntry).decode
+
+
+def _decode(line: bytes) -> Entry:
+    """One line.
+
+    Raises:
+        msgspec.DecodeError: it is none, or of an older version.
+    """
+    entry = _decode_any(line)
+    if isinstance(entry, Entry):
+        return entry
+    raise msgspec.DecodeError("of an older version")
 
 
 class DayFiles:
@@ -275,14 +293,25 @@ def _gap(last: Entry, until: float, *, started: bool) -> Gap | None:
 
 
 def _entries(path: Path) -> Iterator[Entry]:
+    left_out = 0
     with open(open_to_read(path), "rb") as lines:
         for line in lines:
             try:
-                yield _decode(line)
+                entry = _decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                # A line that a crash of the machine left half written, or of a time that no calendar has.
-                moment = path.stat().st_mtime
-                yield Entry(timestamp=moment, kind="missing", text="an unreadable line")
+                left_out += 1
+                continue
+            if left_out:
+                yield _left_out(left_out, entry.timestamp)
+                left_out = 0
+            yield entry
+    if left_out:
+        yield _left_out(left_out, path.stat().st_mtime)
+
+
+def _left_out(count: int, timestamp: float) -> Entry:
+    text = f"{counted(count, 'line')} left out: of an older version, or half written as the machine crashed"
+    return Entry(timestamp=timestamp, kind="missing", text=text, event=LinesLeftOut(count=count))
 
 
 def parse_since(text: str, now: float, last: float | None = None) -> float:
