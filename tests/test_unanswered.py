@@ -12,7 +12,7 @@ from tests.channels.real import FrameServer
 from tests.engine.conftest import FAST, connection, eventually, running, state_of
 from tui.app.presenters import dashboard, details, status
 from tui.cli import check
-from tui.cli.ctl.status_line import lasting, short_line
+from tui.cli.ctl.words import lasting, short_line
 from tui.engine.reporters import JsonLines
 from tui.metrics.exposition import exposition
 from tui.model.snapshot import Snapshot

@@ -23,7 +23,7 @@ from tui.channels.errors import ReplyError
 from tui.channels.health import ConnectionDetails, HealthMetrics
 from tui.channels.wire import Reply
 from tui.cli.ctl import main as command
-from tui.cli.ctl.status_line import LINE_COLUMNS, short_line
+from tui.cli.ctl.words import LINE_COLUMNS, short_line
 from tui.connections.connection import MAX_REPLY, result_of
 from tui.demo.hub import Hub
 from tui.model.engine import ChannelSnapshot, CommandResult, ConnectionSnapshot, Snapshot, Trouble

@@ -16,7 +16,7 @@ from tests.control.queue_engine import HOSTILE, QueueEngine, alert, ended, servi
 from tests.scripted_engine import connection
 from tui.alerts.options import AlertOptions
 from tui.cli.ctl.shell import COLUMNS
-from tui.cli.ctl.status_line import LINE_COLUMNS
+from tui.cli.ctl.words import LINE_COLUMNS
 from tui.model.engine import (
     AlertCommand,
     AlertContent,

@@ -9,7 +9,7 @@ import pytest
 from tests.scripted_engine import connection
 from tui.app.presenters import status
 from tui.cli import check
-from tui.cli.ctl.status_line import short_line
+from tui.cli.ctl.words import short_line
 from tui.metrics.exposition import why_not_up
 from tui.model.engine import AlertsSnapshot, ConnectionSnapshot, Snapshot
 from tui.model.known import SILENT_AFTER, Rank, rank, worst_first

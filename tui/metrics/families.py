@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tui.system.installation import needs
 from tui.text.printable import printable
@@ -55,32 +55,22 @@ class Families(Collector):
         return [family for family in self._families if family.samples]
 
     def gauge(self, name: str, words: str, labels: Sequence[str], values: Values, unit: str = "") -> None:
-        family = GaugeMetricFamily(PREFIX + name, words, labels=labels, unit=unit)
-        for of, value in values:
-            if value is not None:
-                family.add_metric(of, value)
-        self._families.append(family)
+        self._add(GaugeMetricFamily(PREFIX + name, words, labels=labels, unit=unit), values)
 
     def counter(self, name: str, words: str, labels: Sequence[str], values: Values, unit: str = "") -> None:
         family = CounterMetricFamily(PREFIX + name, words, labels=labels, unit=unit)
-        for of, value in values:
-            if value is not None:
-                family.add_metric(of, value, created=self._created)
-        self._families.append(family)
+        self._add(family, values, created=self._created)
 
     def states(
         self,
         name: str,
         words: str,
         labels: Sequence[str],
-        states: Iterable[str],
+        states: Sequence[str],
         values: Iterable[tuple[Sequence[str], str]],
     ) -> None:
-        known = tuple(states)
-        family = StateSetMetricFamily(PREFIX + name, words, labels=labels)
-        for of, state in values:
-            family.add_metric(of, {each: each == state for each in known})
-        self._families.append(family)
+        sets = ((of, {each: each == state for each in states}) for of, state in values)
+        self._add(StateSetMetricFamily(PREFIX + name, words, labels=labels), sets)
 
     def info(
         self,
@@ -89,9 +79,12 @@ class Families(Collector):
         labels: Sequence[str],
         values: Iterable[tuple[Sequence[str], dict[str, str]]],
     ) -> None:
-        family = InfoMetricFamily(PREFIX + name, words, labels=labels)
-        for of, facts in values:
-            family.add_metric(of, facts)
+        self._add(InfoMetricFamily(PREFIX + name, words, labels=labels), values)
+
+    def _add(self, family: Any, values: Iterable[tuple[Sequence[str], Any]], **more: Any) -> None:
+        for of, value in values:
+            if value is not None:
+                family.add_metric(of, value, **more)
         self._families.append(family)
 
     def quantiles(

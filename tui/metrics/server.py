@@ -44,8 +44,6 @@ _POLL_SECONDS = 0.25
 _BACKLOG = 32
 _PLAIN = "text/plain; charset=utf-8"
 
-Encode = Callable[..., bytes]
-
 
 class MetricsError(Exception):
     """The metrics cannot be served; the message is for a person."""
@@ -109,11 +107,6 @@ class MetricsServer:
         listening, self._listening = self._listening, None
         return listening is None or listening.close(timeout)
 
-    @property
-    def turned_away(self) -> int:
-        """How many connections had no room, since the present socket was opened."""
-        return 0 if self._listening is None else self._listening.turned_away
-
 
 class _Listening:
     """One listening socket and its thread."""
@@ -154,17 +147,10 @@ class _Listening:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    @property
-    def turned_away(self) -> int:
-        return 0 if self._server is None else self._server.turned_away
-
     def _run(self) -> None:
         try:
-            # Here, since the library's import and a name's look-up take their time.
-            from tui.metrics.exposition import CLASSIC_CONTENT_TYPE, CONTENT_TYPE, exposition
-
-            pages = _Pages(self._snapshot, self._clock, exposition, CONTENT_TYPE, CLASSIC_CONTENT_TYPE)
-            self._server = server = _Server(self._options, pages, self._most)
+            # Here, since an import and a name's look-up take their time.
+            self._server = server = _Server(self._options, _Pages(self._snapshot, self._clock), self._most)
         except Exception as error:  # noqa: BLE001 (raised again where it is waited for)
             if self._started.set_running_or_notify_cancel():
                 self._started.set_exception(error)
@@ -181,6 +167,7 @@ class _Listening:
 
 
 class _Page(NamedTuple):
+    made_at: float
     text: bytes
     content_type: str
 
@@ -188,31 +175,27 @@ class _Page(NamedTuple):
 class _Pages:
     """The page as it stands, made anew at most once in :data:`PAGE_SECONDS` for each format."""
 
-    def __init__(
-        self,
-        snapshot: Callable[[], Snapshot],
-        clock: Clock,
-        encode: Encode,
-        content_type: str,
-        classic_content_type: str,
-    ) -> None:
+    def __init__(self, snapshot: Callable[[], Snapshot], clock: Clock) -> None:
+        # Here, since the library's import takes its time, and it may not be installed.
+        from tui.metrics import exposition
+
         self._snapshot = snapshot
         self._clock = clock
-        self._encode = encode
-        self._content_types = (content_type, classic_content_type)
-        self._made: dict[bool, tuple[float, _Page]] = {}
+        self._format = exposition
+        self._made: dict[bool, _Page] = {}
         self._turn = threading.Lock()
 
     def page(self, *, classic: bool) -> _Page:
+        form = self._format
         with self._turn:
             now = self._clock.monotonic()
-            made_at, page = self._made.get(classic, (None, None))
-            if made_at is None or page is None or now - made_at >= PAGE_SECONDS:
-                text = self._encode(
+            page = self._made.get(classic)
+            if page is None or now - page.made_at >= PAGE_SECONDS:
+                text = form.exposition(
                     self._snapshot(), self._clock.time(), version=__version__, classic=classic
                 )
-                page = _Page(text, self._content_types[classic])
-                self._made[classic] = (now, page)
+                page = _Page(now, text, form.CLASSIC_CONTENT_TYPE if classic else form.CONTENT_TYPE)
+                self._made[classic] = page
             return page
 
 
@@ -229,7 +212,6 @@ class _Server(ThreadingTCPServer):
         )
         self.address_family, _, _, _, address = found[0]
         self.pages = pages
-        self.turned_away = 0
         self._most = most
         self._untaken = Untaken("metrics", log)
         self._slots = threading.Semaphore(most)
@@ -299,7 +281,6 @@ class _Server(ThreadingTCPServer):
         log.exception("metrics: a connection failed")
 
     def _turn_away(self, request: socket.socket) -> None:
-        self.turned_away += 1
         log.warning("metrics: no room for another connection beside %d", self._most)
         with contextlib.suppress(OSError):  # whoever is turned away may have gone
             request.setblocking(False)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from tui.channels.health import ConnectionState
 from tui.model.alerts import AlertsSnapshot, AlertSummary
-from tui.model.incidents import RANKS, IncidentSnapshot, IncidentsSnapshot
-from tui.model.services import ServiceSnapshot
+from tui.model.incidents import RANKS, IncidentSeverity, IncidentSnapshot, IncidentsSnapshot
+from tui.model.services import ServiceSnapshot, ServiceState
 from tui.model.snapshot import ConnectionSnapshot, Snapshot
 from tui.text.formats import duration, time_of_day
 from tui.text.printable import printable
@@ -184,6 +184,9 @@ _NOT_FRESH = {
 }
 
 
+SERVICE_SYMBOLS: dict[ServiceState, str] = {"good": "●", "busy": "◐", "bad": "✗", "off": "○", "unknown": "?"}
+
+
 def service_rank(service: ServiceSnapshot) -> ServiceRank:
     """How a service stands."""
     if service.freshness in _NOT_FRESH:
@@ -234,6 +237,8 @@ _RULES = {
     "loop_late": "own loop late",
 }
 """The rules whose own name does not say it."""
+
+SEVERITY_SYMBOLS: dict[IncidentSeverity, str] = {"info": "○", "warning": "◐", "critical": "✗"}
 
 
 def lasted_words(incident: IncidentSnapshot) -> str:

@@ -15,7 +15,14 @@ from tui.model.engine import (
     TimelineEntry,
 )
 from tui.model.incidents import RANKS
-from tui.model.known import count_unacknowledged, is_present, lasted_words, open_words, rule_words
+from tui.model.known import (
+    SEVERITY_SYMBOLS,
+    count_unacknowledged,
+    is_present,
+    lasted_words,
+    open_words,
+    rule_words,
+)
 from tui.text.formats import NOTHING, counted, duration, time_of_day
 from widgets.facts import Fact, folded_fact
 from widgets.incident_list import IncidentRow
@@ -24,7 +31,6 @@ from widgets.untrusted import displayable
 
 NEWS_SECONDS = 10.0
 """At least so long between two of those that are told as they open; what opens meanwhile is told together."""
-_SYMBOLS: dict[IncidentSeverity, str] = {"info": "○", "warning": "◐", "critical": "✗"}
 _TONES: dict[IncidentSeverity, Tone] = {"info": "plain", "warning": "busy", "critical": "bad"}
 _ENTRY_TONES: dict[str, Tone] = {"info": "plain", "warning": "busy", "error": "bad"}
 
@@ -100,7 +106,7 @@ def _row(incident: IncidentSnapshot, now: float) -> IncidentRow:
     times = f" ({incident.times:,} times)" if incident.times > 1 else ""
     return IncidentRow(
         key=incident.id,
-        symbol="●" if resolved else _SYMBOLS[incident.severity],
+        symbol="●" if resolved else SEVERITY_SYMBOLS[incident.severity],
         severity=incident.severity,
         since=time_of_day(incident.opened_at, now),
         state=state,
@@ -116,9 +122,8 @@ def _row(incident: IncidentSnapshot, now: float) -> IncidentRow:
 
 
 def opened_words(incident: IncidentSnapshot) -> str:
-    return (
-        f"{_SYMBOLS[incident.severity]} {incident.subject}: {rule_words(incident.rule)}: {incident.message}"
-    )
+    symbol = SEVERITY_SYMBOLS[incident.severity]
+    return f"{symbol} {incident.subject}: {rule_words(incident.rule)}: {incident.message}"
 
 
 def incident_facts(incident: IncidentSnapshot, now: float, width: int) -> list[Line]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from tui.app.presenters.status import SYMBOLS, TONES, Order, is_troubled
+from tui.app.presenters.status import TONES, Order, is_troubled
 from tui.model.engine import ConnectionSnapshot, HealthMetrics, Observation, ServiceSnapshot, Snapshot
-from tui.model.known import Rank, is_present, rank, services_by_name, worst_services_first
+from tui.model.known import SERVICE_SYMBOLS, Rank, is_present, rank, services_by_name, worst_services_first
 from tui.text.formats import NOTHING, coarse_age, counted, time_of_day
 from widgets.facts import GUTTER, Fact, fact_section, folded_fact
 from widgets.hour_strip import MINUTES, strip_spans
@@ -54,7 +54,7 @@ def _row(service: ServiceSnapshot, with_host: bool, snapshot: Snapshot, now: flo
     return ServiceRow(
         key=service.key,
         name=name,
-        symbol=SYMBOLS[service.state] if live else UNKNOWN_SYMBOL,
+        symbol=SERVICE_SYMBOLS[service.state] if live else UNKNOWN_SYMBOL,
         state=_state_words(service, snapshot, now),
         tone=TONES[service.state] if live else "dim",
         stale=_stale_age(service.freshness, service.reported_at, now),

@@ -41,7 +41,6 @@ from widgets.untrusted import cut_to, displayable
 
 Order = Literal["worst", "name"]
 
-SYMBOLS: dict[ServiceState, str] = {"good": "●", "busy": "◐", "bad": "✗", "off": "○", "unknown": "?"}
 TONES: dict[ServiceState, Tone] = {
     "good": "good",
     "busy": "busy",

@@ -6,9 +6,8 @@ import argparse
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
-from tui.cli.ctl.alert_words import named as named_alert
-from tui.cli.ctl.service_words import named as named_incident
 from tui.cli.ctl.shell import fail, note
+from tui.cli.ctl.words import named_alert, named_incident
 from tui.control.client import RefusedError
 from tui.control.protocol import Result
 from tui.model.engine import AlertSummary, IncidentSnapshot

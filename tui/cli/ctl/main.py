@@ -15,9 +15,7 @@ from typing import Any
 import msgspec
 
 from tui.cli.arguments import Command, argument
-from tui.cli.ctl.alert_words import what_is_off
 from tui.cli.ctl.alerts import ALERTS
-from tui.cli.ctl.service_words import incidents_line, services_line, summary_json
 from tui.cli.ctl.services import INCIDENTS, SERVICES
 from tui.cli.ctl.shell import (
     COLUMNS,
@@ -31,7 +29,16 @@ from tui.cli.ctl.shell import (
     note_reply,
     require_present,
 )
-from tui.cli.ctl.status_line import joined, lasting, short_line, why
+from tui.cli.ctl.words import (
+    incidents_line,
+    joined,
+    lasting,
+    services_line,
+    short_line,
+    summary_json,
+    what_is_off,
+    why,
+)
 from tui.control.client import RefusedError
 from tui.control.protocol import (
     ControlError,
@@ -45,7 +52,7 @@ from tui.model.known import is_present, is_up, worst_first
 from tui.system.ending import carry_out
 from tui.system.output import FAILED, Parser, flush, put, put_content, put_json, say, write_all
 from tui.system.paths import SOCKET_VARIABLE, STATE_VARIABLE
-from tui.text.formats import NOTHING, age, loop_late, noted_state, round_trip, time_of_day
+from tui.text.formats import NOTHING, age, for_json, loop_late, noted_state, round_trip, time_of_day
 from tui.text.printable import cut_to, padded, printable
 
 _PROGRAM = "overlayctl"
@@ -71,11 +78,8 @@ def _status(args: argparse.Namespace) -> int:
     if args.json:
         put_json(_status_json(info, snapshot, metrics))
         return OK
-    running = age(info.started_at, now)
-    put(
-        f"{short_line(snapshot, now)}   "
-        f"engine {info.pid}, version {printable(info.version)}, running {running}"
-    )
+    which = f"engine {info.pid}, version {printable(info.version)}, running {age(info.started_at, now)}"
+    put(f"{short_line(snapshot, now)}   {which}")
     if snapshot.notice is not None:
         put(printable(snapshot.notice))
     for trouble in snapshot.persistence.troubles:
@@ -83,13 +87,14 @@ def _status(args: argparse.Namespace) -> int:
     live = is_present(snapshot, now)
     if live and (late := loop_late(snapshot.loop_delay_seconds)) is not None:
         put(late)
-    off = what_is_off(snapshot.alerts, now) if live and snapshot.alerts is not None else None
-    if off is not None:
-        put(cut_to(f"alerts: {off}", COLUMNS))
-    if live and (incidents := incidents_line(snapshot.incidents)) is not None:
-        put(cut_to(f"incidents: {incidents}", COLUMNS))
-    if live and (services := services_line(snapshot.services)) is not None:
-        put(cut_to(f"services: {services}", COLUMNS))
+    off = {
+        "alerts": snapshot.alerts and what_is_off(snapshot.alerts, now),
+        "incidents": incidents_line(snapshot.incidents),
+        "services": services_line(snapshot.services),
+    }
+    for heading, words in off.items():
+        if live and words is not None:
+            put(cut_to(f"{heading}: {words}", COLUMNS))
     width = max((len(connection.name) for connection in snapshot.connections), default=0)
     for connection in worst_first(snapshot.connections):
         put(_status_line(connection, now, width, live=live))
@@ -117,14 +122,7 @@ def _status_line(connection: ConnectionSnapshot, now: float, width: int, *, live
 
 def _status_json(info: EngineInfo, snapshot: Snapshot, metrics: dict[str, Any]) -> dict[str, object]:
     return {
-        "engine": {
-            "pid": info.pid,
-            "version": info.version,
-            "startedAt": info.started_at,
-            "stateFolder": info.state_folder,
-            "logPath": info.log_path,
-            "stopped": snapshot.stopped,
-        },
+        "engine": {**for_json(info), "stopped": snapshot.stopped},
         "takenAt": snapshot.taken_at,
         "alerts": None if snapshot.alerts is None else _alerts_json(snapshot.alerts),
         **summary_json(snapshot.incidents, snapshot.services),
