@@ -16,6 +16,7 @@ from tui.cli.ctl.shell import (
     COLUMNS,
     COMMAND_SECONDS,
     OK,
+    aligned,
     client,
     give,
     require_present,
@@ -42,7 +43,7 @@ from tui.model.known import on_stage
 from tui.system.output import put, put_json
 from tui.text.formats import NOTHING, for_json, time_of_day
 from tui.text.json_text import json_text
-from tui.text.printable import columns, cut_to, padded, printable
+from tui.text.printable import cut_to, padded, printable
 
 _PAGE = 500
 """Alerts of an export that are asked for at once."""
@@ -134,13 +135,12 @@ def _notes(alerts: AlertsSnapshot, now: float) -> Iterator[tuple[str, str]]:
 
 def _cells(alerts: Iterable[AlertSummary]) -> list[str]:
     """Type and who of each alert, as wide as the widest of them needs, within bounds."""
-    rows = [
-        (cut_to(printable(alert.type), _TYPE_COLUMNS), cut_to(printable(alert.who), _WHO_COLUMNS))
-        for alert in alerts
-    ]
-    types = max((columns(type) for type, _ in rows), default=0)
-    names = max((columns(who) for _, who in rows), default=0)
-    return [f"{padded(type, types)}  {padded(who, names)}" for type, who in rows]
+    return aligned(
+        [
+            (cut_to(printable(alert.type), _TYPE_COLUMNS), cut_to(printable(alert.who), _WHO_COLUMNS))
+            for alert in alerts
+        ]
+    )
 
 
 def _counts(args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from tui.cli.arguments import Command, argument
 from tui.cli.ctl.choice import choose_incident, note_meant
-from tui.cli.ctl.shell import COLUMNS, COMMAND_SECONDS, OK, client, require_present
+from tui.cli.ctl.shell import COLUMNS, COMMAND_SECONDS, OK, aligned, client, require_present
 from tui.cli.ctl.words import (
     how_old,
     incident_symbol,
@@ -28,7 +28,7 @@ from tui.model.engine import (
 from tui.model.known import lasted_words, open_words, rule_words, worst_services_first
 from tui.system.output import put, put_json
 from tui.text.formats import age, for_json, time_of_day
-from tui.text.printable import columns, cut_to, padded, printable
+from tui.text.printable import cut_to, printable
 
 _MOST_RESOLVED = 10
 """Resolved incidents that are listed; all of those that the engine shows are in the JSON."""
@@ -204,9 +204,7 @@ def _service_notes(services: ServicesSnapshot) -> Iterator[str]:
 
 
 def _rows(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Printable cells under each other, each as wide as the widest of its column, cut at the last one."""
-    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
-    return [cut_to("  ".join(map(padded, row, widths)).rstrip(), COLUMNS) for row in rows]
+    return [cut_to(row.rstrip(), COLUMNS) for row in aligned(rows)]
 
 
 # The command line ---------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tui.model.known import not_present
 from tui.system.output import FAILED, complain, is_terminal, put, put_json, say
 from tui.system.paths import state_folder
 from tui.text.json_text import in_ascii
-from tui.text.printable import printable
+from tui.text.printable import columns, padded, printable
 
 OK = 0
 NO_ENGINE = 3
@@ -56,6 +57,12 @@ def require_present(snapshot: Snapshot) -> Snapshot:
     if (stale := not_present(snapshot, time.time())) is not None:
         raise RefusedError(stale.message)
     return snapshot
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of printable cells under each other, each as wide as the widest of its column."""
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(padded, row, widths)) for row in rows]
 
 
 def fail(status: int, words: str) -> int:
