@@ -10,12 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.app import tty
-from tui.cli.output import (
-    checked_keys,
-    say_mistakes,
-    say_no_terminal,
-    say_nothing_to_run,
-)
+from tui.cli.output import checked_keys, say_mistakes, say_no_terminal, say_nothing_to_run
 from tui.system.output import FAILED, PROGRAM, USAGE, complain
 
 if TYPE_CHECKING:

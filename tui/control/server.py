@@ -18,14 +18,7 @@ from pathlib import Path
 from tui import __version__
 from tui.channels.apart import apart
 from tui.control.feed import StateFeed
-from tui.control.protocol import (
-    ControlError,
-    EngineInfo,
-    Missed,
-    Refusal,
-    RefusalCode,
-    encode_answer,
-)
+from tui.control.protocol import ControlError, EngineInfo, Missed, Refusal, RefusalCode, encode_answer
 from tui.control.publication import Publication
 from tui.control.session import Conversation
 from tui.control.socket_file import SocketFile, is_trusted, peer_user

@@ -40,13 +40,7 @@ from tui.cli.ctl.words import (
     why,
 )
 from tui.control.client import RefusedError
-from tui.control.protocol import (
-    ControlError,
-    EngineInfo,
-    Missed,
-    NoEngineError,
-    StateEvent,
-)
+from tui.control.protocol import ControlError, EngineInfo, Missed, NoEngineError, StateEvent
 from tui.model.engine import AlertsSnapshot, ConnectionSnapshot, Snapshot
 from tui.model.known import is_present, is_up, worst_first
 from tui.system.ending import carry_out
