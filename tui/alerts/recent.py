@@ -44,7 +44,7 @@ class Record:
         self._know(id)
 
     def take_up(self, id: str) -> None:
-        """One more alert is part of the queue, which an earlier run had accepted."""
+        """One more is part of the queue, which an earlier run had accepted."""
         self.restored += 1
         self._know(id)
 

@@ -166,7 +166,7 @@ class AlertService:
         """Listen on the channels that there are now: at the start and after a reload."""
         wanted: Wanted = {}
         for source in self._sources:
-            wanted |= source.wanted(self.connections().get(source.options.connection))
+            wanted |= source.wanted(self.connections())
         wanted |= self._hub.wanted(self._delivery)
         self._listening.keep(wanted | self._comings_and_goings())
 
@@ -184,9 +184,8 @@ class AlertService:
 
     def poll(self) -> None:
         """Notice which sources and whether the delivery are there. Cheap; called at each publication."""
-        connections = self.connections()
         for source in self._sources:
-            away = source.poll(connections.get(source.options.connection), self.clock)
+            away = source.poll(self.connections(), self.clock)
             if away is not None:
                 self._was_away(away)
         if self._look_at_target():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -70,12 +71,12 @@ class Source:
     def name(self) -> str:
         return f"{self.options.connection} {self.options.topic}"
 
-    def wanted(self, connection: SupervisedConnection | None) -> Wanted:
+    def wanted(self, connections: Mapping[str, SupervisedConnection]) -> Wanted:
         options = self.options
-        channel = channel_of({} if connection is None else {"": connection}, "", options.topic)
-        if connection is None or channel is None:
+        channel = channel_of(connections, options.connection, options.topic)
+        if channel is None:
             return {}
-        self.most = connection.socket.options.max_report_size
+        self.most = channel.socket.options.max_report_size
         heard = Subscription((channel, self), lambda: channel.on_message(self._message))
         return {(options.connection, options.topic, ANY_EVENT): heard}
 
@@ -92,14 +93,15 @@ class Source:
         if self.away is not None:
             self.away = msgspec.structs.replace(self.away, since=self.away.since + step)
 
-    def poll(self, connection: SupervisedConnection | None, clock: Clock) -> SourceAway | None:
+    def poll(self, connections: Mapping[str, SupervisedConnection], clock: Clock) -> SourceAway | None:
         """Notice that it went or came; the time that it was away when it is back."""
-        channel = channel_of({} if connection is None else {"": connection}, "", self.options.topic)
+        channel = channel_of(connections, self.options.connection, self.options.topic)
         joined = channel is not None and channel.state == "joined"
         if joined == self._was_joined:
             return None
         self._was_joined = joined
         now = clock.time()
+        connection = connections.get(self.options.connection)
         metrics = None if connection is None else connection.socket.get_health_metrics()
         if joined:
             self._failures = 0 if metrics is None else metrics.heartbeat_failures
