@@ -38,18 +38,12 @@ class DiskHealth:
     """Looks at them with each publication, and tells of what changed. On the engine's loop."""
 
     def __init__(
-        self,
-        changes: ChangeLog,
-        clock: Clock,
-        *,
-        folder: Kept | None,
-        journal: Kept | None,
+        self, changes: ChangeLog, clock: Clock, *, folder: Kept | None, journal: Kept | None
     ) -> None:
-        found = (
-            ("state folder", "files", folder),
-            ("journal", "events", journal),
-        )
-        self._watched = [_Watched(*each, changes, clock) for each in found if each[2] is not None]
+        found = (("state folder", "files", folder), ("journal", "events", journal))
+        self._watched = [
+            _Watched(name, unit, kept, changes, clock) for name, unit, kept in found if kept is not None
+        ]
 
     def poll(self) -> DiskHealthSnapshot:
         troubles = [each.poll() for each in self._watched]
@@ -57,8 +51,7 @@ class DiskHealth:
 
 
 class _Watched:
-    def __init__(self, name: str, unit: str, kept: Kept | None, changes: ChangeLog, clock: Clock) -> None:
-        assert kept is not None
+    def __init__(self, name: str, unit: str, kept: Kept, changes: ChangeLog, clock: Clock) -> None:
         self._name, self._unit, self._kept = name, unit, kept
         self._changes, self._clock = changes, clock
         self._noted_at = -math.inf

@@ -82,7 +82,7 @@ class IncidentCommand:
         self._on_loop = on_loop
         self._run_at: deque[float] = deque()
         self._untold = 0
-        self._noted_at: float | None = None
+        self._noted_at = float("-inf")
         self._turn = threading.Lock()
         self._waiting: deque[_Call] = deque()
         self._threads = 0
@@ -120,8 +120,7 @@ class IncidentCommand:
     def poll(self) -> None:
         """Tell what was left out, at most once a minute."""
         now = self._clock.monotonic()
-        recently = self._noted_at is not None and now - self._noted_at < _MINUTE
-        if self._untold and not recently:
+        if self._untold and now - self._noted_at >= _MINUTE:
             count, self._untold, self._noted_at = self._untold, 0, now
             most = self._options.command_per_minute
             why = f"more than {most} within a minute, or too many at once"

@@ -307,12 +307,11 @@ class IncidentTracker:
         return JOIN_TIMEOUT if connection is None else connection.socket.options.join_timeout
 
     def _on_loop(self, callback: Callable[[], None]) -> None:
-        loop = self._loop
-        if loop is not None:
-            try:
-                loop.call_soon_threadsafe(self._called, callback)
-            except RuntimeError:
-                log.debug("the engine's loop had ended already")
+        try:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._called, callback)
+        except RuntimeError:
+            log.debug("the engine's loop had ended already")
 
     def _called(self, callback: Callable[[], None]) -> None:
         before = self._command.trouble

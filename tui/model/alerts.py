@@ -10,32 +10,13 @@ import msgspec
 from tui.model.bounds import DAY, MAX_POSITION, MAX_TEST_ALERTS, Id, Name
 
 AlertOutcome = Literal[
-    "shown",
-    "unconfirmed",
-    "skipped",
-    "removed",
-    "expired",
-    "dropped",
-    "muted",
-    "collapsed",
-    "failed",
+    "shown", "unconfirmed", "skipped", "removed", "expired", "dropped", "muted", "collapsed", "failed",
     "rejected",
-]
+]  # fmt: skip
 
 AlertVerb = Literal[
-    "pause",
-    "resume",
-    "hold",
-    "skip",
-    "remove",
-    "move",
-    "requeue",
-    "clear",
-    "mute",
-    "panic",
-    "undo",
-    "test",
-]
+    "pause", "resume", "hold", "skip", "remove", "move", "requeue", "clear", "mute", "panic", "undo", "test",
+]  # fmt: skip
 
 AlertMode = Literal["idle", "playing", "paused", "held", "waiting for overlays"]
 """Held is a pause that ends by itself."""

@@ -73,17 +73,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 IncidentRule = Literal[
-    "failed",
-    "breaker_open",
-    "flapping",
-    "slow_heartbeat",
-    "heartbeats_unanswered",
-    "silent_topic",
-    "channel_refused",
-    "topic_closed",
-    "report_stale",
-    "endpoint_unhealthy",
-    "queue_dropping",
-    "undecodable",
+    "failed", "breaker_open", "flapping", "slow_heartbeat", "heartbeats_unanswered", "silent_topic",
+    "channel_refused", "topic_closed", "report_stale", "endpoint_unhealthy", "queue_dropping", "undecodable",
     "loop_late",
-]
+]  # fmt: skip

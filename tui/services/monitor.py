@@ -79,7 +79,7 @@ class ServiceMonitor:
         self._several_hosts: set[str] = set()
         self._rejected_before = 0
         self._rejected_noted = 0
-        self._rejected_noted_at: float | None = None
+        self._rejected_noted_at = float("-inf")
         now = clock.monotonic()
         self._looked_at = now
         self._changed_at = now - _CHANGED_EVERY
@@ -277,10 +277,7 @@ class ServiceMonitor:
 
     def _note_rejected(self, now: float) -> None:
         count = self._rejected - self._rejected_noted
-        recently = (
-            self._rejected_noted_at is not None and now < self._rejected_noted_at + _NOTE_REJECTED_EVERY
-        )
-        if count and not recently:
+        if count and now >= self._rejected_noted_at + _NOTE_REJECTED_EVERY:
             self._rejected_noted, self._rejected_noted_at = self._rejected, now
             reports = counted(count, "service report")
             words = f"{reports} could not be read, or exceeded max_report_size"

@@ -61,31 +61,10 @@ _COUNTS = (
     "circuit_breaker_trips",
 )
 _FIELDS = (
-    "connection_state",
-    *_COUNTS,
-    "last_heartbeat",
-    "is_circuit_open",
-    "state",
-    "status",
-    "connected",
-    "ok",
-    "healthy",
-    "channel_state",
-    "service",
-    "name",
-    "host",
-    "environment",
-    "url",
-    "since",
-    "last_error",
-    "close_code",
-    "uptime_seconds",
-    "last_seen",
-    "metrics",
-    "metadata",
-    "websocket",
-    "warnings",
-)
+    "connection_state", *_COUNTS, "last_heartbeat", "is_circuit_open", "state", "status", "connected", "ok",
+    "healthy", "channel_state", "service", "name", "host", "environment", "url", "since", "last_error",
+    "close_code", "uptime_seconds", "last_seen", "metrics", "metadata", "websocket", "warnings",
+)  # fmt: skip
 
 
 def _camel(name: str) -> str:
