@@ -541,3 +541,13 @@ def test_the_end_waits_for_no_client(folder: Path, caplog: pytest.LogCaptureFixt
 def test_an_engine_is_called_by_the_names_of_its_interface(engine: type) -> None:
     for method in ENGINE_METHODS.values():
         inspect.signature(getattr(engine, method.name)).bind(None, **dict.fromkeys(method.parameters))
+
+
+def test_who_is_not_answered_says_how_long_it_waited(folder: Path) -> None:
+    path = folder / "silent.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
+        silent.bind(os.fspath(path))
+        silent.listen()
+        words = r"^no answer from the engine within 0\.2 s$"
+        with ControlClient(path, 5.0) as client, pytest.raises(ControlError, match=words):
+            client.command("reload", 0.2)

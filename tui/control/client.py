@@ -119,7 +119,10 @@ class ControlClient:
             raise ControlError(f"the engine cannot be asked: {error.strerror or error}") from error
         deadline = time.monotonic() + timeout
         while True:
-            answer = self._read(deadline)
+            try:
+                answer = self._read(deadline)
+            except TimeoutError:
+                raise _silent(timeout) from None
             if isinstance(answer, (Value, Result)) and answer.id == number:
                 return answer
             if isinstance(answer, Refusal) and answer.id in (None, number):
@@ -133,12 +136,12 @@ class ControlClient:
                 raise ControlError(f"the engine's answer is longer than {MAX_ANSWER} bytes")
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
-                raise _silent(self._timeout)
+                raise TimeoutError
             self._socket.settimeout(left)
             try:
                 data = self._socket.recv(_READ_SIZE)
             except TimeoutError:
-                raise _silent(self._timeout) from None
+                raise
             except OSError as error:
                 raise ControlError(f"the engine went away: {error.strerror or error}") from error
             if not data:

@@ -29,6 +29,9 @@ MAX_REQUEST = 64 * 1024
 MAX_ANSWER = 16 * 1024 * 1024
 """Bytes of one answer, its line end included."""
 
+COMMAND_SECONDS = 20.0
+"""How long a command may take; the engine itself gives a push 10 s."""
+
 SOCKET_NAME = "control.sock"
 
 MAX_PATH = 103 if sys.platform == "darwin" else 107

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -47,33 +48,21 @@ class Publication:
 
 def without_time(snapshot: Snapshot) -> Snapshot:
     """A snapshot without what changes though nothing happens."""
-    return msgspec.structs.replace(
-        snapshot,
-        sequence=0,
-        taken_at=0.0,
-        connections=tuple(
-            msgspec.structs.replace(
-                connection, details=msgspec.structs.replace(connection.details, time_in_state=0.0)
-            )
-            for connection in snapshot.connections
-        ),
-    )
+    return _at(snapshot, 0, 0.0, lambda time_in_state: 0.0)
 
 
 def at_time(snapshot: Snapshot, sequence: int, taken_at: float) -> Snapshot:
     """A snapshot of which nothing but the time has changed, as it stands at ``taken_at``."""
     passed = max(0.0, taken_at - snapshot.taken_at)
-    return msgspec.structs.replace(
-        snapshot,
-        sequence=sequence,
-        taken_at=taken_at,
-        connections=tuple(
-            msgspec.structs.replace(
-                connection,
-                details=msgspec.structs.replace(
-                    connection.details, time_in_state=connection.details.time_in_state + passed
-                ),
-            )
-            for connection in snapshot.connections
-        ),
-    )
+    return _at(snapshot, sequence, taken_at, lambda time_in_state: time_in_state + passed)
+
+
+def _at(
+    snapshot: Snapshot, sequence: int, taken_at: float, time_in_state: Callable[[float], float]
+) -> Snapshot:
+    replace = msgspec.structs.replace
+    connections = []
+    for each in snapshot.connections:
+        details = replace(each.details, time_in_state=time_in_state(each.details.time_in_state))
+        connections.append(replace(each, details=details))
+    return replace(snapshot, sequence=sequence, taken_at=taken_at, connections=tuple(connections))

@@ -21,6 +21,7 @@ from tui.control import protocol
 from tui.control.client import dial
 from tui.control.methods import ENGINE_METHODS, Method
 from tui.control.protocol import (
+    COMMAND_SECONDS,
     Alive,
     Answer,
     ControlError,
@@ -42,8 +43,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 P = ParamSpec("P")
 
-COMMAND_SECONDS = 20.0
-"""How long a command may take; the engine itself gives a push 10 s."""
 SILENCE_SECONDS = 15.0
 """The engine's control thread says something each second; one that is silent for so long is left."""
 FIRST_DELAY = 0.1

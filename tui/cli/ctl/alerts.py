@@ -12,9 +12,10 @@ import msgspec
 
 from tui.cli.arguments import Command, argument, number
 from tui.cli.ctl.choice import choose_alert, note_meant
-from tui.cli.ctl.shell import COLUMNS, COMMAND_SECONDS, OK, aligned, client, give, require_present
+from tui.cli.ctl.shell import COLUMNS, OK, aligned, client, give, require_present
 from tui.cli.ctl.words import state_words, tally, unmapped_words, warnings, what_is_shown
 from tui.control.client import ControlClient, RefusedError
+from tui.control.protocol import COMMAND_SECONDS
 from tui.model.bounds import DAY, MAX_ALERTS, MAX_POSITION, MAX_TEST_ALERTS
 from tui.model.engine import (
     AlertContent,

@@ -19,7 +19,6 @@ from tui.cli.ctl.alerts import ALERTS
 from tui.cli.ctl.services import INCIDENTS, SERVICES
 from tui.cli.ctl.shell import (
     COLUMNS,
-    COMMAND_SECONDS,
     NO_ENGINE,
     OK,
     client,
@@ -40,7 +39,7 @@ from tui.cli.ctl.words import (
     why,
 )
 from tui.control.client import RefusedError
-from tui.control.protocol import ControlError, EngineInfo, Missed, NoEngineError, StateEvent
+from tui.control.protocol import COMMAND_SECONDS, ControlError, EngineInfo, Missed, NoEngineError, StateEvent
 from tui.model.engine import AlertsSnapshot, ConnectionSnapshot, Snapshot
 from tui.model.known import is_present, is_up, worst_first
 from tui.system.ending import carry_out

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from tui.cli.arguments import Command, argument
 from tui.cli.ctl.choice import choose_incident, note_meant
-from tui.cli.ctl.shell import COLUMNS, COMMAND_SECONDS, OK, aligned, client, require_present
+from tui.cli.ctl.shell import COLUMNS, OK, aligned, client, require_present
 from tui.cli.ctl.words import how_old, incident_symbol, service_json, service_symbol, ways
 from tui.control.client import ControlClient
+from tui.control.protocol import COMMAND_SECONDS
 from tui.model.engine import (
     IncidentSnapshot,
     IncidentsSnapshot,

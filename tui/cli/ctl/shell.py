@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from tui.control.client import ControlClient, RefusedError
-from tui.control.protocol import Result, socket_path
+from tui.control.protocol import COMMAND_SECONDS, Result, socket_path
 from tui.model.engine import Snapshot
 from tui.model.known import not_present
 from tui.system.output import FAILED, complain, is_terminal, put, put_json, say
@@ -28,9 +28,6 @@ COLUMNS = 110
 
 MOST_NOTED = 1000
 """Characters of a line that says what came of a command."""
-
-COMMAND_SECONDS = 20.0
-"""How long a command may take; the engine itself gives a push 10 s."""
 
 
 def folder(args: argparse.Namespace) -> Path:
