@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 from websockets.client import ClientProtocol
@@ -10,7 +9,6 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from tui.channels import dial
-from tui.channels.dial import tls_context
 from tui.channels.frame_reader import FrameReader
 from tui.channels.link import CLOSE_TIMEOUT, WRITE_LIMIT, Link, LinkOwner, LinkRequest
 from tui.channels.proxy import Tunnel, open_socks, open_tunnel, proxy_for, reach
@@ -48,7 +46,7 @@ async def open_link(request: LinkRequest, owner: LinkOwner, look_up: dial.LookUp
         protocol, owner=owner, ping_interval=None, close_timeout=CLOSE_TIMEOUT, write_limit=WRITE_LIMIT
     )
     proxy = proxy_for(address, request.proxy)
-    context = await tls_context(request.ca_file) if address.secure else None
+    context = await dial.tls_context(request.ca_file) if address.secure else None
     who = joined(address.host, address.port)
     ready = Step("upgrade", who, head=reader.head, plain=context is None)
     secured = Step("TLS", who)
@@ -60,14 +58,9 @@ async def open_link(request: LinkRequest, owner: LinkOwner, look_up: dial.LookUp
             else:
                 connected = await open_socks(proxy, address, look_up, at)
             at(ready if context is None else secured)
-            await asyncio.get_running_loop().create_connection(
-                lambda: reader,
-                sock=connected,
-                ssl=context,
-                server_hostname=None if context is None else address.host,
-            )
+            await dial.hand_to(reader, connected, context, address.host)
         else:
-            to_proxy = await tls_context(None) if proxy.scheme == "https" else None
+            to_proxy = await dial.tls_context(None) if proxy.scheme == "https" else None
             tunnel = await open_tunnel(proxy, address, to_proxy, look_up, at)
             if context is not None:
                 at(secured)

@@ -151,6 +151,18 @@ async def connect_tcp(addresses: Sequence[Address]) -> socket.socket:
             attempt.cancel()
 
 
+async def hand_to(
+    protocol: asyncio.Protocol, connected: socket.socket, context: ssl.SSLContext | None, host: str
+) -> None:
+    """Have ``protocol`` speak over a connected socket, in TLS with ``host`` where there is a context."""
+    await asyncio.get_running_loop().create_connection(
+        lambda: protocol,
+        sock=connected,
+        ssl=context,
+        server_hostname=None if context is None else host,
+    )
+
+
 async def _connect_one(family: int, address: Any) -> socket.socket:
     # With the protocol named, asyncio turns Nagle's algorithm off; else it delays pushes by 40 ms.
     connection = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

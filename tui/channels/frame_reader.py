@@ -285,7 +285,6 @@ class FrameReader(ClientConnection):
             super().process_event(event)
 
     def resume_writing(self) -> None:
-        """The transport's buffer has room again."""
         super().resume_writing()
         if self._owner is not None:
             self._owner.link_writable()
@@ -297,7 +296,6 @@ class FrameReader(ClientConnection):
             super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """TCP is gone; what came before is dealt with first."""
         self._is_gone, self._lost_by = True, exc
         if not self._waiting:
             self._tcp_ended(exc)

@@ -73,7 +73,6 @@ class Handlers:
         return unsubscribe
 
     def off(self, event: str, handler: Handler | None = None) -> None:
-        """Remove every handler of ``event``, or ``handler`` alone."""
         bindings = self._by_event.get(event, ()) if handler is not None else ()
         self._keep(event, tuple(binding for binding in bindings if binding.handler != handler))
 
@@ -87,7 +86,6 @@ class Handlers:
             self._async_events.discard(event)
 
     def dispatch(self, message: Message) -> None:
-        """Call the handlers of the message's event, or queue it for them."""
         event = message.event
         bindings = self._by_event.get(event, ()) + self._of_all
         if not bindings:

@@ -109,7 +109,6 @@ class RoundTrips:
         self._times: list[float] = []  # a deque begins with 0.6 KB
 
     def add(self, seconds: float) -> None:
-        """Record one round trip."""
         self._times.append(seconds)
         if len(self._times) > self._size:
             del self._times[0]

@@ -94,7 +94,6 @@ class Callbacks:
         return remove
 
     def call(self, *arguments: object) -> None:
-        """Tell all of them."""
         for callback in self._all:
             try:
                 callback(*arguments)

@@ -40,7 +40,6 @@ class Owner:
         """Have it decide anew: something happened."""
 
     def start(self) -> None:
-        """Have the task run."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run(), name=f"socket {self._name}")
 

@@ -94,7 +94,6 @@ class Tunnel(asyncio.Protocol):
         self._settled = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """TCP, or TLS with the proxy, is open."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         if hasattr(transport, "max_size"):
@@ -109,14 +108,12 @@ class Tunnel(asyncio.Protocol):
             self._settled.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The proxy closed, or what is behind it."""
         self._lost.append(exc)
         self.head.cut()
         if not self._settled.done():
             self._settled.set_result(None)
 
     async def ask(self, request: bytes) -> None:
-        """Have the tunnel opened."""
         assert self.transport is not None
         self.transport.write(request)
         await self._settled
@@ -137,7 +134,6 @@ class Tunnel(asyncio.Protocol):
         self.transport = secure
 
     def drop(self) -> None:
-        """Drop the connection to the proxy at once."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -163,12 +159,7 @@ async def open_tunnel(
     at(Step("answer" if context is None else "TLS", who, proxy=True))
     tunnel = Tunnel()
     try:
-        await asyncio.get_running_loop().create_connection(
-            lambda: tunnel,
-            sock=connected,
-            ssl=context,
-            server_hostname=None if context is None else proxy.host,
-        )
+        await dial.hand_to(tunnel, connected, context, proxy.host)
         at(Step("answer", who, True, tunnel.head))
         target = joined(address.host, address.port)
         lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", f"User-Agent: {USER_AGENT}"]

@@ -74,7 +74,6 @@ class Push(Response):
         socket.replies.expect(ref, self)
 
     def replied(self, message: Message) -> None:
-        """The reply came."""
         self._timer.cancel()
         try:
             reply = decode_reply(message)
@@ -91,7 +90,6 @@ class Push(Response):
             self.channel.lost_by_server(_UNMATCHED)
 
     def connection_lost(self, words: str) -> None:
-        """The connection went while the reply was awaited."""
         self.end(NotConnectedError(f"{self.what}: {words}; it may or may not have arrived"))
 
     def end(self, error: ChannelsError) -> None:
@@ -147,7 +145,6 @@ class PushBuffer:
         return push
 
     def withdraw(self, push: Push) -> None:
-        """Take one out, so that it is never sent."""
         if push in self._held:
             self._held.remove(push)
 
@@ -167,6 +164,5 @@ class PushBuffer:
                 return
 
     def end(self, error: ChannelsError) -> None:
-        """End all of them."""
         while self._held:
             self._held.popleft().end(error)

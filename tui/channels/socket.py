@@ -307,7 +307,6 @@ class Socket:
             channel.connection_opened()
 
     def state_changed(self, change: StateChange) -> None:
-        """Tell whoever listens, and whoever awaits this state."""
         if change.new_state == "failed":
             fail(self._connect_answers, NotConnectedError(change.error or "failed"))
         self._on_state.call(change)
@@ -345,7 +344,6 @@ class Socket:
         self.wake()
 
     def link_writable(self) -> None:
-        """Held pushes may go."""
         for channel in self.channels:
             channel.held.flush()
 

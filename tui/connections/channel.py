@@ -74,7 +74,6 @@ class SupervisedChannel:
             self._note(event, f"{self.channel.topic}: {self.channel.reason}", "warning", False)
 
     def snapshot(self) -> ChannelSnapshot:
-        """The channel as it stands."""
         channel = self.channel
         if channel.received != self._seen:
             self._seen = channel.received

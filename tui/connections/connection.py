@@ -259,7 +259,6 @@ class SupervisedConnection:
         self._troubles.clock_was_set(step)
 
     def snapshot(self) -> ConnectionSnapshot:
-        """The connection as it stands."""
         socket = self.socket
         options = socket.options
         metrics = socket.get_health_metrics()
@@ -290,7 +289,6 @@ class SupervisedConnection:
         )
 
     def history(self) -> ConnectionHistory:
-        """What is kept of the connection."""
         return ConnectionHistory(
             name=self.name,
             last_5_minutes=self.past.availability(5),

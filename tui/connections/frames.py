@@ -53,7 +53,6 @@ class Frames:
         )
 
     def find(self, cursor: int) -> FrameContent | CommandResult:
-        """One frame that is still held."""
         found = self._inspector.find(cursor)
         if found is None:
             return CommandResult(ok=False, message="the frame is no longer held")

@@ -63,7 +63,6 @@ class StateLog:
 
     @property
     def states(self) -> tuple[StateEntry, ...]:
-        """Oldest first."""
         return tuple(self._states)
 
 

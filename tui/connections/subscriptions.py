@@ -46,7 +46,6 @@ class Listening:
         self._bound: dict[tuple[str, str, str], tuple[object, Callable[[], None]]] = {}
 
     def keep(self, wanted: Wanted) -> None:
-        """Listen to exactly these."""
         for key, (to, unsubscribe) in list(self._bound.items()):
             if key not in wanted or wanted[key].to != to:
                 unsubscribe()

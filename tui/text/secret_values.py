@@ -81,7 +81,6 @@ class _Beginnings:
         """Those that are found anywhere though they have less than :data:`LEAST_ANYWHERE` characters."""
 
     def add(self, form: _Form) -> None:
-        """Find this one too."""
         head = form.text[:LEAST]
         those = self._forms.get(head, ())
         place = bisect_left(those, form)
@@ -124,7 +123,6 @@ class _Index:
         self._backwards = _Beginnings(_START)
 
     def add(self, form: _Form) -> None:
-        """Find this one too."""
         self._forwards.add(form)
         self._backwards.add(form._replace(text=form.text[::-1]))
         for needle in (form.text[:LEAST], form.text[-LEAST:]):
