@@ -162,9 +162,7 @@ class AlertPersistence:
     def is_held(self, id: str) -> bool:
         """An alert is in memory only: the store has had its time, or is known not to answer."""
         write = self._unwritten.get(id)
-        if write is None or self._store is None:
-            return False
-        return not self._store.state.ok or self._clock.monotonic() - write.since > ANSWER_LIMIT
+        return write is not None and (self.fails or self._clock.monotonic() - write.since > ANSWER_LIMIT)
 
     def shown(self, entry: Entry) -> Entry:
         is_held = isinstance(entry, AlertSummary) and self.is_held(entry.id)
@@ -177,7 +175,7 @@ class AlertPersistence:
     @property
     def held(self) -> int:
         """How many alerts wait for a store that does not answer."""
-        return 0 if self._store is None or self._store.state.ok else len(self._unwritten)
+        return len(self._unwritten) if self.fails else 0
 
     @property
     def fails(self) -> bool:
