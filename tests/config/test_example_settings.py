@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import string
 import tomllib
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from tests.config.example import EXAMPLE, example
 from tui.alerts.options import AlertOptions, DeliveryOptions, SourceOptions
 from tui.app.actions import ACTIONS
-from tui.app.keymap import key_name, keymap
+from tui.app.keymap import keymap
 from tui.channels.options import OPTION_NAMES
 from tui.config.load import AppSettings, load_settings
 from tui.config.model import HEADINGS
@@ -23,7 +23,6 @@ from tui.metrics.options import MetricsOptions
 from tui.services.options import EndpointOptions, ReportsOptions, ServicesOptions
 
 KEYS = {heading.strip("[]"): keys for heading, keys in HEADINGS}
-EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 TEXT = EXAMPLE.read_text()
 SETTING = re.compile(r"^#(?=[a-z_.]+ = |\"[a-z_.:]+\" = |\[)", re.MULTILINE)
 NOT_SET_BY_DEFAULT = {"ca_file", "auth_token"}
@@ -63,8 +62,11 @@ DELIVERY = DeliveryOptions(connection="hub")
 REPORTS = ReportsOptions(connection="hub", topic="dashboard:main", event="health_report")
 ENDPOINT = EndpointOptions(name="phononmaser", url="http://localhost:8890/health")
 SILENT = SilentTopicOptions(connection="hub", topic="stream:queue")
-SIGNS = {key_name(sign): sign for sign in string.punctuation}
 CERTIFICATE = (Path(__file__).parents[1] / "certificate.pem").read_text()
+
+
+def test_the_example_is_what_the_options_say() -> None:
+    assert example() == TEXT, "run: python -m tests.config.example"
 
 
 def test_the_example_as_it_stands_is_one_live_connection() -> None:
@@ -116,15 +118,6 @@ def test_every_setting_is_explained_on_the_line_above() -> None:
         for number, line in enumerate(lines):
             if re.match(r"[a-z_]+ = ", line):
                 assert lines[number - 1].startswith("# "), line
-
-
-def test_every_key_stands_there_as_people_write_it_with_what_it_does() -> None:
-    expected = []
-    for action in ACTIONS:
-        keys = [SIGNS.get(key, key) for key in action.keys]
-        value = json.dumps(keys[0] if len(keys) == 1 else keys)
-        expected.append(f"{action.id} = {value}  # {action.help}")
-    assert [line for table, line in LINES if table == "keys"] == expected
 
 
 def test_the_defaults_are_the_real_ones() -> None:

@@ -1,4 +1,7 @@
-"""What the alert queue is told: where events come from, where alerts go, and the bounds in between."""
+"""What the alert queue is told: where events come from, where alerts go, and the bounds in between. Times in seconds.
+
+The docstrings of options are the comments of the example settings.
+"""
 
 from __future__ import annotations
 
@@ -99,52 +102,69 @@ AlertType = Annotated[
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceOptions:
-    """A topic on which viewer events come."""
+    """Where viewer events come from: one table for each topic."""
 
     connection: ConnectionName
+    """One of [connections]."""
     topic: Topic
+    """One of its topics: it must stand in them."""
     events: Annotated[
         Mapping[str, AlertType],
         Meta(description="a table of alert types by event"),
         Check(_check_events),
     ] = field(default_factory=lambda: EVENTS)
-    """Alert types by event, or by ``EVENT:KIND``. ``"*"`` stands for every event that is not named,
-    ``"*" = "*"`` gives each its own name as type; without it such an event is no alert."""
+    """The type of alert that each event becomes; any word is a type, and rules may be written for it. One
+    that tells its kind inside is named with it, "EVENT:KIND". "*" stands for every event that is not named;
+    "*" = "*" gives each its own name as type. A "sub" of a later month becomes a "resub". Set one, and no
+    other is taken that is not set too."""
     kind_field: Name = "type"
     """Which field of an event holds its kind."""
     fields: Mapping[EventField, Name] = field(default_factory=lambda: FIELDS)
+    """Which field of an event holds its id, and which the name of who did it; "user.name" is the field name
+    of the field user. One that is not given is the one that is shown here; one that an event lacks is looked
+    for in its object "data"."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeliveryOptions:
-    """Where alerts are shown."""
+    """Where alerts are shown. Without it the queue runs on its own clock, and shows nothing anywhere."""
 
     connection: ConnectionName
+    """One of [connections]."""
     topic: Topic = "stream:overlays"
+    """One of its topics: it must stand in them."""
     join_as: Payload = field(default_factory=lambda: JOIN_AS)
-    """Join parameters of ``topic``, in so far as the topic's own do not hold these names."""
+    """Parameters of our own join there, beside those that the topic has: a hub may take whoever joins for a
+    page. {} for none."""
     event: EventName = "force_content"
+    """The event that shows an alert."""
     payload: Payload = field(default_factory=lambda: PAYLOAD)
+    """What is sent for an alert: any values, but no secrets. A text that is one name in braces becomes the
+    value, a number for instance; names in a longer text are put into it. The names: id, type, who, title,
+    message, count, priority, duration (seconds), duration_ms, and payload with the event's own fields, such
+    as {payload.bits}. Set one key, and the payload has no other that is not set too."""
     clear_event: EventOrNone = "takeover_clear"
-    """Takes an alert off again; None where the hub has nothing that does."""
+    """The event that takes an alert off again, or "none" where the hub has nothing that does."""
     clear_payload: Payload = field(default_factory=dict)
+    """What is sent with it. { id = "{reply_id}" } goes with clear_event = "remove_queue_item"."""
     clear_topic: Topic | None = None
-    """None for ``topic``."""
+    """The topic of clear_event, such as "stream:queue". Not set by default: then the one above."""
     reply_id: Name = "data.id"
-    """The field of the hub's reply that names the shown item, for ``{reply_id}`` in ``clear_payload``."""
+    """The field of the hub's reply that names what it shows: {reply_id} in clear_payload."""
     acknowledged_by: EventOrNone = "alert_shown"
-    """The event on ``topic`` by which an overlay says that it shows an alert."""
+    """The event on this topic by which an overlay says that it shows an alert, or "none"."""
     acknowledged_id: Name = "id"
     """The field of that event that holds the alert's id."""
     overlays: Annotated[
         tuple[Name, ...], Meta(description='a list of overlay pages such as ["omnibar"]')
     ] = ()
-    """The overlay pages that show alerts, as the hub's reports name them: one of these that is connected
-    while an alert plays vouches for it."""
+    """The overlay pages that show alerts, as they join and the hub's reports name them: one that is connected
+    while an alert plays says that it is seen. With [] only a page that acknowledges does."""
     wait_for_page: bool = False
-    """Show nothing while the hub reports that none of these pages is connected, or, with none, no page."""
+    """Start no alert while the hub's reports say that none of these pages is connected; without it alerts go
+    on and end unconfirmed. What plays goes on; a report that is older than a minute holds nothing."""
     timeout: Annotated[float, Meta(ge=0.1, le=60)] = DELIVERY_TIMEOUT
-    """Seconds for the hub's answer."""
+    """Time for the hub's answer."""
 
     @property
     def our_names(self) -> frozenset[str]:
@@ -154,21 +174,25 @@ class DeliveryOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlertOptions:
-    """Everything of ``[alerts]``. Times in seconds."""
+    """The alert queue: what viewers do becomes alerts, which wait in order and are shown one at a time. There
+    is none unless something is set here."""
 
     rules: Path | None = None
-    """A TOML file, read anew when it changes; None for the built-in rules alone."""
+    """A TOML file of your own rules: priority, duration, texts. Not set by default: then the built-in rules
+    alone hold. It is read anew when it changes. A relative path starts at this file's folder."""
     most_waiting: Annotated[int, Meta(ge=1, le=1000)] = 50
+    """Alerts that wait; beyond it the oldest of the lowest priority is dropped."""
     gap: Annotated[float, Meta(ge=0, le=60)] = 0.25
-    """Between two alerts."""
+    """Time between two alerts."""
     same_id_window: Annotated[float, Meta(ge=0, le=86_400)] = 600.0
     """An event whose id came within this time is the same one."""
     on_uncertain: Literal["again", "leave"] = "again"
-    """What becomes of an alert of which nobody knows whether it was shown."""
+    """An alert of which nobody knows whether it was shown, after a crash for instance: show it "again", or
+    "leave" it."""
     kept_days: Annotated[float, Meta(ge=0.01, le=3650, description="a number of days")] = 30.0
-    """Age at which history is forgotten."""
+    """Days after which an ended alert is forgotten."""
     kept_count: Annotated[int, Meta(ge=100, le=1_000_000)] = 10_000
-    """Alerts of the history that are kept."""
+    """Ended alerts that are kept; beyond it the oldest is forgotten."""
     sources: tuple[SourceOptions, ...] = ()
     delivery: DeliveryOptions | None = None
     """None: the queue runs on its own clock, and shows nothing anywhere."""

@@ -70,7 +70,7 @@ class Options:
     """
 
     max_reconnect_attempts: Count | Unlimited = 10
-    """Retries after which the socket gives up, 0 or more, or ``"unlimited"``. Probes count."""
+    """Retries after which a connection gives up, or ``"unlimited"``; 0 means no retry. Probes count."""
 
     reconnect_base_delay: Seconds = 1.0
     """Seconds before the first retry; doubled for each one after it."""
@@ -79,7 +79,7 @@ class Options:
     """Seconds; no delay is ever longer, ``Retry-After`` included."""
 
     reconnect_jitter: Annotated[float, Meta(description="a number from 0 to 1")] = 0.5
-    """The part of a delay that is left to chance, from 0 to 1."""
+    """The part of a delay that is left to chance, from 0 (none) to 1 (all)."""
 
     heartbeat_interval: Seconds = 30.0
     """Seconds between heartbeats. Phoenix closes a connection that is silent for 60 s."""
@@ -89,10 +89,10 @@ class Options:
     comes, or bytes that leave over a slow line. PING and PONG do not."""
 
     circuit_breaker_threshold: Count = 5
-    """Consecutive failures that open the breaker."""
+    """Consecutive failures that open the circuit breaker."""
 
     circuit_breaker_timeout: Seconds = 300.0
-    """Seconds that an open breaker waits before its one probe."""
+    """Seconds that an open circuit breaker waits before its one probe."""
 
     stable_after: Seconds = 5.0
     """Seconds that a connection must hold before it counts as a success."""
@@ -132,7 +132,7 @@ class Options:
     """Sent as the Phoenix subprotocol ``base64url.bearer.phx.``; a function is asked at each attempt."""
 
     protocol_version: Literal[1, 2] = 2
-    """Phoenix's serializer: 2 (arrays, binary frames) or 1 (objects)."""
+    """Phoenix's serializer: 2 (arrays, binary frames), or 1 (objects) for older servers."""
 
     params: Texts = field(default_factory=dict, repr=False)
     """Query parameters of the connection; a function is asked at each attempt."""
@@ -141,7 +141,7 @@ class Options:
     """Headers of the upgrade request; a function is asked at each attempt."""
 
     revive_after: Seconds | Never = "never"
-    """Seconds between single attempts of a socket that gave up, or ``"never"``."""
+    """Seconds between single attempts of a connection that gave up, or ``"never"``."""
 
     def __post_init__(self) -> None:
         limit = self.max_reconnect_attempts

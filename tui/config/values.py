@@ -32,17 +32,20 @@ class CommandLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AppSettings:
-    """How the screen looks and behaves."""
+    """How the screen looks and behaves. Taken from here at the start of run, demo and attach."""
 
     theme: Literal["dark", "light", "ansi-dark", "ansi-light"] | None = None
-    """None for the one of the last run, else ``dark``."""
+    """The colours: "dark", "light", "ansi-dark" or "ansi-light"; the last two use those of the terminal. Not
+    set by default: then it is the one that was chosen last, at first "dark". NO_COLOR in the environment
+    means none."""
     mouse: bool = True
+    """Take clicks and the wheel. With false, or --no-mouse, the mouse is left to the terminal and to tmux."""
     bell: bool = False
-    """Ring once when the worst state becomes worse."""
+    """Ring the terminal's bell once when the worst state becomes worse."""
     on_hangup: Literal["quit", "keep"] = "quit"
-    """What happens when the terminal goes away: everything ends, or the connections are kept."""
+    """When the terminal goes away: "quit" ends everything, "keep" keeps the connections without a screen."""
     refresh: Annotated[float, Meta(ge=0.25, le=60)] = 1.0
-    """Seconds between repaints of what merely ticks."""
+    """Time between repaints of what merely ticks. A change of state is shown at once."""
     toast_from: SeverityOrNone = "warning"
     """Of ``[incidents]``: which ones are told in the last row; None for none."""
     bell_from: SeverityOrNone = None

@@ -18,11 +18,13 @@ def _check_host(host: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MetricsOptions:
-    """``[metrics]``: an OpenMetrics endpoint."""
+    """The figures of everything over HTTP, for Prometheus: http://HOST:PORT/metrics. This needs the extra:
+    pip install '.[metrics]'."""
 
     host: Annotated[
         str, Meta(description='a host\'s name or address such as "127.0.0.1"'), Check(_check_host)
     ] = "127.0.0.1"
-    """Who reaches it can read what is there: names, addresses, figures."""
+    """The address to listen at. With any but this machine's own, such as "0.0.0.0", whoever reaches it can
+    read names, addresses and figures."""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 0
-    """0 is off."""
+    """The port to listen at; 0 is off."""
