@@ -1,4 +1,4 @@
-"""What the alert queue is told: where events come from, where alerts go, and the bounds in between. Times in seconds.
+"""What the alert queue is told: where events come from, where alerts go, and its bounds. Times in seconds.
 
 The docstrings of options are the comments of the example settings.
 """
