@@ -18,10 +18,15 @@ Lines = Callable[..., list[str]]
 def load(tmp_path: Path) -> Load:
     """Loads ``text`` as the settings file, with ``environ`` and command line beside it."""
 
-    def load(text: str, environ: dict[str, str] | None = None, **given: Any) -> Settings:
+    def load(text: str | None = None, environ: dict[str, str] | None = None, **given: Any) -> Settings:
         path = tmp_path / "config.toml"
-        path.write_text(text)
-        return load_settings(config=str(path), command_line=CommandLine(**given), environ=environ or {})
+        if text is not None:
+            path.write_text(text)
+        return load_settings(
+            config=str(path) if text is not None else None,
+            command_line=CommandLine(**given),
+            environ={"HOME": str(tmp_path), **(environ or {})},
+        )
 
     return load
 
@@ -30,9 +35,10 @@ def load(tmp_path: Path) -> Load:
 def lines(load: Load, tmp_path: Path) -> Lines:
     """The lines of the error that loading ends in, without the folder of the file."""
 
-    def lines(*args: Any) -> list[str]:
+    def lines(*args: Any, **kwargs: Any) -> list[str]:
         with pytest.raises(SettingsError) as caught:
-            load(*args)
+            load(*args, **kwargs)
+        assert str(caught.value) == "\n".join(caught.value.lines)
         return [line.replace(f"{tmp_path}/", "") for line in caught.value.lines]
 
     return lines
