@@ -11,9 +11,6 @@ import pytest
 from tests.config.conftest import Lines, Load
 from tui.config.load import (
     CommandLine,
-    IncidentsOptions,
-    MetricsOptions,
-    ServicesOptions,
     Settings,
     SettingsError,
     check_needs,
@@ -21,8 +18,9 @@ from tui.config.load import (
     unreadable_secrets,
     warnings_of,
 )
-from tui.incidents.options import SEVERITIES, SilentTopicOptions
-from tui.services.options import EndpointOptions, ReportsOptions
+from tui.incidents.options import SEVERITIES, IncidentsOptions, SilentTopicOptions
+from tui.metrics.options import MetricsOptions
+from tui.services.options import EndpointOptions, ReportsOptions, ServicesOptions
 from tui.services.payloads import MOST_NAME
 
 VARIABLE = "OVERLAY_SUPERVISOR_"

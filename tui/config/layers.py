@@ -17,9 +17,7 @@ from tui.config.shape import inside, is_text, keys_of, plain
 from tui.system.paths import CONFIG_VARIABLE, SOCKET_VARIABLE, STATE_VARIABLE
 from tui.text.nearest import nearest
 from tui.text.toml_file import TomlError, read_toml
-from tui.text.toml_lines import KeyPath as KeyPath
-from tui.text.toml_lines import LineFinder, holds
-from tui.text.toml_lines import Tree as Tree
+from tui.text.toml_lines import KeyPath, LineFinder, Tree, holds
 
 PREFIX = "OVERLAY_SUPERVISOR_"
 NESTING = "__"

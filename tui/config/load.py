@@ -19,28 +19,14 @@ from pydantic import ValidationError
 
 from tui.channels.apart import Awaited, answered_within
 from tui.config.errors import lines_of
-from tui.config.layers import (
-    CommandLineLayer,
-    EnvironmentLayer,
-    FileLayer,
-    KeyPath,
-    Layer,
-    SettingsError,
-    Tree,
-)
+from tui.config.layers import CommandLineLayer, EnvironmentLayer, FileLayer, Layer, SettingsError
 from tui.config.model import validate
 from tui.config.needs import unmet_needs
 from tui.config.resolver import resolve
 from tui.config.secret import SecretError
-from tui.config.values import (
-    AppSettings,
-    CommandLine,
-    Settings,
-)
-from tui.incidents.options import IncidentsOptions
-from tui.metrics.options import MetricsOptions
-from tui.services.options import ServicesOptions
+from tui.config.values import AppSettings, CommandLine, Settings
 from tui.system.paths import settings_file
+from tui.text.toml_lines import KeyPath, Tree
 
 SECRET_LIMIT = 2.0
 """Seconds for a secret, or the alerts' rules, to be read when the settings are checked."""
@@ -50,10 +36,7 @@ __all__ = [
     "AppOnly",
     "AppSettings",
     "CommandLine",
-    "IncidentsOptions",
-    "MetricsOptions",
     "SecretError",
-    "ServicesOptions",
     "Settings",
     "SettingsError",
     "check_alert_rules",
