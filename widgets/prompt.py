@@ -36,6 +36,35 @@ def again(app: App[Any], event: events.Key | events.Paste) -> None:
         app.post_message(events.Paste(event.text))
 
 
+class TypeAhead:
+    """What comes for a line before it has the focus, and is typed into it once it has."""
+
+    def __init__(self, line: Input) -> None:
+        self._line = line
+        self._early: list[events.Key | events.Paste] = []
+        self._is_ready = False
+        self.passed_on: events.Key | None = None
+        """The last key with which the line did nothing, and so let it go on."""
+
+    def begin(self) -> None:
+        """Give the line, which is mounted now, the focus, and type what came."""
+        self._is_ready = True
+        self._line.focus()
+        # Behind the focus, which the app sets by a message too.
+        early, self._early = self._early, []
+        for event in early:
+            again(self._line.app, event)
+
+    def take(self, event: events.Key | events.Paste) -> bool:
+        """Type a key, or paste a text, that went to something else; False if it is one that was passed on."""
+        if event is self.passed_on:
+            return False
+        self._early.append(event)
+        if self._is_ready:
+            self.begin()
+        return True
+
+
 class _Line(Input):
     """An input without a blinking cursor: an idle screen sends nothing."""
 
@@ -62,7 +91,7 @@ class Prompt(Horizontal):
 
     A line that is full says so: what was pasted may have been cut.
 
-    Keys that were typed before the line had the focus are to be given to :meth:`take`.
+    Keys that were typed before the line had the focus are to be given to :attr:`type_ahead`.
     """
 
     DEFAULT_CSS = """
@@ -94,8 +123,7 @@ class Prompt(Horizontal):
         self._line = _Line(value, self._taken)
         self._answered, self._changed, self._left = answered, changed, left
         self._is_suggested = suggested
-        self._early: list[events.Key | events.Paste] = []
-        self._had: events.Key | None = None
+        self.type_ahead = TypeAhead(self._line)
 
     def compose(self) -> ComposeResult:
         """The label and the line."""
@@ -104,27 +132,9 @@ class Prompt(Horizontal):
 
     def on_mount(self) -> None:
         """Take the keys."""
-        self._line.focus()
         if self._is_suggested:
             self._line.select_all()
-        self._type_early()
-
-    def take(self, event: events.Key | events.Paste) -> None:
-        """Type a key, or paste a text, that went to something else."""
-        self._early.append(event)
-        if self.is_mounted:
-            self._line.focus()
-            self._type_early()
-
-    def _type_early(self) -> None:
-        # Behind the focus, which the app sets by a message too.
-        early, self._early = self._early, []
-        for event in early:
-            again(self.app, event)
-
-    def has_had(self, event: events.Key) -> bool:
-        """Whether the line did nothing with this key, and so let it go on."""
-        return event is self._had
+        self.type_ahead.begin()
 
     def _taken(self, event: events.Key) -> bool:
         if self.is_over:
@@ -136,7 +146,7 @@ class Prompt(Horizontal):
             self._end()
             self._answered(self._line.value)
         elif event.key not in _STAYS:
-            self._had = event
+            self.type_ahead.passed_on = event
             return False
         return True
 

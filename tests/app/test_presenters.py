@@ -10,7 +10,7 @@ import pytest
 
 from tests.scripted_engine import ScriptedEngine, channel, connection, evening, hub_away
 from tui.app.presenters import dashboard, list_filter, status
-from tui.app.presenters.details import health, heartbeat, metrics_json, state_details, traffic
+from tui.app.presenters.details import health, heartbeat, indented, state_details, traffic
 from tui.app.screens.layout import Rows, share_rows
 from tui.model.engine import (
     Availability,
@@ -329,9 +329,9 @@ def test_a_share_says_a_hundred_only_of_what_was_unbroken() -> None:
 
 
 def test_metrics_are_printed_under_their_old_names() -> None:
-    shown = msgspec.json.decode(metrics_json(connection()))
+    shown = msgspec.json.decode(indented(connection().metrics.to_camel()))
     assert list(shown) == list(connection().metrics.to_camel())
-    assert metrics_json(connection()).startswith('{\n  "connectionState": "connected",\n')
+    assert indented(connection().metrics.to_camel()).startswith('{\n  "connectionState": "connected",\n')
 
 
 def test_the_filter_finds_names_topics_and_states() -> None:

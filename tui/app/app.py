@@ -115,9 +115,7 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
         """
         screen = self.screen
         if isinstance(screen, Palette):
-            taken = not screen.has_had(event)
-            if taken:
-                screen.take(event)
+            taken = screen.type_ahead.take(event)
         else:
             taken = isinstance(screen, SupervisorScreen) and screen.last_row.take_key(event)
         if taken:
@@ -145,8 +143,7 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
         """Put a text into the line that is open; whether there is one."""
         screen = self.screen
         if isinstance(screen, Palette):
-            screen.take(event)
-            return True
+            return screen.type_ahead.take(event)
         return isinstance(screen, SupervisorScreen) and screen.last_row.take_paste(event)
 
     # Showing ------------------------------------------------------------------------------------

@@ -171,6 +171,8 @@ SERVICE_TROUBLES: dict[ServiceRank, str] = {
 }
 """The ranks that are worth a word, in words, the worst first."""
 
+SERVICE_SYMBOLS: dict[ServiceState, str] = {"good": "●", "busy": "◐", "bad": "✗", "off": "○", "unknown": "?"}
+
 _FRESH = {
     "bad": ServiceRank.UNHEALTHY,
     "busy": ServiceRank.NOT_WELL,
@@ -182,10 +184,6 @@ _NOT_FRESH = {
     "missing": ServiceRank.MISSING,
     "stale": ServiceRank.STALE,
 }
-
-
-SERVICE_SYMBOLS: dict[ServiceState, str] = {"good": "●", "busy": "◐", "bad": "✗", "off": "○", "unknown": "?"}
-
 
 def service_rank(service: ServiceSnapshot) -> ServiceRank:
     """How a service stands."""
@@ -201,6 +199,15 @@ def services_by_name(services: Iterable[ServiceSnapshot]) -> list[ServiceSnapsho
 def worst_services_first(services: Iterable[ServiceSnapshot]) -> list[ServiceSnapshot]:
     """The services, the worst first, then by name and host."""
     return sorted(services_by_name(services), key=service_rank)
+
+
+def troubled_services(services: Iterable[ServiceSnapshot]) -> dict[str, list[ServiceSnapshot]]:
+    """The services that are not well, by what is wrong with them, the worst first."""
+    found: dict[str, list[ServiceSnapshot]] = {}
+    for service in worst_services_first(services):
+        if (words := SERVICE_TROUBLES.get(service_rank(service))) is not None:
+            found.setdefault(words, []).append(service)
+    return found
 
 
 # The alert queue ----------------------------------------------------------------------------------

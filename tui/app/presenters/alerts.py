@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 from tui.model.alerts import TEST_SOURCE
 from tui.model.engine import AlertOutcome, AlertsSnapshot, AlertSummary, Snapshot, SourceAway
@@ -238,13 +239,8 @@ def _away_row(away: SourceAway, now: float) -> AlertRow:
 def pane_note(alerts: AlertsSnapshot, now: float) -> str:
     """How many wait, and what is muted."""
     waiting = f"{len(alerts.waiting)} of {alerts.most_waiting} waiting" if alerts.waiting else "none waiting"
-    mutes = (f"{type} muted until {time_of_day(until, now)}" for type, until in mutes_of(alerts))
+    mutes = (f"{type} muted until {time_of_day(until, now)}" for type, until in sorted(alerts.mutes.items()))
     return ", ".join((waiting, *mutes))
-
-
-def mutes_of(alerts: AlertsSnapshot) -> list[tuple[str, float]]:
-    """Muted types, each with the epoch second at which its mute ends."""
-    return sorted(alerts.mutes.items())
 
 
 def is_stopped(alerts: AlertsSnapshot | None) -> bool:
@@ -261,12 +257,11 @@ def counts_down(snapshot: Snapshot, now: float) -> bool:
 # Figures ------------------------------------------------------------------------------------------
 
 
-def totals(counts: Counts) -> dict[str, int]:
+def totals(counts: Counts) -> Counter[str]:
     """How many ended in each way, whatever their type."""
-    found: dict[str, int] = {}
+    found: Counter[str] = Counter()
     for outcomes in counts.values():
-        for outcome, number in outcomes.items():
-            found[outcome] = found.get(outcome, 0) + number
+        found.update(outcomes)
     return found
 
 
@@ -298,7 +293,9 @@ def figure_lines(alerts: AlertsSnapshot, day: Counts | None, held: str, now: flo
         Fact("", long, "bad" if short in ("store trouble", "source away") else "busy")
         for short, long in troubles(alerts, now)
     ]
-    mutes = [Fact(type, f"until {time_of_day(until, now)}", "busy") for type, until in mutes_of(alerts)]
+    mutes = [
+        Fact(type, f"until {time_of_day(until, now)}", "busy") for type, until in sorted(alerts.mutes.items())
+    ]
     pages = [
         Fact(
             page.name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from tui.app.presenters.status import state_since
@@ -196,6 +198,6 @@ def setting_lines(settings: tuple[SettingInForce, ...]) -> list[Line]:
     ]
 
 
-def metrics_json(connection: ConnectionSnapshot) -> str:
-    """The nine metrics under their camelCase names, as the browser's console printed them."""
-    return msgspec.json.format(msgspec.json.encode(connection.metrics.to_camel()), indent=2).decode()
+def indented(metrics: dict[str, Any]) -> str:
+    """Metrics under their camelCase names, as the browser's console printed them."""
+    return msgspec.json.format(msgspec.json.encode(metrics), indent=2).decode()

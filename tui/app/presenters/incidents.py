@@ -15,14 +15,7 @@ from tui.model.engine import (
     TimelineEntry,
 )
 from tui.model.incidents import RANKS
-from tui.model.known import (
-    SEVERITY_SYMBOLS,
-    count_unacknowledged,
-    is_present,
-    lasted_words,
-    open_words,
-    rule_words,
-)
+from tui.model.known import SEVERITY_SYMBOLS, count_unacknowledged, is_present, lasted_words, rule_words
 from tui.text.formats import NOTHING, counted, duration, time_of_day
 from widgets.facts import Fact, folded_fact
 from widgets.incident_list import IncidentRow
@@ -35,10 +28,6 @@ _TONES: dict[IncidentSeverity, Tone] = {"info": "plain", "warning": "busy", "cri
 _ENTRY_TONES: dict[str, Tone] = {"info": "plain", "warning": "busy", "error": "bad"}
 
 
-def tone_of(incident: IncidentSnapshot) -> Tone:
-    return _TONES[incident.severity]
-
-
 def unacknowledged(incidents: IncidentsSnapshot) -> list[IncidentSnapshot]:
     """The open ones that nobody has acknowledged."""
     return [incident for incident in incidents.open if incident.acknowledged_at is None]
@@ -46,18 +35,10 @@ def unacknowledged(incidents: IncidentsSnapshot) -> list[IncidentSnapshot]:
 
 def found_incident(incidents: IncidentsSnapshot, id: object) -> IncidentSnapshot | None:
     """The incident of that id, open or resolved."""
-    for incident in (*incidents.open, *incidents.resolved):
-        if incident.id == id:
-            return incident
-    return None
+    return next((each for each in (*incidents.open, *incidents.resolved) if each.id == id), None)
 
 
-class Note(NamedTuple):
-    text: str
-    tone: Tone
-
-
-def incidents_note(incidents: IncidentsSnapshot, key: str) -> Note | None:
+def incidents_note(incidents: IncidentsSnapshot, key: str) -> Span | None:
     """How many are open and unacknowledged, and the key that shows them; None when there are none."""
     count = count_unacknowledged(incidents)
     if not count:
@@ -65,14 +46,9 @@ def incidents_note(incidents: IncidentsSnapshot, key: str) -> Note | None:
     words = counted(count, "incident")
     if key:
         words += f", {key} shows {'it' if count == 1 else 'them'}"
-    return Note(
+    return Span(
         words, "bad" if any(each.severity == "critical" for each in unacknowledged(incidents)) else "busy"
     )
-
-
-def title_words(incidents: IncidentsSnapshot) -> str:
-    """What is wrong now, in one line."""
-    return open_words(incidents) or "nothing is wrong now"
 
 
 def notice_words(incidents: IncidentsSnapshot) -> str | None:
@@ -87,17 +63,8 @@ def notice_words(incidents: IncidentsSnapshot) -> str | None:
     return "   ".join(parts) or None
 
 
-def open_rows(incidents: IncidentsSnapshot, now: float) -> list[IncidentRow]:
-    """The open ones in the engine's order: the most severe first."""
-    return [_row(incident, now) for incident in incidents.open]
-
-
-def resolved_rows(incidents: IncidentsSnapshot, now: float) -> list[IncidentRow]:
-    """The resolved ones, the newest first."""
-    return [_row(incident, now) for incident in incidents.resolved]
-
-
-def _row(incident: IncidentSnapshot, now: float) -> IncidentRow:
+def incident_row(incident: IncidentSnapshot, now: float) -> IncidentRow:
+    """One row of the list."""
     resolved, seen = incident.resolved_at is not None, incident.acknowledged_at is not None
     if incident.resolved_at is not None:
         state = duration(incident.lasted)
@@ -147,15 +114,8 @@ def incident_facts(incident: IncidentSnapshot, now: float, width: int) -> list[L
     return [line for fact in facts for line in folded_fact(fact, width)]
 
 
-class TimelineLines(NamedTuple):
-    """A timeline laid out, and the line at which the incident opened."""
-
-    lines: list[Line]
-    opened_at: int
-
-
-def timeline_lines(timeline: Timeline, now: float, width: int) -> TimelineLines:
-    """What happened before, then since the incident opened, oldest first."""
+def timeline_lines(timeline: Timeline, now: float, width: int) -> tuple[list[Line], int]:
+    """What happened before, then since the incident opened, oldest first; and the line at which it opened."""
     incident, entries = timeline.incident, timeline.entries
     lines = [*incident_facts(incident, now, width), ()]
     if timeline.left_out:
@@ -168,7 +128,7 @@ def timeline_lines(timeline: Timeline, now: float, width: int) -> TimelineLines:
     lines += _entry_lines(entries[len(before) :], incident) or [(Span("  nothing was noted", "dim"),)]
     if incident.resolved_at is not None:
         lines.append((Span(f" RESOLVED {milliseconds(incident.resolved_at)}", "heading"),))
-    return TimelineLines(lines, opened_at)
+    return lines, opened_at
 
 
 def _entry_lines(entries: Sequence[TimelineEntry], incident: IncidentSnapshot) -> list[Line]:
@@ -252,7 +212,7 @@ class IncidentNews:
         text = opened_words(first)
         if len(noted) > 1:
             text = f"{len(noted)} incidents: {text}"
-        return News(text, tone_of(first), ring)
+        return News(text, _TONES[first.severity], ring)
 
 
 def _reaches(incident: IncidentSnapshot, least: IncidentSeverity | None) -> bool:

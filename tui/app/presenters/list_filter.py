@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
 from tui.app.presenters.status import steady_indicator
 from tui.model.engine import ConnectionSnapshot, ServiceSnapshot, Snapshot
@@ -11,22 +10,15 @@ from tui.model.engine import ConnectionSnapshot, ServiceSnapshot, Snapshot
 _PREFIXES = ("host:", "env:")
 
 
-class TypedFilter(NamedTuple):
-    """What is typed into a filter: one text for each of its prefixes, and the words that have none."""
-
-    named: tuple[str, ...]
-    terms: tuple[str, ...]
-
-
 @lru_cache(maxsize=64)
-def typed_filter(text: str, *prefixes: str) -> TypedFilter:
-    """Read ``host:saya env:prod words``, whatever its case; of a prefix that stands twice the last."""
+def typed_filter(text: str, *prefixes: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What ``host:saya env:prod words`` says of each prefix, the last that stands there, and the rest."""
     parts = text.casefold().split()
     named = tuple(
         next((part.removeprefix(each) for part in reversed(parts) if part.startswith(each)), "")
         for each in prefixes
     )
-    return TypedFilter(named, tuple(part for part in parts if not part.startswith(prefixes)))
+    return (named, tuple(part for part in parts if not part.startswith(prefixes)))
 
 
 def matches(connection: ConnectionSnapshot, text: str, snapshot: Snapshot) -> bool:

@@ -11,7 +11,6 @@ from tui.model.known import SERVICE_SYMBOLS, Rank, is_present, rank, services_by
 from tui.text.formats import NOTHING, coarse_age, counted, time_of_day
 from widgets.facts import GUTTER, Fact, fact_section, folded_fact
 from widgets.hour_strip import MINUTES, strip_spans
-from widgets.indicator import UNKNOWN_SYMBOL
 from widgets.lines import Line, Span, Tone
 from widgets.service_list import ServiceRow
 from widgets.untrusted import cell_width, displayable, fitted
@@ -54,7 +53,7 @@ def _row(service: ServiceSnapshot, with_host: bool, snapshot: Snapshot, now: flo
     return ServiceRow(
         key=service.key,
         name=name,
-        symbol=SERVICE_SYMBOLS[service.state] if live else UNKNOWN_SYMBOL,
+        symbol=SERVICE_SYMBOLS[service.state if live else "unknown"],
         state=_state_words(service, snapshot, now),
         tone=TONES[service.state] if live else "dim",
         stale=_stale_age(service.freshness, service.reported_at, now),

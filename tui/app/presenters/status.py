@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from tui.model.engine import (
     AlertsSnapshot,
@@ -30,8 +30,8 @@ from tui.model.known import (
     reasons,
     service_rank,
     state_shown,
+    troubled_services,
     worst_first,
-    worst_services_first,
 )
 from tui.text.formats import counted, unanswered
 from widgets.indicator import UNKNOWN_SYMBOL, IndicatorValue
@@ -178,39 +178,27 @@ def in_order(connections: Iterable[ConnectionSnapshot], order: Order) -> list[Co
     return sorted(connections, key=lambda connection: connection.name)
 
 
-class ServiceTrouble(NamedTuple):
-    """What row 1 says of services while our own links are well."""
-
-    tone: BarTone
-    message: str
-    detail: str
-
-
 def is_troubled(service: ServiceSnapshot) -> bool:
     """Whether row 1 must say it."""
     return service_rank(service) in SERVICE_TROUBLES
 
 
-def service_trouble(services: Sequence[ServiceSnapshot]) -> ServiceTrouble | None:
-    """What is wrong with the worst services; None when nothing is."""
-    troubled = [service for service in services if is_troubled(service)]
-    if not troubled:
+def _service_trouble(services: Sequence[ServiceSnapshot]) -> StatusBarValue | None:
+    """What row 1 says of services while our own links are well; None when nothing is wrong with them."""
+    if not (troubled := troubled_services(services)):
         return None
-    first, *_ = ordered = worst_services_first(troubled)
-    stands = service_rank(first)
-    same = [service for service in ordered if service_rank(service) == stands]
-    what = SERVICE_TROUBLES[stands]
-    tone: BarTone = "busy"
-    symbol = "◐"
-    if stands is ServiceRank.UNHEALTHY:
-        tone, symbol = "bad", "✗"
-    count = "1 service" if len(same) == 1 else f"{len(same)} services"
+    what, same = next(iter(troubled.items()))
+    unhealthy = what == SERVICE_TROUBLES[ServiceRank.UNHEALTHY]
     names = cut_to(", ".join(displayable(service.name, 60) for service in same[:10]), _NAMES_WIDTH)
-    others = len(troubled) - len(same)
-    detail = first.message if len(same) == 1 and first.message != what else ""
+    others = sum(map(len, troubled.values())) - len(same)
+    details = [same[0].message] if len(same) == 1 and same[0].message not in ("", what) else []
     if others:
-        detail = "; ".join(part for part in (detail, f"{others} more not well") if part)
-    return ServiceTrouble(tone, f"{symbol} {count} {what}: {names}", detail)
+        details.append(f"{others} more not well")
+    return StatusBarValue(
+        "bad" if unhealthy else "busy",
+        f"{'✗' if unhealthy else BUSY_SYMBOL} {counted(len(same), 'service')} {what}: {names}",
+        detail="; ".join(details),
+    )
 
 
 def status_bar(snapshot: Snapshot, now: float) -> StatusBarValue:
@@ -222,11 +210,9 @@ def status_bar(snapshot: Snapshot, now: float) -> StatusBarValue:
         symbol = "✗" if snapshot.waiting is None else UNKNOWN_SYMBOL
         return StatusBarValue("bad", f"{symbol} {stale.message}", tally=f"was {tally}" if connections else "")
     if not connections or worst(snapshot, now) == Rank.WELL:
-        trouble = service_trouble(snapshot.services.services)
+        trouble = _service_trouble(snapshot.services.services)
         if trouble is not None:
-            return StatusBarValue(
-                trouble.tone, trouble.message, detail=trouble.detail, tally=tally if connections else ""
-            )
+            return replace(trouble, tally=tally if connections else "")
     if not connections:
         return StatusBarValue("unknown", f"{UNKNOWN_SYMBOL} no connections")
     first = in_order(connections, "worst")[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from tui.app.commands import EngineApp, run_beside
 from tui.app.presenters import details
@@ -32,7 +33,7 @@ class ConnectionActions:
         self._screen = screen
         self._selected = selected
         self._of_one: dict[str, Callable[[ConnectionSnapshot], None]] = {
-            "metrics": lambda connection: show_metrics(self._screen.app, connection),
+            "metrics": lambda connection: show_metrics_of(self._screen.app, connection),
             "copy_metrics": self._copy_metrics,
             "inspect": lambda connection: self._screen.app.open_screen(InspectorScreen(connection.name)),
             "push": self._push,
@@ -51,7 +52,9 @@ class ConnectionActions:
             ask_command(self._screen, verb, connection.name)
 
     def _copy_metrics(self, connection: ConnectionSnapshot) -> None:
-        self._screen.app.copy(details.metrics_json(connection), f"metrics of {connection.name}")
+        self._screen.app.copy(
+            details.indented(connection.metrics.to_camel()), f"metrics of {connection.name}"
+        )
 
     def _push(self, connection: ConnectionSnapshot) -> None:
         app, name = self._screen.app, connection.name
@@ -113,7 +116,12 @@ def ask_command(screen: SupervisorScreen, verb: str, name: str | None) -> None:
     screen.last_row.ask(f"{verb} {what}", keys, lambda: app.command(verb, name))
 
 
-def show_metrics(app: EngineApp, connection: ConnectionSnapshot) -> None:
+def show_metrics_of(app: EngineApp, connection: ConnectionSnapshot) -> None:
     """Show ``getMetrics()`` of a connection."""
+    show_metrics(app, connection.name, connection.metrics.to_camel())
+
+
+def show_metrics(app: EngineApp, name: str, metrics: dict[str, Any]) -> None:
+    """Show what ``getMetrics()`` of ``name`` answers now."""
     read_at = time_of_day(app.snapshot.taken_at, app.clock())
-    app.open_screen(MetricsScreen(connection.name, read_at, details.metrics_json(connection)))
+    app.open_screen(MetricsScreen(name, read_at, details.indented(metrics)))

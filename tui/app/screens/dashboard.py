@@ -133,9 +133,11 @@ class DashboardScreen(SupervisorScreen):
         self._notice.show(self._notice_text(snapshot))
         self._show_selected(selected, snapshot, now)
         self._show_alerts(snapshot, now)
-        entries = dashboard.log_entries(self.app.log_lines, now)
-        self._show_log_title(snapshot)
-        self._log.show(entries)
+        missed = self.app.log_missed
+        older = Span(f"{missed} older ones not held" if missed else "", "dim")
+        note = incidents_note(snapshot.incidents, shown(self.app.keymap["incidents.open"][:1])) or older
+        self._log_title.show("changes", *note)
+        self._log.show(dashboard.log_entries(self.app.log_lines, now))
         self._share_rows(snapshot, selected, now)
 
     def count_down(self, snapshot: Snapshot, now: float) -> None:
@@ -147,15 +149,6 @@ class DashboardScreen(SupervisorScreen):
         if (alerts := snapshot.alerts) is not None:
             self._alerts_title.show("alerts", pane_note(alerts, now))
             self._alerts.show(pane_rows(alerts, now))
-
-    def _show_log_title(self, snapshot: Snapshot) -> None:
-        missed = self.app.log_missed
-        note = incidents_note(snapshot.incidents, shown(self.app.keymap["incidents.open"][:1]))
-        if note is not None:
-            self._log_title.show("changes", note.text, note.tone)
-        else:
-            older = f"{missed} older ones not held" if missed else ""
-            self._log_title.show("changes", older)
 
     def _show_selected(
         self, selected: ConnectionSnapshot | ServiceSnapshot | None, snapshot: Snapshot, now: float

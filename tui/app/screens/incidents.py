@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from tui.app.presenters import incidents as present
 from tui.app.screens.base import SupervisorScreen, bindings
 from tui.model.engine import IncidentSnapshot, Snapshot, Timeline
-from tui.model.known import rule_words
+from tui.model.known import open_words, rule_words
 from widgets.incident_list import IncidentList, incident_heading
 from widgets.lines import LinesPane
 from widgets.text_line import HeadingLine, TitleLine
@@ -54,11 +54,14 @@ class IncidentsScreen(SupervisorScreen):
     def show(self, snapshot: Snapshot, now: float) -> None:
         super().show(snapshot, now)
         incidents = snapshot.incidents
-        opened, resolved = present.open_rows(incidents, now), present.resolved_rows(incidents, now)
+        opened, resolved = (
+            [present.incident_row(each, now) for each in group]
+            for group in (incidents.open, incidents.resolved)
+        )
         keys = [row.key for row in (*opened, *resolved)]
         selected = self._chosen if self._chosen in keys else keys[0] if keys else None
         self._list.show(opened, resolved, selected)
-        self._title.show("incidents", present.title_words(incidents))
+        self._title.show("incidents", open_words(incidents) or "nothing is wrong now")
         self._notice.show(present.notice_words(incidents))
         self._notice.display = bool(self._notice.lines)
         self._heading.display = bool(opened)
@@ -131,13 +134,13 @@ class TimelineScreen(SupervisorScreen):
     def _lay_out(self, now: float) -> None:
         if self._timeline is None:
             return
-        shown = present.timeline_lines(self._timeline, now, self.size.width - 1)
-        self._lines.set_lines(shown.lines)
+        lines, opened_at = present.timeline_lines(self._timeline, now, self.size.width - 1)
+        self._lines.set_lines(lines)
         height = self._lines.size.height
         if not self._is_placed and height > 0:
             self._is_placed = True
-            if len(shown.lines) > height:
-                y = max(0, shown.opened_at - height // 2)
+            if len(lines) > height:
+                y = max(0, opened_at - height // 2)
                 # Once the scrollbar is there: before, there is nothing to scroll.
                 self.call_after_refresh(self._lines.scroll_to, y=y, animate=False)
 

@@ -109,11 +109,8 @@ class LastRow:
         """Take a key before any binding does, where it belongs to a line or is an answer; whether it was."""
         prompt = self._open_prompt
         if prompt is not None:
-            if prompt.has_had(event):
-                return False
             # Typed behind the key that opened the line, while something else had the focus still.
-            prompt.take(event)
-            return True
+            return prompt.type_ahead.take(event)
         question = self._end_question()
         if question is None:
             return False
@@ -124,9 +121,7 @@ class LastRow:
     def take_paste(self, event: events.Paste) -> bool:
         """Take a text that was pasted behind the key that opened a line; whether there is one."""
         prompt = self._open_prompt
-        if prompt is not None:
-            prompt.take(event)
-        return prompt is not None
+        return prompt is not None and prompt.type_ahead.take(event)
 
     @property
     def is_asking(self) -> bool:

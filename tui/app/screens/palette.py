@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
-import msgspec
 from textual import events, on
 from textual.actions import parse
 from textual.app import ComposeResult
@@ -32,13 +31,11 @@ from tui.app.actions import ACTIONS
 from tui.app.commands import EngineApp
 from tui.app.presenters.alert_history import types_of
 from tui.app.screens.base import SupervisorScreen
-from tui.app.screens.connection_actions import ask_command, show_metrics
+from tui.app.screens.connection_actions import ask_command, show_metrics, show_metrics_of
 from tui.app.screens.dashboard import DashboardScreen
 from tui.app.screens.details import DetailsScreen
-from tui.app.screens.text import MetricsScreen
 from tui.model.engine import ConnectionSnapshot, ExtraCommand
-from tui.text.formats import time_of_day
-from widgets.prompt import again, paste
+from widgets.prompt import TypeAhead, paste
 from widgets.untrusted import displayable
 
 _VERBS = ("connect", "reconnect", "disconnect")
@@ -89,7 +86,7 @@ def palette_commands(app: EngineApp, screen: Screen[object]) -> Iterable[Palette
 def _debug_helpers(app: EngineApp, connection: ConnectionSnapshot) -> Iterable[PaletteCommand]:
     name = connection.name
     yield PaletteCommand(
-        f"debug: getMetrics {name}", "Its nine metrics as JSON.", partial(_of, app, name, show_metrics)
+        f"debug: getMetrics {name}", "Its nine metrics as JSON.", partial(_of, app, name, show_metrics_of)
     )
     yield PaletteCommand(f"debug: getState {name}", "Its state.", partial(_of, app, name, _show_state))
     yield from _verbs(app, name)
@@ -133,10 +130,7 @@ def _show_state(app: EngineApp, connection: ConnectionSnapshot) -> None:
 
 
 def _show_all_metrics(app: EngineApp) -> None:
-    metrics = {connection.name: connection.metrics.to_camel() for connection in app.snapshot.connections}
-    text = msgspec.json.format(msgspec.json.encode(metrics), indent=2).decode()
-    read_at = time_of_day(app.snapshot.taken_at, app.clock())
-    app.open_screen(MetricsScreen("all", read_at, text))
+    show_metrics(app, "all", {each.name: each.metrics.to_camel() for each in app.snapshot.connections})
 
 
 def _show_all_states(app: EngineApp) -> None:
@@ -204,48 +198,28 @@ class _Query(CommandInput):
 class Palette(CommandPalette):
     """Textual's palette, with a sign before its line that every terminal draws in as many columns."""
 
+    def __init__(self) -> None:
+        super().__init__(id="--command-palette")
+        self._line = _Query(placeholder="Search for commands…", select_on_focus=False, max_length=_MOST_QUERY)
+        self.type_ahead = TypeAhead(self._line)
+
     def compose(self) -> ComposeResult:
         with Vertical(id="--container"):
             with Horizontal(id="--input"):
                 yield SearchIcon()
-                yield _Query(
-                    placeholder="Search for commands…", select_on_focus=False, max_length=_MOST_QUERY
-                )
+                yield self._line
             with Vertical(id="--results"):
                 yield _Commands()
                 yield LoadingIndicator()
 
-    def __init__(self) -> None:
-        super().__init__(id="--command-palette")
-        self._early: list[events.Key | events.Paste] = []
-        self._had: events.Key | None = None
-
     def on_key(self, event: events.Key) -> None:
         """Note a key that came by here, and so not from the screen below."""
-        self._had = event
-
-    def has_had(self, event: events.Key) -> bool:
-        """Whether the palette did nothing with this key, and so let it go on."""
-        return event is self._had
+        self.type_ahead.passed_on = event
 
     def on_mount(self) -> None:
         """Take the emoji away."""
         self.query_one(SearchIcon).icon = ">"
-        self.query_one(CommandInput).focus()
-        self._type_early()
-
-    def take(self, event: events.Key | events.Paste) -> None:
-        """Type a key, or paste a text, that came before this screen had the focus."""
-        self._early.append(event)
-        if self.is_mounted:
-            self.query_one(CommandInput).focus()
-            self._type_early()
-
-    def _type_early(self) -> None:
-        # Behind the focus, which the app sets by a message too.
-        early, self._early = self._early, []
-        for event in early:
-            again(self.app, event)
+        self.type_ahead.begin()
 
     @on(Input.Submitted)
     async def search_first(self) -> None:

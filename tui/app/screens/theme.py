@@ -59,7 +59,7 @@ class ThemeScreen(ModalScreen[None]):
     """Enter keeps the theme that is seen, esc takes back the one before."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "keep", show=False),
+        Binding("enter", "dismiss", show=False),
         Binding("escape,q", "leave", show=False),
         Binding("j,down", "move(1)", show=False),
         Binding("k,up", "move(-1)", show=False),
@@ -84,9 +84,6 @@ class ThemeScreen(ModalScreen[None]):
 
     def action_move(self, rows: int) -> None:
         self._list.move(rows)
-
-    def action_keep(self) -> None:
-        self.dismiss()
 
     def action_leave(self) -> None:
         self.app.theme = self._before

@@ -35,9 +35,8 @@ from tui.model.known import (
     rank,
     reasons,
     rule_words,
-    service_rank,
     state_shown,
-    worst_services_first,
+    troubled_services,
 )
 from tui.text.formats import age, counted, for_json, noted_state
 from tui.text.printable import columns, cut_to, printable
@@ -168,15 +167,6 @@ def ways(service: ServiceSnapshot) -> str:
     return printable("+".join(dict.fromkeys(seen.via for seen in service.observations)))
 
 
-def troubles(services: ServicesSnapshot) -> dict[str, list[ServiceSnapshot]]:
-    """The services that are not well, by what is wrong with them, the worst first."""
-    found: dict[str, list[ServiceSnapshot]] = {}
-    for service in worst_services_first(services.services):
-        if (words := SERVICE_TROUBLES.get(service_rank(service))) is not None:
-            found.setdefault(words, []).append(service)
-    return found
-
-
 def how_old(service: ServiceSnapshot, now: float) -> str:
     """How fresh what is known of a service is, and its age."""
     if service.reported_at is None:
@@ -198,7 +188,7 @@ def incidents_line(incidents: IncidentsSnapshot) -> str | None:
 def services_line(services: ServicesSnapshot) -> str | None:
     """The services that are not well, for a line of its own; None while all are."""
     parts = []
-    for words, troubled in troubles(services).items():
+    for words, troubled in troubled_services(services.services).items():
         names = ", ".join(printable(service.name, 40) for service in troubled[:_MOST_NAMED])
         parts.append(f"{len(troubled)} {words}: {names}{', ...' if len(troubled) > _MOST_NAMED else ''}")
     return "; ".join(parts) or None
@@ -215,7 +205,7 @@ def incidents_shortly(incidents: IncidentsSnapshot) -> str | None:
 
 def services_shortly(services: ServicesSnapshot) -> str | None:
     """The worst of the services that are not well in some 20 columns, for a status bar."""
-    for words, troubled in troubles(services).items():
+    for words, troubled in troubled_services(services.services).items():
         return f"{counted(len(troubled), 'service')} {words}"
     return None
 
@@ -232,7 +222,7 @@ def service_json(service: ServiceSnapshot) -> dict[str, Any]:
 
 def summary_json(incidents: IncidentsSnapshot, services: ServicesSnapshot) -> dict[str, object]:
     """Both in numbers."""
-    found = troubles(services)
+    found = troubled_services(services.services)
     return {
         "incidents": {"open": count_open(incidents), "notAcknowledged": count_unacknowledged(incidents)},
         "services": {
