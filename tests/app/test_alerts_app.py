@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.pilot import Pilot
 
-from tests.app.test_app import SIZE, screen_lines, screen_text, until, until_seen
+from tests.app.seen import SIZE, screen_lines, screen_text, until, until_seen
 from tests.scripted_engine import ScriptedEngine, alert, connection, ended, evening, evening_alerts
 from tui.alerts.events import TYPES
 from tui.app.app import AppOptions, OverlaySupervisorApp

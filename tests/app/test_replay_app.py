@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from tests.app.test_app import app_of, screen_text, until
+from tests.app.seen import app_of, screen_text, until
 from tests.engine.conftest import connection, eventually, running
 from tui.app.app import OverlaySupervisorApp
 from tui.app.typed_lines import moment_of

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
-from tests.app.test_app import SIZE, screen_lines, screen_text, until, until_seen
+from tests.app.seen import SIZE, screen_lines, screen_text, until, until_seen
 from tests.scripted_engine import (
     ScriptedEngine,
     connection,

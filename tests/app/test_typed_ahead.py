@@ -9,7 +9,7 @@ import pytest
 from textual.events import Key, Paste
 from textual.pilot import Pilot
 
-from tests.app.test_app import SIZE, app_of, screen_lines, screen_text, until, until_seen
+from tests.app.seen import SIZE, app_of, screen_lines, screen_text, until, until_seen
 from tests.scripted_engine import ScriptedEngine, connection, evening
 from tui.app.app import AppOptions, OverlaySupervisorApp
 from tui.app.keymap import keymap
