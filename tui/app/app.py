@@ -113,18 +113,13 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
         Keys that come together all go to what had the focus before the first of them had its effect, and
         come by here one after the other.
         """
-        screen = self.screen
-        if isinstance(screen, Palette):
-            taken = screen.type_ahead.take(event)
-        else:
-            taken = isinstance(screen, SupervisorScreen) and screen.last_row.take_key(event)
-        if taken:
+        if self._take(event):
             event.stop()
             event.prevent_default()
 
     def on_paste(self, event: events.Paste) -> None:
         """The same with a text that is pasted; elsewhere it does nothing."""
-        if self._paste(event):
+        if self._take(event):
             event.stop()
 
     def on_pasted(self, event: Pasted) -> None:
@@ -132,19 +127,16 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
 
         Not where a question stands: who pastes does not answer it.
         """
-        in_line = self._paste(events.Paste(event.text))
+        in_line = self._take(events.Paste(event.text))
         if not in_line:
             self.note(f"✗ {event.keys:,} keys at once were taken for a text: nothing was done", "busy")
         leaves = event.last.key in (*self.keymap["quit"], *self.keymap["back"])
         if leaves and not (event.last.is_printable if in_line else self._is_asking):
             again(self, event.last)
 
-    def _paste(self, event: events.Paste) -> bool:
-        """Put a text into the line that is open; whether there is one."""
+    def _take(self, event: events.Key | events.Paste) -> bool:
         screen = self.screen
-        if isinstance(screen, Palette):
-            return screen.type_ahead.take(event)
-        return isinstance(screen, SupervisorScreen) and screen.last_row.take_paste(event)
+        return isinstance(screen, SupervisorScreen | Palette) and screen.take(event)
 
     # Showing ------------------------------------------------------------------------------------
 
@@ -221,20 +213,17 @@ class OverlaySupervisorApp(EngineApp, inherit_bindings=False):
         self.show_now()
 
     def _read_log(self) -> bool:
-        if self.replay is not None and (jumps := self.replay.position().jumps) != self._jumps:
-            # What was read was of another moment.
-            self._jumps, self._log_cursor = jumps, 0
+        """Read what is new in the log; whether there is anything, or all of it is of another moment."""
+        jumps = 0 if self.replay is None else self.replay.position().jumps
+        has_jumped, self._jumps = jumps != self._jumps, jumps
+        if has_jumped:
+            self._log_cursor = 0
             self.log_lines.clear()
-            self._read_page()
-            return True
-        return self._read_page()
-
-    def _read_page(self) -> bool:
         page = self.engine.log(after=self._log_cursor, limit=LOG_LINES)
         self._log_cursor = page.next_cursor
         self.log_missed += page.missed
         self.log_lines.extend(page.lines)
-        return bool(page.lines or page.missed)
+        return has_jumped or bool(page.lines or page.missed)
 
     def watch_theme(self, theme: str) -> None:
         if self.is_running and not self.without_colour:

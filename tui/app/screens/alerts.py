@@ -273,10 +273,8 @@ class AlertsScreen(SupervisorScreen):
         if alerts is None:
             return None
         there: tuple[AlertSummary | SourceAway, ...] = (*on_stage(alerts), *alerts.waiting, *alerts.away)
-        for entry in there:
-            if present.key_of(entry) == key:
-                return entry
-        return self._held.get(key) if isinstance(key, str | tuple) else None
+        held = self._held.get(key) if isinstance(key, str | tuple) else None
+        return next((entry for entry in there if present.key_of(entry) == key), held)
 
     @property
     def selected_type(self) -> str | None:
@@ -301,7 +299,7 @@ class AlertsScreen(SupervisorScreen):
             self.app.open_screen(LinesScreen("alert", present.said(content.alert), lines))
 
         if (alert := self._pointed_at()) is not None:
-            self.with_answer(self.app.engine.alert(alert.id), show, "alert")
+            self.with_answer(partial(self.app.engine.alert, alert.id), show, "alert")
 
     def action_remove_alert(self) -> None:
         """Remove the selected alert; the cursor goes on to the next one."""

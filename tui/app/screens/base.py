@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from typing import ClassVar, TypeVar
 
@@ -55,7 +55,6 @@ class SupervisorScreen(Screen[None]):
     HELP_FIRST: ClassVar[tuple[str, ...]] = ()
     """The places whose keys the help tells before all others."""
     HINTS: ClassVar[tuple[str, ...]] = ("back",)
-    """The actions whose keys the last row says while there is nothing else to say."""
 
     def __init__(self, pane: LineView) -> None:
         """``pane`` is what the movement keys move."""
@@ -68,6 +67,7 @@ class SupervisorScreen(Screen[None]):
         self._time_line = TimeLine(id="time-line")
         self.parts: tuple[Widget, ...] = (self._title, pane)
         self.last_row = LastRow(self, self._hints)
+        self.take = self.last_row.take
 
     @cached_property
     def alert_actions(self) -> AlertActions:
@@ -88,21 +88,22 @@ class SupervisorScreen(Screen[None]):
         """The pane that the movement keys move."""
         return self._pane
 
-    def hints(self) -> tuple[Hint, ...]:
-        """What the last row says while there is nothing else to say."""
-        return self.hints_of(self.HINTS)
+    def hints(self) -> Sequence[str]:
+        """The actions whose keys the last row says while there is nothing else to say."""
+        return self.HINTS
 
-    def hints_of(self, actions: Iterable[str]) -> tuple[Hint, ...]:
-        """The keys of these actions; one that has none is left out."""
+    def _show_hints(self) -> None:
+        """Show the keys of these actions; one that has none is left out."""
         keymap, labels = self.app.keymap, dict(_LABELS)
         if self.app.replay is not None:
             labels["alerts.pause"] = "play"
         elif is_stopped(self.app.snapshot.alerts):
             labels["alerts.pause"] = "resume"
-        return tuple(Hint(shown(keymap[each]), labels[each]) for each in actions if keymap[each])
+        hints = (Hint(shown(keymap[each]), labels[each]) for each in self.hints() if keymap[each])
+        self._hints.show_hints(tuple(hints))
 
     def compose(self) -> ComposeResult:
-        self._hints.show_hints(self.hints())
+        self._show_hints()
         yield self._bar
         yield from self.parts
         if self.app.replay is not None:
@@ -117,7 +118,7 @@ class SupervisorScreen(Screen[None]):
             self._bar.show(status.status_bar(snapshot, now))
         else:
             self._bar.show(nothing_recorded(snapshot.waiting))
-        self._hints.show_hints(self.hints())
+        self._show_hints()
 
     def count_down(self, snapshot: Snapshot, now: float) -> None:
         """Show the time that is left of an alert, and nothing else; called once a second while one plays."""
@@ -140,13 +141,15 @@ class SupervisorScreen(Screen[None]):
         self.last_row.note(text, tone)
 
     def with_answer(
-        self, asked: Awaitable[_Answer | CommandResult], do: Callable[[_Answer], None], name: str
+        self, ask: Callable[[], Awaitable[_Answer | CommandResult]], do: Callable[[_Answer], None], name: str
     ) -> None:
-        """Wait for what the engine was asked for, beside everything else, and do something with it; a refusal
-        is said. What else was asked for under this ``name`` is given up."""
+        """Ask the engine beside everything else, and do something with the answer; a refusal is said.
+
+        What else was asked for under this ``name`` is given up.
+        """
 
         async def run() -> None:
-            answer = await asked
+            answer = await ask()
             if isinstance(answer, CommandResult):
                 self.note(f"✗ {answer.message}", "bad")
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from textual.containers import Container, Vertical
 
@@ -23,7 +23,6 @@ from widgets.change_log import ChangeLog
 from widgets.channel_table import ChannelTable, channel_heading
 from widgets.connection_list import heading_line
 from widgets.facts import FactList
-from widgets.hint_line import Hint
 from widgets.indicator import ConnectionIndicator
 from widgets.lines import Line, LinesPane, LineView, Span
 from widgets.on_air import OnAir
@@ -85,10 +84,10 @@ class DashboardScreen(SupervisorScreen):
         self.connection_actions = ConnectionActions(self, self._pointed_at)
         self._history = ReadHistory(self)
 
-    def hints(self) -> tuple[Hint, ...]:
+    def hints(self) -> Sequence[str]:
         if self.app.replay is not None:
-            return self.hints_of(_HINTS_OF_REPLAY)
-        return self.hints_of(_HINTS if self.app.snapshot.alerts is None else _HINTS_WITH_ALERTS)
+            return _HINTS_OF_REPLAY
+        return _HINTS if self.app.snapshot.alerts is None else _HINTS_WITH_ALERTS
 
     @property
     def watched(self) -> ConnectionSnapshot | ServiceSnapshot | None:

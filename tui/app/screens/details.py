@@ -5,7 +5,6 @@ from __future__ import annotations
 from tui.app.presenters import dashboard, details, replay, services, status
 from tui.app.screens.base import SupervisorScreen, bindings
 from tui.app.screens.connection_actions import ConnectionActions, ReadHistory
-from tui.app.screens.layout import HEALTH_COLUMNS, HEARTBEAT_COLUMNS, TRAFFIC_COLUMNS
 from tui.model.engine import ConnectionHistory, ConnectionSnapshot, ServiceSnapshot, Snapshot
 from tui.replay.values import Position
 from widgets.facts import Fact, fact_lines
@@ -108,10 +107,10 @@ def _lines(
     blank: Line = ()
     lines: list[Line] = []
     for title, columns, rows in (
-        ("HEALTH", HEALTH_COLUMNS, details.health(connection, snapshot, now)),
+        ("HEALTH", (22, 17, 30), details.health(connection, snapshot, now)),
         ("STATE", (40, 29), details.state_details(connection, now)),
-        ("HEARTBEAT", HEARTBEAT_COLUMNS, details.heartbeat(connection, snapshot, now)),
-        ("TRAFFIC", TRAFFIC_COLUMNS, details.traffic(connection, snapshot, now)),
+        ("HEARTBEAT", (10, 10, 10, 10, 30), details.heartbeat(connection, snapshot, now)),
+        ("TRAFFIC", (27, 25, 17), details.traffic(connection, snapshot, now)),
     ):
         known = [replay.known_facts(row, position) for row in rows]
         lines += [*fact_lines(title, columns, known, aligned=title in ("HEALTH", "STATE")), blank]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import partial
 
 from tui.app.presenters import incidents as present
 from tui.app.screens.base import SupervisorScreen, bindings
@@ -128,7 +129,7 @@ class TimelineScreen(SupervisorScreen):
             wanted = ("gone",)
         if wanted != self._timeline_of:
             self._timeline_of = wanted
-            self.with_answer(self.app.engine.timeline(self._incident_id), self._take, "timeline")
+            self.with_answer(partial(self.app.engine.timeline, self._incident_id), self._take, "timeline")
         self._lay_out(now)
 
     def _lay_out(self, now: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Hashable
+from functools import partial
 
 from tui.app.commands import run_beside
 from tui.app.presenters import frames as present
@@ -183,7 +184,7 @@ class InspectorScreen(SupervisorScreen):
             self.note("no frame is selected", "busy")
             return
         cursor = shown[-1].cursor if self._chosen is None else self._chosen
-        self.with_answer(self.app.engine.frame(self._connection_name, cursor), do, name)
+        self.with_answer(partial(self.app.engine.frame, self._connection_name, cursor), do, name)
 
     def action_export(self) -> None:
         run_beside(self, self._export, "export", exclusive=True)

@@ -105,23 +105,17 @@ class LastRow:
         if self._end_question() is not None:
             self.note("nobody answered: nothing was done", "dim")
 
-    def take_key(self, event: events.Key) -> bool:
-        """Take a key before any binding does, where it belongs to a line or is an answer; whether it was."""
+    def take(self, event: events.Key | events.Paste) -> bool:
+        """Take a key before any binding does, or a text, where it is an answer or a line's; if it was."""
         prompt = self._open_prompt
         if prompt is not None:
             # Typed behind the key that opened the line, while something else had the focus still.
             return prompt.type_ahead.take(event)
-        question = self._end_question()
-        if question is None:
+        if isinstance(event, events.Paste) or (question := self._end_question()) is None:
             return False
         if event.key in question.keys or event.character in question.keys:
             question.proceed()
         return True
-
-    def take_paste(self, event: events.Paste) -> bool:
-        """Take a text that was pasted behind the key that opened a line; whether there is one."""
-        prompt = self._open_prompt
-        return prompt is not None and prompt.type_ahead.take(event)
 
     @property
     def is_asking(self) -> bool:

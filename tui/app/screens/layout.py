@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# The widths of the facts in a pane of 80 columns, beside the pane's name.
-HEALTH_COLUMNS = (22, 17, 30)
-HEARTBEAT_COLUMNS = (10, 10, 10, 10, 30)
-TRAFFIC_COLUMNS = (27, 25, 17)
-
 LEAST_WIDTH, LEAST_HEIGHT = 60, 15
 """Below this size the screen says that it is too small, and shows what fits."""
 

@@ -201,7 +201,8 @@ class Palette(CommandPalette):
     def __init__(self) -> None:
         super().__init__(id="--command-palette")
         self._line = _Query(placeholder="Search for commands…", select_on_focus=False, max_length=_MOST_QUERY)
-        self.type_ahead = TypeAhead(self._line)
+        self._type_ahead = TypeAhead(self._line)
+        self.take = self._type_ahead.take
 
     def compose(self) -> ComposeResult:
         with Vertical(id="--container"):
@@ -214,12 +215,12 @@ class Palette(CommandPalette):
 
     def on_key(self, event: events.Key) -> None:
         """Note a key that came by here, and so not from the screen below."""
-        self.type_ahead.passed_on = event
+        self._type_ahead.passed_on = event
 
     def on_mount(self) -> None:
         """Take the emoji away."""
         self.query_one(SearchIcon).icon = ">"
-        self.type_ahead.begin()
+        self._type_ahead.begin()
 
     @on(Input.Submitted)
     async def search_first(self) -> None:
