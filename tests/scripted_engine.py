@@ -306,7 +306,7 @@ def history(name: str = "stage", *, at: float | None = None, **changes: Any) -> 
         "name": name,
         "last_5_minutes": Availability(share=1.0, observed=300.0),
         "last_hour": Availability(share=0.998, observed=3600.0),
-        "last_day": Availability(share=0.9995, observed=86_000.0),
+        "last_day": Availability(share=0.9995, observed=7200.0),
         "round_trips": tuple(0.010 + 0.001 * (n % 7) for n in range(100)),
         "states": (
             StateEntry(timestamp=now - 7201, state="connecting", before=0.1),
