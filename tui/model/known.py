@@ -185,6 +185,7 @@ _NOT_FRESH = {
     "stale": ServiceRank.STALE,
 }
 
+
 def service_rank(service: ServiceSnapshot) -> ServiceRank:
     """How a service stands."""
     if service.freshness in _NOT_FRESH:
