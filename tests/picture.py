@@ -26,7 +26,8 @@ from tui.app.app import AppOptions, OverlaySupervisorApp, picture_of
 from tui.app.screens.inspector import InspectorScreen
 from tui.engine.components import ComponentOptions
 from tui.engine.supervisor import Supervisor
-from tui.model.engine import ConnectionSnapshot, Engine
+from tui.model.engine import Engine
+from tui.model.snapshot import ConnectionSnapshot
 from tui.runtime.demo_host import DemoHost
 from widgets.frame_list import FrameList
 

@@ -10,13 +10,19 @@ from typing import Any
 import msgspec
 
 from tui.channels.health import ConnectionDetails, HealthMetrics
-from tui.model.engine import (
+from tui.model.alerts import (
     AlertCommand,
     AlertContent,
     AlertOutcome,
     AlertPage,
     AlertsSnapshot,
     AlertSummary,
+    OverlayPage,
+    SourceAway,
+)
+from tui.model.incidents import IncidentSnapshot, IncidentsSnapshot, Timeline, TimelineEntry
+from tui.model.services import Observation, ServiceSnapshot, ServicesSnapshot
+from tui.model.snapshot import (
     Availability,
     ChannelSnapshot,
     CommandResult,
@@ -26,20 +32,11 @@ from tui.model.engine import (
     ExtraCommand,
     FrameContent,
     FramePage,
-    IncidentSnapshot,
-    IncidentsSnapshot,
     LogLine,
     LogPage,
-    Observation,
-    OverlayPage,
-    ServiceSnapshot,
-    ServicesSnapshot,
     SettingInForce,
     Snapshot,
-    SourceAway,
     StateEntry,
-    Timeline,
-    TimelineEntry,
     Trouble,
 )
 

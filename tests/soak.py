@@ -33,7 +33,7 @@ from tui.demo.faults import FAULTS
 from tui.demo.hub import Hub
 from tui.engine.reporters import JsonLines
 from tui.engine.supervisor import Supervisor
-from tui.model.engine import CommandResult, ExtraCommand
+from tui.model.snapshot import CommandResult, ExtraCommand
 from tui.store.journal import Journal
 from tui.store.log_file import LogFile
 from tui.store.writer import DescriptorSink, Writer

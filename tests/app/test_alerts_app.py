@@ -25,7 +25,8 @@ from tui.app.presenters.alerts import on_air
 from tui.app.screens.alerts import AlertsScreen
 from tui.app.screens.dashboard import DashboardScreen
 from tui.app.screens.palette import palette_commands
-from tui.model.engine import AlertOutcome, AlertsSnapshot, AlertSummary, CommandResult, Snapshot, SourceAway
+from tui.model.alerts import AlertOutcome, AlertsSnapshot, AlertSummary, SourceAway
+from tui.model.snapshot import CommandResult, Snapshot
 from tui.text import formats
 from widgets.on_air import OnAirValue, on_air_line
 from widgets.prompt import Prompt

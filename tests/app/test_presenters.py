@@ -12,7 +12,7 @@ from tests.scripted_engine import ScriptedEngine, channel, connection, evening, 
 from tui.app.presenters import dashboard, list_filter, status
 from tui.app.presenters.details import health, heartbeat, indented, state_details, traffic
 from tui.app.screens.layout import Rows, share_rows
-from tui.model.engine import (
+from tui.model.snapshot import (
     Availability,
     ConnectionHistory,
     ConnectionSnapshot,

@@ -30,16 +30,10 @@ from tui.app.remembered import Remembered
 from tui.app.screens.dashboard import DashboardScreen
 from tui.app.screens.details import ServiceScreen
 from tui.app.screens.incidents import IncidentsScreen, TimelineScreen
-from tui.model.engine import (
-    CommandResult,
-    ConnectionSnapshot,
-    IncidentsSnapshot,
-    ServiceSnapshot,
-    ServicesSnapshot,
-    Snapshot,
-    TimelineEntry,
-)
+from tui.model.incidents import IncidentsSnapshot, TimelineEntry
 from tui.model.known import rule_words
+from tui.model.services import ServiceSnapshot, ServicesSnapshot
+from tui.model.snapshot import CommandResult, ConnectionSnapshot, Snapshot
 from tui.text import formats
 from widgets.connection_list import heading_line
 from widgets.service_list import service_heading, service_line

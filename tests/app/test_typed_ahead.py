@@ -15,7 +15,7 @@ from tui.app.app import AppOptions, OverlaySupervisorApp
 from tui.app.keymap import keymap
 from tui.app.screens import last_row
 from tui.app.screens.details import DetailsScreen
-from tui.model.engine import CommandResult
+from tui.model.snapshot import CommandResult
 from widgets.alert_list import AlertList
 from widgets.cursor_list import CursorList
 from widgets.watch_list import WatchList

@@ -18,7 +18,7 @@ from tui.app.screens.alerts import AlertsScreen
 from tui.app.screens.details import DetailsScreen
 from tui.app.screens.text import HelpScreen
 from tui.app.screens.theme import THEMES
-from tui.model.engine import Availability, CommandResult, ConnectionSnapshot, DiskHealthSnapshot
+from tui.model.snapshot import Availability, CommandResult, ConnectionSnapshot, DiskHealthSnapshot
 from widgets.change_log import ChangeLog
 
 

@@ -22,7 +22,7 @@ from tui.app.screens.incidents import IncidentsScreen
 from tui.app.screens.inspector import InspectorScreen
 from tui.app.screens.palette import Palette, palette_commands
 from tui.app.screens.text import MetricsScreen
-from tui.model.engine import CommandResult, ExtraCommand
+from tui.model.snapshot import CommandResult, ExtraCommand
 from widgets.prompt import Prompt
 
 

@@ -25,7 +25,8 @@ from tui.alerts.alert import Alert, decode
 from tui.alerts.persistence import AWAY_TYPE, LASTING
 from tui.control.client import ControlClient
 from tui.control.protocol import SOCKET_NAME
-from tui.model.engine import AlertsSnapshot, Snapshot
+from tui.model.alerts import AlertsSnapshot
+from tui.model.snapshot import Snapshot
 
 SIZE = (80, 24)
 HEARTBEAT = 5.0

@@ -16,7 +16,7 @@ from typing import Any
 
 from tui.cli import main as cli
 from tui.engine.supervisor import Supervisor
-from tui.model.engine import CommandResult, ExtraCommand
+from tui.model.snapshot import CommandResult, ExtraCommand
 from tui.runtime import session
 from tui.system.ending import End, carry_out
 

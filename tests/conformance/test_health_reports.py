@@ -13,7 +13,7 @@ from tests.engine.conftest import connection, eventually, running
 from tui.channels import Channel, Socket, report_health
 from tui.demo.hub import Hub
 from tui.engine.supervisor import Supervisor
-from tui.model.engine import ServiceSnapshot
+from tui.model.services import ServiceSnapshot
 from tui.services.options import ReportsOptions, ServicesOptions
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

@@ -13,17 +13,16 @@ import msgspec
 from tests.scripted_engine import ScriptedEngine, connection
 from tui.control.protocol import SOCKET_NAME
 from tui.control.server import ControlServer
-from tui.model.engine import (
+from tui.model.alerts import (
     AlertCommand,
     AlertContent,
     AlertOutcome,
     AlertPage,
     AlertsSnapshot,
     AlertSummary,
-    CommandResult,
-    Snapshot,
     SourceAway,
 )
+from tui.model.snapshot import CommandResult, Snapshot
 
 HOSTILE = "\x1b[31m=cmd|'/C calc'!A0\u202e"
 

@@ -26,7 +26,7 @@ from tui.cli.ctl import main as command
 from tui.cli.ctl.words import LINE_COLUMNS, short_line
 from tui.connections.connection import MAX_REPLY, result_of
 from tui.demo.hub import Hub
-from tui.model.engine import ChannelSnapshot, CommandResult, ConnectionSnapshot, Snapshot, Trouble
+from tui.model.snapshot import ChannelSnapshot, CommandResult, ConnectionSnapshot, Snapshot, Trouble
 from tui.text.printable import columns
 
 

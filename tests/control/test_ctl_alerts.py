@@ -17,15 +17,8 @@ from tests.scripted_engine import connection
 from tui.alerts.options import AlertOptions
 from tui.cli.ctl.shell import COLUMNS
 from tui.cli.ctl.words import LINE_COLUMNS
-from tui.model.engine import (
-    AlertCommand,
-    AlertContent,
-    AlertsSnapshot,
-    ChannelSnapshot,
-    CommandResult,
-    OverlayPage,
-    SourceAway,
-)
+from tui.model.alerts import AlertCommand, AlertContent, AlertsSnapshot, OverlayPage, SourceAway
+from tui.model.snapshot import ChannelSnapshot, CommandResult
 from tui.text.formats import time_of_day
 from tui.text.printable import columns
 

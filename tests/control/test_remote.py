@@ -21,19 +21,16 @@ from tests.scripted_engine import ScriptedEngine, evening_incidents, evening_ser
 from tui.control.publication import Publication, without_time
 from tui.control.remote import RemoteEngine
 from tui.demo.hub import Hub
-from tui.model.engine import (
-    AlertCommand,
-    AlertContent,
-    AlertsSnapshot,
+from tui.model.alerts import AlertCommand, AlertContent, AlertsSnapshot, SourceAway
+from tui.model.engine import Engine
+from tui.model.incidents import Timeline
+from tui.model.snapshot import (
     CommandResult,
     ConnectionHistory,
-    Engine,
     ExtraCommand,
     FrameContent,
     FramePage,
     LogLine,
-    SourceAway,
-    Timeline,
 )
 
 

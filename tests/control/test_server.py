@@ -35,7 +35,7 @@ from tui.control.protocol import (
 from tui.control.server import MAX_CLIENTS
 from tui.demo.hub import Hub
 from tui.engine.supervisor import Supervisor
-from tui.model.engine import CommandResult, ExtraCommand
+from tui.model.snapshot import CommandResult, ExtraCommand
 from tui.replay.engine import ReplayEngine
 
 

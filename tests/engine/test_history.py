@@ -16,8 +16,8 @@ from tests.engine.conftest import FAST, PATIENCE, connection, eventually, runnin
 from tui.channels import StateChange
 from tui.connections.history import DAY, HOUR, KEPT_STATES, History
 from tui.demo.hub import Hub
-from tui.model.engine import Availability, CommandResult, ConnectionHistory, FrameContent, FramePage
 from tui.model.history import Minute
+from tui.model.snapshot import Availability, CommandResult, ConnectionHistory, FrameContent, FramePage
 from tui.runtime.resources import restore_past
 from tui.store.journal import Journal
 

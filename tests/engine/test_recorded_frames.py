@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tests.engine.conftest import connection, eventually, running, state_of
 from tui.demo.hub import Hub
-from tui.model.engine import FrameContent, FramePage
 from tui.model.events import FrameSeen
+from tui.model.snapshot import FrameContent, FramePage
 from tui.store.journal import Entry, Journal, read
 
 

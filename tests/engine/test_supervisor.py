@@ -22,8 +22,8 @@ from tui.demo.hub import Hub
 from tui.engine.reporters import JsonLines
 from tui.engine.supervisor import Supervisor
 from tui.model.alerts import SourceAway
-from tui.model.engine import Engine, ExtraCommand
-from tui.model.snapshot import CommandResult, Snapshot
+from tui.model.engine import Engine
+from tui.model.snapshot import CommandResult, ExtraCommand, Snapshot
 
 
 async def test_connections_and_topics_come_up_and_are_published(hub: Hub) -> None:

@@ -36,14 +36,10 @@ from tui.engine.supervisor import Supervisor
 from tui.metrics.exposition import MOST_SERVICES, exposition, why_not_up
 from tui.metrics.options import MetricsOptions
 from tui.metrics.server import MOST_REQUEST, MetricsError, MetricsServer, wants_openmetrics
-from tui.model.engine import (
-    AlertsSnapshot,
-    IncidentSnapshot,
-    IncidentsSnapshot,
-    ServiceSnapshot,
-    ServicesSnapshot,
-    Snapshot,
-)
+from tui.model.alerts import AlertsSnapshot
+from tui.model.incidents import IncidentSnapshot, IncidentsSnapshot
+from tui.model.services import ServiceSnapshot, ServicesSnapshot
+from tui.model.snapshot import Snapshot
 from tui.runtime.resources import flushed, metrics_server
 from tui.system.installation import needs
 from tui.text.formats import time_of_day

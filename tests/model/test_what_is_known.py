@@ -11,8 +11,9 @@ from tui.app.presenters import status
 from tui.cli import check
 from tui.cli.ctl.words import short_line
 from tui.metrics.exposition import why_not_up
-from tui.model.engine import AlertsSnapshot, ConnectionSnapshot, Snapshot
+from tui.model.alerts import AlertsSnapshot
 from tui.model.known import SILENT_AFTER, Rank, rank, worst_first
+from tui.model.snapshot import ConnectionSnapshot, Snapshot
 
 NOW = 1_790_000_000.0
 

@@ -20,19 +20,7 @@ from tui.channels.inspector import InspectedFrame
 from tui.connections.frames import content_of
 from tui.connections.history import DAY, HOUR, History
 from tui.demo.hub import Hub
-from tui.model.alerts import TEST_SOURCE, TESTS
-from tui.model.engine import (
-    AlertCommand,
-    AlertSummary,
-    CommandResult,
-    ConnectionHistory,
-    ConnectionSnapshot,
-    FrameContent,
-    FramePage,
-    IncidentSnapshot,
-    LogLine,
-    Snapshot,
-)
+from tui.model.alerts import TEST_SOURCE, TESTS, AlertCommand, AlertSummary
 from tui.model.events import (
     AlertEnded,
     ConnectionFigures,
@@ -44,6 +32,16 @@ from tui.model.events import (
     RunStopped,
     SettingsReloaded,
     StateChanged,
+)
+from tui.model.incidents import IncidentSnapshot
+from tui.model.snapshot import (
+    CommandResult,
+    ConnectionHistory,
+    ConnectionSnapshot,
+    FrameContent,
+    FramePage,
+    LogLine,
+    Snapshot,
 )
 from tui.replay.engine import ReplayEngine, ReplayError, open_replay
 from tui.replay.from_journal import JournalSource

@@ -12,8 +12,9 @@ from tests.simulation.plan import plan
 from tui.alerts.alert import decode
 from tui.alerts.persistence import AWAY_TYPE
 from tui.alerts.summaries import summary
-from tui.model.engine import AlertSummary, StateEntry
+from tui.model.alerts import AlertSummary
 from tui.model.events import AlertEnded
+from tui.model.snapshot import StateEntry
 from tui.replay.from_journal import JournalSource
 from tui.store.journal import DayFiles
 

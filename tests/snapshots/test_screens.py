@@ -29,7 +29,7 @@ from tests.scripted_engine import (
 )
 from tui.app.app import AppOptions, OverlaySupervisorApp
 from tui.app.remembered import Remembered
-from tui.model.engine import Frame, FrameContent
+from tui.model.snapshot import Frame, FrameContent
 
 AT = datetime(2026, 11, 24, 21, 14, 22, tzinfo=UTC).timestamp()
 LIMIT = 10.0

@@ -18,7 +18,10 @@ import pytest
 
 from tests.control.queue_engine import QueueEngine, alert, ended, serving_queue
 from tests.scripted_engine import connection, evening_incidents, incident, service
-from tui.model.engine import AlertContent, AlertsSnapshot, CommandResult, ServicesSnapshot, TimelineEntry
+from tui.model.alerts import AlertContent, AlertsSnapshot
+from tui.model.incidents import TimelineEntry
+from tui.model.services import ServicesSnapshot
+from tui.model.snapshot import CommandResult
 from tui.store.journal import Entry, Journal
 from tui.system import output
 from tui.text.json_text import json_text

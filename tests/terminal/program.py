@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.scripted_engine import BusyEngine, ScriptedEngine, channel, connection, evening
 from tui.app.app import OverlaySupervisorApp
-from tui.model.engine import Trouble
+from tui.model.snapshot import Trouble
 from tui.system.ending import End, carry_out
 
 

@@ -30,7 +30,8 @@ from tui.app.screens.text import HelpScreen, LinesScreen
 from tui.app.screens.theme import DARK, LIGHT, THEMES, ThemeScreen
 from tui.app.typed import Pasted
 from tui.app.typed_lines import moment_of
-from tui.model.engine import Engine, Snapshot
+from tui.model.engine import Engine
+from tui.model.snapshot import Snapshot
 from tui.replay.engine import ReplayEngine
 from tui.text.formats import counted
 from widgets.lines import Tone

@@ -23,7 +23,9 @@ from tui.app.keymap import Keymap, keymap
 from tui.app.remembered import Remembered
 from tui.app.terminal import UnattendedApp
 from tui.channels.apart import apart
-from tui.model.engine import CommandResult, ConnectionSnapshot, Engine, IncidentSeverity, LogLine, Snapshot
+from tui.model.engine import Engine
+from tui.model.incidents import IncidentSeverity
+from tui.model.snapshot import CommandResult, ConnectionSnapshot, LogLine, Snapshot
 from tui.replay.engine import ReplayEngine
 from tui.replay.values import SPEEDS, Mark, Position
 from tui.system.private_files import open_private

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tui.model.engine import AlertCommand
+from tui.model.alerts import AlertCommand
 
 _BYTE = re.compile(r" \((?:byte|at byte) (\d+)\)$")
 

@@ -12,8 +12,8 @@ from tui.alerts.options import AlertOptions
 from tui.channels import Channel, ChannelsError, Socket
 from tui.config.join_as import Naming
 from tui.connections.settings import ConnectionSettings
-from tui.model.engine import ConnectionSnapshot, Snapshot
 from tui.model.known import not_present
+from tui.model.snapshot import ConnectionSnapshot, Snapshot
 from tui.system.output import PROGRAM, settled
 from tui.text.formats import noted_state
 from tui.text.printable import printable

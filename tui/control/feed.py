@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tui.channels.health import StateChange
 from tui.control.protocol import StateEvent
-from tui.model.engine import Snapshot
+from tui.model.snapshot import Snapshot
 
 MAX_EVENTS = 10_000
 """Changes of state that wait to be taken; beyond it the oldest is dropped and counted."""

@@ -15,7 +15,8 @@ import msgspec
 
 from tui.control.protocol import UNREADABLE, RefusedRequestError, identifier_of
 from tui.model.bounds import Cursor
-from tui.model.engine import CommandResult, Engine
+from tui.model.engine import Engine
+from tui.model.snapshot import CommandResult
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import msgspec
 
 from tui.control.protocol import Update, encode_answer, raw
-from tui.model.engine import Engine, Snapshot
+from tui.model.engine import Engine
+from tui.model.snapshot import Snapshot
 
 
 class Edition(NamedTuple):

@@ -36,7 +36,9 @@ from tui.control.protocol import (
 )
 from tui.control.publication import at_time
 from tui.control.session import METHODS, Conversation
-from tui.model.engine import CommandResult, Engine, ExtraCommand, LineSeverity, LogLine, LogPage, Snapshot
+from tui.model.engine import Engine
+from tui.model.incidents import LineSeverity
+from tui.model.snapshot import CommandResult, ExtraCommand, LogLine, LogPage, Snapshot
 
 log = logging.getLogger(__name__)
 

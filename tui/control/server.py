@@ -22,7 +22,8 @@ from tui.control.protocol import ControlError, EngineInfo, Missed, Refusal, Refu
 from tui.control.publication import Publication
 from tui.control.session import Conversation
 from tui.control.socket_file import SocketFile, is_trusted, peer_user
-from tui.model.engine import CommandResult, Engine
+from tui.model.engine import Engine
+from tui.model.snapshot import CommandResult
 
 log = logging.getLogger(__name__)
 

@@ -28,7 +28,7 @@ from tui.control.protocol import (
     raw,
 )
 from tui.model.bounds import MAX_LOG_LINES, Cursor, Name
-from tui.model.engine import CommandResult, ExtraCommand
+from tui.model.snapshot import CommandResult, ExtraCommand
 
 if TYPE_CHECKING:
     from tui.control.server import ControlServer

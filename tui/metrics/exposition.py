@@ -13,18 +13,11 @@ from typing import Generic, NamedTuple, TypeVar, get_args
 
 from tui.channels.health import ConnectionState
 from tui.metrics.families import CLASSIC_CONTENT_TYPE, CONTENT_TYPE, AddFamily, Families, distinct, label
-from tui.model.engine import (
-    AlertsSnapshot,
-    ConnectionSnapshot,
-    IncidentSeverity,
-    IncidentsSnapshot,
-    ServiceSnapshot,
-    ServicesSnapshot,
-    ServiceState,
-    Snapshot,
-)
-from tui.model.incidents import IncidentRule
+from tui.model.alerts import AlertsSnapshot
+from tui.model.incidents import IncidentRule, IncidentSeverity, IncidentsSnapshot
 from tui.model.known import not_present
+from tui.model.services import ServiceSnapshot, ServicesSnapshot, ServiceState
+from tui.model.snapshot import ConnectionSnapshot, Snapshot
 
 MOST_CONNECTIONS = 500
 MOST_TOPICS = 2000

@@ -23,7 +23,8 @@ from tui import __version__
 from tui.channels.clock import Clock, SystemClock
 from tui.control.server import EXHAUSTED, Untaken
 from tui.metrics.options import MetricsOptions
-from tui.model.engine import Engine, Snapshot
+from tui.model.engine import Engine
+from tui.model.snapshot import Snapshot
 
 log = logging.getLogger("tui.metrics")
 

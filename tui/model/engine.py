@@ -12,17 +12,11 @@ from typing import Annotated, Any, Protocol
 
 from msgspec import Meta
 
-from tui.channels.health import ChannelState, ConnectionDetails, ConnectionState, HealthMetrics
 from tui.model.alerts import (
     AlertCommand,
     AlertContent,
     AlertOutcome,
     AlertPage,
-    AlertsSnapshot,
-    AlertSummary,
-    AlertVerb,
-    OverlayPage,
-    SourceAway,
 )
 from tui.model.bounds import (
     MAX_ALERTS,
@@ -35,31 +29,16 @@ from tui.model.bounds import (
     Topic,
 )
 from tui.model.incidents import (
-    IncidentSeverity,
-    IncidentSnapshot,
-    IncidentsSnapshot,
-    LineSeverity,
     Timeline,
-    TimelineEntry,
 )
-from tui.model.services import Observation, ServiceSnapshot, ServicesSnapshot, ServiceState
 from tui.model.snapshot import (
-    Availability,
-    ChannelSnapshot,
     CommandResult,
     ConnectionHistory,
-    ConnectionSnapshot,
-    DiskHealthSnapshot,
     ExtraCommand,
-    Frame,
     FrameContent,
     FramePage,
-    LogLine,
     LogPage,
-    SettingInForce,
     Snapshot,
-    StateEntry,
-    Trouble,
 )
 
 _REFUSED = CommandResult(ok=False, message="this is a replay: nothing can be done")

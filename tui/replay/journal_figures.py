@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tui.model.engine import AlertsSnapshot, ConnectionSnapshot
+from tui.model.alerts import AlertsSnapshot
 from tui.model.events import ConnectionFigures, MinuteFigures
 from tui.model.figures import ALERTS, CHANNELS, DETAILS, METRICS
+from tui.model.snapshot import ConnectionSnapshot
 from tui.store.journal import ALIVE_EVERY
 
 T = TypeVar("T", bound=msgspec.Struct)

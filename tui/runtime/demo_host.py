@@ -17,7 +17,7 @@ from tui.connections.settings import ConnectionSettings, Topic
 from tui.demo.dialect import DialectName
 from tui.demo.scenario import ALERT_PAGE, MAIN, SECOND, Scenario, demo_hubs
 from tui.engine.supervisor import Supervisor
-from tui.model.engine import CommandResult, ExtraCommand
+from tui.model.snapshot import CommandResult, ExtraCommand
 from tui.services.options import EndpointOptions, ReportsOptions, ServicesOptions
 
 log = logging.getLogger("tui.demo")

@@ -22,8 +22,8 @@ from tui.control.lock import FolderHold, StateLock, StateLockedError
 from tui.control.protocol import ControlError
 from tui.control.server import ControlServer
 from tui.engine.supervisor import Supervisor
-from tui.model.engine import CommandResult
 from tui.model.figures import spent_minutes
+from tui.model.snapshot import CommandResult
 from tui.store.age_limit import DAY
 from tui.store.journal import Entry, Journal
 from tui.store.log_file import LogFile, LogLevel

@@ -18,7 +18,7 @@ from tui.control.protocol import SOCKET_NAME, ControlError, check_length
 from tui.engine.components import ComponentOptions
 from tui.engine.reporters import JsonLines, Reporter
 from tui.engine.supervisor import Supervisor
-from tui.model.engine import CommandResult
+from tui.model.snapshot import CommandResult
 from tui.runtime.app_runner import Face, load_face, run_beside, run_engine
 from tui.runtime.resources import (
     Place,

@@ -39,7 +39,7 @@ from tui.demo.connection import Connection
 from tui.demo.hub import Hub
 from tui.demo.overlay import OverlayPage
 from tui.demo.topics import Overlays
-from tui.model.engine import AlertsSnapshot, AlertSummary
+from tui.model.alerts import AlertsSnapshot, AlertSummary
 
 KILLS = int(os.environ.get("KILLS", "4"))
 RATE = 200

@@ -8,8 +8,8 @@ from typing import NamedTuple, get_args
 from tui.alerts.events import TYPES
 from tui.app.presenters.alerts import Counts
 from tui.app.presenters.frames import milliseconds, pretty
+from tui.model.alerts import AlertContent, AlertOutcome, AlertsSnapshot, AlertSummary, SourceAway
 from tui.model.bounds import MAX_NAME, MAX_SEARCH_WORDS
-from tui.model.engine import AlertContent, AlertOutcome, AlertsSnapshot, AlertSummary, SourceAway
 from tui.text.alert_export import csv_rows
 from tui.text.formats import NOTHING, counted, for_json, time_of_day
 from tui.text.json_text import json_text

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from tui.model.alerts import TEST_SOURCE
-from tui.model.engine import AlertOutcome, AlertsSnapshot, AlertSummary, Snapshot, SourceAway
+from tui.model.alerts import TEST_SOURCE, AlertOutcome, AlertsSnapshot, AlertSummary, SourceAway
 from tui.model.known import count_dropped, is_present, on_stage, queue_state, queue_waits
+from tui.model.snapshot import Snapshot
 from tui.text.formats import duration, time_of_day
 from widgets.alert_list import AlertRow
 from widgets.facts import Fact, fact_section

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 
 from tui.app.presenters.details import last_close, probes
 from tui.app.presenters.status import state_since, steady_indicator
-from tui.model.engine import (
+from tui.channels.health import ChannelState
+from tui.model.known import in_trouble, is_present, state_shown
+from tui.model.snapshot import (
     Availability,
     ChannelSnapshot,
-    ChannelState,
     ConnectionHistory,
     ConnectionSnapshot,
     LogLine,
     Snapshot,
 )
-from tui.model.known import in_trouble, is_present, state_shown
 from tui.text.formats import NOTHING, age, counted, duration, rate, round_trip, time_of_day, unanswered
 from widgets.change_log import LogEntry
 from widgets.channel_table import ChannelRow

@@ -7,16 +7,16 @@ from typing import Any
 import msgspec
 
 from tui.app.presenters.status import state_since
-from tui.model.engine import (
+from tui.model.known import in_trouble, is_present
+from tui.model.snapshot import (
     ChannelSnapshot,
     ConnectionHistory,
     ConnectionSnapshot,
     SettingInForce,
     Snapshot,
     StateEntry,
+    Trouble,
 )
-from tui.model.known import in_trouble, is_present
-from tui.model.snapshot import Trouble
 from tui.text.formats import NOTHING, age, counted, duration, noted_state, rate, round_trip, size, time_of_day
 from widgets.facts import Fact
 from widgets.lines import Line, Span, Tone

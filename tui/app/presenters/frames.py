@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from tui.app.presenters.list_filter import typed_filter
-from tui.model.engine import Frame, FrameContent
+from tui.model.snapshot import Frame, FrameContent
 from tui.text.formats import NOTHING, size, time_of_day
 from tui.text.json_text import json_text
 from widgets.facts import Fact, fact_lines

@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tui.app.presenters.frames import milliseconds
-from tui.model.engine import (
+from tui.model.incidents import (
+    RANKS,
     IncidentSeverity,
     IncidentSnapshot,
     IncidentsSnapshot,
-    Snapshot,
     Timeline,
     TimelineEntry,
 )
-from tui.model.incidents import RANKS
 from tui.model.known import SEVERITY_SYMBOLS, count_unacknowledged, is_present, lasted_words, rule_words
+from tui.model.snapshot import Snapshot
 from tui.text.formats import NOTHING, counted, duration, time_of_day
 from widgets.facts import Fact, folded_fact
 from widgets.incident_list import IncidentRow

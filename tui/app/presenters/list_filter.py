@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from tui.app.presenters.status import steady_indicator
-from tui.model.engine import ConnectionSnapshot, ServiceSnapshot, Snapshot
+from tui.model.services import ServiceSnapshot
+from tui.model.snapshot import ConnectionSnapshot, Snapshot
 
 _PREFIXES = ("host:", "env:")
 

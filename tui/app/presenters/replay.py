@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from tui.model.engine import Snapshot
+from tui.model.snapshot import Snapshot
 from tui.replay.values import Mark, Position
 from tui.text.formats import NOTHING
 from widgets.connection_list import ConnectionRow

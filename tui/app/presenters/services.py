@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tui.app.presenters.status import TONES, Order, is_troubled
-from tui.model.engine import ConnectionSnapshot, HealthMetrics, Observation, ServiceSnapshot, Snapshot
+from tui.channels.health import HealthMetrics
 from tui.model.known import SERVICE_SYMBOLS, Rank, is_present, rank, services_by_name, worst_services_first
+from tui.model.services import Observation, ServiceSnapshot
+from tui.model.snapshot import ConnectionSnapshot, Snapshot
 from tui.text.formats import NOTHING, coarse_age, counted, time_of_day
 from widgets.facts import GUTTER, Fact, fact_section, folded_fact
 from widgets.hour_strip import MINUTES, strip_spans

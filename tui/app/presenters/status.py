@@ -7,15 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from tui.model.engine import (
-    AlertsSnapshot,
-    ConnectionSnapshot,
-    IncidentsSnapshot,
-    ServiceSnapshot,
-    ServicesSnapshot,
-    ServiceState,
-    Snapshot,
-)
+from tui.model.alerts import AlertsSnapshot
+from tui.model.incidents import IncidentsSnapshot
 from tui.model.known import (
     SERVICE_TROUBLES,
     Rank,
@@ -33,6 +26,8 @@ from tui.model.known import (
     troubled_services,
     worst_first,
 )
+from tui.model.services import ServiceSnapshot, ServicesSnapshot, ServiceState
+from tui.model.snapshot import ConnectionSnapshot, Snapshot
 from tui.text.formats import counted, unanswered
 from widgets.indicator import UNKNOWN_SYMBOL, IndicatorValue
 from widgets.lines import Tone

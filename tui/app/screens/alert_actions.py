@@ -11,8 +11,9 @@ from tui.app.commands import run_beside
 from tui.app.presenters import alert_history as history
 from tui.app.presenters import alerts as present
 from tui.app.typed_lines import read_hold, read_mute, read_test
-from tui.model.engine import AlertCommand, AlertsSnapshot, AlertSummary, AlertVerb, CommandResult, SourceAway
+from tui.model.alerts import AlertCommand, AlertsSnapshot, AlertSummary, AlertVerb, SourceAway
 from tui.model.known import on_stage
+from tui.model.snapshot import CommandResult
 from tui.text.formats import counted
 from widgets.prompt import Prompt
 from widgets.untrusted import displayable

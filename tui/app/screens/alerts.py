@@ -13,17 +13,9 @@ from tui.app.presenters import alerts as present
 from tui.app.presenters.replay import known_queue
 from tui.app.screens.base import SupervisorScreen, bindings
 from tui.app.screens.text import LinesScreen
-from tui.model.engine import (
-    AlertCommand,
-    AlertContent,
-    AlertPage,
-    AlertsSnapshot,
-    AlertSummary,
-    CommandResult,
-    Snapshot,
-    SourceAway,
-)
+from tui.model.alerts import AlertCommand, AlertContent, AlertPage, AlertsSnapshot, AlertSummary, SourceAway
 from tui.model.known import on_stage
+from tui.model.snapshot import CommandResult, Snapshot
 from widgets.alert_list import AlertList, alert_heading
 from widgets.lines import LinesPane, LineView
 from widgets.on_air import OnAir

@@ -23,7 +23,7 @@ from tui.app.presenters.replay import nothing_recorded, time_line
 from tui.app.screens.alert_actions import AlertActions
 from tui.app.screens.last_row import LastRow
 from tui.app.screens.layout import LEAST_HEIGHT, LEAST_WIDTH
-from tui.model.engine import CommandResult, Snapshot
+from tui.model.snapshot import CommandResult, Snapshot
 from widgets.hint_line import Hint, HintLine
 from widgets.lines import LineView, Tone
 from widgets.status_bar import StatusBar

@@ -13,7 +13,7 @@ from tui.app.screens.base import SupervisorScreen
 from tui.app.screens.inspector import InspectorScreen
 from tui.app.screens.text import MetricsScreen, TextScreen
 from tui.app.typed_lines import PushLine, read_push
-from tui.model.engine import CommandResult, ConnectionHistory, ConnectionSnapshot
+from tui.model.snapshot import CommandResult, ConnectionHistory, ConnectionSnapshot
 from tui.text.formats import time_of_day
 from widgets.lines import Span
 

@@ -16,7 +16,8 @@ from tui.app.screens.base import SupervisorScreen, bindings
 from tui.app.screens.connection_actions import ConnectionActions, ReadHistory
 from tui.app.screens.details import DetailsScreen, ServiceScreen
 from tui.app.screens.layout import BESIDE_WIDTH, FACTS_WIDTH, Rows, share_rows
-from tui.model.engine import ConnectionSnapshot, ServiceSnapshot, Snapshot
+from tui.model.services import ServiceSnapshot
+from tui.model.snapshot import ConnectionSnapshot, Snapshot
 from tui.text import formats
 from widgets.alert_list import AlertPane
 from widgets.change_log import ChangeLog

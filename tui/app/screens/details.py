@@ -5,7 +5,8 @@ from __future__ import annotations
 from tui.app.presenters import dashboard, details, replay, services, status
 from tui.app.screens.base import SupervisorScreen, bindings
 from tui.app.screens.connection_actions import ConnectionActions, ReadHistory
-from tui.model.engine import ConnectionHistory, ConnectionSnapshot, ServiceSnapshot, Snapshot
+from tui.model.services import ServiceSnapshot
+from tui.model.snapshot import ConnectionHistory, ConnectionSnapshot, Snapshot
 from tui.replay.values import Position
 from widgets.facts import Fact, fact_lines
 from widgets.indicator import ConnectionIndicator

@@ -7,8 +7,9 @@ from functools import partial
 
 from tui.app.presenters import incidents as present
 from tui.app.screens.base import SupervisorScreen, bindings
-from tui.model.engine import IncidentSnapshot, Snapshot, Timeline
+from tui.model.incidents import IncidentSnapshot, Timeline
 from tui.model.known import open_words, rule_words
+from tui.model.snapshot import Snapshot
 from widgets.incident_list import IncidentList, incident_heading
 from widgets.lines import LinesPane
 from widgets.text_line import HeadingLine, TitleLine

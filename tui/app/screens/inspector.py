@@ -11,7 +11,7 @@ from tui.app.commands import run_beside
 from tui.app.presenters import frames as present
 from tui.app.screens.base import SupervisorScreen, bindings
 from tui.app.screens.text import TextScreen
-from tui.model.engine import CommandResult, Frame, FrameContent, FramePage, Snapshot
+from tui.model.snapshot import CommandResult, Frame, FrameContent, FramePage, Snapshot
 from widgets.frame_list import FrameList, frame_heading
 from widgets.text_line import HeadingLine
 

@@ -34,7 +34,7 @@ from tui.app.screens.base import SupervisorScreen
 from tui.app.screens.connection_actions import ask_command, show_metrics, show_metrics_of
 from tui.app.screens.dashboard import DashboardScreen
 from tui.app.screens.details import DetailsScreen
-from tui.model.engine import ConnectionSnapshot, ExtraCommand
+from tui.model.snapshot import ConnectionSnapshot, ExtraCommand
 from widgets.prompt import TypeAhead, paste
 from widgets.untrusted import displayable
 

@@ -16,17 +16,10 @@ from tui.cli.ctl.shell import COLUMNS, OK, aligned, client, give, require_presen
 from tui.cli.ctl.words import state_words, tally, unmapped_words, warnings, what_is_shown
 from tui.control.client import ControlClient, RefusedError
 from tui.control.protocol import COMMAND_SECONDS
+from tui.model.alerts import AlertContent, AlertOutcome, AlertPage, AlertsSnapshot, AlertSummary, SourceAway
 from tui.model.bounds import DAY, MAX_ALERTS, MAX_POSITION, MAX_TEST_ALERTS
-from tui.model.engine import (
-    AlertContent,
-    AlertOutcome,
-    AlertPage,
-    AlertsSnapshot,
-    AlertSummary,
-    Snapshot,
-    SourceAway,
-)
 from tui.model.known import on_stage
+from tui.model.snapshot import Snapshot
 from tui.system.output import put, put_json
 from tui.text.formats import NOTHING, for_json, time_of_day
 from tui.text.json_text import json_text

@@ -10,7 +10,8 @@ from tui.cli.ctl.shell import fail, note
 from tui.cli.ctl.words import named_alert, named_incident
 from tui.control.client import RefusedError
 from tui.control.protocol import Result
-from tui.model.engine import AlertSummary, IncidentSnapshot
+from tui.model.alerts import AlertSummary
+from tui.model.incidents import IncidentSnapshot
 from tui.system.output import FAILED, put
 from tui.text.formats import for_json
 from tui.text.printable import printable

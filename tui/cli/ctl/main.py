@@ -40,8 +40,9 @@ from tui.cli.ctl.words import (
 )
 from tui.control.client import RefusedError
 from tui.control.protocol import COMMAND_SECONDS, ControlError, EngineInfo, Missed, NoEngineError, StateEvent
-from tui.model.engine import AlertsSnapshot, ConnectionSnapshot, Snapshot
+from tui.model.alerts import AlertsSnapshot
 from tui.model.known import is_present, is_up, worst_first
+from tui.model.snapshot import ConnectionSnapshot, Snapshot
 from tui.system.ending import carry_out
 from tui.system.output import FAILED, Parser, flush, put, put_content, put_json, say, write_all
 from tui.system.paths import SOCKET_VARIABLE, STATE_VARIABLE

@@ -12,15 +12,10 @@ from tui.cli.ctl.shell import COLUMNS, OK, aligned, client, require_present
 from tui.cli.ctl.words import how_old, incident_symbol, service_json, service_symbol, ways
 from tui.control.client import ControlClient
 from tui.control.protocol import COMMAND_SECONDS
-from tui.model.engine import (
-    IncidentSnapshot,
-    IncidentsSnapshot,
-    ServicesSnapshot,
-    Snapshot,
-    Timeline,
-    TimelineEntry,
-)
+from tui.model.incidents import IncidentSnapshot, IncidentsSnapshot, Timeline, TimelineEntry
 from tui.model.known import lasted_words, open_words, rule_words, worst_services_first
+from tui.model.services import ServicesSnapshot
+from tui.model.snapshot import Snapshot
 from tui.system.output import put, put_json
 from tui.text.formats import age, for_json, time_of_day
 from tui.text.printable import cut_to, printable

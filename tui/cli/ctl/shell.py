@@ -13,8 +13,8 @@ import msgspec
 
 from tui.control.client import ControlClient, RefusedError
 from tui.control.protocol import COMMAND_SECONDS, Result, socket_path
-from tui.model.engine import Snapshot
 from tui.model.known import not_present
+from tui.model.snapshot import Snapshot
 from tui.system.output import FAILED, complain, is_terminal, put, put_json, say
 from tui.system.paths import state_folder
 from tui.text.json_text import in_ascii

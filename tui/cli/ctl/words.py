@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tui.model.alerts import TEST_SOURCE
-from tui.model.engine import (
-    AlertsSnapshot,
-    AlertSummary,
-    ConnectionSnapshot,
-    ConnectionState,
-    IncidentSnapshot,
-    IncidentsSnapshot,
-    ServiceSnapshot,
-    ServicesSnapshot,
-    Snapshot,
-)
+from tui.channels.health import ConnectionState
+from tui.model.alerts import TEST_SOURCE, AlertsSnapshot, AlertSummary
+from tui.model.incidents import IncidentSnapshot, IncidentsSnapshot
 from tui.model.known import (
     SERVICE_SYMBOLS,
     SERVICE_TROUBLES,
@@ -38,6 +29,8 @@ from tui.model.known import (
     state_shown,
     troubled_services,
 )
+from tui.model.services import ServiceSnapshot, ServicesSnapshot
+from tui.model.snapshot import ConnectionSnapshot, Snapshot
 from tui.text.formats import age, counted, for_json, noted_state
 from tui.text.printable import columns, cut_to, printable
 
