@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Required
+from typing import Annotated, Any, Literal, NamedTuple, Required
 
 from msgspec import Meta
-from pydantic import TypeAdapter
+from pydantic import create_model, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tui.alerts.options import AlertOptions
 from tui.channels.options import PRESETS, Options
@@ -29,6 +32,7 @@ from tui.services.options import EndpointOptions, JournalOptions, ServicesOption
 from tui.services.payloads import MOST_NAME
 from tui.text.nearest import nearest
 from tui.text.option_types import Check, check_no_nul, check_topic, split_url
+from tui.text.toml_lines import Tree
 
 SECRET_OPTIONS = ("auth_token", "proxy")
 """Options of one text that may be a secret."""
@@ -201,5 +205,75 @@ SETTINGS = table(
 HEADINGS = tuple(headings(SETTINGS))
 """The heading that begins each table, and the table's keys."""
 
-validate = TypeAdapter[dict[str, Any]](SETTINGS).validate_python
-"""What was set, checked, as a tree of the same shape. Raises pydantic's ValidationError."""
+
+class _Layered(BaseSettings):
+    # A table that nobody set is left out, which is no value of its type.
+    model_config = SettingsConfigDict(
+        extra="forbid", strict=True, hide_input_in_errors=True, validate_default=False
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *_: Any, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Our own in place of the library's: they know where a value stands, and their errors repeat none."""
+        return tuple(_TreeSource(settings_cls, tree) for tree in _trees.get())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _open(cls, data: Tree) -> Any:
+        return _opened(data)
+
+
+class _TreeSource(PydanticBaseSettingsSource):
+    def __init__(self, settings: type[BaseSettings], tree: Tree) -> None:
+        super().__init__(settings)
+        self._tree = tree
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self._tree.get(field_name), field_name, False
+
+    def __call__(self) -> Tree:
+        return {top: _closed(value, 2 if top == "connections" else 1) for top, value in self._tree.items()}
+
+
+class _Whole(NamedTuple):
+    """A table that the library is not to merge with another."""
+
+    table: Tree
+
+
+def _closed(value: Any, depth: int) -> Any:
+    """The tables that are ``depth`` tables down, whole."""
+    if not isinstance(value, dict):
+        return value
+    return {key: _closed(each, depth - 1) for key, each in value.items()} if depth else _Whole(value)
+
+
+def _opened(value: Any) -> Any:
+    if isinstance(value, _Whole):
+        return value.table
+    return {key: _opened(each) for key, each in value.items()} if isinstance(value, dict) else value
+
+
+_trees: ContextVar[tuple[Tree, ...]] = ContextVar("settings", default=())
+_fields: dict[str, Any] = {key: (hint, None) for key, hint in SETTINGS.__annotations__.items()}
+_Settings = create_model("_Settings", __base__=_Layered, **_fields)
+
+
+def validate(*trees: Tree) -> Tree:
+    """What was set, checked, as a tree of the shape of :data:`SETTINGS`.
+
+    Args:
+        trees: of several places, the first first; a list or table within a table is taken whole from the
+            first that has it.
+
+    Raises:
+        ValidationError: pydantic's, with every mistake.
+    """
+    token = _trees.set(trees)
+    try:
+        found = _Settings()
+    finally:
+        _trees.reset(token)
+    return {name: getattr(found, name) for name in found.model_fields_set}
