@@ -44,7 +44,7 @@ def draw_readme() -> None:
         desks = ComponentOptions(alerts=host.alerts(Path(folder)), services=host.services())
         store = AlertStore(Path(folder) / FILE_NAME)
         store.start()
-        engine = Supervisor(host.connections(), extras=host, components=desks, alert_store=store)
+        engine = Supervisor(host.connections(), plugin_commands=host, components=desks, alert_store=store)
         host.supervise(engine)
         thread = threading.Thread(target=engine.run, daemon=True)
         thread.start()

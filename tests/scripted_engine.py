@@ -29,12 +29,12 @@ from tui.model.snapshot import (
     ConnectionHistory,
     ConnectionSnapshot,
     DiskHealthSnapshot,
+    EffectiveSetting,
     ExtraCommand,
     FrameContent,
     FramePage,
     LogLine,
     LogPage,
-    SettingInForce,
     Snapshot,
     StateEntry,
     Trouble,
@@ -310,8 +310,8 @@ def history(name: str = "stage", *, at: float | None = None, **changes: Any) -> 
             StateEntry(timestamp=now - 7200, state="connected", before=0.3),
         ),
         "settings": (
-            SettingInForce(key="url", text='"ws://saya:7175/socket"', source="config.toml:4"),
-            SettingInForce(key="auth_token", text="***", source="config.toml:5"),
+            EffectiveSetting(key="url", text='"ws://saya:7175/socket"', source="config.toml:4"),
+            EffectiveSetting(key="auth_token", text="***", source="config.toml:5"),
         ),
     }
     return ConnectionHistory(**values | changes)

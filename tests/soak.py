@@ -170,7 +170,7 @@ class Soak:
 
     def __init__(self, seconds: float, seed: int, folder: Path, tell: Any) -> None:
         self._seconds = seconds
-        self._chance = random.Random(seed)
+        self._random_source = random.Random(seed)
         self._folder = folder
         self._note = tell
         self.samples: list[Quiet] = []
@@ -199,7 +199,11 @@ class Soak:
     async def _on(self, hub: Hub, journal: Journal, reporter: JsonLines) -> None:
         count = TaskCount()
         supervisor = Supervisor(
-            self._settings(hub, 4), extras=count, journal=journal, reporters=[reporter], report_interval=0.2
+            self._settings(hub, 4),
+            plugin_commands=count,
+            journal=journal,
+            reporters=[reporter],
+            report_interval=0.2,
         )
         engine = threading.Thread(target=supervisor.run, name="engine", daemon=True)
         engine.start()
@@ -207,10 +211,10 @@ class Soak:
         client.go()
         try:
             begun = time.monotonic()
-            first = self._chance.sample(sorted(FAULTS), len(FAULTS))
+            first = self._random_source.sample(sorted(FAULTS), len(FAULTS))
             await self._until_back(hub, supervisor, client)
             while time.monotonic() < begun + self._seconds:
-                fault = first.pop() if first else self._chance.choice(sorted(FAULTS))
+                fault = first.pop() if first else self._random_source.choice(sorted(FAULTS))
                 self.faults[fault] += 1
                 await self._stage(fault, hub, supervisor, client)
                 ended = time.monotonic()
@@ -240,14 +244,14 @@ class Soak:
             waiting = FAULTS[fault].apply(hub.faults)
             if waiting is not None and asyncio.iscoroutine(waiting):
                 await waiting
-        for _ in range(self._chance.randint(0, 3)):
-            await asyncio.sleep(self._chance.uniform(0, 0.5))
+        for _ in range(self._random_source.randint(0, 3)):
+            await asyncio.sleep(self._random_source.uniform(0, 0.5))
             await self._disturb(hub, supervisor, client)
         await hub.faults.clear()
 
     async def _disturb(self, hub: Hub, supervisor: Supervisor, client: Client) -> None:
-        name = f"link{self._chance.randrange(4)}"
-        match self._chance.randrange(6):
+        name = f"link{self._random_source.randrange(4)}"
+        match self._random_source.randrange(6):
             case 0:
                 await supervisor.reconnect(name)
             case 1:

@@ -81,24 +81,24 @@ class Outcome:
     """What was wrong, other than the time."""
 
 
-def trial(chance: random.Random, form: Form | None = None, stuck: Stuck | None = None) -> Trial:
+def trial(random_source: random.Random, form: Form | None = None, stuck: Stuck | None = None) -> Trial:
     """One at random."""
-    form = form or chance.choice([each for each in FORMS if stuck is None or stuck in STUCK[each]])
-    stuck = stuck or chance.choice(STUCK[form])
+    form = form or random_source.choice([each for each in FORMS if stuck is None or stuck in STUCK[each]])
+    stuck = stuck or random_source.choice(STUCK[form])
     # HUP is a reload where there is neither a screen nor a demo.
     numbers = [signal.SIGTERM, signal.SIGINT] + [signal.SIGHUP] * (form != "run --headless")
-    count = chance.choice((1, 2, 40))
-    first = chance.choice(numbers)
-    mixed = chance.random() < 0.3
+    count = random_source.choice((1, 2, 40))
+    first = random_source.choice(numbers)
+    mixed = random_source.random() < 0.3
     signals = [(first, 0.0)]
     for _ in range(count - 1):
-        gap = chance.choice((0.0, chance.uniform(0, 0.001)))
-        signals.append((chance.choice(numbers) if mixed else first, gap))
-    if count == 40 and chance.random() < 0.3:
+        gap = random_source.choice((0.0, random_source.uniform(0, 0.001)))
+        signals.append((random_source.choice(numbers) if mixed else first, gap))
+    if count == 40 and random_source.random() < 0.3:
         # Some while it ends already.
-        signals = [(number, gap + chance.uniform(0, 0.05)) for number, gap in signals]
-    moment: Literal["start", "run"] = "start" if chance.random() < 0.25 else "run"
-    wait = chance.uniform(0, 1.2) if moment == "start" else chance.uniform(0, 0.3)
+        signals = [(number, gap + random_source.uniform(0, 0.05)) for number, gap in signals]
+    moment: Literal["start", "run"] = "start" if random_source.random() < 0.25 else "run"
+    wait = random_source.uniform(0, 1.2) if moment == "start" else random_source.uniform(0, 0.3)
     return Trial(form, stuck, moment, wait, tuple(signals))
 
 
@@ -348,10 +348,10 @@ def _settings(stuck: Stuck, url: str, folder: Path) -> str:
 
 def storm(ends: int, seed: int, limit: float, form: Form | None, stuck: Stuck | None, at_once: int) -> int:
     """Carry out so many trials, tell of those that went wrong, and return the exit status."""
-    chance = random.Random(seed)
+    random_source = random.Random(seed)
     waiting: queue.SimpleQueue[Trial] = queue.SimpleQueue()
     for _ in range(ends):
-        waiting.put(trial(chance, form, stuck))
+        waiting.put(trial(random_source, form, stuck))
     done: list[tuple[Trial, Outcome]] = []
     with Grounds() as grounds:
 

@@ -163,8 +163,8 @@ def test_one_viewer_is_one_viewer_however_often() -> None:
 def test_an_event_that_tells_its_time_is_the_same_alert_in_every_engine() -> None:
     def ids(payload: dict[str, Any], source_id: str | None = None, **changes: Any) -> list[str]:
         found = []
-        for chance in (1, 2):
-            queue = AlertQueue(MovedClock(), random.Random(chance))
+        for random_source in (1, 2):
+            queue = AlertQueue(MovedClock(), random.Random(random_source))
             queue.knows_past = changes.get("knows_past", True)
             for _ in range(changes.get("times", 1)):
                 alert = queue.judge_arrival("raid", payload, source="hub", source_id=source_id)

@@ -33,7 +33,7 @@ class QueueMachine(RuleBasedStateMachine):
     )
     def start(self, **options: Any) -> None:
         self.clock = MovedClock()
-        self.chance = random.Random(7)
+        self.random_source = random.Random(7)
         self.options = options
         self.rows: dict[str, Alert] = {}
         self.old_rows: list[Alert] = []
@@ -54,7 +54,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.target(True)
 
     def open_queue(self) -> None:
-        self.queue = AlertQueue(self.clock, self.chance, self.queue_options())
+        self.queue = AlertQueue(self.clock, self.random_source, self.queue_options())
         self.there = not self.options["has_target"]
         self.admitted = sum(alert.state != "ended" for alert in self.rows.values())
 
@@ -438,23 +438,23 @@ TestQueueMachine.settings = settings(
 
 def walk(seed: int, steps: int) -> Counter[str]:
     """A long evening by weighted chance; what became of its alerts."""
-    chance = random.Random(seed)
-    pick, moves = chance.randrange, QueueMachine()
+    random_source = random.Random(seed)
+    pick, moves = random_source.randrange, QueueMachine()
     moves.start(
         has_target=seed % 4 > 0,
         clears=["one", "all", "nothing"][seed % 3],
-        on_uncertain=chance.choice(["again", "leave"]),
+        on_uncertain=random_source.choice(["again", "leave"]),
     )
 
     def arrive() -> None:
         moves.arrive(
-            type=chance.choice("abc"),
+            type=random_source.choice("abc"),
             reaches="store" if pick(20) == 0 else "queue",
             priority=1 + pick(3),
-            duration=chance.choice([1.0, 5.0]),
-            time_to_live=chance.choice([None, None, 3.0, 20.0]),
+            duration=random_source.choice([1.0, 5.0]),
+            time_to_live=random_source.choice([None, None, 3.0, 20.0]),
             bypass=pick(4) == 0,
-            collapse=chance.choice([0.0, 0.0, 10.0]),
+            collapse=random_source.choice([0.0, 0.0, 10.0]),
         )
 
     def burst() -> None:
@@ -466,31 +466,36 @@ def walk(seed: int, steps: int) -> Counter[str]:
     choices: list[tuple[int, Callable[[], None]]] = [
         (20, arrive),
         (2, burst),
-        (25, lambda: moves.pass_time(chance.choice([0.1, 0.25, 0.6, 1.0, 2.5, 5.0]), pick(3) == 0)),
+        (25, lambda: moves.pass_time(random_source.choice([0.1, 0.25, 0.6, 1.0, 2.5, 5.0]), pick(3) == 0)),
         (1, lambda: moves.pass_time(70.0, pick(2) == 0)),
-        (1, lambda: moves.set_the_wall_clock(chance.choice([-86_400.0, -5.0, 5.0, 86_400.0]))),
+        (1, lambda: moves.set_the_wall_clock(random_source.choice([-86_400.0, -5.0, 5.0, 86_400.0]))),
         (6, lambda: moves.target(pick(3) > 0)),
         (3, lambda: moves.watched(pick(3) > 0)),
         (6, lambda: moves.all_goes_well(0.3)),
-        (25, lambda: moves.answer(pick(10), chance.choice(answers))),
+        (25, lambda: moves.answer(pick(10), random_source.choice(answers))),
         (5, lambda: moves.confirm(pick(10))),
         (5, lambda: moves.hub_takes_off(pick(10))),
-        (5, lambda: moves.report(chance.choice([0.0, 0.5, 3.0]))),
-        (6, lambda: moves.command(chance.choice(commands), chance.choice("abc"))),
+        (5, lambda: moves.report(random_source.choice([0.0, 0.5, 3.0]))),
+        (6, lambda: moves.command(random_source.choice(commands), random_source.choice("abc"))),
         (
             10,
             lambda: moves.command_on_one(
-                pick(10), 1 + pick(MOST), chance.choice(["remove", "move", "move", "requeue"])
+                pick(10), 1 + pick(MOST), random_source.choice(["remove", "move", "move", "requeue"])
             ),
         ),
         (3, moves.undo),
-        (2, lambda: moves.crash(chance.choice(["idle", "before the commit", "before the orders"]), True)),
+        (
+            2,
+            lambda: moves.crash(
+                random_source.choice(["idle", "before the commit", "before the orders"]), True
+            ),
+        ),
         (2, moves.the_store_answers_late),
         (1, lambda: moves.reload(pick(3) > 0)),
     ]
     weights = [weight for weight, _ in choices]
     for _ in range(steps):
-        chance.choices(choices, weights)[0][1]()
+        random_source.choices(choices, weights)[0][1]()
         moves.nothing_is_lost_and_the_store_knows_it_all()
         moves.order_and_bounds_are_kept()
         moves.there_is_always_a_next_time()

@@ -82,7 +82,7 @@ def playing(**changes: Any) -> AlertSummary:
             "WAITING FOR OVERLAYS:  stage: not joined",
         ),
         (
-            {"playing": None, "mode": "idle", "store": "disk full", "held_in_memory": 7},
+            {"playing": None, "mode": "idle", "store": "disk full", "unsaved": 7},
             "nothing on air  store trouble: disk full; 7 in memory only",
         ),
         (

@@ -76,12 +76,12 @@ def test_a_sequence_that_cannot_be_means_nothing_and_what_follows_is_read(sequen
 
 
 def test_no_bytes_break_it() -> None:
-    chance = random.Random(5)
+    random_source = random.Random(5)
     parts = ["\x1b", "[", "<", "?", ";", ":", "M", "m", "u", "~", "t", "R", "$y", "O", "48", "200", "201"]
     parts += ["0", "9", "99999999", "-1", "x", "\x00", "\x9b", "\ud800", "é"]
     sequences = Sequences()
     for now in range(3000):
-        sequences.take("".join(chance.choices(parts, k=12)), float(now))
+        sequences.take("".join(random_source.choices(parts, k=12)), float(now))
     sequences.take("", 1e6)
     sequences.take("\x1b[201~", 1e6)
     assert words(sequences.take("q", 2e6))[-1] == "q"

@@ -19,15 +19,15 @@ _HELD = 100
 
 def attack(state: Path, requests: int, seed: int) -> Counter[str]:
     """Make so many requests in every bad way; how many of each."""
-    chance = random.Random(seed)
+    random_source = random.Random(seed)
     held: deque[socket.socket] = deque()
     done: Counter[str] = Counter()
     try:
         while done.total() < requests:
-            way = chance.choice(_WAYS)
+            way = random_source.choice(_WAYS)
             connection = _connected(state / SOCKET_NAME)
             with contextlib.suppress(OSError):
-                _do(way, connection, chance)
+                _do(way, connection, random_source)
             done[way] += 1
             if way in ("idle", "half a line", "unread"):
                 held.append(connection)
@@ -62,18 +62,18 @@ def _connected(path: Path) -> socket.socket:
             return connection
 
 
-def _do(way: str, connection: socket.socket, chance: random.Random) -> None:
+def _do(way: str, connection: socket.socket, random_source: random.Random) -> None:
     match way:
         case "garbage":
-            connection.sendall(chance.randbytes(chance.randrange(1, 2000)) + b"\n")
+            connection.sendall(random_source.randbytes(random_source.randrange(1, 2000)) + b"\n")
             connection.recv(4096)
         case "huge line":
-            connection.sendall(b"[" * (MAX_REQUEST + chance.randrange(MAX_REQUEST)))
+            connection.sendall(b"[" * (MAX_REQUEST + random_source.randrange(MAX_REQUEST)))
             connection.recv(4096)
         case "half a line":
-            connection.sendall(_INFO[: chance.randrange(1, len(_INFO) - 1)])
+            connection.sendall(_INFO[: random_source.randrange(1, len(_INFO) - 1)])
         case "small ones":
-            connection.sendall(_INFO * chance.randrange(1, 200))
+            connection.sendall(_INFO * random_source.randrange(1, 200))
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(65536):
                 pass
@@ -81,6 +81,6 @@ def _do(way: str, connection: socket.socket, chance: random.Random) -> None:
             connection.settimeout(0.05)
             connection.sendall(b'{"v":1,"id":1,"type":"subscribe","log_after":0}\n' + _INFO * 100)
         case "wrong version":
-            version = chance.choice((0, 2, -1, 99, 10**30, "1", None))
+            version = random_source.choice((0, 2, -1, 99, 10**30, "1", None))
             connection.sendall(json.dumps({"v": version, "id": 1, "type": "info"}).encode() + b"\n")
             connection.recv(4096)

@@ -14,18 +14,18 @@ _HELD = 40
 
 def attack(port: int, requests: int, seed: int) -> Counter[str]:
     """Make so many requests in every bad way, and good ones between them; how many of each."""
-    chance = random.Random(seed)
+    random_source = random.Random(seed)
     held: deque[socket.socket] = deque()
     done: Counter[str] = Counter()
     try:
         while done.total() < requests:
-            way = chance.choice((*_REQUESTS, "connect and close", "slow", "unread", "good"))
+            way = random_source.choice((*_REQUESTS, "connect and close", "slow", "unread", "good"))
             connection = socket.create_connection(("127.0.0.1", port), timeout=20)
             done[way] += 1
             with contextlib.suppress(OSError):
                 match way:
                     case "slow":
-                        connection.sendall(_GET[: chance.randrange(1, 20)])
+                        connection.sendall(_GET[: random_source.randrange(1, 20)])
                         held.append(connection)
                     case "unread":
                         connection.sendall(_GET)

@@ -59,7 +59,7 @@ class _Viewers:
 
     def __init__(self, hub: _Hub) -> None:
         self._hub = hub
-        self._chance = random.Random(1)
+        self._random_source = random.Random(1)
         self._last: deque[tuple[str, dict[str, Any]]] = deque(maxlen=_AGAIN_WITHIN)
         self._numbers = 0
         self._mark_at = 0.0
@@ -82,19 +82,19 @@ class _Viewers:
     def _act(self, now: float) -> int:
         """One thing happens; returns how many events it made."""
         before = self.noted["sent"]
-        kind = self._chance.random()
+        kind = self._random_source.random()
         if now >= self._mark_at:
             self._mark_at = now + _MARK_EVERY
             name = f"{MARKED}{len(self.marks) + 1:04}"
             self.marks[name] = self._happen("raid", user_name=name, viewers=MARKED_VIEWERS)
         elif kind < _DUPLICATES and self._last:
-            self._send("duplicates", *self._chance.choice(self._last))
+            self._send("duplicates", *self._random_source.choice(self._last))
         elif kind < _DUPLICATES + _UNREADABLE:
             self._send("rejected", "cheer", ["no", "object"])
         else:
-            (event,) = self._chance.choices([*_KINDS], weights=[*_KINDS.values()])
+            (event,) = self._random_source.choices([*_KINDS], weights=[*_KINDS.values()])
             if event == "gift_subscription":
-                self._bomb(self._chance.choice(_BOMBS))
+                self._bomb(self._random_source.choice(_BOMBS))
             else:
                 self._happen(event)
         return self.noted["sent"] - before

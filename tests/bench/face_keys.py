@@ -114,13 +114,13 @@ async def to_the_top(face: Terminal) -> None:
 
 async def press_in_turn(face: Terminal, links: int, scale: Scale) -> Pressed:
     """Press j down to the last link and k up again, each when the last press was shown."""
-    chance = random.Random(1)
+    random_source = random.Random(1)
     place, step, unanswered = 0, 1, 0
     await to_the_top(face)
     awaited = _Awaited(face)
     async with _lateness() as late:
         for _ in range(scale.presses):
-            await asyncio.sleep(chance.uniform(*scale.gap))
+            await asyncio.sleep(random_source.uniform(*scale.gap))
             if not 0 <= place + step < links:
                 step = -step
             place += step
@@ -145,11 +145,11 @@ async def hold(face: Terminal, links: int, scale: Scale) -> Pressed:
 
 async def from_end_to_end(face: Terminal, links: int, scale: Scale) -> Pressed:
     """Press G and g in turn, each when the last press was shown."""
-    chance = random.Random(1)
+    random_source = random.Random(1)
     awaited, unanswered = _Awaited(face), 0
     async with _lateness() as late:
         for number in range(scale.presses // 2):
-            await asyncio.sleep(chance.uniform(*scale.gap))
+            await asyncio.sleep(random_source.uniform(*scale.gap))
             key, place = ("g", 0) if number % 2 else ("G", links - 1)
             awaited.press(key, link_name(place).__eq__)
             unanswered += await awaited.answers()

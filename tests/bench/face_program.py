@@ -63,7 +63,7 @@ def run_with(lateness: Lateness, end: End) -> int:
 
     class MeasuredSupervisor(Supervisor):
         def __init__(self, *arguments: Any, **settings: Any) -> None:
-            super().__init__(*arguments, extras=lateness, **settings)
+            super().__init__(*arguments, plugin_commands=lateness, **settings)
 
     # Where the program looks it up.
     vars(session)["Supervisor"] = MeasuredSupervisor

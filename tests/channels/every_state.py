@@ -137,14 +137,14 @@ class State:
     def __init__(
         self,
         life: Lifecycle,
-        hands: LifecycleCallbacks,
+        callbacks: LifecycleCallbacks,
         at: float,
         due: float | None,
         before: State | None,
         act: Act | None,
     ) -> None:
         self.life = life
-        self.hands = hands
+        self.callbacks = callbacks
         self.at = at
         self.due = due
         """When it asked to be asked again."""
@@ -177,7 +177,7 @@ class Visit:
     def __init__(self, options: Options, most: int = 1) -> None:
         self.options = options
         self.now = Now()
-        self.chance = Chance()
+        self.random_source = Chance()
         self.findings: list[str] = []
         self.steps = 0
         self._most = most
@@ -187,22 +187,22 @@ class Visit:
 
     def run(self) -> None:
         """Visit them."""
-        hands = LifecycleCallbacks(self.now, self.find)
-        life = Lifecycle(self.options, self.now, self.chance, hands)
-        first = State(life, hands, 0.0, None, None, None)
+        callbacks = LifecycleCallbacks(self.now, self.find)
+        life = Lifecycle(self.options, self.now, self.random_source, callbacks)
+        first = State(life, callbacks, 0.0, None, None, None)
         self.states[self.key(first)] = first
         waiting = deque([first])
         while waiting and len(self.findings) < self._most:
             state = waiting.popleft()
             for act in list(self.acts(state)):
                 for draws_most in (True, False):
-                    self.chance.draws_most, self.chance.was_asked = draws_most, False
+                    self.random_source.draws_most, self.random_source.was_asked = draws_most, False
                     new = self.follow(state, act)
                     key = self.key(new)
                     if key not in self.states:
                         self.states[key] = new
                         waiting.append(new)
-                    if not self.chance.was_asked:
+                    if not self.random_source.was_asked:
                         break
             self.come_back(state)
 
@@ -215,10 +215,10 @@ class Visit:
 
     def acts(self, state: State) -> Iterator[Act]:
         """All that can happen in a state: at once, or just as it would have acted by itself."""
-        hands = state.hands
+        callbacks = state.callbacks
         rest = None if state.due is None else state.due - state.at
-        for heard in (False, True) if hands.is_open else (False,):
-            for allowance in (0.0, ALLOWANCE) if hands.is_open else (0.0,):
+        for heard in (False, True) if callbacks.is_open else (False,):
+            for allowance in (0.0, ALLOWANCE) if callbacks.is_open else (0.0,):
                 if rest is not None:
                     yield Act("tick", wait=rest, heard=heard, allowance=allowance)
                     yield Act("early tick", wait=min(1.0, rest), heard=heard, allowance=allowance)
@@ -227,18 +227,20 @@ class Visit:
             for verbs in (("connect",), ("reconnect",), ("disconnect",), ("disconnect", "connect")):
                 yield Act(" and ".join(verbs), _ordering(verbs), wait, orders=verbs)
             yield Act("another is stable", lambda life, _: life.wake_early(), wait)
-            if hands.is_opening:
+            if callbacks.is_opening:
                 yield Act("opened", _opened, wait)
                 yield Act("opened and lost", _opened_and_lost, wait)
                 yield Act("not opened", _failing(OpenError("refused")), wait)
                 yield Act("refused", _failing(OpenError("403", refusal=True)), wait)
                 yield Act("told to wait", _failing(OpenError("503", retry_after=60.0)), wait)
-            if hands.is_open:
+            if callbacks.is_open:
                 yield Act("lost", _lost, wait)
-                yield Act("answered", lambda life, hands: life.heartbeat_replied(hands.refs[-1]), wait)
+                yield Act(
+                    "answered", lambda life, callbacks: life.heartbeat_replied(callbacks.refs[-1]), wait
+                )
                 yield Act(
                     "the one before is answered",
-                    lambda life, hands: life.heartbeat_replied(hands.refs[0]),
+                    lambda life, callbacks: life.heartbeat_replied(callbacks.refs[0]),
                     wait,
                 )
                 yield Act("another is answered", lambda life, _: life.heartbeat_replied("0"), wait)
@@ -247,36 +249,36 @@ class Visit:
         """The state after it; all that must hold in every one does."""
         self._at, self._act = state, act
         self.steps += 1
-        hands = copy.copy(state.hands)
-        hands.begun, hands.changes = 0, []
+        callbacks = copy.copy(state.callbacks)
+        callbacks.begun, callbacks.changes = 0, []
         if act.late:
-            hands.opened_at = state.at + act.wait
-        life = copied(state.life, hands)
+            callbacks.opened_at = state.at + act.wait
+        life = copied(state.life, callbacks)
         at = self.now.at = state.at + act.wait
         before = state.life
         if act.report is not None:
-            act.report(life, hands)
+            act.report(life, callbacks)
         until = life.breaker.until if before.breaker.is_open else None
         due = life.step(at, heard=act.heard, late=act.late, allowance=act.allowance)
-        new = State(life, hands, at, due, state, act)
-        if until is not None and at < until and hands.begun and not act.orders:
+        new = State(life, callbacks, at, due, state, act)
+        if until is not None and at < until and callbacks.begun and not act.orders:
             self.find("an attempt is made while the breaker is open")
         self.judge(before, new, act)
         return new
 
     def judge(self, before: Lifecycle, new: State, act: Act) -> None:
         """What must hold after every step."""
-        life, hands, at, due = new.life, new.hands, new.at, new.due
+        life, callbacks, at, due = new.life, new.callbacks, new.at, new.due
         phase, options = life.phase, self.options
-        if hands.is_opening != (phase is Phase.OPENING) or hands.is_open != life.is_open:
+        if callbacks.is_opening != (phase is Phase.OPENING) or callbacks.is_open != life.is_open:
             self.find("what it says is there is not what there is")
         if (life.state == "connected") != (phase is Phase.UP):
             self.find("the state's word is another one")
         if phase is Phase.UP and not life.heartbeat.answered:
             self.find("connected, though no heartbeat was answered")
-        if phase is Phase.GREETING and at - hands.opened_at >= options.heartbeat_timeout and not act.late:
+        if phase is Phase.GREETING and at - callbacks.opened_at >= options.heartbeat_timeout and not act.late:
             self.find("not connected, and not given up in its time")
-        if life.is_open and not hands.is_greeted:
+        if life.is_open and not callbacks.is_greeted:
             self.find("open, and no joins may follow")
         if due is not None and due <= at:
             self.find("asks to be asked again at once")
@@ -292,7 +294,7 @@ class Visit:
             self.find("stable, and its failures are not forgotten")
         begun = life.counts.attempts_begun - before.counts.attempts_begun
         ended = counted(life) - counted(before)
-        if begun != hands.begun or begun != ended + life.under_way - before.under_way:
+        if begun != callbacks.begun or begun != ended + life.under_way - before.under_way:
             self.find("the counts of attempts do not add up")
         if life.breaker.trips - before.breaker.trips > (before.breaker.state == "closed"):
             self.find("a trip is counted that is none")
@@ -310,12 +312,12 @@ class Visit:
             options.heartbeat_interval, options.heartbeat_timeout, ALLOWANCE
         ):
             self.find("no heartbeat is due in its time")
-        self.judge_changes(before, life, hands)
+        self.judge_changes(before, life, callbacks)
 
-    def judge_changes(self, before: Lifecycle, life: Lifecycle, hands: LifecycleCallbacks) -> None:
+    def judge_changes(self, before: Lifecycle, life: Lifecycle, callbacks: LifecycleCallbacks) -> None:
         """The changes of state that are told."""
         state = before.state
-        for change in hands.changes:
+        for change in callbacks.changes:
             if change.old_state != state or change.new_state == state:
                 self.find("a change is told that is none")
             state = change.new_state
@@ -329,21 +331,21 @@ class Visit:
         if state.is_chosen:
             return
         self._act = Act("a server that is well")
-        self.chance.draws_most = True
-        hands = copy.copy(state.hands)
-        hands.find = lambda _: None
-        life = copied(state.life, hands)
+        self.random_source.draws_most = True
+        callbacks = copy.copy(state.callbacks)
+        callbacks.find = lambda _: None
+        life = copied(state.life, callbacks)
         at = state.at
         due = state.due
         while not life.stable and at <= state.at + WELL:
-            if hands.is_opening:
-                _opened(life, hands)
-            elif hands.is_open and life.heartbeat.unanswered_since is not None:
-                life.heartbeat_replied(hands.refs[-1])
+            if callbacks.is_opening:
+                _opened(life, callbacks)
+            elif callbacks.is_open and life.heartbeat.unanswered_since is not None:
+                life.heartbeat_replied(callbacks.refs[-1])
             else:
                 at = at + LATE if due is None else max(due, at)
             self.now.at = at
-            due = life.step(at, heard=hands.is_open)
+            due = life.step(at, heard=callbacks.is_open)
         if not life.stable:
             self._at = state
             self.find("no way back to stable")
@@ -374,19 +376,19 @@ class Visit:
             (ago(heartbeat._sent_at), heartbeat._proven, heartbeat.answered) if life.is_open else None,
             life.is_open
             and (
-                ago(state.hands.opened_at) if life.phase is Phase.GREETING else None,
+                ago(state.callbacks.opened_at) if life.phase is Phase.GREETING else None,
                 heartbeat.unanswered_since is None,
-                *(ref in heartbeat._sent for ref in state.hands.refs),
+                *(ref in heartbeat._sent for ref in state.callbacks.refs),
             ),
             None if state.due is None else state.due - at,
         )
 
 
-def copied(life: Lifecycle, hands: LifecycleCallbacks) -> Lifecycle:
+def copied(life: Lifecycle, callbacks: LifecycleCallbacks) -> Lifecycle:
     """Another one that goes on from here."""
     new = copy.copy(life)
     new.counts = copy.copy(life.counts)
-    new._hands, new._commands = hands, []
+    new._callbacks, new._commands = callbacks, []
     new.breaker, new.heartbeat = copy.copy(life.breaker), copy.copy(life.heartbeat)
     new.heartbeat._sent = dict(life.heartbeat._sent)
     new.heartbeat._unanswered = list(life.heartbeat._unanswered)
@@ -410,14 +412,14 @@ def _failing(error: OpenError) -> Callable[[Lifecycle, LifecycleCallbacks], None
     return lambda life, _: life.open_failed(error)
 
 
-def _opened(life: Lifecycle, hands: LifecycleCallbacks) -> None:
-    hands.is_opening, hands.is_open = False, True
+def _opened(life: Lifecycle, callbacks: LifecycleCallbacks) -> None:
+    callbacks.is_opening, callbacks.is_open = False, True
     life.opened()
 
 
-def _opened_and_lost(life: Lifecycle, hands: LifecycleCallbacks) -> None:
-    _opened(life, hands)
-    _lost(life, hands)
+def _opened_and_lost(life: Lifecycle, callbacks: LifecycleCallbacks) -> None:
+    _opened(life, callbacks)
+    _lost(life, callbacks)
 
 
 def _lost(life: Lifecycle, _: LifecycleCallbacks) -> None:

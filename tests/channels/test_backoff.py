@@ -13,9 +13,9 @@ from tui.channels import Options
 from tui.channels.backoff import BackOff
 
 
-def made(base: float, most: float, jitter: float, chance: random.Random) -> BackOff:
+def made(base: float, most: float, jitter: float, random_source: random.Random) -> BackOff:
     options = Options(reconnect_base_delay=base, reconnect_max_delay=most, reconnect_jitter=jitter)
-    return BackOff(options, chance)
+    return BackOff(options, random_source)
 
 
 PRESETS = {"service": (1.0, 60.0), "overlay": (1.0, 30.0), "live": (0.5, 3.0)}

@@ -21,7 +21,7 @@ from tui.channels import NotConnectedError
 from tui.channels.connection import open_link
 from tui.channels.frame_reader import FrameReader
 from tui.channels.link import LinkRequest
-from tui.channels.reasons import AnswerError, in_words
+from tui.channels.reasons import AnswerError, describe_error
 
 
 class Owner:
@@ -219,7 +219,7 @@ async def test_an_opening_that_fails_tells_the_opener_alone(nothing_left):
     async with RawServer(refuse) as server:
         with pytest.raises(AnswerError) as raised:
             await open_link(request(server), owner)
-        assert "403 Forbidden" in str(in_words(raised.value, owner.step, 0.0))
+        assert "403 Forbidden" in str(describe_error(raised.value, owner.step, 0.0))
     assert (owner.frames, owner.lost) == ([], [])
 
 

@@ -48,51 +48,53 @@ def frame(opcode: int, data: bytes, *, fin: bool = True, masked: bool = False, r
     return header + (b"\0\0\0\0" if masked else b"") + data
 
 
-def stream(chance: random.Random) -> bytes:
+def stream(random_source: random.Random) -> bytes:
     """A few frames, whole, fragmented and controlling, now and then one that breaks the protocol."""
     parts = []
-    for _ in range(chance.randint(1, 12)):
-        data = chance.randbytes(chance.choice([0, 1, 5, 125, 126, 127, 1000, 65535, 65536, LIMIT - 1, LIMIT]))
-        match chance.choices(("text", "binary", "ping", "fragments", "broken"), (10, 2, 2, 4, 1))[0]:
+    for _ in range(random_source.randint(1, 12)):
+        data = random_source.randbytes(
+            random_source.choice([0, 1, 5, 125, 126, 127, 1000, 65535, 65536, LIMIT - 1, LIMIT])
+        )
+        match random_source.choices(("text", "binary", "ping", "fragments", "broken"), (10, 2, 2, 4, 1))[0]:
             case "text":
                 parts.append(frame(1, data))
             case "binary":
                 parts.append(frame(2, data))
             case "ping":
-                parts.append(frame(chance.choice([9, 10]), data[:125]))
+                parts.append(frame(random_source.choice([9, 10]), data[:125]))
             case "fragments":
-                parts.append(frame(chance.choice([1, 2]), data[:30_000], fin=False))
-                for number in (more := range(chance.randint(1, 4))):
-                    if chance.random() < 0.3:
+                parts.append(frame(random_source.choice([1, 2]), data[:30_000], fin=False))
+                for number in (more := range(random_source.randint(1, 4))):
+                    if random_source.random() < 0.3:
                         parts.append(frame(9, b"between"))
-                    if chance.random() < 0.05:
+                    if random_source.random() < 0.05:
                         parts.append(frame(1, b"out of turn"))
                     parts.append(frame(0, data[:3000], fin=number == more[-1]))
             case _:
                 parts.append(
-                    chance.choice(
+                    random_source.choice(
                         [
                             frame(1, b"masked", masked=True),
-                            frame(1, chance.randbytes(LIMIT + 1)),
+                            frame(1, random_source.randbytes(LIMIT + 1)),
                             frame(8, struct.pack("!H", 1012) + b"bye"),
                             frame(3, b"unknown opcode"),
                             frame(1, b"reserved bit", reserved=0x40),
                             frame(0, b"continues nothing"),
                             frame(8, b"1"),
                             frame(9, b"z" * 126),
-                            chance.randbytes(50),
+                            random_source.randbytes(50),
                         ]
                     )
                 )
     return b"".join(parts)
 
 
-def pieces(chance: random.Random, data: bytes) -> list[bytes]:
+def pieces(random_source: random.Random, data: bytes) -> list[bytes]:
     """The stream as it may arrive: cut anywhere, also within a header."""
     sizes = [1, 2, 3, 4, 5, 9, 10, 100, 4096, 65536] if len(data) < 20_000 else [3, 4096, 65536]
     found, place = [], 0
     while place < len(data):
-        size = chance.choice(sizes)
+        size = random_source.choice(sizes)
         found.append(data[place : place + size])
         place += size
     return found
@@ -135,8 +137,8 @@ async def told(port: int, arriving: list[bytes], *, cut: bool) -> tuple[Any, ...
 async def test_a_cut_stream_tells_what_the_librarys_parser_tells(port: int) -> None:
     messages = endings = 0
     for seed in range(STREAMS):
-        chance = random.Random(seed)
-        arriving = pieces(chance, stream(chance))
+        random_source = random.Random(seed)
+        arriving = pieces(random_source, stream(random_source))
         ours = await told(port, arriving, cut=True)
         assert ours == await told(port, arriving, cut=False), f"stream {seed}"
         messages += len(ours[0])

@@ -34,13 +34,13 @@ class HangingLookUp:
 
 @pytest.fixture
 def hanging():
-    look_up = HangingLookUp()
-    yield look_up
-    look_up.release.set()
+    resolve_name = HangingLookUp()
+    yield resolve_name
+    resolve_name.release.set()
 
 
-def opener(look_up):
-    return functools.partial(open_link, look_up=look_up)
+def opener(resolve_name):
+    return functools.partial(open_link, resolve_name=resolve_name)
 
 
 async def test_a_look_up_that_hangs_does_not_hold_up_disconnect(nothing_left, hanging):

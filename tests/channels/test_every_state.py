@@ -23,19 +23,19 @@ BITES = (
     Bite(
         "a heartbeat is sent where no connection is open",
         LIFECYCLE,
-        "        self._hands.begin_opening()\n",
-        "        self._hands.begin_opening()\n        self._hands.send_heartbeat()\n",
+        "        self._callbacks.begin_opening()\n",
+        "        self._callbacks.begin_opening()\n        self._callbacks.send_heartbeat()\n",
     ),
     Bite(
         "joins may follow before a heartbeat was sent",
         LIFECYCLE,
-        "            self._send_heartbeat(now)\n            self._hands.connection_opened()\n",
-        "            self._hands.connection_opened()\n            self._send_heartbeat(now)\n",
+        "            self._send_heartbeat(now)\n            self._callbacks.connection_opened()\n",
+        "            self._callbacks.connection_opened()\n            self._send_heartbeat(now)\n",
     ),
     Bite(
         "open, and no joins may follow",
         LIFECYCLE,
-        "            self._hands.connection_opened()\n",
+        "            self._callbacks.connection_opened()\n",
         "",
     ),
     Bite(
@@ -59,8 +59,8 @@ BITES = (
     Bite(
         "connected, though no heartbeat was answered",
         LIFECYCLE,
-        "            self._hands.connection_opened()\n",
-        "            self._hands.connection_opened()\n            self._become_connected()\n",
+        "            self._callbacks.connection_opened()\n",
+        "            self._callbacks.connection_opened()\n            self._become_connected()\n",
     ),
     Bite(
         "asks to be asked again at once",

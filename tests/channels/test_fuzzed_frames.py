@@ -45,20 +45,20 @@ SEEDS_BINARY = [
 MORSELS = [b"null", b'"', b"\\", b"[", b"]" * 3, b"{", b"}", b",", b"\xff", b"\x00", b"1e999", b"[" * 5000]
 
 
-def mutated(chance: random.Random, seeds: list[bytes]) -> bytes:
+def mutated(random_source: random.Random, seeds: list[bytes]) -> bytes:
     """A frame with a few bytes changed, cut, doubled, or a morsel put in."""
-    frame = bytearray(chance.choice(seeds))
-    for _ in range(chance.randrange(4)):
-        place = chance.randrange(len(frame) + 1)
-        match chance.randrange(5):
+    frame = bytearray(random_source.choice(seeds))
+    for _ in range(random_source.randrange(4)):
+        place = random_source.randrange(len(frame) + 1)
+        match random_source.randrange(5):
             case 0:
-                frame[place : place + 1] = bytes([chance.randrange(256)])
+                frame[place : place + 1] = bytes([random_source.randrange(256)])
             case 1:
-                del frame[place : place + chance.randrange(1, 12)]
+                del frame[place : place + random_source.randrange(1, 12)]
             case 2:
-                frame[place:place] = chance.choice(MORSELS)
+                frame[place:place] = random_source.choice(MORSELS)
             case 3:
-                frame[place:place] = frame[place : place + chance.randrange(1, 20)]
+                frame[place:place] = frame[place : place + random_source.randrange(1, 20)]
             case _:
                 del frame[place:]
     return bytes(frame)
@@ -66,7 +66,7 @@ def mutated(chance: random.Random, seeds: list[bytes]) -> bytes:
 
 async def feed(version: int, frames: int, seed: int) -> dict[str, int]:
     """Feed a connected socket with mutated frames; returns what it counted."""
-    chance = random.Random(seed)
+    random_source = random.Random(seed)
     texts = SEEDS_V2 if version == 2 else SEEDS_V1
     async with Hub() as hub, Socket(hub.url, Options.preset("live", protocol_version=version)) as socket:
         channel = socket.channel(TOPIC)
@@ -78,8 +78,8 @@ async def feed(version: int, frames: int, seed: int) -> dict[str, int]:
         tracemalloc.start()
         half = 0
         for number in range(frames):
-            text = version == 1 or chance.random() < 0.8
-            socket.frame_received(mutated(chance, texts if text else SEEDS_BINARY), text)
+            text = version == 1 or random_source.random() < 0.8
+            socket.frame_received(mutated(random_source, texts if text else SEEDS_BINARY), text)
             if number % 100 == 0:
                 await asyncio.sleep(0)
             if number == frames // 2:

@@ -105,7 +105,9 @@ def environment(monkeypatch):
 
 def elsewhere(hub):
     """An opener that finds the hub at an address that is no loopback to look at."""
-    opener = functools.partial(open_link, look_up=lambda host, port: [(socket.AF_INET, ("127.0.0.1", port))])
+    opener = functools.partial(
+        open_link, resolve_name=lambda host, port: [(socket.AF_INET, ("127.0.0.1", port))]
+    )
     return hub.url.replace("127.0.0.1", "hub.test"), opener
 
 
@@ -132,7 +134,9 @@ async def test_the_environments_proxy_is_taken_unless_told_otherwise(hub, enviro
 async def test_a_loopback_address_goes_past_the_environments_proxy(hub, environment, variable, host):
     environment(variable, "http://127.0.0.1:1")
     url = hub.url.replace("127.0.0.1", host)
-    opener = functools.partial(open_link, look_up=lambda host, port: [(socket.AF_INET, ("127.0.0.1", port))])
+    opener = functools.partial(
+        open_link, resolve_name=lambda host, port: [(socket.AF_INET, ("127.0.0.1", port))]
+    )
     async with Socket(url, options(proxy="environment"), opener=opener) as one, asyncio.timeout(LIMIT):
         await one.connect()
     async with Proxy() as proxy, Socket(url, options(proxy=f"http://{proxy.address}")) as one:
@@ -288,7 +292,7 @@ async def test_a_proxy_that_is_not_there_is_named(nothing_left):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    opener = functools.partial(open_link, look_up=unknown)
+    opener = functools.partial(open_link, resolve_name=unknown)
     for scheme in ("http", "https", "socks5h"):
         for where, words in {
             f"127.0.0.1:{port}": f"refused by the proxy 127.0.0.1:{port}",

@@ -379,12 +379,14 @@ def test_a_seed_replays_its_sequence_to_the_last_frame() -> None:
 
 def sequence_of(seed: int, length: int = 60) -> list[Step]:
     """The steps of one seed: mostly a client that wants to be connected, with waits in between."""
-    chance = random.Random(seed)
+    random_source = random.Random(seed)
     steps: list[Step] = [("connect", 0.0), *(("join", part) for part in (0.0, 0.5, 0.99))]
     for _ in range(length):
-        steps.append((chance.choice(ACTIONS), chance.random()))
-        if chance.random() < 0.3:
-            steps.append((chance.choice(("wait", "wait long", "heal", "connect")), chance.random()))
+        steps.append((random_source.choice(ACTIONS), random_source.random()))
+        if random_source.random() < 0.3:
+            steps.append(
+                (random_source.choice(("wait", "wait long", "heal", "connect")), random_source.random())
+            )
     return steps
 
 

@@ -10,14 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.virtual import REPLAYED
-from tui.channels.wire import (
-    DecodeError,
-    Message,
-    TextDecoder,
-    decode_binary,
-    decode_reply,
-    encode,
-)
+from tui.channels.wire import DecodeError, Message, TextDecoder, decode_binary, decode_reply, encode
 
 
 def decode_text(data: bytes, version: int) -> Message:

@@ -451,7 +451,7 @@ class World:
             "ws://hub.test:4000/socket",
             options or Options(**changes),
             clock=self.clock,
-            chance=self.twin(),
+            random_source=self.twin(),
             opener=self.server.open,
         )
         self.sockets.append(socket)

@@ -18,7 +18,7 @@ SOURCE = '[[alerts.sources]]\nconnection = "hub"\ntopic = "events:all"\n'
 DELIVERY = '[alerts.delivery]\nconnection = "hub"\n'
 
 
-def in_force(settings: Settings) -> dict[str, tuple[str, str]]:
+def effective(settings: Settings) -> dict[str, tuple[str, str]]:
     return {
         each.key: (each.text, each.source) for each in settings.sources if each.key.split(".")[0] == "alerts"
     }
@@ -31,13 +31,13 @@ def in_force(settings: Settings) -> dict[str, tuple[str, str]]:
 def test_where_nothing_is_set_there_is_no_queue(load: Load, text: str) -> None:
     settings = load(HUB + text)
     assert settings.alerts is None
-    assert in_force(settings)["alerts"][0] == "not set"
+    assert effective(settings)["alerts"][0] == "not set"
 
 
 def test_one_key_makes_a_queue_with_the_defaults(load: Load, tmp_path: Path) -> None:
     settings = load(HUB + "[alerts]\ngap = 1\n")
     assert settings.alerts == AlertOptions(gap=1.0)
-    shown = in_force(settings)
+    shown = effective(settings)
     assert shown["alerts.gap"] == ("1", f"{tmp_path}/config.toml:5")
     assert shown["alerts.kept_count"] == ("10000", "default")
     assert shown["alerts.rules"] == shown["alerts.delivery"] == ("not set", "default")
@@ -120,7 +120,7 @@ timeout = 1
             timeout=1.0,
         ),
     )
-    shown = {key: text for key, (text, _) in in_force(settings).items()}
+    shown = {key: text for key, (text, _) in effective(settings).items()}
     assert shown["alerts.rules"] == '"rules.toml"'
     assert shown["alerts.sources[0].events"] == '{ "*" = "*", follower = "new" }'
     assert shown["alerts.sources[0].fields"] == '{ id = "id", who = "user.name" }'
@@ -146,7 +146,7 @@ def test_everything_can_come_from_the_environment(load: Load, tmp_path: Path) ->
     # A list or table is taken whole from the first place.
     assert len(alerts.sources) == 1
     assert alerts.delivery == DeliveryOptions(connection="hub", payload=PAYLOAD, clear_payload={"id": None})
-    shown = in_force(settings)
+    shown = effective(settings)
     place = f"environment variable {VARIABLE}__DELIVERY"
     assert shown["alerts.delivery.connection"] == ('"hub"', place)
     assert shown["alerts.delivery.clear_payload"] == ("{ id = null }", place)

@@ -8,7 +8,7 @@ import pytest
 
 from tui.config.differences import MAX_NOTED, changes
 from tui.config.load import load_settings
-from tui.connections.settings import InForce
+from tui.connections.settings import EffectiveValue
 
 HUB = '[connections.hub]\nurl = "ws://hub"\ntopics = ["events:all", "stream:overlays"]\n'
 ALERTS = "[alerts]\nmost_waiting = 50\n"
@@ -18,7 +18,7 @@ REPORTS = '[[services.reports]]\nconnection = "hub"\ntopic = "events:all"\n'
 LONG = "x" * 100
 
 
-def in_force(folder: Path, text: str) -> tuple[InForce, ...]:
+def effective(folder: Path, text: str) -> tuple[EffectiveValue, ...]:
     path = folder / "config.toml"
     path.write_text(text)
     return load_settings(config=str(path), environ={}).sources
@@ -67,12 +67,12 @@ def in_force(folder: Path, text: str) -> tuple[InForce, ...]:
     ],
 )
 def test_what_changed_is_told_by_key(tmp_path: Path, before: str, after: str, told: list[str]) -> None:
-    assert changes(in_force(tmp_path, before), in_force(tmp_path, after)) == told
+    assert changes(effective(tmp_path, before), effective(tmp_path, after)) == told
 
 
 def test_of_many_changes_the_first_are_told_and_the_number_of_others(tmp_path: Path) -> None:
     others = "".join(f"[connections.hub_{n}]\nurl = 'ws://hub'\ntopics = ['a']\n" for n in range(30))
-    before = in_force(tmp_path, HUB + others)
-    (words,) = changes(before, in_force(tmp_path, HUB + others.replace("'a'", "'b'")))
+    before = effective(tmp_path, HUB + others)
+    (words,) = changes(before, effective(tmp_path, HUB + others.replace("'a'", "'b'")))
     assert words.count(" -> ") == MAX_NOTED
     assert words.endswith(f", and {30 - MAX_NOTED} more")

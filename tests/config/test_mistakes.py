@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.config.conftest import Lines
-from tui.config.load import (
-    SettingsError,
-    load_settings,
-)
+from tui.config.load import SettingsError, load_settings
 
 PREFIX = "OVERLAY_SUPERVISOR_"
 SECRET = "s3cr3t-Value"

@@ -9,11 +9,7 @@ from typing import Any
 import pytest
 
 from tests.config.conftest import Lines, Load
-from tui.config.load import (
-    SecretError,
-    Settings,
-    unreadable_secrets,
-)
+from tui.config.load import SecretError, Settings, unreadable_secrets
 
 PREFIX = "OVERLAY_SUPERVISOR_"
 SECRET = "s3cr3t-Value"

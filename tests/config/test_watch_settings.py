@@ -32,7 +32,7 @@ SILENT = '[[incidents.silent]]\nconnection = "hub"\ntopic = "events:all"\n'
 CERTIFICATE = Path(__file__).parents[1] / "certificate.pem"
 
 
-def in_force(settings: Settings) -> dict[str, tuple[str, str]]:
+def effective(settings: Settings) -> dict[str, tuple[str, str]]:
     tops = ("services", "incidents", "metrics")
     return {each.key: (each.text, each.source) for each in settings.sources if each.key.split(".")[0] in tops}
 
@@ -46,7 +46,7 @@ def test_where_nothing_is_set_the_defaults_hold(load: Load) -> None:
         assert settings.incidents == IncidentsOptions()
         assert settings.incidents.severity == SEVERITIES
         assert settings.metrics == MetricsOptions()
-        shown = in_force(settings)
+        shown = effective(settings)
         assert {source for _, source in shown.values()} == {"default"}
         assert shown["services.reports"][0] == shown["incidents.silent"][0] == "[]"
         assert shown["services.endpoints"][0] == "{}"
@@ -143,7 +143,7 @@ port = 9178
     )
     assert settings.metrics == MetricsOptions(host="0.0.0.0", port=9178)
 
-    shown = {key: text for key, (text, _) in in_force(settings).items()}
+    shown = {key: text for key, (text, _) in effective(settings).items()}
     assert shown["services.reports[1].event"] == '"telemetry_update"'
     assert shown["services.endpoints.seed.headers"] == (
         '{ X-Key = ***, Authorization = { file = "token" }, Other = { env = "OTHER" } }'
@@ -200,7 +200,7 @@ def test_everything_can_come_from_the_environment(load: Load, tmp_path: Path) ->
     assert (incidents.off, incidents.bell_from, incidents.quiet_for) == (("failed",), "warning", 3.0)
     assert incidents.command == (os.path.join(Path.cwd(), "./tell"), "7")
     assert settings.metrics == MetricsOptions(host="10", port=9178)
-    shown = in_force(settings)
+    shown = effective(settings)
     assert shown["services.endpoints.hub.url"] == ('"http://hub"', f"{place}SERVICES__ENDPOINTS")
     assert shown["incidents.severity.flapping"] == ('"critical"', f"{place}INCIDENTS__SEVERITY")
     assert shown["incidents.severity.failed"] == ('"critical"', "default")

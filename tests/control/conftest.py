@@ -40,7 +40,9 @@ def serving(folder: Path, *connections: ConnectionSettings, **settings: Any) -> 
     """An engine and its control socket in ``folder``, closed at the end."""
     feed = StateFeed()
     path = settings.pop("path", folder / SOCKET_NAME)
-    of_engine = {key: settings.pop(key) for key in ("extras", "alerts", "services") if key in settings}
+    of_engine = {
+        key: settings.pop(key) for key in ("plugin_commands", "alerts", "services") if key in settings
+    }
     with running(*connections, reporters=[feed], **of_engine) as engine:
         assert engine.started.wait(5)
         server = ControlServer(

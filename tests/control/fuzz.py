@@ -76,33 +76,35 @@ class Outcome(NamedTuple):
     """Lines that ended their connection, and said why."""
 
 
-def mutated(chance: random.Random) -> bytes:
+def mutated(random_source: random.Random) -> bytes:
     """One line, whole or broken, with its end or without."""
-    request: dict[str, object] = {"v": 1, "id": chance.randrange(1000), **chance.choice(SEEDS)}
-    for _ in range(chance.randrange(3)):
+    request: dict[str, object] = {"v": 1, "id": random_source.randrange(1000), **random_source.choice(SEEDS)}
+    for _ in range(random_source.randrange(3)):
         place, command = request, request.get("command")
-        if isinstance(command, dict) and chance.random() < 0.5:
+        if isinstance(command, dict) and random_source.random() < 0.5:
             place = request["command"] = dict(command)
-        key = chance.choice((*place, "extra", "v", "type"))
-        if chance.random() < 0.2:
+        key = random_source.choice((*place, "extra", "v", "type"))
+        if random_source.random() < 0.2:
             place.pop(key, None)
         else:
-            place[key] = chance.choice(_ODD)
+            place[key] = random_source.choice(_ODD)
     line = bytearray(json.dumps(request).encode())
-    for _ in range(chance.choice((0, 0, 1, 1, 2, 8))):
-        place = chance.randrange(len(line) + 1)
-        match chance.randrange(5):
+    for _ in range(random_source.choice((0, 0, 1, 1, 2, 8))):
+        place = random_source.randrange(len(line) + 1)
+        match random_source.randrange(5):
             case 0:
-                line[place:place] = bytes((chance.randrange(256),))
+                line[place:place] = bytes((random_source.randrange(256),))
             case 1:
-                del line[place : place + chance.randrange(1, 9)]
+                del line[place : place + random_source.randrange(1, 9)]
             case 2:
-                line[place:place] = chance.choice((b"[", b'{"a":', b'"', b"\\u")) * chance.choice((1, 3, 900))
+                line[place:place] = random_source.choice(
+                    (b"[", b'{"a":', b'"', b"\\u")
+                ) * random_source.choice((1, 3, 900))
             case 3:
-                line[place:place] = line[: chance.randrange(len(line) + 1)]
+                line[place:place] = line[: random_source.randrange(len(line) + 1)]
             case _:
-                line[place:] = bytes(chance.randrange(256) for _ in range(chance.randrange(20)))
-    if chance.random() < 0.002:
+                line[place:] = bytes(random_source.randrange(256) for _ in range(random_source.randrange(20)))
+    if random_source.random() < 0.002:
         line += b" " * MAX_REQUEST
     return bytes(line) + b"\n"
 
@@ -114,11 +116,13 @@ def attack(path: Path, requests: int, seed: int) -> Outcome:
         AssertionError: one did not.
         TimeoutError: one hung.
     """
-    chance = random.Random(seed)
+    random_source = random.Random(seed)
     answered = ended = sent = 0
     while sent < requests:
         with RawClient(path) as client:
-            lines = [mutated(chance) for _ in range(min(chance.randrange(1, 30), requests - sent))]
+            lines = [
+                mutated(random_source) for _ in range(min(random_source.randrange(1, 30), requests - sent))
+            ]
             sent += len(lines)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 client.send(b"".join(lines))

@@ -45,7 +45,7 @@ def test_the_queue_in_words(folder: Path, run: Any) -> None:
             away=(SourceAway(source="stage", since=until),),
             overlays=(OverlayPage(name="main", connected=False, reported_at=until),),
             store="disk full",
-            held_in_memory=1,
+            unsaved=1,
             rules="rules.toml:3: " + "x" * 300,
             warning="the hub runs a queue of its own",
             unmapped={"hype_train\x1b": 12, "event:poll.begin": 1},

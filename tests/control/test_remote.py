@@ -57,7 +57,7 @@ def lines_of(engine: Engine) -> list[LogLine]:
 async def test_it_is_the_engine(hub: Hub, folder: Path) -> None:
     faults = Faults()
     stage = connection("stage", hub.url, "stream:overlays")
-    with serving(folder, stage, extras=faults) as run, remote(run.path) as face:
+    with serving(folder, stage, plugin_commands=faults) as run, remote(run.path) as face:
         engine: Engine = face
         await eventually(lambda: engine.snapshot().waiting is None, "reached")
         await eventually(lambda: state_in(face, "stage") == "connected", "connected")
@@ -215,7 +215,7 @@ async def test_a_command_under_way_is_answered_when_the_engine_goes(folder: Path
             raise AssertionError
 
     with remote(folder / "control.sock") as face:
-        with serving(folder, extras=Stuck()) as run:
+        with serving(folder, plugin_commands=Stuck()) as run:
             await eventually(lambda: face.snapshot().waiting is None, "reached")
             asking = asyncio.create_task(face.run_extra("stuck"))
             await asyncio.sleep(0.2)

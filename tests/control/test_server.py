@@ -24,14 +24,7 @@ from tui.control import session as conversation
 from tui.control import socket_file
 from tui.control.client import ControlClient
 from tui.control.methods import ENGINE_METHODS
-from tui.control.protocol import (
-    MAX_ANSWER,
-    MAX_PATH,
-    MAX_REQUEST,
-    ControlError,
-    EngineInfo,
-    socket_path,
-)
+from tui.control.protocol import MAX_ANSWER, MAX_PATH, MAX_REQUEST, ControlError, EngineInfo, socket_path
 from tui.control.server import MAX_CLIENTS
 from tui.demo.hub import Hub
 from tui.engine.supervisor import Supervisor
@@ -67,7 +60,7 @@ async def test_every_request_is_answered(hub: Hub, folder: Path) -> None:
         return CommandResult(ok=True, message="1 added, 2 unchanged")
 
     topics = connection("stage", hub.url, "stream:overlays")
-    with serving(folder, topics, extras=faults, reload=reload) as run, RawClient(run.path) as client:
+    with serving(folder, topics, plugin_commands=faults, reload=reload) as run, RawClient(run.path) as client:
         await eventually(lambda: state_of(run.engine, "stage") == "connected", "connected")
         await eventually(lambda: run.engine.snapshot().connections[0].channels[0].joins, "joined")
 
@@ -113,7 +106,7 @@ async def test_every_request_is_answered(hub: Hub, folder: Path) -> None:
 
 
 async def test_a_command_that_raises_is_answered_and_ends_nothing(folder: Path) -> None:
-    with serving(folder, extras=Faults()) as run, RawClient(run.path) as client:
+    with serving(folder, plugin_commands=Faults()) as run, RawClient(run.path) as client:
         refusal = client.ask("run_extra", command="raise")
         assert refusal["code"] == "failed"
         assert "ZeroDivisionError" in refusal["message"]

@@ -88,7 +88,7 @@ class Held:
 
 async def test_a_loop_that_is_late_is_told_and_is_an_incident(hub: Hub) -> None:
     held = Held()
-    with running(connection("hub", hub.url), extras=held) as engine:
+    with running(connection("hub", hub.url), plugin_commands=held) as engine:
         await eventually(lambda: joined(engine), "the first snapshot")
         held.seconds = 1.3
         await eventually(lambda: engine.snapshot().loop_delay_seconds > 1, "the delay")

@@ -183,7 +183,7 @@ async def test_the_engine_keeps_a_history_and_a_replaced_connection_goes_on_with
     class Setting:
         key, text, source = "connections.stage.url", '"ws://x"', "config.toml:3"
 
-    with running(connection("stage", hub.url), in_force=[Setting()]) as engine:
+    with running(connection("stage", hub.url), effective=[Setting()]) as engine:
         await eventually(lambda: state_of(engine, "stage") == "connected", "connected")
         history = await engine.history("stage")
         assert isinstance(history, ConnectionHistory)

@@ -222,7 +222,9 @@ async def test_the_name_of_a_proxy_of_any_kind_that_hangs_is_named_and_holds_no_
     scheme: str, names: Names
 ) -> None:
     options = replace(QUICK, open_timeout=0.1, proxy=f"{scheme}://proxy.stuck.test:3128")
-    one = Socket("ws://hub.test:4000/socket", options, opener=functools.partial(open_link, look_up=names))
+    one = Socket(
+        "ws://hub.test:4000/socket", options, opener=functools.partial(open_link, resolve_name=names)
+    )
     words = "proxy: name look-up of proxy.stuck.test did not answer for 0.1 s"
     # Read beforehand: on a busy machine it takes longer than an attempt may.
     await tls_context(None)

@@ -305,7 +305,7 @@ async def test_extra_commands_are_offered_and_run(hub: Hub) -> None:
         def notice(self) -> str:
             return "DEMO"
 
-    with running(connection("stage", hub.url), extras=Faults()) as engine:
+    with running(connection("stage", hub.url), plugin_commands=Faults()) as engine:
         await eventually(lambda: engine.snapshot().notice == "DEMO", "the notice")
         assert [each.id for each in engine.extra_commands()] == ["drop"]
         assert (await engine.run_extra("drop")).message == "dropped"
@@ -393,7 +393,7 @@ def test_an_engine_that_cannot_publish_any_more_says_why_in_its_last_snapshot() 
         def notice(self) -> str:
             raise RuntimeError("no notice")
 
-    engine = Supervisor([], extras=Broken())
+    engine = Supervisor([], plugin_commands=Broken())
     with pytest.raises(RuntimeError, match="no notice"):
         engine.run()
     assert engine.ended.is_set()

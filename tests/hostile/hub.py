@@ -242,14 +242,14 @@ async def sick_reports(peer: Peer) -> None:
 @deed
 async def mutated_json(peer: Peer) -> None:
     """Good frames with a few bytes changed."""
-    chance = random.Random(7)
+    random_source = random.Random(7)
     good = json.dumps(
         [None, None, "events:all", "follower", {"user_name": "mira", "id": "1", "data": {"a": [1]}}]
     )
     async for _ in turns():
         data = bytearray(good.encode())
-        for _ in range(chance.randint(1, 5)):
-            data[chance.randrange(len(data))] = chance.randrange(256)
+        for _ in range(random_source.randint(1, 5)):
+            data[random_source.randrange(len(data))] = random_source.randrange(256)
         # Invalid UTF-8 ends a connection by right; this is about what does not.
         await peer.frame(TEXT, data.decode("utf-8", "replace").encode())
 
@@ -257,11 +257,12 @@ async def mutated_json(peer: Peer) -> None:
 @deed
 async def binary_garbage(peer: Peer) -> None:
     """Binary frames of random bytes."""
-    chance = random.Random(8)
+    random_source = random.Random(8)
     async for number in turns():
-        await peer.frame(BINARY, chance.randbytes(number % 5000))
+        await peer.frame(BINARY, random_source.randbytes(number % 5000))
         await peer.frame(
-            BINARY, bytes([chance.randrange(4), 255, 255, 255, 255]) + chance.randbytes(number % 600)
+            BINARY,
+            bytes([random_source.randrange(4), 255, 255, 255, 255]) + random_source.randbytes(number % 600),
         )
 
 

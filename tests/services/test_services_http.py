@@ -191,9 +191,11 @@ class Heard:
 class Checking:
     """A checker that asks, until the end of the test."""
 
-    def __init__(self, *endpoints: EndpointOptions, look_up: dial.LookUp = dial.look_up) -> None:
+    def __init__(
+        self, *endpoints: EndpointOptions, resolve_name: dial.ResolveName = dial.resolve_name
+    ) -> None:
         self.heard = Heard()
-        self.checker = HealthChecker(SystemClock(), random.Random(1), look_up=look_up)
+        self.checker = HealthChecker(SystemClock(), random.Random(1), resolve_name=resolve_name)
         self._endpoints = endpoints
 
     async def __aenter__(self) -> Heard:
@@ -396,20 +398,20 @@ async def test_names_that_are_not_found_hold_up_nobody(server: Server) -> None:
     gate = threading.Event()
     asked: Counter[str] = Counter()
 
-    def look_up(host: str, port: int) -> Sequence[dial.Address]:
+    def resolve_name(host: str, port: int) -> Sequence[dial.Address]:
         asked[host] += 1
         if host.startswith("hangs"):
             gate.wait(20)
         elif host == "nowhere":
             raise OSError("no such name")
-        return dial.look_up("127.0.0.1", port)
+        return dial.resolve_name("127.0.0.1", port)
 
     hanging = [f"hangs{number}" for number in range(10)]
     urls = {name: f"http://{name}:{server.port}/health" for name in ("seed", "nowhere", *hanging)}
     try:
         limits = dict.fromkeys(hanging, 0.2)
         endpoints = (endpoint(name, url, timeout=limits.get(name, 5.0)) for name, url in urls.items())
-        async with Checking(*endpoints, look_up=look_up) as heard:
+        async with Checking(*endpoints, resolve_name=resolve_name) as heard:
             await eventually(lambda: all(len(heard.checked[name]) >= 2 for name in urls), "two of each")
             # The pool of threads, in which secrets are read, is as free as ever.
             assert await asyncio.wait_for(asyncio.to_thread(int, "7"), 5) == 7
@@ -473,26 +475,28 @@ async def test_of_a_body_no_more_is_read_than_its_bound(server: Server) -> None:
     assert (len(fetched.body), fetched.unread) == (MOST_BODY, "too long to be read")
 
 
-def mutated(answered: bytes, chance: random.Random) -> bytes:
+def mutated(answered: bytes, random_source: random.Random) -> bytes:
     data = bytearray(answered)
     odd = (b"\r\n", b"\0", b"x" * 3000, b"-1", b"9" * 20, b"\xff\xfe", b":")
-    for _ in range(chance.randrange(6)):
-        place = chance.randrange(len(data) + 1)
-        data[place : place + chance.randrange(8)] = chance.choice((*odd, data[place : place + 20], b""))
+    for _ in range(random_source.randrange(6)):
+        place = random_source.randrange(len(data) + 1)
+        data[place : place + random_source.randrange(8)] = random_source.choice(
+            (*odd, data[place : place + 20], b"")
+        )
     return bytes(data)
 
 
 async def test_mutated_answers_are_answers_or_none(server: Server) -> None:
     from tui.services.http_fetch import fetch
 
-    chance = random.Random(6)
+    random_source = random.Random(6)
     chunks = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n12345\r\n0\r\n\r\n"
     kinds = (answer(), answer(b"", "302 Found", "location: http://x/y"), chunks)
     outcomes: Counter[str] = Counter()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(mutated(chance.choice(kinds), chance))
+        writer.write(mutated(random_source.choice(kinds), random_source))
         writer.close()
 
     mutating = await asyncio.start_server(serve, "127.0.0.1", 0)

@@ -375,31 +375,38 @@ ODD = (
 )
 
 
-def mutated(value: Any, chance: random.Random) -> Any:
-    if chance.random() < 0.12:
-        return chance.choice(ODD)
+def mutated(value: Any, random_source: random.Random) -> Any:
+    if random_source.random() < 0.12:
+        return random_source.choice(ODD)
     if isinstance(value, dict):
-        members = [(key, mutated(inner, chance)) for key, inner in value.items()]
-        if chance.random() < 0.3:
+        members = [(key, mutated(inner, random_source)) for key, inner in value.items()]
+        if random_source.random() < 0.3:
             members.append(
-                (chance.choice((*CAMEL, "service", "x" * 3000, "data", "\ud800")), chance.choice(ODD))
+                (
+                    random_source.choice((*CAMEL, "service", "x" * 3000, "data", "\ud800")),
+                    random_source.choice(ODD),
+                )
             )
         return dict(members)
-    return [mutated(inner, chance) for inner in value] if isinstance(value, list) else value
+    return [mutated(inner, random_source) for inner in value] if isinstance(value, list) else value
 
 
 def test_ten_thousand_mutated_reports_and_bodies() -> None:
-    chance = random.Random(6)
+    random_source = random.Random(6)
     read = 0
     for _ in range(10_000):
-        payload = mutated(chance.choice(SEEDS), chance)
+        payload = mutated(random_source.choice(SEEDS), random_source)
         report, telling = read_report(payload, NOW), told_by(payload, NOW)
         body = json.dumps(payload).encode()
-        for _ in range(chance.randrange(3)):
-            place = chance.randrange(len(body) + 1)
-            body = body[:place] + bytes([chance.randrange(256)]) + body[place + chance.randrange(3) :]
+        for _ in range(random_source.randrange(3)):
+            place = random_source.randrange(len(body) + 1)
+            body = (
+                body[:place]
+                + bytes([random_source.randrange(256)])
+                + body[place + random_source.randrange(3) :]
+            )
         health = read_health(
-            chance.choice((200, 200, 204, 301, 404, 503, 999)), body, NOW, location="/\x00?x"
+            random_source.choice((200, 200, 204, 301, 404, 503, 999)), body, NOW, location="/\x00?x"
         )
         found = [health, *((report,) if report else ()), *(telling or Telemetry((), 0, False, False)).noted]
         for told in found[:5]:

@@ -93,10 +93,14 @@ TYPES = ("follow", "sub", "resub", "gift", "cheer", "raid", "redemption")
 
 def plan(seed: int, hours: float, dialect: DialectName | None = None) -> Plan:
     """The evening of a seed."""
-    chance = random.Random(f"plan {seed}")
+    random_source = random.Random(f"plan {seed}")
     dialect = dialect or DIALECTS[seed % len(DIALECTS)]
     seconds = hours * 3600
-    acts = [*_viewers(chance, seconds), *_person(chance, seconds), *_faults(chance, seconds)]
+    acts = [
+        *_viewers(random_source, seconds),
+        *_person(random_source, seconds),
+        *_faults(random_source, seconds),
+    ]
     acts.sort(key=lambda act: act.at)
     numbered = [*enumerate(acts), *enumerate(_beside(seed, seconds), len(acts))]
     is_plain = dialect == "plain"
@@ -105,28 +109,28 @@ def plan(seed: int, hours: float, dialect: DialectName | None = None) -> Plan:
         dialect,
         seconds,
         dict(sorted(numbered, key=lambda each: each[1].at)),
-        params={"overlay_type": "takeover"} if chance.random() < 0.8 else {},
-        reads="content" if is_plain and chance.random() < 0.5 else "state",
-        acknowledges=is_plain and chance.random() < 0.7,
-        other=chance.choice((None, None, {}, {"overlay_type": "omnibar", "overlay": "omnibar"})),
-        waits=chance.random() < 0.5,
+        params={"overlay_type": "takeover"} if random_source.random() < 0.8 else {},
+        reads="content" if is_plain and random_source.random() < 0.5 else "state",
+        acknowledges=is_plain and random_source.random() < 0.7,
+        other=random_source.choice((None, None, {}, {"overlay_type": "omnibar", "overlay": "omnibar"})),
+        waits=random_source.random() < 0.5,
         most_waiting=3 if seed % 3 == 0 else 50,
     )
 
 
-def _chosen(chance: random.Random, weights: dict[str, int]) -> str:
-    (chosen,) = chance.choices(list(weights), weights=list(weights.values()))
+def _chosen(random_source: random.Random, weights: dict[str, int]) -> str:
+    (chosen,) = random_source.choices(list(weights), weights=list(weights.values()))
     return chosen
 
 
-def _times(chance: random.Random, seconds: float, every: float) -> list[float]:
+def _times(random_source: random.Random, seconds: float, every: float) -> list[float]:
     times, at = list[float](), START
-    while (at := at + chance.expovariate(1 / every)) < seconds:
+    while (at := at + random_source.expovariate(1 / every)) < seconds:
         times.append(at)
     return times
 
 
-def _viewers(chance: random.Random, seconds: float) -> list[Act]:
+def _viewers(random_source: random.Random, seconds: float) -> list[Act]:
     number = 0
     acts = list[Act]()
 
@@ -135,83 +139,92 @@ def _viewers(chance: random.Random, seconds: float) -> list[Act]:
         number += 1
         acts.append(Act(at, "viewer", kind, {"user_name": f"viewer{number}", **fields}))
 
-    for at in _times(chance, seconds, 12.0):
-        add(at, _chosen(chance, VIEWERS))
-    for at in _times(chance, seconds, 600.0):
-        match chance.choice(("bots", "bomb", "train")):
+    for at in _times(random_source, seconds, 12.0):
+        add(at, _chosen(random_source, VIEWERS))
+    for at in _times(random_source, seconds, 600.0):
+        match random_source.choice(("bots", "bomb", "train")):
             case "bots":
-                for _ in range(chance.randint(5, 60)):
-                    at += chance.expovariate(20)
+                for _ in range(random_source.randint(5, 60)):
+                    at += random_source.expovariate(20)
                     add(at, "follower")
             case "bomb":
-                total = chance.choice((5, 20, 50))
+                total = random_source.choice((5, 20, 50))
                 add(at, "gift_subscription", total=total)
                 for _ in range(total):
                     add(at, "subscription", is_gift=True)
             case "train":
-                for _ in range(chance.randint(3, 12)):
-                    at += chance.expovariate(1 / 6)
+                for _ in range(random_source.randint(3, 12)):
+                    at += random_source.expovariate(1 / 6)
                     add(at, "subscription")
     return acts
 
 
-def _person(chance: random.Random, seconds: float) -> list[Act]:
+def _person(random_source: random.Random, seconds: float) -> list[Act]:
     acts = []
-    for at in _times(chance, seconds, 90.0):
-        verb = _chosen(chance, PERSON)
+    for at in _times(random_source, seconds, 90.0):
+        verb = _chosen(random_source, PERSON)
         how: dict[str, Any] = {}
         if verb == "hold":
-            how = {"seconds": chance.choice((5.0, 30.0, 120.0))}
+            how = {"seconds": random_source.choice((5.0, 30.0, 120.0))}
         elif verb == "mute":
-            how = {"type": chance.choice(TYPES), "seconds": chance.choice((0.0, 60.0, 300.0))}
+            how = {"type": random_source.choice(TYPES), "seconds": random_source.choice((0.0, 60.0, 300.0))}
         elif verb == "test":
-            how = {"type": chance.choice(TYPES), "count": chance.choice((1, 1, 1, 3))}
+            how = {"type": random_source.choice(TYPES), "count": random_source.choice((1, 1, 1, 3))}
         elif verb == "clear":
-            how = {"type": chance.choice((None, *TYPES))}
+            how = {"type": random_source.choice((None, *TYPES))}
         elif verb in ("remove", "move", "requeue"):
-            how = {"which": chance.randrange(5), "position": chance.randint(1, 3)}
+            how = {"which": random_source.randrange(5), "position": random_source.randint(1, 3)}
         acts.append(Act(at, "person", verb, how))
         if verb in ("pause", "panic"):
-            acts.append(Act(at + chance.uniform(2, 60), "person", "resume", {}))
+            acts.append(Act(at + random_source.uniform(2, 60), "person", "resume", {}))
         if verb == "disconnect":
-            acts.append(Act(at + chance.uniform(2, 60), "person", "connect", {}))
+            acts.append(Act(at + random_source.uniform(2, 60), "person", "connect", {}))
     return acts
 
 
 def _beside(seed: int, seconds: float) -> list[Act]:
     """A source may bring an event twice, and somebody try what might grow with what viewers do."""
-    chance = random.Random(f"beside {seed}")
-    acts = [Act(at, "viewer", "repeat", {}) for at in _times(chance, seconds, 200.0)]
-    for at in _times(chance, seconds, 200.0):
-        acts.append(Act(at, "person", "test", {"type": chance.choice(("follow", "sub")), "count": 1}))
+    random_source = random.Random(f"beside {seed}")
+    acts = [Act(at, "viewer", "repeat", {}) for at in _times(random_source, seconds, 200.0)]
+    for at in _times(random_source, seconds, 200.0):
+        acts.append(Act(at, "person", "test", {"type": random_source.choice(("follow", "sub")), "count": 1}))
     return acts
 
 
-def _faults(chance: random.Random, seconds: float) -> list[Act]:
+def _faults(random_source: random.Random, seconds: float) -> list[Act]:
     acts = []
-    for at in _times(chance, seconds, 120.0):
-        fault = _chosen(chance, FAULTS)
+    for at in _times(random_source, seconds, 120.0):
+        fault = _chosen(random_source, FAULTS)
         how: dict[str, Any] = {}
         match fault:
             case "page away":
-                how = {"seconds": round(chance.uniform(2, 180), 1)}
+                how = {"seconds": round(random_source.uniform(2, 180), 1)}
             case "mute" | "silence" | "stall" | "full":
-                how = {"seconds": round(chance.uniform(2, 60), 1)}
+                how = {"seconds": round(random_source.uniform(2, 60), 1)}
             case "sleep":
-                how = {"seconds": round(2 * 1800 ** chance.random(), 1), "counted": chance.random() < 0.3}
+                how = {
+                    "seconds": round(2 * 1800 ** random_source.random(), 1),
+                    "counted": random_source.random() < 0.3,
+                }
             case "freeze" | "slow joins" | "refuse" | "forbid":
-                how = {"seconds": round(chance.uniform(1, 20), 1)}
+                how = {"seconds": round(random_source.uniform(1, 20), 1)}
             case "restart":
-                how = {"seconds": round(2 * 60 ** chance.random(), 1), "graceful": chance.random() < 0.5}
+                how = {
+                    "seconds": round(2 * 60 ** random_source.random(), 1),
+                    "graceful": random_source.random() < 0.5,
+                }
             case "crash":
-                how = {"topic": chance.choice(("stream:overlays", "stream:overlays", "*"))}
+                how = {"topic": random_source.choice(("stream:overlays", "stream:overlays", "*"))}
             case "kill":
-                how = {"seconds": round(chance.uniform(0.5, 30), 1)}
+                how = {"seconds": round(random_source.uniform(0.5, 30), 1)}
             case "clock":
-                how = {"seconds": chance.choice((-7200.0, -90.0, 90.0, 7200.0))}
+                how = {"seconds": random_source.choice((-7200.0, -90.0, 90.0, 7200.0))}
             case "reload":
-                how = {"most_waiting": chance.choice((5, 50)), "gap": chance.choice((0.25, 1.0))}
+                how = {
+                    "most_waiting": random_source.choice((5, 50)),
+                    "gap": random_source.choice((0.25, 1.0)),
+                }
             case "drop":
-                how = {"who": chance.choice(("engine", "all", "page"))}
+                how = {"who": random_source.choice(("engine", "all", "page"))}
         acts.append(Act(at, "fault", fault, how))
     return acts

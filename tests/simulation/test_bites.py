@@ -135,8 +135,8 @@ BITES = (
     Bite(
         "connected",
         LIFECYCLE,
-        "            self._hands.connection_opened()\n",
-        "            self._hands.connection_opened()\n            self._become_connected()\n",
+        "            self._callbacks.connection_opened()\n",
+        "            self._callbacks.connection_opened()\n            self._become_connected()\n",
     ),
     Bite(
         "dead, and connected",
@@ -159,8 +159,8 @@ BITES = (
     Bite(
         "ages",
         LIFECYCLE,
-        "        self.since_monotonic = self._clock.monotonic()\n        self._hands",
-        "        self._hands",
+        "        self.since_monotonic = self._clock.monotonic()\n        self._callbacks",
+        "        self._callbacks",
     ),
     Bite(
         "channels",

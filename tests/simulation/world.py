@@ -122,7 +122,7 @@ class EngineHost:
             alert_store=self.store,
             journal=KeptJournal(self, world.journal),  # type: ignore[arg-type]  # what the engine needs of one
             clock=world.clock,
-            chance=random.Random(f"{self.name} {world.plan.seed}"),
+            random_source=random.Random(f"{self.name} {world.plan.seed}"),
             opener=self._open,
             loop_delay=world.loop.delay,
         )

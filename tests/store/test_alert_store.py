@@ -178,16 +178,16 @@ def test_folder_and_files_are_for_nobody_else(path: Path) -> None:
 
 
 def test_a_killed_program_lost_nothing_that_it_said_was_written(path: Path) -> None:
-    chance = random.Random(1)
+    random_source = random.Random(1)
     told, there = 0, 0
     for _ in range(KILLS):
         child = subprocess.Popen([sys.executable, PUTTING, path], stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         with child.stdout:
             assert child.stdout.readline() == f"restored {there}\n"
-            for _ in range(chance.randint(1, 40)):
+            for _ in range(random_source.randint(1, 40)):
                 told = int(child.stdout.readline())
-            time.sleep(chance.random() / 100)  # anywhere in a commit; decides nothing
+            time.sleep(random_source.random() / 100)  # anywhere in a commit; decides nothing
             child.kill()
             child.wait(LIMIT)
             told = max([told, *map(int, child.stdout.read().split())])

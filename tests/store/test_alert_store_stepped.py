@@ -238,23 +238,27 @@ def test_the_end_waits_for_a_stall_no_longer_than_it_may(room: Room) -> None:
 
 def evening(seed: int) -> list[tuple[float, str, str]]:
     """An hour in which everything happens, and what was told of it."""
-    chance, room = random.Random(seed), Room()
+    random_source, room = random.Random(seed), Room()
     program, trace = room.start(), []
     told: dict[str, bytes] = {}
     asked: dict[str, set[bytes]] = {}
     ended = room.loop.time() + 3600.0
     number = 0
     while room.loop.time() < ended:
-        room.pass_time(chance.choice((0.0, LATENCY, 1.5 * LATENCY, chance.expovariate(0.3))))
-        match chance.choices(("put", "stall", "full", "room", "kill", "end"), (60, 3, 3, 6, 3, 1))[0]:
+        room.pass_time(random_source.choice((0.0, LATENCY, 1.5 * LATENCY, random_source.expovariate(0.3))))
+        match random_source.choices(("put", "stall", "full", "room", "kill", "end"), (60, 3, 3, 6, 3, 1))[0]:
             case "put":
-                for _ in range(chance.randint(1, 5)):
+                for _ in range(random_source.randint(1, 5)):
                     number += 1
-                    id = f"{chance.randrange(12)}"
-                    program.put(id, f"{number}" + "x" * chance.choice((0, 5000)), open=chance.random() < 0.5)
+                    id = f"{random_source.randrange(12)}"
+                    program.put(
+                        id,
+                        f"{number}" + "x" * random_source.choice((0, 5000)),
+                        open=random_source.random() < 0.5,
+                    )
                     asked.setdefault(id, set()).add(b"%d" % number)
             case "stall":
-                room.disk.stall(chance.uniform(0, 40))
+                room.disk.stall(random_source.uniform(0, 40))
             case "full" | "room" as what:
                 room.disk.fill(what == "full")
             case "kill" | "end" as what:

@@ -16,15 +16,7 @@ import pytest
 from tui.cli import journal as journal_view
 from tui.model.events import RunStarted, RunStopped
 from tui.model.snapshot import LineKind
-from tui.store.journal import (
-    FOLDER_NAME,
-    DayFiles,
-    Entry,
-    Gap,
-    Journal,
-    parse_since,
-    read,
-)
+from tui.store.journal import FOLDER_NAME, DayFiles, Entry, Gap, Journal, parse_since, read
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
 DAY = 86_400

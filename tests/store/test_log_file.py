@@ -17,14 +17,7 @@ from typing import Any
 
 import pytest
 
-from tui.store.log_file import (
-    FILES,
-    MAX_MESSAGE,
-    MAX_TRACEBACK,
-    JsonLinesHandler,
-    LogFile,
-    RotatingFile,
-)
+from tui.store.log_file import FILES, MAX_MESSAGE, MAX_TRACEBACK, JsonLinesHandler, LogFile, RotatingFile
 from tui.store.repeats import MOST_A_PLACE, MOST_PLACES, SAME_WORDS, Repeats
 from tui.store.writer import Writer
 

@@ -64,12 +64,12 @@ def _hang_disk(folder: str) -> None:
 
 
 def _hang_names() -> None:
-    look_up = socket.getaddrinfo
+    resolve_name = socket.getaddrinfo
 
     def hang(*arguments: Any, flags: int = 0, **more: Any) -> Any:
         if not flags & socket.AI_NUMERICHOST:
             _never.wait()
-        return look_up(*arguments, flags=flags, **more)
+        return resolve_name(*arguments, flags=flags, **more)
 
     socket.getaddrinfo = hang
 

@@ -23,9 +23,9 @@ BUSY_LIMIT = 10.0
 
 def trials() -> list[storm.Trial]:
     """Each form with all that can be stuck, and others by chance."""
-    chance = random.Random(7)
-    each = [storm.trial(chance, form, stuck) for form in storm.FORMS for stuck in storm.STUCK[form]]
-    return each + [storm.trial(chance) for _ in range(40 - len(each))]
+    random_source = random.Random(7)
+    each = [storm.trial(random_source, form, stuck) for form in storm.FORMS for stuck in storm.STUCK[form]]
+    return each + [storm.trial(random_source) for _ in range(40 - len(each))]
 
 
 @pytest.fixture(scope="module")

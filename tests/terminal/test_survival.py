@@ -122,10 +122,10 @@ def test_a_signal_ends_it_with_its_status_and_the_screen_restored(
 
 
 def test_resizing_without_end_changes_nothing(hub: HubThread, folder: Path) -> None:
-    chance = random.Random(7)
+    random_source = random.Random(7)
     with program(hub, folder) as terminal:
         for _ in range(300):
-            terminal.resize(chance.randint(1, 220), chance.randint(1, 60))
+            terminal.resize(random_source.randint(1, 220), random_source.randint(1, 60))
             time.sleep(0.005)
         terminal.resize(1, 1)
         time.sleep(0.2)

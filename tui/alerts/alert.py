@@ -108,9 +108,9 @@ def decode(data: bytes) -> Alert:
     return _decode(data)
 
 
-def new_id(now: float, chance: random.Random) -> str:
+def new_id(now: float, random_source: random.Random) -> str:
     """20 characters: 10 of the time (epoch seconds, to the millisecond), 10 of chance."""
-    return _spelled((max(0, int(now * 1000)) % (1 << 50)) << 50 | chance.getrandbits(50))
+    return _spelled((max(0, int(now * 1000)) % (1 << 50)) << 50 | random_source.getrandbits(50))
 
 
 def id_of_event(*noted: str) -> str:

@@ -99,7 +99,7 @@ class AlertCommands:
             words = f"expected a type and a count from 1 to {MAX_TEST_ALERTS}"
             return CommandResult(ok=False, message=words)
         now = self._service.clock.time()
-        payloads = (sample(type, self._service.chance, now) for _ in range(count))
+        payloads = (sample(type, self._service.random_source, now) for _ in range(count))
         found = [self._queue.judge_arrival(type, payload, source=TEST_SOURCE) for payload in payloads]
         alerts = [alert for alert in found if alert is not None]
 

@@ -22,16 +22,16 @@ class Commands:
     """What people move of a queue. No method raises; each settles all that follows.
 
     Args:
-        chance: draws the ids of what is shown once more.
+        random_source: draws the ids of what is shown once more.
     """
 
-    def __init__(self, player: Player, chance: random.Random) -> None:
+    def __init__(self, player: Player, random_source: random.Random) -> None:
         self._player = player
         self._clock = player.clock
         self._stops = player.stops
         self._waiting = player.waiting
         self._record = player.record
-        self._chance = chance
+        self._random_source = random_source
         self.has_panicked = False
         """Somebody panicked in this run."""
 
@@ -169,7 +169,7 @@ class Commands:
         self._undo = deque(filter(None, kept), maxlen=MOST_UNDO)
         accepted_at = self._clock.time()
         return replace(
-            alert, id=new_id(accepted_at, self._chance), accepted_at=accepted_at, source_id=None,
+            alert, id=new_id(accepted_at, self._random_source), accepted_at=accepted_at, source_id=None,
             place=self._waiting.new_place(accepted_at), state="waiting", outcome=None, reason="",
             sent_at=None, confirmed=False, seen=False, ended_at=None, into=None, requeued_from=alert.id,
             tries=0, grown_at=None, collapse=0.0,

@@ -161,38 +161,41 @@ def viewer_of(payload: Mapping[str, Any]) -> str | None:
     return None
 
 
-def sample(type: str, chance: random.Random, now: float) -> dict[str, Any]:
+def sample(type: str, random_source: random.Random, now: float) -> dict[str, Any]:
     """A test event of ``type`` (of alerts, not of the hub), with the fields that the hub's events have.
 
-    Its id is drawn from ``chance``, so that no two are one event. ``now`` is epoch seconds.
+    Its id is drawn from ``random_source``, so that no two are one event. ``now`` is epoch seconds.
     """
     return {
-        "id": f"test-{chance.getrandbits(64):016x}",
+        "id": f"test-{random_source.getrandbits(64):016x}",
         "type": next((event for event, known in EVENTS.items() if known == type), type),
         "timestamp": datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z"),
-        "correlation_id": f"{chance.getrandbits(32):08x}-test",
+        "correlation_id": f"{random_source.getrandbits(32):08x}-test",
         "source": "test",
-        "user_name": chance.choice(_NAMES),
-        **_details(type, chance),
-        "user_id": str(chance.getrandbits(40)),
+        "user_name": random_source.choice(_NAMES),
+        **_details(type, random_source),
+        "user_id": str(random_source.getrandbits(40)),
     }
 
 
-def _details(type: str, chance: random.Random) -> dict[str, Any]:
+def _details(type: str, random_source: random.Random) -> dict[str, Any]:
     match type:
         case "sub":
             return {"tier": "1000", "cumulative_months": 1, "is_gift": False}
         case "resub":
-            months = chance.randint(2, 40)
+            months = random_source.randint(2, 40)
             return {"tier": "1000", "cumulative_months": months, "is_gift": False,
-                    "message": chance.choice(_LINES)}  # fmt: skip
+                    "message": random_source.choice(_LINES)}  # fmt: skip
         case "gift":
-            return {"tier": "1000", "total": chance.choice((1, 5, 5, 10, 50))}
+            return {"tier": "1000", "total": random_source.choice((1, 5, 5, 10, 50))}
         case "cheer":
-            return {"bits": chance.choice((1, 50, 100, 420, 1000)), "message": chance.choice(_LINES)}
+            return {
+                "bits": random_source.choice((1, 50, 100, 420, 1000)),
+                "message": random_source.choice(_LINES),
+            }
         case "raid":
-            return {"viewers": chance.randint(3, 300)}
+            return {"viewers": random_source.randint(3, 300)}
         case "redemption":
-            return {"reward": {"title": chance.choice(_REWARDS), "cost": 500}, "user_input": ""}
+            return {"reward": {"title": random_source.choice(_REWARDS), "cost": 500}, "user_input": ""}
         case _:
             return {}

@@ -40,7 +40,7 @@ class AlertQueue:
 
     Args:
         clock: monotonic for all timers; epoch only for stamps and for the ages of restored alerts.
-        chance: draws the ids.
+        random_source: draws the ids.
         rules: what events become; may be replaced at any time through :attr:`rules`.
         options: may be replaced through :meth:`configure`.
         same_id_window: seconds in which two events with one id are one.
@@ -49,17 +49,17 @@ class AlertQueue:
     def __init__(
         self,
         clock: Clock,
-        chance: random.Random,
+        random_source: random.Random,
         options: QueueOptions = DEFAULT_OPTIONS,
         *,
         rules: Rules = DEFAULT,
         same_id_window: float = 600.0,
     ) -> None:
         self.player = Player(clock, options, rules)
-        self.commands = Commands(self.player, chance)
+        self.commands = Commands(self.player, random_source)
         self.confirmations = Confirmations(self.player)
         self._clock = clock
-        self._chance = chance
+        self._random_source = random_source
         self._stops = self.player.stops
         self._waiting = self.player.waiting
         self._record = self.player.record
@@ -132,7 +132,7 @@ class AlertQueue:
             if id not in self._judged and not self._record.knows(id):
                 self._judged.add(id)
                 return id
-        return new_id(now, self._chance)
+        return new_id(now, self._random_source)
 
     def admit(self, alert: Alert) -> None:
         """Takes a new alert in. It waits, shows at once, makes another grow, or ends; once for each id."""
@@ -165,7 +165,7 @@ class AlertQueue:
         # A character takes at most six bytes.
         kept = text[: MOST_PAYLOAD // 8]
         alert = Alert(
-            id=new_id(accepted_at, self._chance),
+            id=new_id(accepted_at, self._random_source),
             type=fitted(type, MOST_TYPE),
             accepted_at=accepted_at,
             payload=payload_text({"text": kept})[0],

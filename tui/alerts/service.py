@@ -29,13 +29,7 @@ from tui.alerts.types import PersistedOrders, QueueOptions
 from tui.channels import Channel
 from tui.channels.clock import Clock
 from tui.connections.subscriptions import Connections, Listening, Wanted, channel_of, on
-from tui.model.alerts import (
-    TEST_SOURCE,
-    AlertContent,
-    AlertsSnapshot,
-    AlertSummary,
-    SourceAway,
-)
+from tui.model.alerts import TEST_SOURCE, AlertContent, AlertsSnapshot, AlertSummary, SourceAway
 from tui.model.incidents import LineSeverity
 from tui.model.snapshot import CommandResult, LineKind
 from tui.store.event_log import ChangeLog
@@ -65,7 +59,7 @@ class AlertService:
         connections: Connections,
         changes: ChangeLog,
         clock: Clock,
-        chance: random.Random,
+        random_source: random.Random,
         *,
         store: AlertStore | None,
         other: Callable[[], str | None] = lambda: None,
@@ -75,12 +69,12 @@ class AlertService:
         self.options = options
         self.connections = connections
         self.clock = clock
-        self.chance = chance
+        self.random_source = random_source
         self.changed = changed
         self.has_begun = store is None
         """Alerts play: the store has told what it holds, or had its time to."""
         self.persistence = AlertPersistence(store, clock, self.on_loop)
-        self.queue = AlertQueue(clock, chance, same_id_window=options.same_id_window)
+        self.queue = AlertQueue(clock, random_source, same_id_window=options.same_id_window)
         self.queue.knows_past = store is None
         self._changes = changes
         self.orders = AlertOrders(self)
@@ -203,7 +197,7 @@ class AlertService:
         now = self.clock.time()
         seconds = (away.until or now) - away.since
         length = "less than a second" if seconds < 1 else f"{seconds:.0f} s"
-        self.persistence.put(row_of_away(new_id(now, self.chance), away))
+        self.persistence.put(row_of_away(new_id(now, self.random_source), away))
         self.note(f"{away.source} was away for {length}: alerts in it not seen", "warning")
 
     # For its parts
@@ -364,7 +358,7 @@ class AlertService:
             overlays=self._hub.pages,
             delivers_to=None if self._delivery is None else self._delivery.message,
             can_clear=self._delivery is not None and self._delivery.clears != "nothing",
-            held_in_memory=self.persistence.held,
+            unsaved=self.persistence.held,
             store=self.persistence.trouble,
             store_fails=self.persistence.fails,
             rules=self._rules.trouble,

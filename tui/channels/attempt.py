@@ -37,7 +37,7 @@ class Attempt(LinkOwner):
         try:
             link = await opener(await link_request(url, socket.options), self)
         except Exception as error:  # noqa: BLE001 (every failure to open is a reason in words)
-            failure = reasons.in_words(error, self.step, clock.time())
+            failure = reasons.describe_error(error, self.step, clock.time())
         else:
             if self._owner is None:
                 # Ended while the last step was under way: this link is nobody's.

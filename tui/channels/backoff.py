@@ -16,11 +16,11 @@ class BackOff:
     (measured with 1,000 clients: the fullest 100 ms hold 124 attempts instead of 227).
     """
 
-    def __init__(self, options: Options, chance: random.Random) -> None:
+    def __init__(self, options: Options, random_source: random.Random) -> None:
         self._base = options.reconnect_base_delay
         self._maximum = options.reconnect_max_delay
         self._jitter = options.reconnect_jitter
-        self._chance = chance
+        self._random_source = random_source
 
     def delay(self, retry: int, *, after_stable: bool = False, retry_after: float | None = None) -> float:
         """Seconds before retry number ``retry`` (from 1).
@@ -33,7 +33,7 @@ class BackOff:
         # Past 2**64 the product is beyond any cap and soon beyond any float.
         longest = min(self._base * 2.0 ** min(retry - 1, 64), self._maximum)
         shortest = 0.0 if after_stable and retry == 1 else longest * (1 - self._jitter)
-        delay = self._chance.uniform(shortest, longest)
+        delay = self._random_source.uniform(shortest, longest)
         if retry_after is not None:
             delay = max(delay, retry_after)
         return min(delay, self._maximum)

@@ -58,7 +58,7 @@ class Channel:
         """Bytes of its whole payload."""
 
         self._handlers = Handlers(topic, socket.options, socket.mistakes)
-        self._back_off = BackOff(socket.options, socket.chance)
+        self._back_off = BackOff(socket.options, socket.random_source)
         self._failures = 0
         self.join_ref: str | None = None
         """Of the join that stands or is under way."""

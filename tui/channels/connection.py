@@ -19,7 +19,9 @@ _library_log = logging.getLogger("tui.channels.websockets")
 _library_log.setLevel(logging.INFO)
 
 
-async def open_link(request: LinkRequest, owner: LinkOwner, look_up: dial.LookUp = dial.look_up) -> Link:
+async def open_link(
+    request: LinkRequest, owner: LinkOwner, resolve_name: dial.ResolveName = dial.resolve_name
+) -> Link:
     """Open a WebSocket: name look-up, TCP, TLS, proxy and upgrade. Has no time limit of its own.
 
     Frames may reach ``owner`` before this returns. Cancelling it leaves nothing behind but, at
@@ -28,7 +30,7 @@ async def open_link(request: LinkRequest, owner: LinkOwner, look_up: dial.LookUp
 
     Raises:
         OpenError, OSError, AnswerError, websockets.exceptions.WebSocketException, ValueError: their
-            messages may hold the address with its secrets; ``reasons.in_words`` says them safely, with
+            messages may hold the address with its secrets; ``reasons.describe_error`` says them safely, with
             the step at which ``owner`` is.
     """
 
@@ -54,14 +56,14 @@ async def open_link(request: LinkRequest, owner: LinkOwner, look_up: dial.LookUp
     try:
         if proxy is None or proxy.scheme.startswith("socks"):
             if proxy is None:
-                connected = await reach(address.host, address.port, look_up, at)
+                connected = await reach(address.host, address.port, resolve_name, at)
             else:
-                connected = await open_socks(proxy, address, look_up, at)
+                connected = await open_socks(proxy, address, resolve_name, at)
             at(ready if context is None else secured)
             await dial.hand_to(reader, connected, context, address.host)
         else:
             to_proxy = await dial.tls_context(None) if proxy.scheme == "https" else None
-            tunnel = await open_tunnel(proxy, address, to_proxy, look_up, at)
+            tunnel = await open_tunnel(proxy, address, to_proxy, resolve_name, at)
             if context is not None:
                 at(secured)
                 await tunnel.secured(context, address.host)

@@ -20,7 +20,7 @@ from tui.channels.errors import OpenError
 Address = tuple[int, Any]
 """An address family and a socket address of it."""
 
-LookUp = Callable[[str, int], Sequence[Address]]
+ResolveName = Callable[[str, int], Sequence[Address]]
 """A blocking look-up of host and port."""
 
 _of_the_system: ssl.SSLContext | None = None
@@ -28,7 +28,7 @@ _of_the_system: ssl.SSLContext | None = None
 _ATTEMPT_DELAY = 0.25  # RFC 8305, section 5: the recommended Connection Attempt Delay
 
 
-def look_up(host: str, port: int) -> Sequence[Address]:
+def resolve_name(host: str, port: int) -> Sequence[Address]:
     """The addresses of ``host``, in the system's order, families interleaved. Blocks.
 
     Raises:
@@ -69,16 +69,18 @@ def _numeric(host: str, port: int) -> Sequence[Address]:
     return [(family, address) for family, _, _, _, address in found]
 
 
-async def resolve(host: str, port: int, look_up: LookUp = look_up) -> Sequence[Address]:
+async def resolve(host: str, port: int, resolve_name: ResolveName = resolve_name) -> Sequence[Address]:
     """The addresses of ``host``; cancelling it leaves at most one daemon thread for that name.
 
     Raises:
-        OSError: as of ``look_up``.
+        OSError: as of ``resolve_name``.
     """
     if found := _numeric(host, port):
         return found
     try:
-        return await apart((look_up, host, port), lambda: look_up(host, port), f"name look-up of {host}")
+        return await apart(
+            (resolve_name, host, port), lambda: resolve_name(host, port), f"name look-up of {host}"
+        )
     except UnicodeError:
         raise OSError("not a host name") from None
 

@@ -81,17 +81,17 @@ class Lifecycle:
     """States, attempts, back-off, breaker and heartbeats of one socket.
 
     Args:
-        chance: the source of jitter; give each socket its own.
+        random_source: the source of jitter; give each socket its own.
     """
 
     def __init__(
-        self, options: Options, clock: Clock, chance: random.Random, hands: LifecycleCallbacks
+        self, options: Options, clock: Clock, random_source: random.Random, callbacks: LifecycleCallbacks
     ) -> None:
         self._options = options
         self._clock = clock
-        self._chance = chance
-        self._hands = hands
-        self._back_off = BackOff(options, chance)
+        self._random_source = random_source
+        self._callbacks = callbacks
+        self._back_off = BackOff(options, random_source)
         self.breaker = CircuitBreaker(options.circuit_breaker_threshold, options.circuit_breaker_timeout)
         self.heartbeat = self._new_heartbeat()
 
@@ -157,7 +157,7 @@ class Lifecycle:
         ):
             return
         self._woken_early_at = now
-        when = now + self._chance.uniform(0, self._options.reconnect_base_delay)
+        when = now + self._random_source.uniform(0, self._options.reconnect_base_delay)
         if self.phase is Phase.BROKEN:
             self.breaker.wake_early(when)
         elif self._wait_until is not None:
@@ -269,7 +269,7 @@ class Lifecycle:
         self.phase = Phase.OPENING
         # The reason of the trouble stays readable; the change itself is no error.
         self._change("connecting", None, reason=self.reason if retry else None)
-        self._hands.begin_opening()
+        self._callbacks.begin_opening()
 
     def _watch_opening(self, now: float, late: bool) -> None:
         if self._open_error is not None:
@@ -278,13 +278,13 @@ class Lifecycle:
             self.heartbeat = self._new_heartbeat()
             self.phase = Phase.GREETING
             self._send_heartbeat(now)
-            self._hands.connection_opened()
+            self._callbacks.connection_opened()
             if self._lost is not None:
                 self._fail(now, self._lost)
         elif late and now >= self._open_deadline:
             self._open_deadline = now + self._options.open_timeout
         elif now >= self._open_deadline:
-            error = self._hands.gave_up_opening(self._options.open_timeout)
+            error = self._callbacks.gave_up_opening(self._options.open_timeout)
             self._fail(now, str(error), error)
 
     def _watch_connection(self, now: float, heard: bool, pinged: bool, allowance: float, late: bool) -> None:
@@ -315,7 +315,7 @@ class Lifecycle:
             self.breaker.close()
             self.counts.reconnect_attempts = 0
             self._revival = False
-            self._hands.became_stable()
+            self._callbacks.became_stable()
 
     @property
     def _stable_at(self) -> float:
@@ -370,7 +370,7 @@ class Lifecycle:
 
     def _end(self, words: str, *, graceful: bool) -> None:
         self.stable = False
-        self._hands.end_connection(words, graceful=graceful)
+        self._callbacks.end_connection(words, graceful=graceful)
 
     def metrics(self) -> HealthMetrics:
         """The nine metrics, read without changing any."""
@@ -396,7 +396,7 @@ class Lifecycle:
         return Heartbeat(self._options.heartbeat_interval, self._options.heartbeat_timeout)
 
     def _send_heartbeat(self, now: float) -> None:
-        self.heartbeat.sent(self._hands.send_heartbeat(), now)
+        self.heartbeat.sent(self._callbacks.send_heartbeat(), now)
 
     def _change(self, state: ConnectionState, error: str | None, *, reason: str | None = None) -> None:
         self.reason = error or reason
@@ -405,6 +405,6 @@ class Lifecycle:
         old, self.state = self.state, state
         self.since = self._clock.time()
         self.since_monotonic = self._clock.monotonic()
-        self._hands.state_changed(
+        self._callbacks.state_changed(
             StateChange(old_state=old, new_state=state, error=error, timestamp=self.since)
         )

@@ -81,4 +81,4 @@ class LinkRequest:
 
 
 Opener = Callable[[LinkRequest, LinkOwner], Awaitable[Link]]
-"""An async function that opens a link; what it raises is put into words by ``reasons.in_words``."""
+"""An async function that opens a link; what it raises is put into words by ``reasons.describe_error``."""

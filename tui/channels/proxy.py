@@ -68,19 +68,21 @@ def _with_password(proxy: str) -> str:
     return parts._replace(netloc=f"{user}:@{host}").geturl()
 
 
-async def reach(host: str, port: int, look_up: dial.LookUp, at: At, *, proxy: bool = False) -> socket.socket:
+async def reach(
+    host: str, port: int, resolve_name: dial.ResolveName, at: At, *, proxy: bool = False
+) -> socket.socket:
     """A connected socket to a hub, or to a ``proxy``."""
-    found = await _resolve(host, port, look_up, at, proxy=proxy)
+    found = await _resolve(host, port, resolve_name, at, proxy=proxy)
     at(Step("TCP", joined(host, port), proxy))
     return await dial.connect_tcp(found)
 
 
 async def _resolve(
-    host: str, port: int, look_up: dial.LookUp, at: At, *, proxy: bool = False
+    host: str, port: int, resolve_name: dial.ResolveName, at: At, *, proxy: bool = False
 ) -> Sequence[dial.Address]:
     at(Step("name look-up", joined(host, port), proxy))
     with awaiting("proxy") if proxy else nullcontext():
-        return await dial.resolve(host, port, look_up)
+        return await dial.resolve(host, port, resolve_name)
 
 
 class Tunnel(asyncio.Protocol):
@@ -151,11 +153,15 @@ class Tunnel(asyncio.Protocol):
 
 
 async def open_tunnel(
-    proxy: Proxy, address: WebSocketURI, context: ssl.SSLContext | None, look_up: dial.LookUp, at: At
+    proxy: Proxy,
+    address: WebSocketURI,
+    context: ssl.SSLContext | None,
+    resolve_name: dial.ResolveName,
+    at: At,
 ) -> Tunnel:
     """A tunnel through an HTTP proxy (RFC 9110, 9.3.6); ``context`` is for an ``https://`` one."""
     who = joined(proxy.host, proxy.port)
-    connected = await reach(proxy.host, proxy.port, look_up, at, proxy=True)
+    connected = await reach(proxy.host, proxy.port, resolve_name, at, proxy=True)
     at(Step("answer" if context is None else "TLS", who, proxy=True))
     tunnel = Tunnel()
     try:
@@ -173,7 +179,9 @@ async def open_tunnel(
     return tunnel
 
 
-async def open_socks(proxy: Proxy, address: WebSocketURI, look_up: dial.LookUp, at: At) -> socket.socket:
+async def open_socks(
+    proxy: Proxy, address: WebSocketURI, resolve_name: dial.ResolveName, at: At
+) -> socket.socket:
     """A socket connected through a SOCKS proxy. The names that we look up are looked up as all others are."""
     who = joined(proxy.host, proxy.port)
     try:
@@ -183,8 +191,8 @@ async def open_socks(proxy: Proxy, address: WebSocketURI, look_up: dial.LookUp, 
         raise OpenError(f"the proxy {who} speaks SOCKS, which needs the package python-socks") from None
     host = address.host
     if proxy.scheme in ("socks5", "socks4"):
-        host = (await _resolve(host, address.port, look_up, at))[0][1][0]
-    found = await _resolve(proxy.host, proxy.port, look_up, at, proxy=True)
+        host = (await _resolve(host, address.port, resolve_name, at))[0][1][0]
+    found = await _resolve(proxy.host, proxy.port, resolve_name, at, proxy=True)
     at(Step("answer", who, proxy=True))
     kind = ProxyType.SOCKS5 if proxy.scheme.startswith("socks5") else ProxyType.SOCKS4
     asked = SocksProxy(kind, found[0][1][0], proxy.port, proxy.username, proxy.password, rdns=True)

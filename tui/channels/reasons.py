@@ -77,7 +77,7 @@ def joined(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def in_words(error: BaseException, step: Step, now: float) -> OpenError:
+def describe_error(error: BaseException, step: Step, now: float) -> OpenError:
     """What became of an attempt that ended in ``step`` with ``error``.
 
     Args:

@@ -38,7 +38,7 @@ from tui.text.secret_values import masked
 log = logging.getLogger("tui.channels")
 
 _CLOSING_LIMIT = 2.0
-_chance = random.Random()  # one for all who bring none: each takes 2.5 KB
+_random_source = random.Random()  # one for all who bring none: each takes 2.5 KB
 
 
 class Socket:
@@ -65,7 +65,7 @@ class Socket:
         *,
         loop_delay: LoopDelay | None = None,
         clock: Clock | None = None,
-        chance: random.Random | None = None,
+        random_source: random.Random | None = None,
         opener: Opener = open_link,
         **changes: Any,
     ) -> None:
@@ -76,10 +76,10 @@ class Socket:
         self.address = reasons.host_and_port(self._endpoint)
         """``host:port``, which is all of the URL that may be shown."""
         self._clock = clock or SystemClock()
-        self.chance = chance or _chance
+        self.random_source = random_source or _random_source
         self._opener = opener
         self._loop_delay = loop_delay
-        self._lifecycle = Lifecycle(self.options, self._clock, self.chance, self)
+        self._lifecycle = Lifecycle(self.options, self._clock, self.random_source, self)
         self.opened = OpenChannels()
         self._traffic = Traffic()
         self.mistakes = Mistakes(self.address, self._clock)

@@ -102,12 +102,12 @@ def _check_running(args: argparse.Namespace) -> int:
     from tui.control.client import ControlClient
     from tui.control.protocol import ControlError
     from tui.model.snapshot import Snapshot
-    from tui.runtime.resources import Unstartable
+    from tui.runtime.resources import StartupError
 
     try:
         with ControlClient(cli_run.run_paths(args).socket, args.timeout) as engine:
             snapshot = engine.value("snapshot", Snapshot)
-    except Unstartable as error:
+    except StartupError as error:
         complain(PROGRAM, str(error))
         return CHECK_UNUSABLE
     except ControlError as error:

@@ -16,7 +16,7 @@ from tui.system.output import FAILED, PROGRAM, USAGE, complain
 if TYPE_CHECKING:
     from tui.app.keymap import Keymap
     from tui.config.load import AppSettings, Settings
-    from tui.runtime.resources import Place
+    from tui.runtime.resources import RunPaths
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.headless and (problem := tty.problem(os.environ)):
         return say_no_terminal(problem)
     from tui.runtime import session
-    from tui.runtime.resources import Unstartable
+    from tui.runtime.resources import StartupError
 
     try:
         return session.run(
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
             args.end,
             report_interval=args.report_interval,
         )
-    except Unstartable as error:
+    except StartupError as error:
         complain(PROGRAM, str(error))
         return error.status
 
@@ -77,35 +77,35 @@ def _face(args: argparse.Namespace) -> tuple[AppSettings, Keymap, str | None]:
         return face, keymap({}), f"keys not used: {error}"
 
 
-def run_paths(args: argparse.Namespace) -> Place:
+def run_paths(args: argparse.Namespace) -> RunPaths:
     """The state folder and the control socket that the arguments name.
 
     Raises:
-        Unstartable: the socket cannot be used.
+        StartupError: the socket cannot be used.
     """
     from tui.control.protocol import ControlError, socket_path
-    from tui.runtime.resources import Place, Unstartable
+    from tui.runtime.resources import RunPaths, StartupError
     from tui.system.paths import state_folder
 
     folder = state_folder(args.state, os.environ)
     try:
         socket = socket_path(args.socket, folder, os.environ)
     except ControlError as error:
-        raise Unstartable(str(error)) from None
-    return Place(folder, socket, getattr(args, "log_level", "info"))
+        raise StartupError(str(error)) from None
+    return RunPaths(folder, socket, getattr(args, "log_level", "info"))
 
 
 def attach(args: argparse.Namespace) -> int:
     """A screen on an engine that runs already."""
     if problem := tty.problem(os.environ):
         return say_no_terminal(problem, "overlay-supervisor ctl status asks without a screen")
-    from tui.runtime.resources import Unstartable
+    from tui.runtime.resources import StartupError
     from tui.runtime.session import run_attached
 
     face, keys, mistake = _face(args)
     try:
         return run_attached(run_paths(args), face, keys, mistake, args.end)
-    except Unstartable as error:
+    except StartupError as error:
         complain(PROGRAM, str(error))
         return FAILED
 
@@ -142,7 +142,7 @@ def demo(args: argparse.Namespace) -> int:
     """The program on an embedded hub."""
     if not args.headless and (problem := tty.problem(os.environ)):
         return say_no_terminal(problem)
-    from tui.runtime.resources import Unstartable
+    from tui.runtime.resources import StartupError
     from tui.runtime.session import run_demo
 
     face, keys, _ = _face(args)
@@ -160,6 +160,6 @@ def demo(args: argparse.Namespace) -> int:
             staged=not args.calm,
             dialect=args.dialect,
         )
-    except Unstartable as error:
+    except StartupError as error:
         complain(PROGRAM, str(error))
         return error.status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from tui.connections.settings import InForce
+from tui.connections.settings import EffectiveValue
 from tui.text.printable import cut_to
 
 AT_THE_NEXT_START = (
@@ -21,7 +21,7 @@ MAX_VALUE_COLUMNS = 40
 _EMPTY = ("not set", "[]", "{}")
 
 
-def changes(before: Iterable[InForce], after: Iterable[InForce]) -> list[str]:
+def changes(before: Iterable[EffectiveValue], after: Iterable[EffectiveValue]) -> list[str]:
     """What changed, in words for one line: what holds now, then what holds from the next start.
 
     Connections that came or went are left to whoever tells of them. A secret's value is in no text, so

@@ -73,7 +73,7 @@ def resolve(tree: Tree, layers: list[Layer], file: Path | None) -> Settings:
     return Settings(
         connections=MappingProxyType(cast("dict[str, ConnectionSettings]", connections)),
         debug=debug,
-        sources=(*plain.in_force, *each.in_force, *subjects.in_force),
+        sources=(*plain.effective, *each.effective, *subjects.effective),
         file=file,
         app=replace(app, toast_from=incidents.toast_from, bell_from=incidents.bell_from),
         keys=MappingProxyType(keys),

@@ -13,7 +13,7 @@ from tui.config.layers import Layer, dotted
 from tui.config.model import SETTINGS
 from tui.config.shape import inside, keys_of, notes, plain
 from tui.config.toml_text import toml_text
-from tui.connections.settings import InForce, Place
+from tui.connections.settings import EffectiveValue, Place
 from tui.text.option_types import NONE, OrNone
 from tui.text.secret_values import MASK
 from tui.text.toml_lines import KeyPath
@@ -28,13 +28,13 @@ class TableResolver:
     """Notes what is in force of a table, and the mistakes in it.
 
     Attributes:
-        in_force: in the order in which it was noted.
+        effective: in the order in which it was noted.
         mistakes: one line for each; what the table came to is not to be used after one.
     """
 
     def __init__(self, layers: list[Layer]) -> None:
         self._layers = layers
-        self.in_force: list[InForce] = []
+        self.effective: list[EffectiveValue] = []
         self.mistakes: dict[str, None] = {}
 
     def record(self, path: KeyPath, value: Any) -> None:
@@ -51,7 +51,7 @@ class TableResolver:
             self._note(path, _shown(path, value, hint), place_of(path, self._layers))
 
     def _note(self, path: KeyPath, text: str, place: Place) -> None:
-        self.in_force.append(InForce(key=dotted(path), text=text, place=place))
+        self.effective.append(EffectiveValue(key=dotted(path), text=text, place=place))
 
     def _mistake(self, path: KeyPath, message: str) -> None:
         layer = layer_of(path, self._layers)

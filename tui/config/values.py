@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from tui.alerts.options import AlertOptions
-from tui.connections.settings import ConnectionSettings, InForce
+from tui.connections.settings import ConnectionSettings, EffectiveValue
 from tui.incidents.options import IncidentsOptions, SeverityOrNone
 from tui.metrics.options import MetricsOptions
 from tui.services.options import JournalOptions, ServicesOptions
@@ -58,7 +58,7 @@ class Settings:
 
     connections: Mapping[str, ConnectionSettings]
     debug: bool
-    sources: tuple[InForce, ...] = field(repr=False)
+    sources: tuple[EffectiveValue, ...] = field(repr=False)
     """Every value in force, in the order of the example settings."""
     file: Path | None
     """The file that was read; None when there was none."""

@@ -8,13 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from tui.channels import (
-    ChannelsError,
-    ConnectionDetails,
-    NotConnectedError,
-    Socket,
-    StateChange,
-)
+from tui.channels import ChannelsError, ConnectionDetails, NotConnectedError, Socket, StateChange
 from tui.channels.clock import Clock
 from tui.channels.connection import open_link
 from tui.channels.errors import ReplyError
@@ -25,16 +19,11 @@ from tui.channels.wire import Reply
 from tui.connections.channel import SupervisedChannel
 from tui.connections.frames import Frames
 from tui.connections.history import DAY, HOUR, History
-from tui.connections.settings import ConnectionSettings, InForce, Topic
+from tui.connections.settings import ConnectionSettings, EffectiveValue, Topic
 from tui.connections.trouble import TroubleTracker
 from tui.model.events import ChannelChanged, StateChanged
 from tui.model.incidents import LineSeverity
-from tui.model.snapshot import (
-    CommandResult,
-    ConnectionHistory,
-    ConnectionSnapshot,
-    SettingInForce,
-)
+from tui.model.snapshot import CommandResult, ConnectionHistory, ConnectionSnapshot, EffectiveSetting
 from tui.store.event_log import ChangeLog
 from tui.text.json_text import json_text
 from tui.text.secret_values import masked_bytes, masked_json
@@ -79,7 +68,7 @@ class SupervisedConnection:
         changed: called with each state change of the socket, exactly as it happened.
         stable: called when the connection has become stable.
         past: of the connection that this one replaces.
-        in_force: its settings, secrets masked.
+        effective: its settings, secrets masked.
         record: told of every frame, by the connection's name; never blocks.
         loop_delay: as of :class:`Socket`.
     """
@@ -89,13 +78,13 @@ class SupervisedConnection:
         settings: ConnectionSettings,
         log: ChangeLog,
         clock: Clock,
-        chance: random.Random,
+        random_source: random.Random,
         *,
         changed: Callable[[str, StateChange], None],
         stable: Callable[[SupervisedConnection], None],
         opener: Opener = open_link,
         past: History | None = None,
-        in_force: Sequence[InForce] = (),
+        effective: Sequence[EffectiveValue] = (),
         record: Callable[[str, InspectedFrame], object] | None = None,
         loop_delay: LoopDelay | None = None,
     ) -> None:
@@ -111,7 +100,7 @@ class SupervisedConnection:
             settings.options,
             loop_delay=loop_delay,
             clock=clock,
-            chance=chance,
+            random_source=random_source,
             opener=opener,
         )
         self._troubles = TroubleTracker()
@@ -120,7 +109,7 @@ class SupervisedConnection:
         self._heartbeat_failures_when_stable = 0
         self._samples: deque[tuple[float, int, int]] = deque()
         self.past = past or History(clock)
-        self._in_force = tuple(in_force)
+        self._effective = tuple(effective)
         self.frames = Frames(self.socket, clock, None if record is None else partial(record, self.name))
         self._losses_noted = dict.fromkeys(_LOSSES, 0)
         self._losses_noted_at: float | None = None
@@ -138,9 +127,9 @@ class SupervisedConnection:
         """Whether ``settings`` ask for the very connection that this one is."""
         return (settings.url, settings.options) == (self._settings.url, self._settings.options)
 
-    def adopt(self, settings: ConnectionSettings, in_force: Sequence[InForce] = ()) -> bool:
+    def adopt(self, settings: ConnectionSettings, effective: Sequence[EffectiveValue] = ()) -> bool:
         """Leave and join topics, and take the label, as ``settings`` say; True when anything changed."""
-        self._in_force = tuple(in_force)
+        self._effective = tuple(effective)
         before, wanted = list(self._settings.topics), list(settings.topics)
         changed = settings.label != self.label or before != wanted
         self.label, self._settings = settings.label, settings
@@ -297,8 +286,8 @@ class SupervisedConnection:
             round_trips=self.socket.round_trips,
             states=self.past.states,
             settings=tuple(
-                SettingInForce(key=each.key.split(".", 2)[-1], text=each.text, source=each.source)
-                for each in self._in_force
+                EffectiveSetting(key=each.key.split(".", 2)[-1], text=each.text, source=each.source)
+                for each in self._effective
             ),
         )
 

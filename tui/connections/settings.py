@@ -36,7 +36,7 @@ class ConnectionSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class InForce:
+class EffectiveValue:
     """One value in force and the place that it comes from."""
 
     key: str

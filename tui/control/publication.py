@@ -12,7 +12,7 @@ from tui.model.engine import Engine
 from tui.model.snapshot import Snapshot
 
 
-class Edition(NamedTuple):
+class Version(NamedTuple):
     """A snapshot that says something new."""
 
     number: int
@@ -30,9 +30,9 @@ class Publication:
         self._engine = engine
         self._snapshot: Snapshot | None = None
         self._essence: Snapshot | None = None
-        self._edition = Edition(0, 0.0, b"")
+        self._version = Version(0, 0.0, b"")
 
-    def read(self) -> Edition:
+    def read(self) -> Version:
         """The edition that stands now."""
         snapshot = self._engine.snapshot()
         if snapshot is not self._snapshot:
@@ -41,10 +41,10 @@ class Publication:
             if essence != self._essence:
                 self._essence = essence
                 line = encode_answer(Update(kind="snapshot", value=raw(snapshot)))
-                self._edition = Edition(self._edition.number + 1, snapshot.taken_at, line)
+                self._version = Version(self._version.number + 1, snapshot.taken_at, line)
             else:
-                self._edition = self._edition._replace(taken_at=snapshot.taken_at)
-        return self._edition
+                self._version = self._version._replace(taken_at=snapshot.taken_at)
+        return self._version
 
 
 def without_time(snapshot: Snapshot) -> Snapshot:

@@ -273,15 +273,15 @@ class Conversation:
 
     async def _update(self, after: int) -> None:
         service, engine = self._service, self._service.engine
-        edition = 0
+        version = 0
         extras: tuple[ExtraCommand, ...] = ()
         loop = asyncio.get_running_loop()
         noted = loop.time()
         while not self._transport.is_closing():
             lines: list[bytes] = []
             latest = service.publication.read()
-            if latest.number != edition:
-                edition = latest.number
+            if latest.number != version:
+                version = latest.number
                 lines.append(latest.line)
             page = engine.log(after, MAX_LOG_LINES)
             after = page.next_cursor

@@ -88,7 +88,7 @@ class Landale:
         """Force content for ``duration`` milliseconds, from now on."""
         now = asyncio.get_running_loop().time()
         length = duration if isinstance(duration, int) and duration > 0 else DEFAULT_DURATION
-        number = f"{self.hub.show.chance.getrandbits(64):016x}"
+        number = f"{self.hub.show.random_source.getrandbits(64):016x}"
         self.items.insert(0, Item(number, data, length, now, self.hub.show.timestamp()))
         self.changed()
 
@@ -123,7 +123,7 @@ class Landale:
     def _note_events(self) -> None:
         if not self.dialect.flat_events:
             return
-        number = f"{self.hub.show.chance.getrandbits(96):024x}"
+        number = f"{self.hub.show.random_source.getrandbits(96):024x}"
         event = stream_event(self.stream_state(), self.hub.show, number)
         self.hub.send_to_topic("events:all", "stream_event", event)
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 class Presence:
     """The tracker of one hub. A presence lives as long as the channel that tracks it."""
 
-    def __init__(self, hub: Hub, chance: random.Random) -> None:
+    def __init__(self, hub: Hub, random_source: random.Random) -> None:
         self._hub = hub
-        self._chance = chance
+        self._random_source = random_source
         self._topics: dict[str, dict[Channel, dict[str, dict[str, Any]]]] = {}
 
     def track(self, channel: Channel, key: str, meta: dict[str, Any]) -> str:
@@ -68,4 +68,4 @@ class Presence:
         )
 
     def _new_ref(self) -> str:
-        return base64.urlsafe_b64encode(self._chance.randbytes(12)).decode()
+        return base64.urlsafe_b64encode(self._random_source.randbytes(12)).decode()

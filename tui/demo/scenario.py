@@ -57,7 +57,7 @@ class Scenario:
     Args:
         hubs: by name; "hub" and "saya" must be among them.
         schedule: the stages of one round; :data:`SCHEDULE` unless given.
-        chance: shifts the pauses a little; None keeps them exact.
+        random_source: shifts the pauses a little; None keeps them exact.
         command: lets a stage disconnect and connect a connection as a user would; without it that
             stage is left out.
         pace: every wait is multiplied by it; below 1 everything happens faster.
@@ -69,7 +69,7 @@ class Scenario:
         hubs: Mapping[str, Hub],
         *,
         schedule: Sequence[Stage] | None = None,
-        chance: random.Random | None = None,
+        random_source: random.Random | None = None,
         command: Command | None = None,
         pace: float = 1.0,
         staged: bool = True,
@@ -85,7 +85,7 @@ class Scenario:
         }
         """The overlay pages of the main hub, by name."""
         self._schedule = tuple(SCHEDULE if schedule is None else schedule)
-        self._chance = chance
+        self._random_source = random_source
         self._staged = staged
         self._next: Stage | None = self._schedule[0] if self._schedule else None
         self._now: Stage | None = None
@@ -139,7 +139,7 @@ class Scenario:
 
     async def wait(self, seconds: float) -> None:
         """Waits at the scenario's own pace."""
-        shift = 1.0 if self._chance is None else self._chance.uniform(0.9, 1.1)
+        shift = 1.0 if self._random_source is None else self._random_source.uniform(0.9, 1.1)
         await asyncio.sleep(seconds * self.pace * shift)
 
     async def __aenter__(self) -> Self:

@@ -77,7 +77,7 @@ class Show:
 
     def __init__(self, seed: int | None, clock: Clock = time) -> None:
         self._clock = clock
-        self.chance = random.Random(seed)
+        self.random_source = random.Random(seed)
         self.current = "variety"
         self.version = 0
         self.active: dict[str, Any] | None = None
@@ -236,8 +236,8 @@ class Show:
 
     def change_show(self) -> dict[str, Any]:
         """Goes on to another show and game; ``show_changed`` of ``stream:overlays``."""
-        self.current = self.chance.choice([show for show in SHOWS if show != self.current])
-        number, name = self.chance.choice(GAMES)
+        self.current = self.random_source.choice([show for show in SHOWS if show != self.current])
+        number, name = self.random_source.choice(GAMES)
         self.version += 1
         return {"show": self.current, "game": {"id": number, "name": name}, "changed_at": self.timestamp()}
 
@@ -247,7 +247,7 @@ class Show:
             return self._owed.popleft()
         kinds = ("chat_message", "follower", "subscription", "cheer", "redemption", "raid",
                  "gift_subscription", "channel_update")  # fmt: skip
-        (kind,) = self.chance.choices(kinds, weights=(self.chat_weight, 10, 8, 8, 8, 2, 2, 2))
+        (kind,) = self.random_source.choices(kinds, weights=(self.chat_weight, 10, 8, 8, 8, 2, 2, 2))
         happening = self.happening(kind)
         if kind == "gift_subscription":
             for _ in range(happening.payload["total"]):
@@ -258,12 +258,12 @@ class Show:
         """One event of ``kind``; ``fields`` replace what chance would choose."""
         self._number += 1
         payload: dict[str, Any] = {
-            "id": f"{self.chance.getrandbits(64):016x}",
+            "id": f"{self.random_source.getrandbits(64):016x}",
             "type": kind,
             "timestamp": self.timestamp(),
-            "correlation_id": f"{self.chance.getrandbits(32):08x}-{self._number}",
+            "correlation_id": f"{self.random_source.getrandbits(32):08x}-{self._number}",
             "source": "twitch",
-            "user_name": self.chance.choice(NAMES),
+            "user_name": self.random_source.choice(NAMES),
             **self._details(kind),
             **fields,
         }
@@ -275,35 +275,38 @@ class Show:
         said = {
             "id": f"transcription-{self._number}",
             "timestamp": self.timestamp(),
-            "duration": round(self.chance.uniform(0.8, 4.5), 2),
-            "text": self.chance.choice(SAID),
+            "duration": round(self.random_source.uniform(0.8, 4.5), 2),
+            "text": self.random_source.choice(SAID),
             "source_id": "phononmaser",
             "stream_session_id": "stream_demo",
-            "confidence": round(self.chance.uniform(0.7, 0.99), 3),
+            "confidence": round(self.random_source.uniform(0.7, 0.99), 3),
         }
         self.transcripts.append(said)
         return said
 
     def _details(self, kind: str) -> dict[str, Any]:
-        chance = self.chance
+        random_source = self.random_source
         match kind:
             case "chat_message":
-                return {"message": chance.choice(LINES), "badges": [], "color": "#9146FF"}
+                return {"message": random_source.choice(LINES), "badges": [], "color": "#9146FF"}
             case "subscription":
-                return {"tier": "1000", "cumulative_months": chance.randint(1, 40), "is_gift": False}
+                return {"tier": "1000", "cumulative_months": random_source.randint(1, 40), "is_gift": False}
             case "resubscription":
-                months = chance.randint(2, 40)
-                return {"tier": "1000", "cumulative_months": months, "message": chance.choice(LINES)}
+                months = random_source.randint(2, 40)
+                return {"tier": "1000", "cumulative_months": months, "message": random_source.choice(LINES)}
             case "gift_subscription":
-                return {"tier": "1000", "total": chance.choice((1, 5, 5, 10))}
+                return {"tier": "1000", "total": random_source.choice((1, 5, 5, 10))}
             case "cheer":
-                return {"bits": chance.choice((1, 50, 100, 420, 1000)), "message": chance.choice(LINES)}
+                return {
+                    "bits": random_source.choice((1, 50, 100, 420, 1000)),
+                    "message": random_source.choice(LINES),
+                }
             case "raid":
-                return {"viewers": chance.randint(3, 300)}
+                return {"viewers": random_source.randint(3, 300)}
             case "redemption":
-                return {"reward": {"title": chance.choice(REWARDS), "cost": 500}, "user_input": ""}
+                return {"reward": {"title": random_source.choice(REWARDS), "cost": 500}, "user_input": ""}
             case "channel_update":
-                return {"title": "late night tinkering", "category_name": chance.choice(GAMES)[1]}
+                return {"title": "late night tinkering", "category_name": random_source.choice(GAMES)[1]}
             case _:
                 return {}
 

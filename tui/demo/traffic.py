@@ -39,15 +39,15 @@ class Traffic:
             self._task = None
 
     async def _run(self, rate: float) -> None:
-        chance = self._hub.show.chance
+        random_source = self._hub.show.random_source
         while True:
-            await asyncio.sleep(chance.uniform(0.5, 1.5) / rate)
+            await asyncio.sleep(random_source.uniform(0.5, 1.5) / rate)
             self.step()
 
     def step(self) -> None:
         """Lets one thing happen, now."""
         show = self._hub.show
-        (kind,) = show.chance.choices(
+        (kind,) = show.random_source.choices(
             ("viewer", "speech", "content", "telemetry", "service", "show"), weights=(60, 15, 10, 9, 5, 1)
         )
         match kind:
@@ -86,7 +86,7 @@ class Traffic:
 
     def _performance(self) -> None:
         show = self._hub.show
-        memory = round(show.chance.uniform(160, 210), 1)
+        memory = round(show.random_source.uniform(160, 210), 1)
         if self._hub.landale is None:
             self._send_to_all("dashboard:", "telemetry_update", telemetry(self._hub))
         performance = {"memory_mb": memory, "timestamp": show.timestamp()}
@@ -94,7 +94,7 @@ class Traffic:
 
     def _service(self) -> None:
         show = self._hub.show
-        now, scene = show.timestamp(), show.chance.choice(("Main", "Starting Soon", "Be Right Back"))
+        now, scene = show.timestamp(), show.random_source.choice(("Main", "Starting Soon", "Be Right Back"))
         event = {"type": "scene_changed", "data": {"scene": scene}, "timestamp": now}
         self._send("overlay:obs", "obs_event", event)
         self._send("overlay:system", "system_event", {"type": "tick", "data": {}, "timestamp": now})

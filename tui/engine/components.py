@@ -43,7 +43,7 @@ class Components:
         connections: Connections,
         changes: ChangeLog,
         clock: Clock,
-        chance: random.Random,
+        random_source: random.Random,
         *,
         alert_store: AlertStore | None,
         read_journal: ReadJournal | None,
@@ -57,13 +57,13 @@ class Components:
                 connections,
                 changes,
                 clock,
-                random.Random(chance.random()),
+                random.Random(random_source.random()),
                 store=alert_store,
                 other=other,
                 asked_at=lambda connection, topic: self.services.asked_at(connection, topic),
                 changed=pace.soon_for_alerts,
             )
-        checker = HealthChecker(clock, random.Random(chance.random()))
+        checker = HealthChecker(clock, random.Random(random_source.random()))
         self.services = ServiceMonitor(options.services, connections, changes, clock, pace.soon, checker)
         self.services.our_names = _our_names(options)
         self.incidents = IncidentTracker(

@@ -15,7 +15,7 @@ from tui.channels.link import Opener
 from tui.channels.loop_delay import LoopDelay
 from tui.connections.connection import SupervisedConnection
 from tui.connections.history import History
-from tui.connections.settings import ConnectionSettings, InForce
+from tui.connections.settings import ConnectionSettings, EffectiveValue
 from tui.model.events import SettingsReloaded
 from tui.model.history import Minute
 from tui.model.snapshot import CommandResult
@@ -53,7 +53,7 @@ class SupervisedConnections:
         self,
         changes: ChangeLog,
         clock: Clock,
-        chance: random.Random,
+        random_source: random.Random,
         *,
         changed: Callable[[str, StateChange], None],
         opener: Opener,
@@ -62,7 +62,7 @@ class SupervisedConnections:
     ) -> None:
         self._changes = changes
         self._clock = clock
-        self._chance = chance
+        self._random_source = random_source
         self._changed = changed
         self._opener = opener
         self._record = record
@@ -70,14 +70,16 @@ class SupervisedConnections:
         self.by_name: dict[str, SupervisedConnection] = {}
         """In the order of the settings; another dictionary after each :meth:`configure`."""
 
-    def configure(self, settings: Iterable[ConnectionSettings], in_force: Iterable[InForce]) -> Reconfigured:
+    def configure(
+        self, settings: Iterable[ConnectionSettings], effective: Iterable[EffectiveValue]
+    ) -> Reconfigured:
         """Supervise these: what is the same goes on untouched, its counters too.
 
         A connection whose URL or options changed is replaced; of one whose topics changed, only
         those are left or joined.
         """
         wanted = {each.name: each for each in settings}
-        shown = _by_connection(in_force)
+        shown = _by_connection(effective)
         retired = [connection for name, connection in self.by_name.items() if name not in wanted]
         done: dict[str, list[str]] = {"added": [], "removed": [each.name for each in retired]}
         done |= {"replaced": [], "changed": []}
@@ -103,18 +105,18 @@ class SupervisedConnections:
         return Reconfigured(begun, retired, event, words)
 
     def _supervise(
-        self, settings: ConnectionSettings, past: History | None, in_force: Iterable[InForce]
+        self, settings: ConnectionSettings, past: History | None, effective: Iterable[EffectiveValue]
     ) -> SupervisedConnection:
         return SupervisedConnection(
             settings,
             self._changes,
             self._clock,
-            random.Random(self._chance.random()),
+            random.Random(self._random_source.random()),
             changed=self._changed,
             stable=self._became_stable,
             opener=self._opener,
             past=past,
-            in_force=tuple(in_force),
+            effective=tuple(effective),
             record=self._record,
             loop_delay=self._loop_delay,
         )
@@ -170,10 +172,10 @@ class SupervisedConnections:
                 log.warning("%d connections did not close within %g s", len(unfinished), STOP_LIMIT)
 
 
-def _by_connection(in_force: Iterable[InForce]) -> dict[str, list[InForce]]:
+def _by_connection(effective: Iterable[EffectiveValue]) -> dict[str, list[EffectiveValue]]:
     """The settings of each connection, ``connections.NAME.KEY``, by its name."""
-    found: dict[str, list[InForce]] = {}
-    for setting in in_force:
+    found: dict[str, list[EffectiveValue]] = {}
+    for setting in effective:
         table, _, rest = setting.key.partition(".")
         if table == "connections":
             found.setdefault(rest.partition(".")[0], []).append(setting)

@@ -23,14 +23,14 @@ from tui.config.differences import changes
 from tui.config.join_as import Naming
 from tui.connections.connection import SupervisedConnection
 from tui.connections.frames import content_of
-from tui.connections.settings import ConnectionSettings, InForce
+from tui.connections.settings import ConnectionSettings, EffectiveValue
 from tui.engine.components import ComponentOptions, Components
 from tui.engine.connections import SupervisedConnections
 from tui.engine.disk_health import DiskHealth, KeptFolder
 from tui.engine.loop import EngineLoop, Pace
 from tui.engine.reporters import Reporter
 from tui.model.alerts import AlertCommand, AlertContent, AlertOutcome, AlertPage
-from tui.model.engine import Extras
+from tui.model.engine import PluginCommands
 from tui.model.events import Event, FrameSeen, RunStarted, RunStopped
 from tui.model.figures import minute_figures
 from tui.model.history import Minute
@@ -62,7 +62,7 @@ class Supervisor:
     may be called from any thread.
 
     Args:
-        in_force: every setting with its place, for whoever asks; secrets are masked in it already.
+        effective: every setting with its place, for whoever asks; secrets are masked in it already.
         report_interval: seconds between two calls of the reporters' ``report``.
         components: what runs beside the connections.
         alert_store: where its alerts are kept, started already; whoever made it closes it.
@@ -76,8 +76,8 @@ class Supervisor:
         connections: Sequence[ConnectionSettings],
         *,
         debug: bool = False,
-        in_force: Sequence[InForce] = (),
-        extras: Extras | None = None,
+        effective: Sequence[EffectiveValue] = (),
+        plugin_commands: PluginCommands | None = None,
         reporters: Sequence[Reporter] = (),
         report_interval: float = 10.0,
         journal: Journal | None = None,
@@ -86,19 +86,19 @@ class Supervisor:
         folder: KeptFolder | None = None,
         keep_frames: bool = False,
         clock: Clock | None = None,
-        chance: random.Random | None = None,
+        random_source: random.Random | None = None,
         opener: Opener = open_link,
         loop_delay: LoopDelay | None = None,
     ) -> None:
         self._component_options = components or ComponentOptions()
         self._naming = Naming()
         self._settings = self._named(connections)
-        self._in_force = tuple(in_force)
-        self._extras = extras
+        self._effective = tuple(effective)
+        self._plugin_commands = plugin_commands
         self._reporters = reporters
         self._report_interval = report_interval
         self._clock = clock or SystemClock()
-        self._chance = chance or random.Random()
+        self._random_source = random_source or random.Random()
         self._wall = WallSteps(self._clock)
         self._debug = debug
         self._journal = journal
@@ -108,7 +108,7 @@ class Supervisor:
         self._connections = SupervisedConnections(
             self._changes,
             self._clock,
-            self._chance,
+            self._random_source,
             changed=self._state_changed,
             opener=opener,
             record=self._keep_frame if keep_frames and journal is not None else None,
@@ -121,7 +121,7 @@ class Supervisor:
             lambda: self._connections.by_name,
             self._changes,
             self._clock,
-            random.Random(self._chance.random()),
+            random.Random(self._random_source.random()),
             alert_store=alert_store,
             read_journal=None if journal is None else journal.entries,
             other=lambda: None if folder is None else folder.other,
@@ -198,7 +198,7 @@ class Supervisor:
         self._pace.begin()
         if self.stop_asked:
             return
-        begun = self._connections.configure(self._settings, self._in_force).begun
+        begun = self._connections.configure(self._settings, self._effective).begun
         self._components.start()
         for connection in begun:
             connection.start()
@@ -279,7 +279,7 @@ class Supervisor:
             started_at=last.started_at + step,
             connections=tuple(connection.snapshot() for connection in self._connections.by_name.values()),
             debug=self._debug,
-            notice=self._extras.notice() if self._extras is not None else None,
+            notice=self._plugin_commands.notice() if self._plugin_commands is not None else None,
             alerts=None if alerts is None else alerts.snapshot(),
             services=self._components.services.snapshot(),
             persistence=self._persistence.poll(),
@@ -348,23 +348,23 @@ class Supervisor:
     async def apply(
         self,
         connections: Sequence[ConnectionSettings],
-        in_force: Sequence[InForce] = (),
+        effective: Sequence[EffectiveValue] = (),
         components: ComponentOptions | None = None,
     ) -> CommandResult:
         """Take these settings from now on; as of :meth:`SupervisedConnections.configure`."""
-        return await self._ask(self._apply(connections, in_force, components))
+        return await self._ask(self._apply(connections, effective, components))
 
     async def _apply(
         self,
         connections: Sequence[ConnectionSettings],
-        in_force: Sequence[InForce],
+        effective: Sequence[EffectiveValue],
         components: ComponentOptions | None,
     ) -> CommandResult:
-        changed = changes(self._in_force, in_force)
-        self._in_force = tuple(in_force)
+        changed = changes(self._effective, effective)
+        self._effective = tuple(effective)
         self._component_options = components or self._component_options
         self._settings = self._named(connections)
-        begun, retired, event, done = self._connections.configure(self._settings, in_force)
+        begun, retired, event, done = self._connections.configure(self._settings, effective)
         effects = self._components.configure(self._component_options)
         for connection in begun:
             connection.start()
@@ -403,12 +403,12 @@ class Supervisor:
         return _NO_QUEUE if component is None else await self._loop.call(component.alert(alert))
 
     def extra_commands(self) -> tuple[ExtraCommand, ...]:
-        return tuple(self._extras.commands()) if self._extras is not None else ()
+        return tuple(self._plugin_commands.commands()) if self._plugin_commands is not None else ()
 
     async def run_extra(self, command: str) -> CommandResult:
-        if self._extras is None:
+        if self._plugin_commands is None:
             return CommandResult(ok=False, message=f"no command {command}")
-        return await self._extras.run(command)
+        return await self._plugin_commands.run(command)
 
     async def _do(self, work: Callable[..., CommandResult], *arguments: Any) -> CommandResult:
         async def do() -> CommandResult:

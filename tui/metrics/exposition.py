@@ -259,7 +259,7 @@ _ALERTS_GAUGES: tuple[_Figure[AlertsSnapshot], ...] = (
     _Figure("alerts_waiting", "Alerts that wait in the queue.", lambda a: len(a.waiting)),
     _Figure("alerts_waiting_limit", "How many may wait.", lambda a: a.most_waiting),
     _Figure("alerts_playing", "Alerts that play, beside the queue too.", lambda a: int(a.playing is not None) + len(a.beside)),
-    _Figure("alerts_held_in_memory", "Alerts that the store has not answered for.", lambda a: a.held_in_memory),
+    _Figure("alerts_held_in_memory", "Alerts that the store has not answered for.", lambda a: a.unsaved),
     _Figure("alerts_store_failing", "1 while the store does not answer.", lambda a: int(a.store_fails)),
     _Figure("alerts_rules_failing", "1 while the rules' file is not used.", lambda a: int(a.rules is not None)),
     _Figure("alerts_sources_away", "Sources that are away: alerts in them are not seen.", lambda a: len(a.away)),

@@ -108,7 +108,7 @@ class AlertsSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     can_clear: bool = False
     """What plays can be taken off the overlays."""
     can_undo: bool = False
-    held_in_memory: int = 0
+    unsaved: int = 0
     """Alerts that the store has not answered for."""
     store: str | None = None
     """What is to be said of the store; None while it answers and lost nothing."""

@@ -12,25 +12,9 @@ from typing import Annotated, Any, Protocol
 
 from msgspec import Meta
 
-from tui.model.alerts import (
-    AlertCommand,
-    AlertContent,
-    AlertOutcome,
-    AlertPage,
-)
-from tui.model.bounds import (
-    MAX_ALERTS,
-    MAX_FRAMES,
-    MAX_LOG_LINES,
-    MAX_SEARCH_WORDS,
-    Cursor,
-    Id,
-    Name,
-    Topic,
-)
-from tui.model.incidents import (
-    Timeline,
-)
+from tui.model.alerts import AlertCommand, AlertContent, AlertOutcome, AlertPage
+from tui.model.bounds import MAX_ALERTS, MAX_FRAMES, MAX_LOG_LINES, MAX_SEARCH_WORDS, Cursor, Id, Name, Topic
+from tui.model.incidents import Timeline
 from tui.model.snapshot import (
     CommandResult,
     ConnectionHistory,
@@ -132,7 +116,7 @@ class Engine(Protocol):
         return _REFUSED
 
 
-class Extras(Protocol):
+class PluginCommands(Protocol):
     """Commands of whoever runs beside the engine, such as the demo's faults."""
 
     def commands(self) -> Sequence[ExtraCommand]:

@@ -130,7 +130,7 @@ class StateEntry(msgspec.Struct, frozen=True, kw_only=True):
         return "; ".join(part for part in parts if part)
 
 
-class SettingInForce(msgspec.Struct, frozen=True, kw_only=True):
+class EffectiveSetting(msgspec.Struct, frozen=True, kw_only=True):
     """One setting of a connection; secrets are masked."""
 
     key: str
@@ -151,7 +151,7 @@ class ConnectionHistory(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds, of the last 100 answered heartbeats, oldest first."""
     states: tuple[StateEntry, ...] = ()
     """The last 100 changes of state, oldest first."""
-    settings: tuple[SettingInForce, ...] = ()
+    settings: tuple[EffectiveSetting, ...] = ()
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):

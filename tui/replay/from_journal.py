@@ -22,7 +22,7 @@ from tui.model.incidents import MOST_RESOLVED, IncidentSnapshot, IncidentsSnapsh
 from tui.model.known import worst_incidents_first
 from tui.model.snapshot import CommandResult, ConnectionHistory, FrameContent, FramePage, LogLine, Snapshot
 from tui.replay.journal_figures import KNOWN, Figures, with_counts, with_figures
-from tui.replay.journal_links import NOT_KNOWN, Links, Run
+from tui.replay.journal_links import NOT_KNOWN, JournalConnections, Run
 from tui.replay.values import Event, Mark, MarkKind, Shown, moment
 from tui.store.journal import WHY, Entry, Gap, line_of, read
 
@@ -92,7 +92,7 @@ class JournalSource:
         self._entries: list[Entry] = []
         self._times: list[float] = []
         self._gaps: list[Gap] = []
-        self._links = Links()
+        self._links = JournalConnections()
         self._outcomes: list[tuple[float, AlertSummary]] = []
         self._figures = Figures()
         self._frames: dict[str, list[tuple[float, int]]] = {}

@@ -136,7 +136,7 @@ class Run(NamedTuple):
     """None while it runs, or when it ended without a word."""
 
 
-class Links:
+class JournalConnections:
     """Fed with the entries and gaps of a journal in order."""
 
     def __init__(self) -> None:

@@ -43,7 +43,7 @@ def load_face() -> None:
     import tui.app.app  # noqa: F401
 
 
-class Face:
+class AppRunner:
     """Opens faces alike: with the settings' keys and theme, arranged as the last one was left.
 
     Args:
@@ -103,7 +103,7 @@ class Face:
 
 def run_engine(
     supervisor: Supervisor,
-    face: Face | None,
+    face: AppRunner | None,
     log_file: LogFile,
     end: End,
     *,
@@ -140,7 +140,7 @@ def run_engine(
     return status
 
 
-def run_beside(face: Face, open_face: Callable[[], OverlaySupervisorApp], end: End) -> int:
+def run_beside(face: AppRunner, open_face: Callable[[], OverlaySupervisorApp], end: End) -> int:
     """Show what runs by itself, wherever a face can be seen, until it is left. Returns the exit status."""
 
     async def faces() -> int:
@@ -191,7 +191,7 @@ class _EngineThread:
 
 async def _faces(
     engine: _EngineThread,
-    face: Face,
+    face: AppRunner,
     log_file: LogFile,
     end: End,
     duration: float | None,

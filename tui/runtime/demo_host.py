@@ -101,7 +101,7 @@ class DemoHost:
     """
 
     def __init__(self, dialect: DialectName = "telemetry", *, staged: bool = True) -> None:
-        self.scenario = Scenario(demo_hubs(dialect=dialect), chance=random.Random(), staged=staged)
+        self.scenario = Scenario(demo_hubs(dialect=dialect), random_source=random.Random(), staged=staged)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._ready = threading.Event()

@@ -48,7 +48,7 @@ _BROKEN_DISK = (
 )
 
 
-class Place(NamedTuple):
+class RunPaths(NamedTuple):
     """Where a run keeps its things and is reached."""
 
     state_folder: Path
@@ -56,7 +56,7 @@ class Place(NamedTuple):
     log_level: LogLevel
 
 
-class Unstartable(Exception):  # noqa: N818 (what the run is)
+class StartupError(Exception):
     """The run cannot begin; the message is for a person.
 
     Args:
@@ -76,12 +76,12 @@ def state_lock(folder: Path, *, headless: bool = False) -> Iterator[FolderHold]:
         headless: what changes later is told on standard error, which is no screen of ours.
 
     Raises:
-        Unstartable: another engine holds it, or this is no folder for us.
+        StartupError: another engine holds it, or this is no folder for us.
     """
     lock = StateLock(folder)
     try:
         trouble = _trouble_to_take(lock)
-    except Unstartable:
+    except StartupError:
         lock.release()
         raise
     if trouble is not None:
@@ -100,14 +100,14 @@ def _trouble_to_take(lock: StateLock) -> str | None:
     try:
         lock.acquire()
     except StateLockedError as error:
-        raise Unstartable(str(error)) from None
+        raise StartupError(str(error)) from None
     except NotOursError as error:
         what = lock.path if error.is_file else f"state folder {lock.folder}"
-        raise Unstartable(f"{what} {error.strerror}; name another folder with --state", 2) from None
+        raise StartupError(f"{what} {error.strerror}; name another folder with --state", 2) from None
     except OSError as error:
         words = f"{lock.folder}: {error.strerror}"
         if error.errno not in _BROKEN_DISK and not _is_read_only(lock.folder, error):
-            raise Unstartable(f"state folder {words}; name another with --state") from None
+            raise StartupError(f"state folder {words}; name another with --state") from None
         return words
     return None
 
@@ -144,7 +144,7 @@ def metrics_server(supervisor: Supervisor, options: MetricsOptions) -> MetricsSe
 def control_socket(
     supervisor: Supervisor,
     feed: StateFeed,
-    place: Place,
+    place: RunPaths,
     log_file: LogFile,
     reload: Callable[[], CommandResult] | None,
 ) -> ControlServer:
@@ -163,7 +163,7 @@ def control_socket(
         trouble = server.trouble
     except ControlError as error:
         if not isinstance(error.__cause__, OSError):
-            raise Unstartable(str(error)) from None
+            raise StartupError(str(error)) from None
         trouble = str(error)
     if trouble is not None:
         # A full disk, say: the connections matter more than who may ask for them.

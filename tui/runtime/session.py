@@ -19,10 +19,10 @@ from tui.engine.components import ComponentOptions
 from tui.engine.reporters import JsonLines, Reporter
 from tui.engine.supervisor import Supervisor
 from tui.model.snapshot import CommandResult
-from tui.runtime.app_runner import Face, load_face, run_beside, run_engine
+from tui.runtime.app_runner import AppRunner, load_face, run_beside, run_engine
 from tui.runtime.resources import (
-    Place,
-    Unstartable,
+    RunPaths,
+    StartupError,
     alert_store_in,
     control_socket,
     flushed,
@@ -47,7 +47,7 @@ log = logging.getLogger("tui.runtime.session")
 
 def run(
     read_settings: Callable[[], Settings],
-    place: Place,
+    place: RunPaths,
     keys: Keymap | None,
     end: End,
     *,
@@ -64,7 +64,7 @@ def run(
         report_interval: seconds between two metrics lines.
 
     Raises:
-        Unstartable: another engine runs in the state folder, or the control socket cannot be opened.
+        StartupError: another engine runs in the state folder, or the control socket cannot be opened.
         SettingsError: the settings cannot be used.
     """
     settings, folder = read_settings(), place.state_folder
@@ -82,7 +82,7 @@ def run(
         supervisor = Supervisor(
             tuple(settings.connections.values()),
             debug=settings.debug,
-            in_force=settings.sources,
+            effective=settings.sources,
             reporters=_reporters(output, feed),
             keep_frames=settings.journal.frames,
             report_interval=report_interval,
@@ -96,20 +96,20 @@ def run(
             reload = _Reloader(supervisor, settings, read_settings, metrics)
             with flushed(control_socket(supervisor, feed, place, log_file, reload)):
                 end.closing = [each for each in (output, journal, alert_store, log_file) if each is not None]
-                face = None if keys is None else Face(settings.app, keys, folder)
+                face = None if keys is None else AppRunner(settings.app, keys, folder)
                 is_kept = face is None or settings.app.on_hangup == "keep"
                 hang_up = reload.in_background if is_kept else None
                 return run_engine(supervisor, face, log_file, end, on_hangup=hang_up)
 
 
-def run_attached(place: Place, settings: AppSettings, keys: Keymap, notice: str | None, end: End) -> int:
+def run_attached(place: RunPaths, settings: AppSettings, keys: Keymap, notice: str | None, end: End) -> int:
     """Open a face on a running engine until it is detached or ended by a signal. Returns the exit status.
 
     Args:
         notice: told on the screen at the start.
 
     Raises:
-        Unstartable: no engine answers.
+        StartupError: no engine answers.
     """
     from tui.control.client import ControlClient
     from tui.control.remote import RemoteEngine
@@ -118,11 +118,11 @@ def run_attached(place: Place, settings: AppSettings, keys: Keymap, notice: str 
         with ControlClient(place.socket):
             pass
     except ControlError as error:
-        raise Unstartable(str(error)) from None
+        raise StartupError(str(error)) from None
     engine = RemoteEngine(place.socket)
     engine.start(wait=2.0)
     try:
-        face = Face(settings, keys, place.state_folder, notice)
+        face = AppRunner(settings, keys, place.state_folder, notice)
         return run_beside(face, lambda: face.open(engine, attached=True), end)
     finally:
         engine.close()
@@ -152,7 +152,7 @@ def run_replay(
     replay = open_replay(path, when)
     replay.start()
     try:
-        face = Face(settings, keys, folder, notice)
+        face = AppRunner(settings, keys, folder, notice)
         return run_beside(face, lambda: face.open(replay, replay=replay), end)
     finally:
         replay.close()
@@ -180,7 +180,7 @@ def run_demo(
         staged: faults happen by themselves; else only when they are asked for.
 
     Raises:
-        Unstartable: as of :func:`run`.
+        StartupError: as of :func:`run`.
     """
     from tui.runtime.demo_host import DemoHost
 
@@ -188,7 +188,7 @@ def run_demo(
         load_face()
     end.lasts()
     folder = state_folder or _folder_of_its_own()
-    place = Place(folder, folder / SOCKET_NAME, log_level)
+    place = RunPaths(folder, folder / SOCKET_NAME, log_level)
     with (
         flushed(_Temporary(folder)) if state_folder is None else contextlib.nullcontext() as temporary,
         state_lock(folder, headless=headless) as hold,
@@ -200,7 +200,7 @@ def run_demo(
         feed = StateFeed()
         supervisor = Supervisor(
             host.connections(),
-            extras=host,
+            plugin_commands=host,
             reporters=_reporters(output, feed),
             report_interval=report_interval,
             components=ComponentOptions(alerts=alerts, services=host.services()),
@@ -211,7 +211,7 @@ def run_demo(
         closing = (output, alert_store, log_file, temporary)
         end.closing = [each for each in closing if each is not None]
         with flushed(control_socket(supervisor, feed, place, log_file, None)):
-            face = None if headless else Face(settings, keys, folder)
+            face = None if headless else AppRunner(settings, keys, folder)
             return run_engine(supervisor, face, log_file, end, duration=duration)
 
 

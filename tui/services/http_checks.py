@@ -13,7 +13,7 @@ from tui.channels import dial, values
 from tui.channels.apart import Awaited, apart
 from tui.channels.clock import Clock
 from tui.channels.errors import OpenError
-from tui.channels.reasons import AnswerError, Step, host_and_port, in_words, overdue
+from tui.channels.reasons import AnswerError, Step, describe_error, host_and_port, overdue
 from tui.services.figures import MOST_WORDS
 from tui.services.options import EndpointOptions
 from tui.services.payloads import Report, read_health
@@ -53,10 +53,16 @@ class HealthChecker:
     Of an endpoint there is never more than one request under way.
     """
 
-    def __init__(self, clock: Clock, chance: random.Random, *, look_up: dial.LookUp = dial.look_up) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        random_source: random.Random,
+        *,
+        resolve_name: dial.ResolveName = dial.resolve_name,
+    ) -> None:
         self.clock = clock
-        self.chance = chance
-        self.look_up = look_up
+        self.random_source = random_source
+        self.resolve_name = resolve_name
         self._watched: list[tuple[EndpointOptions, asyncio.Task[None]]] = []
 
     def watch(self, endpoints: Iterable[EndpointOptions], hear: Hear) -> None:
@@ -86,7 +92,7 @@ class HealthChecker:
         clock = self.clock
         mistake: type[Exception] | None = None
         spread = min(options.interval, START_WITHIN)
-        await self._until(clock.monotonic() + self.chance.uniform(0, spread))
+        await self._until(clock.monotonic() + self.random_source.uniform(0, spread))
         while True:
             due = clock.monotonic() + options.interval
             try:
@@ -132,7 +138,7 @@ class HealthChecker:
                     most=MOST_BODY,
                     limit=limit,
                     at=at,
-                    look_up=self.look_up,
+                    resolve_name=self.resolve_name,
                 )
         except OpenError as error:
             return _not_asked(str(error))
@@ -142,7 +148,7 @@ class HealthChecker:
                 if step is None:
                     return _not_asked(awaited.message(options.timeout, "headers not read"))
                 return _failed(str(overdue(step, awaited, options.timeout, now)))
-            return _failed(str(in_words(error, step or Step("answer"), now)))
+            return _failed(str(describe_error(error, step or Step("answer"), now)))
         unread = fetched.unread
         if unread == client.NO_END:
             unread += f" within {options.timeout:g} s"

@@ -58,7 +58,7 @@ async def fetch(
     most: int,
     limit: asyncio.Timeout,
     at: At,
-    look_up: dial.LookUp = dial.look_up,
+    resolve_name: dial.ResolveName = dial.resolve_name,
 ) -> Fetched:
     """Ask once; cancelling it leaves nothing behind but, at worst, one daemon thread that looks the name up.
 
@@ -80,7 +80,7 @@ async def fetch(
     except (httpx.InvalidURL, ValueError) as error:
         problem = f"cannot be asked for: {type(error).__name__}"
     else:
-        network = _Network(url, look_up, at, most + _FRAMING)
+        network = _Network(url, resolve_name, at, most + _FRAMING)
         pool = httpcore.AsyncConnectionPool(
             ssl_context=context, max_keepalive_connections=0, network_backend=network
         )
@@ -138,10 +138,10 @@ class _TooLongError(Exception):
 class _Network(httpcore.AsyncNetworkBackend):
     """Connections as the WebSockets make theirs."""
 
-    def __init__(self, url: str, look_up: dial.LookUp, at: At, most: int) -> None:
+    def __init__(self, url: str, resolve_name: dial.ResolveName, at: At, most: int) -> None:
         self.head = AnswerHead()
         self.where = host_and_port(url)
-        self._look_up = look_up
+        self._resolve_name = resolve_name
         self.at = at
         self.most = most
 
@@ -153,7 +153,7 @@ class _Network(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        connected = await reach(host, port, self._look_up, self.at)
+        connected = await reach(host, port, self._resolve_name, self.at)
         self.at(Step("answer", self.where, head=self.head))
         try:
             return _Stream(self, *await asyncio.open_connection(sock=connected))

@@ -35,8 +35,8 @@ class VirtualLoop(base_events.BaseEventLoop):
     """An event loop whose clock jumps to the next timer instead of waiting for it.
 
     Args:
-        chance: decides how late a turn of the loop is, and in which order that is done which is due in it;
-            None for none of both.
+        random_source: decides how late a turn of the loop is, and in which order that is done which is due
+            in it; None for none of both.
     """
 
     # What is due, and what is set, stands in two private fields of asyncio's own loop; both have been there
@@ -44,14 +44,14 @@ class VirtualLoop(base_events.BaseEventLoop):
     _ready: deque[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
 
-    def __init__(self, chance: random.Random | None = None) -> None:
+    def __init__(self, random_source: random.Random | None = None) -> None:
         super().__init__()
         self.now = 1_000.0
         self.watched: list[tuple[Callable[[], object], asyncio.Future[None]]] = []
         """Conditions, looked at whenever all is done that can be done now, and who awaits them."""
         self.delay = LoopDelay(self.time)
         """Is told of its turns."""
-        self._chance = chance
+        self._random_source = random_source
         self._turns = 0
         self._suspended: dict[str, list[asyncio.Handle]] = {}
         self._slept: dict[str, float] = {}
@@ -84,10 +84,10 @@ class VirtualLoop(base_events.BaseEventLoop):
         if timeout > 0:
             self.now = max(self.now, self._scheduled[0].when()) + _WAKE_UP
             self._turns = 0
-            if self._chance is not None:
+            if self._random_source is not None:
                 # Mostly next to nothing.
-                self.now += _LATE * self._chance.random() ** 8
-                self._take_due(self._chance)
+                self.now += _LATE * self._random_source.random() ** 8
+                self._take_due(self._random_source)
         else:
             self._turns += 1
             if self._turns > _SPIN:
@@ -96,13 +96,13 @@ class VirtualLoop(base_events.BaseEventLoop):
             self._put_aside()
         return []
 
-    def _take_due(self, chance: random.Random) -> None:
+    def _take_due(self, random_source: random.Random) -> None:
         due = list[asyncio.Handle]()
         while self._scheduled and self._scheduled[0].when() <= self.now:
             handle = heapq.heappop(self._scheduled)
             handle._scheduled = False  # type: ignore[attr-defined]  # private, as told above
             due.append(handle)
-        chance.shuffle(due)
+        random_source.shuffle(due)
         self._ready.extend(due)
 
     def _arrived(self) -> bool:

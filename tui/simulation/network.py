@@ -31,11 +31,11 @@ class Network:
     """Where hubs listen, and every connection that there is.
 
     Args:
-        chance: draws the latencies.
+        random_source: draws the latencies.
         latency: seconds from one end to the other, the least and the most.
     """
 
-    def __init__(self, loop: VirtualLoop, chance: random.Random, latency: tuple[float, float]) -> None:
+    def __init__(self, loop: VirtualLoop, random_source: random.Random, latency: tuple[float, float]) -> None:
         self.loop = loop
         self.latency = latency
         self.listeners: dict[str, HubListener] = {}
@@ -46,13 +46,13 @@ class Network:
         """Whoever opens a connection hears nothing."""
         self.taps: list[Tap] = []
         """Called with what is sent by whoever opened a line, and with what arrives there."""
-        self._chance = chance
+        self._random_source = random_source
         # Its own: what one end sends must not arrive as a part of that end's process.
         self._context = contextvars.copy_context()
 
     def delay(self) -> float:
         """Seconds that something takes now, from one end to the other."""
-        return self._chance.uniform(*self.latency)
+        return self._random_source.uniform(*self.latency)
 
     def call_at(self, when: float, callback: Callable[..., object], *arguments: Any) -> asyncio.TimerHandle:
         """Have the network do something, whoever asks."""

@@ -45,7 +45,7 @@ class Page:
         network: Network,
         url: str,
         name: str,
-        chance: random.Random,
+        random_source: random.Random,
         *,
         params: Mapping[str, Any],
         reads: Reads = "state",
@@ -63,7 +63,7 @@ class Page:
         """The one of them that is seen."""
         self._network = network
         self._url = url
-        self._chance = chance
+        self._random_source = random_source
         self._reads = reads
         self._acknowledges = acknowledges
         self._changed = changed
@@ -95,7 +95,7 @@ class Page:
         """Close it and open it."""
         if self.is_open:
             await self.close()
-            await asyncio.sleep(self._chance.uniform(*RELOAD))
+            await asyncio.sleep(self._random_source.uniform(*RELOAD))
             self.open()
 
     async def _run(self) -> None:
@@ -112,7 +112,7 @@ class Page:
                 self.is_joined = False
                 if session.link is not None:
                     session.link.abort()
-            await asyncio.sleep(self._chance.uniform(*RETRY))
+            await asyncio.sleep(self._random_source.uniform(*RETRY))
 
     # What it has on
 

@@ -24,13 +24,7 @@ from tui.demo.overlay import OverlayPage
 from tui.demo.topics import Overlays
 from tui.engine.components import ComponentOptions
 from tui.engine.supervisor import Supervisor
-from tui.model.alerts import (
-    AlertCommand,
-    AlertOutcome,
-    AlertPage,
-    AlertsSnapshot,
-    AlertSummary,
-)
+from tui.model.alerts import AlertCommand, AlertOutcome, AlertPage, AlertsSnapshot, AlertSummary
 
 LIMIT = PATIENCE
 on_every_hub = pytest.mark.parametrize("hub", ["plain", *REAL], indirect=True)

@@ -10,17 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.alerts.scene import (
-    alert_options,
-    alerts,
-    do,
-    kept,
-    last,
-    outcomes,
-    page,
-    pushes,
-    state,
-)
+from tests.engine.alerts.scene import alert_options, alerts, do, kept, last, outcomes, page, pushes, state
 from tests.engine.alerts.scene import engine as begin
 from tests.engine.alerts.test_clearing import told
 from tests.engine.conftest import connection, eventually, running

@@ -141,9 +141,9 @@ pushed: Counter[str] = Counter()
 class Viewers:
     """Cheer at a steady rate, each with a number of its own."""
 
-    def __init__(self, hub: Hub, chance: random.Random) -> None:
+    def __init__(self, hub: Hub, random_source: random.Random) -> None:
         self._hub = hub
-        self._chance = chance
+        self._random_source = random_source
         self._sent = 0
         self.heard: dict[Connection, list[str]] = {}
         """The numbers of the events that each connection which had joined was sent, in their order."""
@@ -158,8 +158,8 @@ class Viewers:
             await asyncio.sleep(ROUND)
 
     def note(self, number: str) -> None:
-        bits = self._chance.choice((50, 100, 100, 100, 1000))
-        event = "raid" if self._chance.random() < 0.1 else "cheer"
+        bits = self._random_source.choice((50, 100, 100, 100, 1000))
+        event = "raid" if self._random_source.random() < 0.1 else "cheer"
         self._hub.send_to_topic(SOURCE, event, {"id": number, "user_name": "mira", "bits": bits})
 
 
@@ -233,21 +233,23 @@ async def until_joined(hub: Hub) -> None:
     await eventually(lambda: hub.channels(SOURCE) and len(hub.channels(TARGET)) == 2, "joined", LIMIT)
 
 
-async def work(hub: Hub, life: Life, viewers: Viewers, before: Stored, chance: random.Random) -> set[str]:
+async def work(
+    hub: Hub, life: Life, viewers: Viewers, before: Stored, random_source: random.Random
+) -> set[str]:
     """What happens in one life; returns the numbers of the events before which the source had been away."""
     await until_joined(hub)
     life.poll()
     # They are known, however soon they come.
-    for number in chance.sample(sorted(before.numbers), min(20, len(before.numbers))):
+    for number in random_source.sample(sorted(before.numbers), min(20, len(before.numbers))):
         viewers.note(number)
-    await asyncio.sleep(chance.uniform(0.05, 1.2))
-    if chance.random() < 0.5:
+    await asyncio.sleep(random_source.uniform(0.05, 1.2))
+    if random_source.random() < 0.5:
         return set()
     (channel,), joins = hub.channels(SOURCE), hub.joins[SOURCE]
     heard = viewers.heard.get(channel.connection, []).copy()
     hub.faults.crash_channel(SOURCE)
     await eventually(lambda: hub.joins[SOURCE] > joins, "joined again", LIMIT)
-    await asyncio.sleep(chance.uniform(0.05, 1.2))
+    await asyncio.sleep(random_source.uniform(0.05, 1.2))
     return set(viewers.heard.get(channel.connection, ())) - set(heard)
 
 
@@ -324,7 +326,7 @@ def folder() -> Iterator[Path]:
 
 
 async def test_a_program_that_is_killed_again_and_again_loses_and_doubles_none(folder: Path) -> None:
-    chance = random.Random(5)
+    random_source = random.Random(5)
     pushed.clear()
     state = folder / "state"
     before = Stored({}, set(), 0)
@@ -335,7 +337,7 @@ async def test_a_program_that_is_killed_again_and_again_loses_and_doubles_none(f
         page = OverlayPage(lambda: hub.url)
         page.open()
         await eventually(lambda: page.joined, "the page")
-        viewers = Viewers(hub, chance)
+        viewers = Viewers(hub, random_source)
         acting = asyncio.create_task(viewers.act())
         try:
             for number in range(KILLS):
@@ -345,9 +347,9 @@ async def test_a_program_that_is_killed_again_and_again_loses_and_doubles_none(f
                 async with living(folder) as life:
                     if number % 4 == 3:
                         # While it starts.
-                        await asyncio.sleep(chance.uniform(0.2, 0.8))
+                        await asyncio.sleep(random_source.uniform(0.2, 0.8))
                     else:
-                        since_away = await work(hub, life, viewers, before, chance)
+                        since_away = await work(hub, life, viewers, before, random_source)
                         if number % 4:
                             await die_held_up(folder, life)
                 await eventually(lambda: not hub.channels(SOURCE), "the hub knows that it is gone")

@@ -54,7 +54,7 @@ async def test_a_locked_store_stops_no_alert(hub: Hub, tmp_path: Path) -> None:
                     ),
                     "shown as held",
                 )
-                assert alerts(supervisor).held_in_memory == 2
+                assert alerts(supervisor).unsaved == 2
                 assert rows(tmp_path) == []
                 await do(supervisor, "skip")
             finally:
@@ -62,7 +62,7 @@ async def test_a_locked_store_stops_no_alert(hub: Hub, tmp_path: Path) -> None:
                 lock.close()
             await eventually(lambda: alerts(supervisor).store is None, "the store answers again")
             await eventually(lambda: on_air(supervisor), "the next")
-            assert alerts(supervisor).held_in_memory == 0
+            assert alerts(supervisor).unsaved == 0
             assert not getattr(alerts(supervisor).playing, "held", True)
             found = {alert.who: (alert.state, alert.outcome) for alert in rows(tmp_path)}
             assert found == {"mira": ("ended", "skipped"), "zed": ("playing", None)}
@@ -265,7 +265,7 @@ async def test_what_is_requeued_is_accepted_when_it_is_committed(
             lock.execute("BEGIN IMMEDIATE")
             try:
                 asked = asyncio.ensure_future(do(supervisor, "requeue", id=old))
-                await eventually(lambda: alerts(supervisor).held_in_memory, "its row is on its way")
+                await eventually(lambda: alerts(supervisor).unsaved, "its row is on its way")
                 # It comes back once already.
                 assert not (await supervisor.alerts(AlertCommand(verb="undo"))).ok
                 assert (alerts(supervisor).accepted, asked.done()) == (1, False)
@@ -333,7 +333,7 @@ async def test_the_history_holds_what_the_disk_does_not_take(
                 assert told == [("Mira", True), ("Avalon", False)]
                 assert found.counts == {"cheer": {"shown": 2}}
                 assert alerts(supervisor).store == "disk full"
-                assert alerts(supervisor).held_in_memory == 1
+                assert alerts(supervisor).unsaved == 1
                 found = await supervisor.alert_history(words=("MIRA", "shown"))
                 assert isinstance(found, AlertPage)
                 assert [getattr(each, "who", "") for each in found.alerts] == ["Mira"]

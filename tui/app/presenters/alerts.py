@@ -130,7 +130,7 @@ def troubles(alerts: AlertsSnapshot, now: float) -> list[tuple[str, str]]:
     """What is wrong, the worst first: in two words, and in all."""
     noted = []
     if alerts.store is not None:
-        held = f"; {alerts.held_in_memory:,} in memory only" if alerts.held_in_memory else ""
+        held = f"; {alerts.unsaved:,} in memory only" if alerts.unsaved else ""
         noted.append(("store trouble", f"store trouble: {alerts.store}{held}"))
     if len(alerts.waiting) >= alerts.most_waiting:
         noted.append(("queue full", f"queue full: {count_dropped(alerts):,} dropped since the start"))

@@ -12,7 +12,7 @@ from tui.model.snapshot import (
     ChannelSnapshot,
     ConnectionHistory,
     ConnectionSnapshot,
-    SettingInForce,
+    EffectiveSetting,
     Snapshot,
     StateEntry,
     Trouble,
@@ -191,7 +191,7 @@ def _state_line(entry: StateEntry, now: float) -> Line:
     )
 
 
-def setting_lines(settings: tuple[SettingInForce, ...]) -> list[Line]:
+def setting_lines(settings: tuple[EffectiveSetting, ...]) -> list[Line]:
     return [
         (Span(f"  {setting.key:<26} ", "dim"), Span(setting.text), Span(f"  {setting.source}", "dim"))
         for setting in settings

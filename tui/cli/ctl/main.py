@@ -17,17 +17,7 @@ import msgspec
 from tui.cli.arguments import Command, argument
 from tui.cli.ctl.alerts import ALERTS
 from tui.cli.ctl.services import INCIDENTS, SERVICES
-from tui.cli.ctl.shell import (
-    COLUMNS,
-    NO_ENGINE,
-    OK,
-    client,
-    fail,
-    folder,
-    give,
-    note_reply,
-    require_present,
-)
+from tui.cli.ctl.shell import COLUMNS, NO_ENGINE, OK, client, fail, folder, give, note_reply, require_present
 from tui.cli.ctl.words import (
     incidents_line,
     joined,
@@ -148,7 +138,7 @@ def _alerts_json(alerts: AlertsSnapshot) -> dict[str, object]:
         "heldUntil": alerts.held_until,
         "playing": None if alerts.playing is None else alerts.playing.id,
         "waiting": len(alerts.waiting),
-        "heldInMemory": alerts.held_in_memory,
+        "unsaved": alerts.unsaved,
         "store": alerts.store,
         "rules": alerts.rules,
         "warning": alerts.warning,

@@ -256,7 +256,7 @@ def warnings(alerts: AlertsSnapshot) -> list[str]:
     """What else a person must know."""
     found = []
     if alerts.store is not None:
-        held = alerts.held_in_memory
+        held = alerts.unsaved
         kept = f"; {counted(held, 'alert')} in memory alone" if held else ""
         found.append(f"the store: {alerts.store}{kept}")
     if len(alerts.waiting) >= alerts.most_waiting:
