@@ -51,6 +51,7 @@ def test_a_pipe_that_nobody_reads_holds_up_no_signal(
     line = {"time": "", "timestamp": 1.0, "level": "info", "logger": "x", "message": "said " * 20}
     (tmp_path / "overlay-supervisor.log").write_text(f"{json.dumps(line)}\n" * 5000)
     entry = {
+        "format": 2,
         "timestamp": time.time(),
         "kind": "engine",
         "text": "said " * 20,

@@ -21,7 +21,7 @@ from tests.bench import processes
 from tests.bench.face_hub import HUB, topic
 from tests.bench.face_keys import from_end_to_end, hold, press_in_turn, to_the_top
 from tests.bench.face_pair import Compared, Scale, joined, percentile, shown_up, side_by_side
-from tests.bench.face_terminal import BenchError, Program, RunPaths, Size, Terminal
+from tests.bench.face_terminal import BenchError, Place, Program, Size, Terminal
 from tests.bench.figures import Aim, Figure, sample
 
 FLOOD = 1_000.0
@@ -53,7 +53,7 @@ async def idle(scale: Scale) -> list[Figure]:
     for preset in scale.presets:
         for size in scale.sizes:
             async with processes.Server(HUB) as server:
-                with RunPaths(server.url, topics, preset) as place:
+                with Place(server.url, topics, preset) as place:
                     async with side_by_side(server, place, size, scale.settle) as pair:
                         found = await pair.compare(scale)
             name, where = f"idle {preset} {_words(size)}", f"5 idle links, preset {preset}, {_words(size)}"
@@ -89,7 +89,7 @@ async def traffic(scale: Scale) -> list[Figure]:
     figures = []
     for size in scale.sizes:
         async with processes.Server(HUB) as server:
-            with RunPaths(server.url, _EVENING_TOPICS) as place:
+            with Place(server.url, _EVENING_TOPICS) as place:
                 await server.ask("traffic", rate=EVENING)
                 async with side_by_side(server, place, size, scale.settle) as pair:
                     found = await pair.compare(scale)
@@ -128,7 +128,7 @@ async def flood(scale: Scale) -> list[Figure]:
     topics = [(topic(number),) for number in range(FLOODED_LINKS)]
     for size in scale.sizes:
         async with processes.Server(HUB) as server:
-            with RunPaths(server.url, topics) as place:
+            with Place(server.url, topics) as place:
                 async with side_by_side(server, place, size, 0.0) as pair:
                     await server.ask("flood", rate=FLOOD, topics=len(topics))
                     await asyncio.sleep(scale.settle)
@@ -157,7 +157,7 @@ async def engine_delay(scale: Scale) -> list[Figure]:
     found: dict[str, list[float]] = {"face": [], "alone": []}
     worst: list[float] = []
     async with processes.Server(HUB) as server:
-        with RunPaths(server.url, topics) as place:
+        with Place(server.url, topics) as place:
             await server.ask("flood", rate=FLOOD, topics=len(topics))
             for repeat in range(scale.repeats):
                 for kind, values in found.items():
@@ -190,7 +190,7 @@ async def engine_delay(scale: Scale) -> list[Figure]:
 
 async def _measured(
     server: processes.Server,
-    place: RunPaths,
+    place: Place,
     program: P,
     scale: Scale,
     meanwhile: Callable[[P, float], Awaitable[None]],
@@ -241,7 +241,7 @@ async def start(scale: Scale) -> list[Figure]:
     for size in scale.sizes:
         first, up = [], []
         async with processes.Server(HUB) as server:
-            with RunPaths(server.url, topics) as place:
+            with Place(server.url, topics) as place:
                 for _ in range(scale.starts):
                     async with place.face(size) as face:
                         at = await face.until(lambda screen: screen.text(0).strip() != "", "a first frame")
@@ -271,7 +271,7 @@ async def memory(scale: Scale) -> list[Figure]:
     size = scale.sizes[0]
     curve: list[tuple[float, float]] = []
     async with processes.Server(HUB) as server:
-        with RunPaths(server.url, topics) as place:
+        with Place(server.url, topics) as place:
             async with side_by_side(server, place, size, 0.0) as pair:
                 await server.ask("flood", rate=FLOOD, topics=len(topics))
                 began = time.perf_counter()
@@ -309,7 +309,7 @@ async def many(scale: Scale) -> list[Figure]:
     topics = [(topic(number),) for number in range(links)]
     for size in scale.sizes:
         async with processes.Server(HUB) as server:
-            with RunPaths(server.url, topics) as place:
+            with Place(server.url, topics) as place:
                 async with place.face(size) as face:
                     await shown_up(face, links)
                     await asyncio.sleep(scale.settle)
@@ -333,7 +333,7 @@ async def others(scale: Scale) -> list[Figure]:
         async with contextlib.AsyncExitStack() as stack:
             server = await stack.enter_async_context(processes.Server(HUB))
             await server.ask("traffic", rate=EVENING)
-            place = stack.enter_context(RunPaths(server.url, _EVENING_TOPICS))
+            place = stack.enter_context(Place(server.url, _EVENING_TOPICS))
             face = await stack.enter_async_context(place.face(size))
             await shown_up(face, place.links)
             programs = {"overlay-supervisor": face}

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from tests.bench import processes
-from tests.bench.face_terminal import BenchError, Paint, Program, RunPaths, Size, Terminal
+from tests.bench.face_terminal import BenchError, Paint, Place, Program, Size, Terminal
 from tests.bench.figures import Aim, Figure, Sample, sample
 
 _UP_LIMIT = 30.0
@@ -149,7 +149,7 @@ async def shown_up(face: Terminal, links: int) -> None:
 
 @contextlib.asynccontextmanager
 async def side_by_side(
-    server: processes.Server, place: RunPaths, size: Size, settle: float
+    server: processes.Server, place: Place, size: Size, settle: float
 ) -> AsyncIterator[Pair]:
     """A face and an engine alone, all of whose channels have been joined for ``settle`` seconds."""
     async with place.engine() as alone, place.face(size) as face:

@@ -245,7 +245,7 @@ class Terminal(Program):
                 self._master = -1
 
 
-class RunPaths:
+class Place:
     """A folder for the time of a benchmark, with settings for so many links on one hub.
 
     Args:

@@ -82,13 +82,13 @@ COMMANDS: tuple[tuple[str, list[str], int], ...] = (
 OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
-class RunPaths(NamedTuple):
+class Place(NamedTuple):
     folder: Path
     environ: dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunPaths]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A running engine, a journal, a log and settings that are hostile all through."""
     folder = tmp_path_factory.mktemp("o")
     keys = ["x" * 20, HOSTILE]
@@ -139,12 +139,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunPaths]:
         "OVERLAY_SUPERVISOR_CONFIG": str(settings),
     }
     with serving_queue(folder, engine):
-        yield RunPaths(folder, environ)
+        yield Place(folder, environ)
 
 
-def run_all(
-    place: RunPaths, locale: str, asked: list[tuple[str, str, list[str]]]
-) -> list[tuple[int, str, str]]:
+def run_all(place: Place, locale: str, asked: list[tuple[str, str, list[str]]]) -> list[tuple[int, str, str]]:
     """Run commands in a locale; the status, output and errors of each, decoded as they were encoded."""
     answers = place.folder / "answers.json"
     subprocess.run(
@@ -173,14 +171,14 @@ def _decoded(text: str, encoding: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def plain(place: RunPaths) -> list[tuple[int, str, str]]:
+def plain(place: Place) -> list[tuple[int, str, str]]:
     """The same in a locale that lacks nothing, into a file."""
     return run_all(place, "UTF-8", [("file", command, words) for command, words, _ in COMMANDS])
 
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_every_command_prints_in_every_locale_what_no_terminal_obeys(
-    place: RunPaths, plain: list[tuple[int, str, str]], locale: str
+    place: Place, plain: list[tuple[int, str, str]], locale: str
 ) -> None:
     found = run_all(place, locale, [("pipe", command, words) for command, words, _ in COMMANDS])
     for (_, words, expected), (status, out, err), (_, reference, _) in zip(
@@ -207,7 +205,7 @@ def _timeless(line: str) -> str:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "pipe"])
-def test_every_command_ends_well_whatever_becomes_of_its_output(place: RunPaths, kind: str) -> None:
+def test_every_command_ends_well_whatever_becomes_of_its_output(place: Place, kind: str) -> None:
     locale = "C" if kind == "terminal" else "UTF-8"
     asked = [(kind, command, words) for command, words, _ in COMMANDS]
     for (_, words, expected), (status, out, err) in zip(COMMANDS, run_all(place, locale, asked), strict=True):
@@ -231,7 +229,7 @@ def test_every_command_ends_well_whatever_becomes_of_its_output(place: RunPaths,
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr", "both"])
 def test_a_real_start_with_closed_streams_says_nothing_into_a_file_of_its_own(
-    place: RunPaths, tmp_path: Path, stream: str
+    place: Place, tmp_path: Path, stream: str
 ) -> None:
     # The program's own files and connections would get the numbers of the closed ones.
     closing = {"stdout": ">&-", "stderr": "2>&-", "both": ">&- 2>&-"}[stream]
