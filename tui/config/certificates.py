@@ -12,8 +12,7 @@ ANSWER_LIMIT = 1.0
 
 
 def complaint_about(path: str) -> str | None:
-    """What is wrong with a file of certificate authorities, in words; None when it can be used, or does not
-    answer."""
+    """What is wrong with a file of certificate authorities; None when it can be used, or does not answer."""
     thing = ("complaint", path)
     if is_under_way(thing):
         return None

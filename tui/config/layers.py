@@ -26,11 +26,7 @@ MAX_FILE_BYTES = 1024 * 1024
 
 
 class SettingsError(Exception):
-    """Settings that cannot be used. No line holds a value.
-
-    Attributes:
-        lines: one line for each mistake, at most :data:`MAX_LINES` of them and one that counts the rest.
-    """
+    """Settings that cannot be used: a line for each mistake, up to :data:`MAX_LINES`, none with a value."""
 
     def __init__(self, *lines: str) -> None:
         self.lines = lines[:MAX_LINES]
@@ -52,7 +48,6 @@ class Layer:
         self.tree = tree
 
     def holds(self, path: KeyPath) -> bool:
-        """Whether something is set at ``path`` here."""
         return holds(self.tree, path)
 
     def where(self, path: KeyPath) -> str:
@@ -93,7 +88,7 @@ def dotted(path: KeyPath) -> str:
 
 
 class CommandLineLayer(Layer):
-    """What was given on the command line; ``options`` names the option of each path."""
+    """``options`` names the option of each path."""
 
     def __init__(self, tree: Tree, options: Mapping[KeyPath, str]) -> None:
         super().__init__(tree)
@@ -110,12 +105,6 @@ class CommandLineLayer(Layer):
 
 
 class FileLayer(Layer):
-    """A TOML file.
-
-    Raises:
-        SettingsError: the file cannot be read or is no TOML.
-    """
-
     def __init__(self, path: Path) -> None:
         self._path = path
         try:

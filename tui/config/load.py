@@ -114,11 +114,7 @@ def face_settings(
 
 
 def settings_of(command_line: CommandLine) -> Settings:
-    """The settings that a command line alone makes, without file and environment.
-
-    Raises:
-        SettingsError: anything that is wrong, one line each; no line holds a value.
-    """
+    """The settings that a command line alone makes, without file and environment."""
     layers: list[Layer] = [_command_line_layer(command_line)]
     try:
         return resolve(validate(_merged(layers)), layers, None)

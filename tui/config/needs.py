@@ -62,11 +62,7 @@ def _goes_through_socks(connection: ConnectionSettings) -> bool:
 
 
 def complaint_about_program(program: str) -> str | None:
-    """Why a program cannot be started; None when it can, as far as can be seen, or its disk does not answer.
-
-    Args:
-        program: a path, or a name that is looked for in the directories of PATH.
-    """
+    """Why a program cannot be started; None when it can, as far as is seen, or its disk does not answer."""
     thing = ("program", program)
     try:
         return answered_within(ANSWER_LIMIT, thing, lambda: _complaint(program), f"program {program}")

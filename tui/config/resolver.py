@@ -86,8 +86,6 @@ def resolve(tree: Tree, layers: list[Layer], file: Path | None) -> Settings:
 
 
 class _ConnectionResolver(TableResolver):
-    """Chooses, for each connection, the value of each key and builds its options."""
-
     def __init__(self, defaults: Tree, layers: list[Layer]) -> None:
         super().__init__(layers)
         self._defaults = defaults

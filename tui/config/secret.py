@@ -41,7 +41,6 @@ class LiteralSecret(Plain):
     _value: str = field(repr=False)
 
     async def __call__(self) -> str:
-        """The text."""
         return self._value
 
     def begins_with(self, *schemes: str) -> bool:
@@ -49,11 +48,9 @@ class LiteralSecret(Plain):
         return self._value.startswith(schemes)
 
     def below(self, folder: Path) -> LiteralSecret:
-        """The same secret: it names no file."""
         return self
 
     def shown(self) -> str:
-        """How settings are shown with it: masked."""
         return MASK
 
 
@@ -64,22 +61,15 @@ class EnvironmentSecret:
     name: str
 
     async def __call__(self) -> str:
-        """The variable's value now.
-
-        Raises:
-            SecretError: the variable is not set, is empty or holds a line break.
-        """
         value = os.environ.get(self.name)
         if value is None:
             raise SecretError(f"environment variable {self.name} is not set")
         return _checked(value, f"environment variable {self.name}")
 
     def below(self, folder: Path) -> EnvironmentSecret:
-        """The same secret: it names no file."""
         return self
 
     def shown(self) -> str:
-        """How settings are shown with it: the place, not the value."""
         return f'{{ env = "{self.name}" }}'
 
 
@@ -90,12 +80,7 @@ class FileSecret:
     path: str
 
     async def __call__(self) -> str:
-        """What the file holds now; read apart, since a disk may never answer.
-
-        Raises:
-            SecretError: the file cannot be read, is no regular file, is too large, is empty or holds
-                a line break.
-        """
+        """Read apart, since a disk may never answer."""
         try:
             return await apart(self, self._read, self._place)
         except OSError as error:
@@ -133,7 +118,6 @@ class FileSecret:
         return replace(self, path=os.path.join(folder, os.path.expanduser(self.path)))
 
     def shown(self) -> str:
-        """How settings are shown with it: the place, not the value."""
         return f'{{ file = "{self.path}" }}'
 
 
@@ -175,11 +159,7 @@ def parse_secret(value: object) -> Secret:
 
 
 def parse_secrets(value: object) -> dict[str, Secret]:
-    """The secrets that a table of texts stands for, each by its name.
-
-    Raises:
-        ValueError: it is no such table; the message holds no value.
-    """
+    """The same for a table of texts."""
     if not isinstance(value, dict):
         raise ValueError("expected a table of texts")
     if is_reference(value) and isinstance(next(iter(value.values())), str):
@@ -195,11 +175,6 @@ def parse_secrets(value: object) -> dict[str, Secret]:
 
 
 def parse_headers(value: object) -> dict[str, Secret]:
-    """The same for a request's headers.
-
-    Raises:
-        ValueError: it is no such table, or a name is none of a header; the message holds no value.
-    """
     headers = parse_secrets(value)
     if not all(_HEADER_NAME.fullmatch(name) for name in headers):
         raise ValueError("a header's name must be letters, digits and signs such as -")
@@ -213,11 +188,7 @@ class SecretTable(Plain):
     _values: dict[str, Any] = field(repr=False)
 
     async def __call__(self) -> dict[str, Any]:
-        """The values now, each reference replaced by what its place holds.
-
-        Raises:
-            SecretError: a place cannot be read.
-        """
+        """The values now, each reference replaced by what its place holds."""
         return {name: await _read(value) for name, value in self._values.items()}
 
     def over(self, others: Mapping[str, Any]) -> SecretTable:
@@ -225,22 +196,15 @@ class SecretTable(Plain):
         return SecretTable({**others, **self._values})
 
     def below(self, folder: Path) -> SecretTable:
-        """The same values with relative paths of secret files taken from ``folder``."""
         return SecretTable(_below(self._values, folder))
 
     def shown(self) -> str:
-        """How settings are shown with it: names and places, no value."""
         inside = ", ".join(f"{name} = {_shown(value)}" for name, value in self._values.items())
         return f"{{ {inside} }}" if inside else "{}"
 
 
 def parse_table(value: object) -> SecretTable:
-    """A topic's join parameters: JSON values, :data:`MOST_DEPTH` deep at most, in which a reference may
-    stand for a text.
-
-    Raises:
-        ValueError: it is no table, holds what JSON cannot, or is deeper; the message holds no value.
-    """
+    """A topic's join parameters: JSON values in which a reference may stand for a text."""
     if not isinstance(value, dict):
         raise ValueError("expected a table")
     return SecretTable({str(name): _parse(inner, 1) for name, inner in value.items()})

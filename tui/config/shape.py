@@ -92,14 +92,12 @@ def _rules(note: object) -> Iterator[Any]:
 
 
 def plain(hint: Any) -> Any:
-    """A type without what stands beside it."""
     while get_origin(hint) in (Annotated, Required):
         hint = get_args(hint)[0]
     return hint
 
 
 def notes(hint: Any) -> list[Any]:
-    """What stands beside a type."""
     while get_origin(hint) is Required:
         hint = get_args(hint)[0]
     return list(get_args(hint)[1:]) if get_origin(hint) is Annotated else []

@@ -52,7 +52,6 @@ class SubjectsResolver(TableResolver):
         return replace(options, rules=Path(self._below_folder((*base, "rules"), given["rules"])))
 
     def services(self, given: Tree) -> ServicesOptions:
-        """What ``[services]`` comes to."""
         base: KeyPath = ("services",)
         reports = tuple(ReportsOptions(**each) for each in given.get("reports", ()))
         endpoints = tuple(
@@ -77,7 +76,6 @@ class SubjectsResolver(TableResolver):
         return replace(options, **changes)
 
     def incidents(self, given: Tree) -> IncidentsOptions:
-        """What ``[incidents]`` comes to."""
         base: KeyPath = ("incidents",)
         silent = tuple(SilentTopicOptions(**each) for each in given.get("silent", ()))
         severity = {**SEVERITIES, **given.get("severity", {})}

@@ -54,8 +54,6 @@ class AppSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """Valid settings. Their ``repr`` holds no secret."""
-
     connections: Mapping[str, ConnectionSettings]
     debug: bool
     sources: tuple[EffectiveValue, ...] = field(repr=False)

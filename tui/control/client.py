@@ -47,7 +47,6 @@ class ControlClient:
     """A connection to the engine at ``path``; a context manager.
 
     Args:
-        path: see :func:`tui.control.protocol.socket_path`.
         timeout: seconds for connecting, and for each answer unless said otherwise.
 
     Raises:
@@ -76,12 +75,7 @@ class ControlClient:
             raise ControlError(f"the engine's answer is not understood: {error}") from error
 
     def command(self, method: str, timeout: float | None = None, /, **parameters: Any) -> Result:
-        """Give a command and wait at most ``timeout`` seconds for what came of it.
-
-        Raises:
-            RefusedError: the engine refused to try.
-            ControlError: no answer in time, or none that is understood.
-        """
+        """Give a command and wait ``timeout`` seconds for what came of it; raises what :meth:`value` does."""
         answer = self._ask(method, parameters, self._timeout if timeout is None else timeout)
         if isinstance(answer, Result):
             return answer
@@ -89,11 +83,7 @@ class ControlClient:
         raise RefusedError(words)
 
     def events(self) -> Iterator[StateEvent | Missed]:
-        """What follows a ``watch``; waits without limit.
-
-        Raises:
-            ControlError: the engine went away.
-        """
+        """What follows a ``watch``; waits without limit. Ends in a :class:`ControlError`."""
         while True:
             answer = self._read(None)
             if isinstance(answer, (StateEvent, Missed)):
@@ -102,7 +92,6 @@ class ControlClient:
                 raise RefusedError(answer.message)
 
     def close(self) -> None:
-        """Leave."""
         self._socket.close()
 
     def _ask(self, method: str, parameters: dict[str, Any], timeout: float) -> Value | Result | Refusal:

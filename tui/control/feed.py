@@ -41,7 +41,6 @@ class StateFeed:
         self._wake = wake
 
     def take(self) -> Changes:
-        """What came since it was last asked for."""
         with self._lock:
             taken = Changes(tuple(self._events), self._missed)
             self._events.clear()
@@ -49,7 +48,6 @@ class StateFeed:
         return taken
 
     def state_changed(self, name: str, change: StateChange) -> None:
-        """A state changed, exactly as it happened."""
         wake = self._wake
         if wake is None:
             return

@@ -23,14 +23,11 @@ LOOK_SECONDS = 2.0
 
 
 class StateLockedError(Exception):
-    """Another engine runs in the folder; the message is for a person.
-
-    Attributes:
-        pid: the holder's process id; None when it could not be read.
-    """
+    """Another engine runs in the folder; the message is for a person."""
 
     def __init__(self, folder: Path, pid: int | None) -> None:
         self.pid = pid
+        """The holder's; None when it could not be read."""
         holder = f"process {pid}" if pid is not None else "another process"
         super().__init__(
             f"an engine runs in {folder} already: {holder}\n"
@@ -89,9 +86,6 @@ class StateLock:
         """Acquire it, unless it is held by the folder and the file that bear its names.
 
         A file that was deleted locks nothing: another engine would lock the next one.
-
-        Raises:
-            StateLockedError, OSError: as of :meth:`acquire`; then it is not held.
         """
         if self._folder is not None and not _is_in_place(self._folder, self.folder, may_be_link=True):
             self.release()
@@ -100,7 +94,6 @@ class StateLock:
         self.acquire()
 
     def release(self) -> None:
-        """Give the lock back. Any number of times."""
         self._release_file()
         if self._folder is not None:
             descriptor, self._folder = self._folder, None
@@ -200,11 +193,7 @@ class FolderHold:
             self._lock.release()
 
     def require(self) -> None:
-        """To be called before anything in the folder is written.
-
-        Raises:
-            OSError: ``ENOLCK``; this run has not the folder now.
-        """
+        """To be called before anything in the folder is written: an ``ENOLCK`` where it is not ours now."""
         if self.trouble is not None:
             raise OSError(errno.ENOLCK, "the state folder is not this run's now")
 

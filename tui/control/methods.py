@@ -36,7 +36,6 @@ class Method(NamedTuple):
     request: type[Request]
 
     def arguments(self, request: Request) -> dict[str, Any]:
-        """What the function is called with, by name."""
         return {name: getattr(request, name) for name in self.parameters}
 
     def fields(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,24 +74,17 @@ def method_of(function: Callable[..., Any]) -> Method:
 
 
 def methods_of(functions: Iterable[Callable[..., Any]]) -> dict[str, Method]:
-    """The methods of ``functions``, by name."""
     return {function.__name__: method_of(function) for function in functions}
 
 
 class RequestDecoder:
-    """Reads requests for ``methods``."""
-
     def __init__(self, methods: Mapping[str, Method]) -> None:
         self._methods = methods
         union: Any = Union.__getitem__(tuple(each.request for each in methods.values()))
         self._decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(union)
 
     def decode(self, line: bytes) -> tuple[Method, Request]:
-        """One line without its end.
-
-        Raises:
-            RefusedRequestError: it is no request of this version.
-        """
+        """One line without its end; a :class:`RefusedRequestError` for what is no request of this version."""
         identifier = identifier_of(line)
         try:
             request = self._decoder.decode(line)

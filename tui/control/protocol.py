@@ -88,8 +88,6 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class Value(_Answer, tag="value", frozen=True, kw_only=True):
-    """What was asked for."""
-
     id: int
     value: msgspec.Raw
 
@@ -210,7 +208,6 @@ def encode_answer(answer: Answer) -> bytes:
 
 
 def raw(value: object) -> msgspec.Raw:
-    """A value as it goes into an answer."""
     return msgspec.Raw(_encoder.encode(value))
 
 
@@ -231,11 +228,7 @@ def identifier_of(line: bytes) -> int | None:
 
 
 def decode_answer(line: bytes) -> Answer:
-    """One line.
-
-    Raises:
-        ControlError: it is no answer of this version.
-    """
+    """One line; a :class:`ControlError` for what is no answer of this version."""
     try:
         return _answer_decoder.decode(line)
     except UNREADABLE as error:

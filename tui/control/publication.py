@@ -24,7 +24,7 @@ class Version(NamedTuple):
 
 
 class Publication:
-    """The latest edition. Only one thread may read it."""
+    """The latest version. Only one thread may read it."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -33,7 +33,6 @@ class Publication:
         self._version = Version(0, 0.0, b"")
 
     def read(self) -> Version:
-        """The edition that stands now."""
         snapshot = self._engine.snapshot()
         if snapshot is not self._snapshot:
             self._snapshot = snapshot

@@ -101,11 +101,7 @@ class RemoteEngine(Engine):
     # Any thread
 
     def start(self, wait: float = 0.0) -> bool:
-        """Begin to follow the engine. Once only. Waits at most ``wait`` seconds for its first snapshot.
-
-        Returns:
-            Whether it came.
-        """
+        """Begin to follow the engine, once only; whether its first snapshot came within ``wait`` seconds."""
         self._thread.start()
         return self._heard.wait(wait)
 
@@ -122,7 +118,6 @@ class RemoteEngine(Engine):
             self._thread.join(timeout)
 
     def snapshot(self) -> Snapshot:
-        """The last that came."""
         return self._snapshot
 
     def log(self, after: int = 0, limit: int = 100) -> LogPage:
@@ -195,11 +190,7 @@ class RemoteEngine(Engine):
             self._away_because = why
 
     async def _follow(self) -> None:
-        """Follow the engine until it goes away.
-
-        Raises:
-            ControlError: why it cannot be followed any longer, in words.
-        """
+        """Follow the engine until it goes away: a :class:`ControlError` says why."""
         # Never waits: a Unix socket is connected at once or not at all.
         connection = dial(self.path, _DIAL_SECONDS)
         connection.setblocking(False)
@@ -328,7 +319,6 @@ class _Lines:
                 self._held.append(msgspec.structs.replace(line, cursor=self._cursor))
 
     def page(self, after: int, limit: int) -> LogPage:
-        """As of :meth:`tui.model.engine.Engine.log`."""
         after = max(after, 0)
         with self._lock:
             lines = tuple(line for line in self._held if line.cursor > after)[: max(limit, 0)]

@@ -51,12 +51,9 @@ class ControlServer:
     reads them, and commands are awaited here.
 
     Args:
-        engine: safe from any thread, as its interface says.
-        path: of the Unix socket; see :func:`tui.control.protocol.socket_path`.
-        state_folder: told to clients.
-        log_path: the program's log, told to clients.
+        state_folder: told to clients, as is ``log_path``.
         feed: the engine's reporter, for ``watch``; without it ``watch`` is refused.
-        reload: reads the settings anew; without it ``reload`` is answered with "cannot".
+        reload: without it ``reload`` is answered with "cannot".
         note: called in the server's thread when the socket comes or goes.
     """
 
@@ -111,10 +108,9 @@ class ControlServer:
             raise ControlError(f"no control socket at {self.path}: not within {_START_SECONDS:g} s") from None
 
     def close(self, timeout: float = 1.0) -> bool:
-        """Dismiss every client and remove the socket; waits at most ``timeout`` seconds.
+        """Dismiss every client and remove the socket; whether all was done within ``timeout`` seconds.
 
-        Returns:
-            Whether all was done. If not, the thread is left behind; it holds no interpreter up.
+        If not, the thread is left behind; it holds no interpreter up.
         """
         loop, stop = self._loop, self._stop
         if loop is not None and stop is not None:

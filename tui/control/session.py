@@ -140,7 +140,6 @@ class Conversation:
         self.send_line(encode_answer(answer))
 
     def send_line(self, line: bytes) -> None:
-        """The same for a line that is encoded already."""
         if self._transport.is_closing():
             return
         waiting = self._transport.get_write_buffer_size()
@@ -241,7 +240,6 @@ class Conversation:
         return found
 
     def info(self) -> EngineInfo:
-        """Which engine answers."""
         started_at = self._service.engine.snapshot().started_at
         return msgspec.structs.replace(self._service.info, started_at=started_at)
 

@@ -29,11 +29,10 @@ class SocketFile:
         self._identity: tuple[int, int] | None = None
 
     def listen(self) -> socket.socket:
-        """Bind and listen; a socket that a dead engine left behind is replaced.
+        """Bind and listen; a socket that a dead engine left behind is replaced, nothing else.
 
         Raises:
-            ControlError: the path is too long, another engine answers there, something else is
-                there, or the system does not allow it.
+            ControlError: that cannot be done; the message says why.
         """
         check_length(self.path)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -68,11 +67,7 @@ class SocketFile:
             return False
 
     def remove(self) -> None:
-        """Remove the file, if it is still ours.
-
-        Raises:
-            OSError: the system does not allow it.
-        """
+        """Remove the file, if it is still ours."""
         if self.is_ours():
             self.path.unlink(missing_ok=True)
         self._identity = None

@@ -32,13 +32,7 @@ __all__ = ["CLASSIC_CONTENT_TYPE", "CONTENT_TYPE", "exposition", "why_not_up"]
 
 
 def exposition(snapshot: Snapshot, now: float, *, version: str, classic: bool = False) -> bytes:
-    """The whole text, in UTF-8.
-
-    Args:
-        now: epoch seconds; what an older snapshot says is no longer the present, see :func:`why_not_up`.
-        version: of the program whose engine it is.
-        classic: the text format of before OpenMetrics, which has neither units nor times of creation.
-    """
+    """The whole text, in UTF-8; the classic format has neither units nor times of creation."""
     families = Families(created=None if classic else snapshot.started_at)
     families.info("build", "The program.", (), (((), {"version": label(version)}),))
     _figures(families.gauge, _ENGINE, (), [((), (snapshot, now))])

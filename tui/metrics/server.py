@@ -54,7 +54,6 @@ class MetricsServer:
     """Serves ``engine``'s metrics as the options say; nothing until :meth:`apply`.
 
     Args:
-        engine: asked for its snapshot alone, which never waits.
         clock: by which a snapshot is old; the time-outs are the sockets' own.
         most: connections that are answered at a time.
     """
@@ -67,12 +66,9 @@ class MetricsServer:
         self._listening: _Listening | None = None
 
     def apply(self, options: MetricsOptions) -> str | None:
-        """Serve where ``options`` say, or nowhere for port 0; to be called by one thread at a time.
+        """Serve where ``options`` say, or nowhere for port 0; what was changed, in words.
 
-        Waits at most 5 s. What is served already goes on untouched.
-
-        Returns:
-            What was changed, in words; None for nothing.
+        To be called by one thread at a time. Waits at most 5 s. What is served already goes on untouched.
 
         Raises:
             MetricsError: the extra is missing, or there can be no socket. What was served before still is,
@@ -99,19 +95,15 @@ class MetricsServer:
         return f"metrics: at http://{where}/metrics"
 
     def close(self, timeout: float = 1.0) -> bool:
-        """Serve no more; waits at most ``timeout`` seconds. Any number of times.
+        """Serve no more; whether the listening thread ended within ``timeout`` seconds. Any number of times.
 
-        Returns:
-            Whether the listening thread has ended. Answers that are under way are left to their time-outs;
-            they hold no interpreter up.
+        Answers that are under way are left to their time-outs; they hold no interpreter up.
         """
         listening, self._listening = self._listening, None
         return listening is None or listening.close(timeout)
 
 
 class _Listening:
-    """One listening socket and its thread."""
-
     def __init__(
         self,
         snapshot: Callable[[], Snapshot],
@@ -201,8 +193,6 @@ class _Pages:
 
 
 class _Server(ThreadingTCPServer):
-    """Answers a bounded number of connections at a time."""
-
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = _BACKLOG
@@ -225,7 +215,6 @@ class _Server(ThreadingTCPServer):
         self.socket.settimeout(_POLL_SECONDS)
 
     def stop(self) -> None:
-        """Ask the loop to end; returns at once."""
         if not self._stopping.is_set():
             self._stopping.set()
             # The way to end the loop waits for its end.
@@ -290,8 +279,6 @@ class _Server(ThreadingTCPServer):
 
 
 class _Request(BaseHTTPRequestHandler):
-    """Reads one request within its bounds and answers it."""
-
     server: _Server
     connection: socket.socket
     default_request_version = "HTTP/1.0"

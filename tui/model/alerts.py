@@ -64,7 +64,7 @@ class SourceAway(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
 
 
 class OverlayPage(msgspec.Struct, frozen=True, kw_only=True):
-    """An overlay page as the hub last reported it."""
+    """As the hub last reported it."""
 
     name: str
     connected: bool
@@ -72,8 +72,6 @@ class OverlayPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertsSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The alert queue as it stood at one moment."""
-
     mode: AlertMode = "idle"
     message: str = ""
     """Why it waits, in words; may hold text from the network."""
@@ -131,29 +129,19 @@ _NEEDED: Mapping[AlertVerb, tuple[str, ...]] = {
 
 
 class AlertCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Something to be done with the queue.
-
-    Attributes:
-        verb: what; the others are what it needs.
-        id: of ``remove``, ``move`` (a waiting one) and ``requeue`` (an ended one).
-        type: of ``clear``, ``mute`` and ``test``. None is all types; a ``clear`` must say it, so that nothing
-            is done to all by omission.
-        seconds: of ``hold``; of ``mute``, 0 ends it.
-        position: of ``move``, from 1.
-        count: of ``test``.
-        force: of ``mute``: of a type, too, that no source and no rule has.
-
-    Raises:
-        ValueError: the verb has not what it needs.
-    """
+    """Something to be done with the queue; a ValueError where the verb has not what it needs."""
 
     verb: AlertVerb
     id: Id | None = None
     type: Name | msgspec.UnsetType | None = msgspec.UNSET
+    """None is all types; a ``clear`` must say it, so that nothing is done to all by omission."""
     seconds: Annotated[float, msgspec.Meta(ge=0, le=DAY)] | None = None
+    """Of ``mute``, 0 ends it."""
     position: Annotated[int, msgspec.Meta(ge=1, le=MAX_POSITION)] | None = None
     count: Annotated[int, msgspec.Meta(ge=1, le=MAX_TEST_ALERTS)] = 1
+    """Of ``test``."""
     force: bool = False
+    """Of ``mute``: of a type, too, that no source and no rule has."""
 
     def __post_init__(self) -> None:
         for field in _NEEDED.get(self.verb, ()):
@@ -174,8 +162,6 @@ class AlertPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertContent(msgspec.Struct, frozen=True, kw_only=True):
-    """One alert with everything known of it."""
-
     alert: AlertSummary
     payload: str
     """The event's JSON as it came. Text from the network."""
@@ -189,7 +175,5 @@ class AlertContent(msgspec.Struct, frozen=True, kw_only=True):
 
 TEST_SOURCE = "test"
 """The source of alerts that somebody made to try them out: they make room for all others."""
-
-
 TESTS = "(test)"
 """As what they are counted, whatever their type; no type begins with a bracket."""

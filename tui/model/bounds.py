@@ -7,25 +7,14 @@ from typing import Annotated
 from msgspec import Meta
 
 MAX_LOG_LINES = 1000
-"""Lines that one request may ask for."""
-
 MAX_FRAMES = 1000
-"""Frames that one request may ask for."""
-
 MAX_ALERTS = 1000
-"""Ended alerts that one request may ask for."""
-
 MAX_TEST_ALERTS = 500
-"""Test alerts that one request may make."""
-
 MAX_POSITION = 10_000
 """In the alert queue."""
-
 MAX_SEARCH_WORDS = 20
-
 MAX_NAME = 256
 """Characters."""
-
 DAY = 86_400.0
 """Seconds; the longest hold and the longest mute."""
 

@@ -26,7 +26,6 @@ class Minute(msgspec.Struct, array_like=True):
     """Not part of :attr:`observed`."""
 
     def add(self, how: Spent, seconds: float) -> None:
-        """Put a time down to it."""
         if how == "unknown":
             self.unknown += seconds
         elif how != "opening":
@@ -37,7 +36,6 @@ class Minute(msgspec.Struct, array_like=True):
                 self.asked += seconds
 
     def merge(self, other: Minute) -> None:
-        """Put down what another saw of the same minute."""
         self.observed += other.observed
         self.well += other.well
         self.asked += other.asked

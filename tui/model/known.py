@@ -141,7 +141,6 @@ def coming(connection: ConnectionSnapshot, now: float) -> str:
 
 
 def worst_first(connections: Iterable[ConnectionSnapshot]) -> list[ConnectionSnapshot]:
-    """The connections, the worst first, then by name."""
     return sorted(connections, key=lambda each: (rank(each), each.name))
 
 
@@ -187,7 +186,6 @@ _NOT_FRESH = {
 
 
 def service_rank(service: ServiceSnapshot) -> ServiceRank:
-    """How a service stands."""
     if service.freshness in _NOT_FRESH:
         return _NOT_FRESH[service.freshness]
     return _FRESH.get(service.state, ServiceRank.NEVER_SEEN)

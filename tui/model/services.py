@@ -63,8 +63,6 @@ class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 
 class ServicesSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All services that are watched."""
-
     services: tuple[ServiceSnapshot, ...] = ()
     left_out: int = 0
     """Services beyond the bound, of which nothing is held."""
@@ -74,6 +72,4 @@ class ServicesSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 MISSING = 10
 """Times ``stale_after`` from which a word counts as missing."""
-
-
 NOT_REPORTED = "not reported"

@@ -68,8 +68,6 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConnectionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """One supervised connection."""
-
     name: str
     label: str
     address: str
@@ -105,8 +103,6 @@ class Availability(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StateEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One change of state."""
-
     timestamp: float
     """Epoch seconds."""
     state: ConnectionState
@@ -183,8 +179,6 @@ class FramePage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FrameContent(msgspec.Struct, frozen=True, kw_only=True):
-    """One frame with its payload."""
-
     frame: Frame
     payload: str
     """JSON as it came, or hex for a binary one."""

@@ -53,14 +53,7 @@ class ReplayError(Exception):
 
 
 def open_replay(path: Path, when: When = None, *, clock: Clock | None = None) -> ReplayEngine:
-    """A replay that stands at a moment, not started.
-
-    Args:
-        path: a state folder, or its journal.
-
-    Raises:
-        ReplayError: there is nothing to replay, or it cannot be read.
-    """
+    """A replay of a state folder, or of its journal, that stands at a moment; raises :class:`ReplayError`."""
     clock = clock or SystemClock()
     folder = path.parent if path.name == JOURNAL and not (path / JOURNAL).is_dir() else path
     if not (folder / JOURNAL).is_dir():
@@ -125,7 +118,7 @@ class ReplayEngine(Engine):
         return self._position.at
 
     def position(self) -> Position:
-        """Where it stands. Never blocks."""
+        """Never blocks."""
         return self._position
 
     def snapshot(self) -> Snapshot:
@@ -169,7 +162,7 @@ class ReplayEngine(Engine):
         return await self._reading(self._pause)
 
     async def marks(self, begin: float, end: float, most: int = 500) -> tuple[Mark, ...]:
-        """What a time line of that time shows, in order, at most ``most`` of each kind."""
+        """At most ``most`` of each kind, in order."""
         found = await self._reading(self._source.marks, begin, end, most)
         return () if isinstance(found, CommandResult) else found
 

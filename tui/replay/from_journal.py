@@ -37,8 +37,6 @@ _NO_FRAMES = CommandResult(
 
 
 class Incidents:
-    """Fed with the changes of incidents in order."""
-
     def __init__(self) -> None:
         self._times: list[float] = []
         self._states: list[IncidentsSnapshot] = []
@@ -78,10 +76,6 @@ class JournalSource:
     """What is known of any moment, for one thread at a time; the journal is read once, at the start.
 
     All times are epoch seconds.
-
-    Args:
-        folder: the state folder.
-        now: the present.
 
     Raises:
         FileNotFoundError: there is no journal.
@@ -212,7 +206,6 @@ class JournalSource:
         )
 
     def frames(self, name: str, after: int, limit: int, at: float) -> FramePage | CommandResult:
-        """As of :class:`tui.model.engine.Engine`, up to ``at``."""
         if not self._frames:
             return _NO_FRAMES
         held = self._frames.get(name, [])
@@ -263,7 +256,7 @@ class JournalSource:
         return None
 
     def marks(self, begin: float, end: float, most: int) -> tuple[Mark, ...]:
-        """What a time line of that time shows, at most ``most`` of each kind; neighbours in one."""
+        """At most ``most`` of each kind, neighbours in one."""
         found = [
             Mark(gap.since, gap.until, "gap") for gap in self._gaps if gap.since < end and gap.until > begin
         ]

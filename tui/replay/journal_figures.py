@@ -32,8 +32,6 @@ _OLDEST = 2.5 * ALIVE_EVERY
 
 
 class Figures:
-    """Fed with the figures of each minute in order."""
-
     def __init__(self) -> None:
         self._times: list[float] = []
         self._figures: list[MinuteFigures] = []

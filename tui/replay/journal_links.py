@@ -64,8 +64,6 @@ class Interval(NamedTuple):
 
 
 class StateIntervals:
-    """The spells of one connection, in order."""
-
     def __init__(self) -> None:
         self._spans: list[Interval] = []
 
@@ -106,7 +104,6 @@ class StateIntervals:
             place += 1
 
     def hour(self, at: float) -> str:
-        """As of :attr:`tui.model.snapshot.ConnectionSnapshot.hour`, as it was at ``at``."""
         present = math.floor(at / 60)
         first = present - HOUR + 1
         minutes = [Minute(first + place) for place in range(HOUR)]
@@ -189,7 +186,6 @@ class JournalConnections:
                 spans.add(Interval(at, None, run=len(self._runs)))
 
     def take_gap(self, gap: Gap) -> None:
-        """Take one gap: nobody observed anything in it."""
         for spans in self._spans.values():
             last = spans.last
             if last is None or last.state is None:
