@@ -134,7 +134,6 @@ class Channel:
         task.add_done_callback(self._child_done)
 
     def stop_work(self) -> None:
-        """Cancels everything that :meth:`spawn` started."""
         for task in self._children:
             task.cancel()
 
@@ -143,10 +142,7 @@ class Channel:
         return self.hub.presence.track(self, key, meta)
 
     def update_presence(self, key: str, meta: dict[str, Any]) -> str:
-        """Replaces the meta of ``key``; the others are told after this handler's reply.
-
-        Raises: KeyError when this channel does not track the key.
-        """
+        """Replaces the meta of ``key``; as of :meth:`Presence.update`."""
         return self.hub.presence.update(self, key, meta)
 
     def presences(self) -> dict[str, Any]:

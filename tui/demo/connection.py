@@ -58,7 +58,6 @@ class Connection:
         self.transport.begin_close(code)
 
     def abort(self, *, reset: bool = False) -> None:
-        """Drops the TCP connection without a close frame."""
         self.transport.abort(reset=reset)
 
     def send(self, wire: Wire) -> None:
@@ -70,7 +69,6 @@ class Connection:
         self.send(self.serializer.reply(join_ref, ref, topic, status, response))
 
     async def run(self) -> None:
-        """Handles frames in order until the connection is gone."""
         try:
             while True:
                 message = await self.transport.recv()

@@ -106,7 +106,6 @@ REAL: dict[str, Dialect] = {
     "telemetry": Dialect(name="telemetry", stack="interrupt_stack", tracks_pages=True, notes_pages=True),
     "new": Dialect(name="new", stack="alerts", tracks_pages=True, queue_crashes=True, flat_events=True),
 }
-"""By name, the dialects of the real hub."""
 
 
 def stream_event(state: dict[str, Any], show: Show, number: str) -> dict[str, Any]:

@@ -96,10 +96,7 @@ class Faults:
     def http_status(
         self, status: int, *, retry_after: int | str | None = None, times: int | None = None
     ) -> None:
-        """Answers upgrades with this status.
-
-        ``retry_after`` is a number of seconds or an HTTP date (RFC 9110, section 10.2.3).
-        """
+        """``retry_after`` is a number of seconds or an HTTP date (RFC 9110, section 10.2.3)."""
         extra = {} if retry_after is None else {"retry-after": str(retry_after)}
         body = b"" if status < 404 else b'{"error":"service unavailable"}' if status == 503 else b"{}"
         self._opening = _Opening(times, "answer", lambda: respond(status, body, json=bool(body), extra=extra))
@@ -117,14 +114,12 @@ class Faults:
         self._opening = _Opening(times, "silent")
 
     def accept_and_close(self, code: int = CloseCode.NORMAL_CLOSURE, *, times: int | None = None) -> None:
-        """Answers 101 and closes at once with ``code``."""
         self._opening = _Opening(times, "close", code=code)
 
     # Connections
 
     @property
     def frozen(self) -> bool:
-        """Whether :meth:`freeze` is on."""
         return not self.thawed.is_set()
 
     def freeze(self) -> None:
@@ -148,7 +143,6 @@ class Faults:
         return len(transports)
 
     def close_all(self, code: int = CloseCode.GOING_AWAY) -> int:
-        """Closes every connection with ``code``. Returns how many."""
         connections = self._hub.connections
         for connection in connections:
             connection.close(code)
@@ -173,7 +167,6 @@ class Faults:
         self._refusals[topic] = _Refusal(times, {"reason": "unauthorized"} if response is None else response)
 
     def allow_join(self, topic: str) -> None:
-        """Ends :meth:`refuse_join` for the same ``topic``."""
         self._refusals.pop(topic, None)
 
     def crash_channel(self, topic: str) -> int:
@@ -196,9 +189,9 @@ class Faults:
         return len(connections) * len(chosen)
 
     def flood(self, topic: str, count: int = 10_000, size: int = 200, *, event: str = "flood") -> int:
-        """Sends ``count`` broadcasts of about ``size`` bytes each in one burst to all on ``topic``.
+        """Broadcasts ``count`` times ``{"n": 0..., "pad": ...}``, each of about ``size`` bytes, in one burst.
 
-        The payload is ``{"n": 0..., "pad": ...}``. Returns how many frames were sent in all.
+        Returns how many frames were sent in all.
         """
         sent = 0
         for name in self._matching(topic):

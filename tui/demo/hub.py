@@ -50,8 +50,6 @@ STOP_TIMEOUT = 0.6
 
 
 class Received(NamedTuple):
-    """One frame from a client, and the connection that it came on."""
-
     connection: Connection
     frame: Frame
 
@@ -60,7 +58,6 @@ class Hub:
     """A Phoenix server in this process, on this event loop.
 
     Args:
-        host: the address to listen on.
         port: 0 takes a free one at the first start; later starts take the same one again.
         path: the socket's path as phoenix.js is given it; the wire adds ``/websocket``.
         idle_timeout: seconds without anything received after which a connection is closed with 1002.
@@ -115,27 +112,23 @@ class Hub:
         self.connects = 0
         """Upgrade requests seen, refused ones too."""
         self.upgrades: deque[Upgrade] = deque(maxlen=kept)
-        """The last ``kept`` of them: (path, query, headers)."""
         self.joins: Counter[str] = Counter()
         """Joins answered "ok", by topic."""
         self.join_attempts: Counter[str] = Counter()
         """Joins of a known topic, whatever became of them."""
         self.received: deque[Received] = deque(maxlen=kept)
-        """The last ``kept`` frames that clients sent."""
         self.transports: dict[Carrier, None] = {}
         """Every TCP connection, those that are not upgraded yet included."""
         self._live: dict[Connection, None] = {}
         self._classes: dict[str, type[Channel]] = {}
         self._subscribers: dict[str, dict[Channel, None]] = {}
         self.listener = listener or SocketListener(self)
-        """Where new connections are taken."""
         self.running = False
         """Between start() and stop(); also true while the fault "refuse" is on."""
         self.stops = 0
         """How often stop() was called; a restart that waits gives up when it changes."""
         self._turn = asyncio.Lock()
         self.show = Show(seed, clock)
-        """The state that the domain's topics tell of."""
         self._traffic = Traffic(self)
         self.landale = None if dialect == "plain" else Landale(self, REAL[dialect], passes_on=passes_on)
         """What the real hub keeps; None for the polite one."""
@@ -152,7 +145,6 @@ class Hub:
 
     @property
     def listening(self) -> bool:
-        """Whether new connections are taken."""
         return self.listener.is_open
 
     @property
@@ -223,11 +215,9 @@ class Hub:
         return self._classes[max(fitting, key=len)] if fitting else None
 
     def channels(self, topic: str) -> list[Channel]:
-        """The channels joined to ``topic`` now, over all connections."""
         return list(self._subscribers.get(topic, ()))
 
     def topics(self) -> list[str]:
-        """The topics that anyone has joined now."""
         return list(self._subscribers)
 
     async def broadcast(self, topic: str, event: str, payload: Any, *, without: Channel | None = None) -> int:
@@ -297,12 +287,10 @@ class Hub:
     # For the connections
 
     def subscribe(self, channel: Channel) -> None:
-        """Lets broadcasts reach a channel that has just been joined."""
         self._subscribers.setdefault(channel.topic, {})[channel] = None
         self.joins[channel.topic] += 1
 
     def unsubscribe(self, channel: Channel) -> None:
-        """The opposite; does nothing when it never was subscribed."""
         members = self._subscribers.get(channel.topic)
         if members is not None:
             members.pop(channel, None)
@@ -310,7 +298,6 @@ class Hub:
                 del self._subscribers[channel.topic]
 
     def note_received(self, connection: Connection, frame: Frame) -> None:
-        """Keeps a frame in :attr:`received`."""
         self.received.append(Received(connection, frame))
 
     async def ask(self, transport: Carrier, upgrade: Upgrade) -> Response | None:
@@ -329,7 +316,6 @@ class Hub:
         return None
 
     async def serve(self, transport: Carrier) -> None:
-        """Serves an upgraded transport until it is gone."""
         connection = transport.connection
         assert connection is not None
         if self.faults.opened(transport):

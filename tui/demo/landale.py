@@ -45,7 +45,6 @@ class Item:
         return self.added + self.duration / 1000
 
     def listed(self) -> dict[str, Any]:
-        """As ``stream_state`` lists it."""
         return {
             "data": self.data,
             "duration": self.duration,
@@ -70,7 +69,6 @@ class Landale:
         self._telling: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """With the hub: push telemetry, where the dialect does."""
         if self.dialect.notes_pages:
             self._telling = asyncio.create_task(self._note_for_ever(), name="demo telemetry")
 
@@ -85,7 +83,6 @@ class Landale:
     # What changes it
 
     def force(self, data: Any, duration: Any) -> None:
-        """Force content for ``duration`` milliseconds, from now on."""
         now = asyncio.get_running_loop().time()
         length = duration if isinstance(duration, int) and duration > 0 else DEFAULT_DURATION
         number = f"{self.hub.show.random_source.getrandbits(64):016x}"
@@ -146,7 +143,6 @@ class Landale:
     # What it says
 
     def stream_state(self) -> dict[str, Any]:
-        """``stream_state`` of ``stream:overlays``."""
         show = self.hub.show
         items = [item.listed() for item in self.items]
         metadata = {"last_updated": self.hub.show.timestamp(), "state_version": show.version}
@@ -170,7 +166,6 @@ class Landale:
         }
 
     def queue_state(self) -> dict[str, Any]:
-        """``queue_state`` of ``stream:queue``."""
         items = self.items
         now = asyncio.get_running_loop().time()
         waited = sum(now - item.added for item in items) / len(items) if items else 0.0
@@ -218,7 +213,6 @@ class Quiet(Enveloped):
 
     @property
     def landale(self) -> Landale:
-        """What the hub keeps."""
         kept = self.hub.landale
         assert kept is not None
         return kept

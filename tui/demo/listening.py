@@ -60,7 +60,6 @@ class SocketListener:
         return self._server is not None
 
     async def open(self) -> None:
-        """Raises: OSError when the port is taken; else the hub's is known then."""
         if self._server is not None:
             return
         hub = self._hub

@@ -69,7 +69,6 @@ class Screen:
         return [found for item in items if (found := self._known[item["id"]]).end > now]
 
     def first(self, state: dict[str, Any], now: float) -> Listed | None:
-        """What is to be shown now; None for nothing."""
         return next(iter(self.on(state, now)), None)
 
 
@@ -124,7 +123,6 @@ class OverlayPage:
         return self._task is not None
 
     def open(self) -> None:
-        """Opens the page; does nothing when it is open."""
         if self._task is None:
             self._screen, self._state = Screen(), {}
             self._task = asyncio.create_task(self._run(), name=f"demo page {self.name}")

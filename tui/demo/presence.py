@@ -41,7 +41,6 @@ class Presence:
         return str(new["phx_ref"])
 
     def forget(self, channel: Channel) -> None:
-        """Removes everything that ``channel`` tracked, and tells those who stay."""
         tracked_by = self._topics.get(channel.topic)
         if tracked_by is None or (left := tracked_by.pop(channel, None)) is None:
             return

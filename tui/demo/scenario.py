@@ -22,7 +22,6 @@ Command = Callable[[str, str], Awaitable[object]]
 
 MAIN, SECOND = "hub", "saya"
 ALERT_PAGE = "takeover"
-"""The overlay page on which alerts are shown."""
 CHAT_WEIGHT = 400
 """Chat messages beside 42 other events of viewers: an alert about every four seconds."""
 
@@ -83,7 +82,6 @@ class Scenario:
             name: OverlayPage(lambda: main.url, name, shows_alerts=name == ALERT_PAGE, kept=0)
             for name in PAGES
         }
-        """The overlay pages of the main hub, by name."""
         self._schedule = tuple(SCHEDULE if schedule is None else schedule)
         self._random_source = random_source
         self._staged = staged
@@ -138,7 +136,6 @@ class Scenario:
             self._spawn(lasting, name)
 
     async def wait(self, seconds: float) -> None:
-        """Waits at the scenario's own pace."""
         shift = 1.0 if self._random_source is None else self._random_source.uniform(0.9, 1.1)
         await asyncio.sleep(seconds * self.pace * shift)
 

@@ -16,7 +16,6 @@ MAX_QUEUE = 50
 MAX_RECENT = 20
 MAX_PAGES = 20
 PAGES = ("omnibar", "takeover", "ironmon")
-"""The overlay pages that there are."""
 
 GAMES = (
     ("490100", "Lost Ark"),
@@ -83,7 +82,6 @@ class Show:
         self.active: dict[str, Any] | None = None
         self.ticker = ["emote_stats", "recent_follows", "stream_goals", "daily_stats"]
         self.chat_weight = CHAT_WEIGHT
-        """As :data:`CHAT_WEIGHT`; more makes the other events rarer."""
         self.queue: list[dict[str, Any]] = []
         self.last_processed: str | None = None
         self.transcripts: deque[dict[str, Any]] = deque(maxlen=MAX_RECENT)
@@ -101,7 +99,6 @@ class Show:
     # What the topics push
 
     def stream_state(self) -> dict[str, Any]:
-        """``stream_state`` of ``stream:overlays``."""
         self._end_forced()
         return {
             "current_show": self.current,
@@ -113,7 +110,6 @@ class Show:
         }
 
     def queue_state(self) -> dict[str, Any]:
-        """``queue_state`` of ``stream:queue``."""
         self._end_forced()
         for position, item in enumerate(self.queue):
             item["position"] = position
@@ -142,11 +138,7 @@ class Show:
     def telemetry(
         self, connections: int, topics: dict[str, int], totals: dict[str, int], pages: Collection[str]
     ) -> dict[str, Any]:
-        """``telemetry_update`` of ``dashboard:*``, from the hub's own counts.
-
-        Args:
-            pages: the overlay pages that have joined now, by name.
-        """
+        """``telemetry_update`` of ``dashboard:*``, from the hub's own counts; ``pages`` have joined now."""
         for name in pages:
             self.page_seen(name)
         names = (*PAGES, *(seen for seen in self._pages_seen if seen not in PAGES))
@@ -215,7 +207,6 @@ class Show:
         self.version += 1
 
     def remove(self, number: str) -> bool:
-        """Takes an item out of the queue; False when it is not there."""
         item = next((item for item in self.queue if item["id"] == number), None)
         if item is None:
             return False

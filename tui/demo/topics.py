@@ -62,7 +62,6 @@ class Enveloped(Channel):
         return self.success({"pong": True, "timestamp": self.hub.show.timestamp()})
 
     async def take_over(self, fields: dict[str, Any]) -> Reply:
-        """Tells the full-screen page to cover everything."""
         taken = {
             "type": fields.get("type", "screen-cover"),
             "message": fields.get("message", ""),
@@ -264,4 +263,3 @@ TOPICS: tuple[tuple[str, type[Channel]], ...] = (
     ("transcription:live", Transcription),
     ("echo:*", Echo),
 )
-"""Every pattern that a new hub serves."""

@@ -23,17 +23,14 @@ class Traffic:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self.rate = 0.0
-        """Events a second, from the next start on; 0 for none."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """(Re)starts it."""
         self.stop()
         if self.rate > 0:
             self._task = asyncio.create_task(self._run(self.rate), name="demo traffic")
 
     def stop(self) -> None:
-        """Stops it; does nothing when it does not run."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
@@ -45,7 +42,6 @@ class Traffic:
             self.step()
 
     def step(self) -> None:
-        """Lets one thing happen, now."""
         show = self._hub.show
         (kind,) = show.random_source.choices(
             ("viewer", "speech", "content", "telemetry", "service", "show"), weights=(60, 15, 10, 9, 5, 1)
@@ -67,7 +63,6 @@ class Traffic:
                 self._state()
 
     def note(self, happening: Happening) -> None:
-        """Tells everyone what a viewer did."""
         show, landale = self._hub.show, self._hub.landale
         group = "events:chat" if happening.type == "chat_message" else "events:twitch"
         noted = [happening] if landale is None else landale.dialect.events(happening)

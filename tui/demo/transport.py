@@ -96,8 +96,6 @@ class Carrier(Protocol):
 
 
 class Transport(ServerConnection):
-    """One TCP connection of the hub, from accept to loss; ``connection`` is set once it is upgraded."""
-
     def __init__(self, protocol: ServerProtocol, server: Server, *, hub: Hub, **options: Any) -> None:
         own = PhoenixProtocol(
             max_size=hub.max_frame, extensions=protocol.available_extensions, logger=wire_logger
@@ -150,7 +148,6 @@ class Transport(ServerConnection):
         return self.protocol.state is State.CLOSED
 
     def write_message(self, data: bytes, *, text: bool) -> None:
-        """Sends one message in one frame, or holds it back while the hub is frozen."""
         self.write_raw(Frame(Opcode.TEXT if text else Opcode.BINARY, data).serialize(mask=False))
 
     def write_raw(self, data: bytes) -> None:
@@ -184,11 +181,9 @@ class Transport(ServerConnection):
         self.transport.abort()
 
     def freeze(self) -> None:
-        """Stops reading; from here on what is sent is held back."""
         self.transport.pause_reading()
 
     def thaw(self) -> None:
-        """Sends what was held back and reads again; the idle time starts anew."""
         self.last_received = self.loop.time()
         held, self._held, self._held_bytes = self._held, deque(), 0
         if not self.transport.is_closing():

@@ -26,8 +26,6 @@ from tui.store.event_log import ChangeLog
 
 @dataclass(frozen=True, kw_only=True)
 class ComponentOptions:
-    """What the settings say of them."""
-
     alerts: AlertOptions | None = None
     """None for no alert queue."""
     services: ServicesOptions = field(default_factory=ServicesOptions)

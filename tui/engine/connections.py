@@ -157,7 +157,6 @@ class SupervisedConnections:
         return {name: connection.past.kept() for name, connection in self.by_name.items()}
 
     def restore(self, spent: Mapping[str, Iterable[Minute]]) -> None:
-        """Take the minutes that an earlier run kept, by name."""
         for name, connection in self.by_name.items():
             connection.past.restore(spent.get(name, ()))
 

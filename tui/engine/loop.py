@@ -31,7 +31,6 @@ class EngineLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
         self.stop_asked = threading.Event()
-        """:meth:`stop` was called."""
 
     def begin(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -40,7 +39,6 @@ class EngineLoop:
         self._loop = None
 
     def stop(self) -> None:
-        """Ask the engine to stop. From any thread, any number of times."""
         self.stop_asked.set()
         self.post(self._stop.set)
 

@@ -299,7 +299,6 @@ class Supervisor:
 
     @property
     def stop_asked(self) -> bool:
-        """:meth:`stop` was called."""
         return self._loop.stop_asked.is_set()
 
     def stop(self) -> None:

@@ -44,12 +44,7 @@ def load_face() -> None:
 
 
 class AppRunner:
-    """Opens faces alike: with the settings' keys and theme, arranged as the last one was left.
-
-    Args:
-        folder: where the arrangement is kept, and where pictures and exports go.
-        notice: told on the first screen.
-    """
+    """Opens faces with the settings' keys and theme, arranged as the last one was left in ``folder``."""
 
     def __init__(self, settings: AppSettings, keys: Keymap, folder: Path, notice: str | None = None) -> None:
         self._settings = settings
@@ -185,7 +180,6 @@ class _EngineThread:
 
     @property
     def begun(self) -> bool:
-        """Somebody runs the engine, or has."""
         return self._begun.locked()
 
 
@@ -230,11 +224,7 @@ async def _faces(
 
 
 async def _in_front(end: End, begin: Callable[[], None] | None = None) -> bool:
-    """Wait until a face can be seen; False when an end is asked for before.
-
-    Args:
-        begin: called where there is something to wait for: what runs without a face.
-    """
+    """Wait until a face can be seen, and ``begin`` meanwhile; False when an end is asked for before."""
     if not tty.is_in_front() and not end.is_asked:
         tty.ignore_job_control()
         complain(PROGRAM, "in the background; fg shows the screen")
@@ -244,7 +234,6 @@ async def _in_front(end: End, begin: Callable[[], None] | None = None) -> bool:
 
 
 async def _until(condition: Callable[[], bool], end: End) -> bool:
-    """Wait for the condition; False when an end is asked for before."""
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     with end.telling(lambda: loop.call_soon_threadsafe(asked.set)):

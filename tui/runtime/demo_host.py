@@ -35,7 +35,6 @@ OPTIONS = Options(
     join_timeout=3.0,
     push_timeout=3.0,
 )
-"""The options of every connection of the demonstration; seconds and counts."""
 ROOMS: Mapping[DialectName, str] = {
     "plain": "dashboard:telemetry",
     "old": "dashboard:main",
@@ -83,7 +82,6 @@ duration = 3
 type = "raid"
 duration = 6
 """
-"""The alert queue's rules for the demonstration."""
 
 _START_LIMIT = 10.0
 _STOP_LIMIT = 2.0
@@ -91,10 +89,6 @@ _STOP_LIMIT = 2.0
 
 class DemoHost:
     """Runs a scenario; its faults are the engine's extra commands, its notice the engine's.
-
-    Args:
-        dialect: which hub it is; see :mod:`tui.demo.dialect`.
-        staged: faults happen by themselves, round after round.
 
     Raises:
         RuntimeError: (on entering) the hubs could not be started.
@@ -137,7 +131,6 @@ class DemoHost:
             await self._stop.wait()
 
     def connections(self) -> Sequence[ConnectionSettings]:
-        """What to supervise."""
         main, second = (self.scenario.hubs[name].url for name in (MAIN, SECOND))
         connections = (
             ("stage", main, ("stream:overlays", "stream:queue", "overlay:obs", "overlay:system"), "Overlays"),
@@ -200,18 +193,15 @@ class DemoHost:
         self.scenario.command = command
 
     def notice(self) -> str | None:
-        """What is staged next."""
         return self.scenario.notice
 
     def commands(self) -> Sequence[ExtraCommand]:
-        """The faults."""
         return [
             ExtraCommand(id=command.id, label=f"demo: {command.label}", help=command.help)
             for command in self.scenario.commands()
         ]
 
     async def run(self, command: str) -> CommandResult:
-        """Stage one fault."""
         assert self._loop is not None
         fired = asyncio.run_coroutine_threadsafe(self.scenario.trigger(command), self._loop)
         try:

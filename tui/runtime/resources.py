@@ -57,11 +57,7 @@ class RunPaths(NamedTuple):
 
 
 class StartupError(Exception):
-    """The run cannot begin; the message is for a person.
-
-    Args:
-        status: the exit status.
-    """
+    """The run cannot begin; the message is for a person, ``status`` is the exit status."""
 
     def __init__(self, message: str, status: int = 1) -> None:
         super().__init__(message)

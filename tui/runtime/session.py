@@ -105,9 +105,6 @@ def run(
 def run_attached(place: RunPaths, settings: AppSettings, keys: Keymap, notice: str | None, end: End) -> int:
     """Open a face on a running engine until it is detached or ended by a signal. Returns the exit status.
 
-    Args:
-        notice: told on the screen at the start.
-
     Raises:
         StartupError: no engine answers.
     """
@@ -137,12 +134,10 @@ def run_replay(
     notice: str | None,
     end: End,
 ) -> int:
-    """Open a face on a journal; connects nothing. Returns the exit status.
+    """Open a face on a journal, or on that of a state folder; connects nothing. Returns the exit status.
 
     Args:
-        path: a state folder, or its journal.
         when: the moment that it begins with; None for an hour before the end.
-        folder: the state folder, where the arrangement of the screen is kept.
 
     Raises:
         ReplayError: there is nothing to replay.
@@ -171,16 +166,12 @@ def run_demo(
     state_folder: Path | None = None,
     staged: bool = True,
 ) -> int:
-    """Run on embedded hubs with staged faults. Returns the exit status.
+    """Run on embedded hubs with staged faults; raises as :func:`run` does. Returns the exit status.
 
     Args:
         duration: seconds after which it ends by itself; None for "when asked".
-        dialect: which hub they are; see :mod:`tui.demo.dialect`.
         state_folder: where its alerts are kept for the next time; None for one that goes with the run.
         staged: faults happen by themselves; else only when they are asked for.
-
-    Raises:
-        StartupError: as of :func:`run`.
     """
     from tui.runtime.demo_host import DemoHost
 

@@ -17,11 +17,7 @@ _NO_LIMIT = 0xFFFFFFFE
 
 
 class SimulatedDisk:
-    """A :class:`tui.alerts.store_disk.Disk` that holds what was committed, as SQLite itself writes it.
-
-    Args:
-        loop: its time is the disk's, whoever sleeps.
-    """
+    """A :class:`tui.alerts.store_disk.Disk` that holds what was committed, as SQLite itself writes it."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
@@ -57,12 +53,10 @@ class SimulatedDisk:
 
     @property
     def answers(self) -> bool:
-        """What was asked of it is done."""
         return self._loop.now >= self._stalled_until
 
     @property
     def is_well(self) -> bool:
-        """It answers and has room."""
         return self.answers and not self._is_full
 
     def read(self, question: str) -> list[tuple[object, ...]]:

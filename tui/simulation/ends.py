@@ -65,7 +65,6 @@ class HubTransport:
         self._check_idle_in(hub.idle_timeout)
 
     def serve(self) -> None:
-        """It is upgraded."""
         if not self.is_closed:
             self.line.network.spawn(self.hub.serve(self), "connection")
 
@@ -129,7 +128,6 @@ class HubTransport:
             self.gone()
 
     def gone(self) -> None:
-        """The connection is no more."""
         if self.is_closed:
             return
         self.is_open, self.is_closed = False, True
@@ -175,7 +173,6 @@ class MemoryLink:
         self.ended_at: float | None = None
         """By the loop; when a closing began."""
         self.ended_by: Literal["itself", "other"] = "itself"
-        """Which end ended it."""
         self._owner: LinkOwner | None = owner
         self._is_closing = False
         self._written = 0
@@ -185,7 +182,6 @@ class MemoryLink:
 
     @property
     def outflow(self) -> Outflow:
-        """All leaves at once."""
         return Outflow(self._written, 0)
 
     def send_frame(self, data: bytes, text: bool) -> None:
@@ -227,7 +223,6 @@ class MemoryLink:
         self.lost(code, f"{code} {CloseCode(code).name.lower().replace('_', ' ')}")
 
     def closed_for_us(self) -> None:
-        """Our close frame was answered."""
         self._in_its_process(self._answered)
 
     def lost(self, code: int, words: str) -> None:

@@ -123,7 +123,6 @@ class VirtualLoop(base_events.BaseEventLoop):
 
     @property
     def timers(self) -> list[asyncio.TimerHandle]:
-        """Timers that are set."""
         return [handle for handle in self._scheduled if not handle.cancelled()]
 
     # Processes that do not run

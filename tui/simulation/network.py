@@ -28,12 +28,7 @@ Tap = Callable[["Line", bool, bytes], None]
 
 
 class Network:
-    """Where hubs listen, and every connection that there is.
-
-    Args:
-        random_source: draws the latencies.
-        latency: seconds from one end to the other, the least and the most.
-    """
+    """Where hubs listen, and every connection; ``latency`` is the least and the most, in seconds."""
 
     def __init__(self, loop: VirtualLoop, random_source: random.Random, latency: tuple[float, float]) -> None:
         self.loop = loop
@@ -45,7 +40,6 @@ class Network:
         self.is_down = False
         """Whoever opens a connection hears nothing."""
         self.taps: list[Tap] = []
-        """Called with what is sent by whoever opened a line, and with what arrives there."""
         self._random_source = random_source
         # Its own: what one end sends must not arrive as a part of that end's process.
         self._context = contextvars.copy_context()
@@ -59,11 +53,9 @@ class Network:
         return self.loop.call_at(when, callback, *arguments, context=self._context)
 
     def spawn(self, work: Any, name: str) -> asyncio.Task[Any]:
-        """Run something beside whoever asks."""
         return self.loop.create_task(work, name=name, context=self._context)
 
     def opener(self, name: str) -> Opener:
-        """What opens links for whoever has that name."""
         return lambda request, owner: self._open(name, request, owner)
 
     async def _open(self, name: str, request: LinkRequest, owner: LinkOwner) -> MemoryLink:
@@ -117,7 +109,6 @@ class Line:
     def __init__(self, network: Network, name: str, hub: Hub, owner: LinkOwner) -> None:
         self.network = network
         self.name = name
-        """Of whoever opened it."""
         self.is_silent = False
         """Half open: nothing arrives any more, and neither end is told."""
         self.holds_back: Callable[[bytes], bool] = lambda _: False

@@ -35,7 +35,6 @@ class Page:
     """A browser source: joins, shows, goes, comes back, and loses everything when it is reloaded.
 
     Args:
-        params: of its join.
         acknowledges: says so with ``alert_shown`` when it shows an alert.
         changed: called whenever it has other alerts on than before, with what it had on.
     """
@@ -79,12 +78,10 @@ class Page:
         return self._task is not None
 
     def open(self) -> None:
-        """Open it; does nothing when it is open."""
         if self._task is None:
             self._task = self._network.spawn(self._run(), f"page {self.name}")
 
     async def close(self) -> None:
-        """Close it: nothing is on any more. Does nothing when it is closed."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -92,7 +89,6 @@ class Page:
             self._put_on({}, None)
 
     async def reload(self) -> None:
-        """Close it and open it."""
         if self.is_open:
             await self.close()
             await asyncio.sleep(self._random_source.uniform(*RELOAD))
@@ -117,7 +113,6 @@ class Page:
     # What it has on
 
     def take(self, event: str, payload: Any) -> None:
-        """One event of the topic."""
         if event == "stream_state":
             self._take_state(payload)
         elif event == "content_update" and self._reads == "content" and payload.get("type") == "alert":

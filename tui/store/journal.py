@@ -80,7 +80,6 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     since: float
     until: float
     because: Literal["stopped", "killed", "stood still"]
-    """Stood still: it slept, was held, or its disk did not answer."""
     lasts: bool = False
     """It is not over yet."""
 
@@ -94,11 +93,7 @@ _decode_any = msgspec.json.Decoder(Entry | _OtherEntry).decode
 
 
 def _decode(line: bytes) -> Entry:
-    """One line.
-
-    Raises:
-        msgspec.DecodeError: it is none, or of an older version.
-    """
+    """Raises msgspec.DecodeError for what is none, or of an older version."""
     entry = _decode_any(line)
     if isinstance(entry, Entry):
         return entry
@@ -134,11 +129,7 @@ class DayFiles:
         self._unpruned = 0
 
     def write(self, data: bytes) -> None:
-        """Append one line to the day's file.
-
-        Raises:
-            OSError: it is not, or not wholly, written; the next line opens the file anew.
-        """
+        """Append one line to the day's file; after an OSError the next line opens it anew."""
         self._file.check()
         day = _day(self._now())
         if self._file.size is None or day != self._day:
@@ -170,12 +161,7 @@ class DayFiles:
 
 
 class Journal:
-    """Takes events from any thread and never waits for the disk.
-
-    Args:
-        folder: the state folder.
-        require: as of :class:`DayFiles`.
-    """
+    """Takes events from any thread and never waits for the disk; ``folder`` is the state folder."""
 
     def __init__(
         self,
@@ -207,13 +193,11 @@ class Journal:
 
     @property
     def trouble(self) -> str | None:
-        """Why it is not written now, in words; None while it is."""
         error = self._writer.last_error
         return None if error is None else f"not written: {error.strerror}"
 
     @property
     def lost(self) -> int:
-        """Events that are not in it since the start."""
         return self._writer.dropped
 
     def alive(self, figures: MinuteFigures | None = None) -> None:
@@ -221,7 +205,6 @@ class Journal:
         self.add(Entry(timestamp=self._now(), kind="alive", text="", event=figures))
 
     def close(self, timeout: float) -> bool:
-        """Take no more and wait at most ``timeout`` seconds for the disk; whether all was written."""
         return self._writer.close(timeout)
 
 

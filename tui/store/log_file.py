@@ -51,21 +51,12 @@ class RotatingFile:
         self._file = AppendedFile(require)
 
     def open(self) -> None:
-        """Open or create the file, and its folder with mode 0700.
-
-        Raises:
-            OSError: that cannot be done.
-        """
+        """Open or create the file, and its folder with mode 0700, or raise OSError."""
         self._file.check()
         private_folder(self._path.parent, may_be_link=True)
         self._file.open(self._path)
 
     def write(self, data: bytes) -> None:
-        """Append one line.
-
-        Raises:
-            OSError: it is not, or not wholly, written.
-        """
         self._file.check()
         size = self._file.size
         if size and size + len(data) > self._max_bytes:

@@ -25,11 +25,7 @@ _Place = tuple[str, str, int, int]
 
 
 class LeftOut(NamedTuple):
-    """Records that were not told, and what the last of them said.
-
-    Attributes:
-        created: epoch seconds.
-    """
+    """Records that were not told, and what the last of them said; ``created`` in epoch seconds."""
 
     times: int
     created: float

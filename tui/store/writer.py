@@ -39,7 +39,6 @@ class DescriptorSink:
         self._line_is_cut = False
 
     def write(self, data: bytes) -> None:
-        """Write all of ``data``, waiting as long as it takes."""
         if self._line_is_cut:
             data = b"\n" + data
         rest = memoryview(data)
@@ -110,10 +109,9 @@ class Writer:
             self._changed.notify()
 
     def close(self, timeout: float) -> bool:
-        """Take no more lines and wait at most ``timeout`` seconds until all are written.
+        """Take no more lines and wait at most ``timeout`` seconds; whether all were written.
 
-        Returns:
-            Whether all were written. If not, the thread is left behind; it holds no interpreter up.
+        If not, the thread is left behind; it holds no interpreter up.
         """
         deadline = time.monotonic() + timeout
         with self._changed:
