@@ -22,7 +22,7 @@ def screen_text(app: OverlaySupervisorApp) -> str:
     return "\n".join(screen_lines(app))
 
 
-async def until(pilot: Pilot[int], condition: Callable[[], bool], seconds: float = 3.0) -> None:
+async def until(pilot: Pilot[int], condition: Callable[[], bool], seconds: float = 20.0) -> None:
     """Wait for a condition, with a limit."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -150,7 +150,7 @@ async def test_suspending_does_nothing_and_says_so() -> None:
 
 
 async def test_the_answer_is_told_at_once_and_forgotten_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.app.screens.last_row.MESSAGE_SECONDS", 0.2)
+    monkeypatch.setattr("tui.app.screens.last_row.MESSAGE_SECONDS", 2.0)
     engine = evening()
     engine.answer = CommandResult(ok=True, message="phononmaser_in: connecting now")
     app = OverlaySupervisorApp(engine)
