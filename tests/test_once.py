@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.pace import PATIENCE
 from tests.terminal.hub_thread import HubThread
 from tests.terminal.real_terminal import ROOT
 from tests.terminal.test_whole_program import hub
@@ -32,7 +33,7 @@ def unread(state: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         [*COMMAND, *arguments, "--state", str(state)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     try:
-        deadline = time.monotonic() + LIMIT
+        deadline = time.monotonic() + PATIENCE
         while "pipe_write" not in Path(f"/proc/{process.pid}/wchan").read_text():
             assert time.monotonic() < deadline, "the pipe did not fill"
             time.sleep(0.02)

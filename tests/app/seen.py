@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from textual.pilot import Pilot
 
+from tests.pace import PATIENCE
 from tui.app.app import OverlaySupervisorApp
 
 SIZE = (80, 24)
@@ -22,7 +23,7 @@ def screen_text(app: OverlaySupervisorApp) -> str:
     return "\n".join(screen_lines(app))
 
 
-async def until(pilot: Pilot[int], condition: Callable[[], bool], seconds: float = 20.0) -> None:
+async def until(pilot: Pilot[int], condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Wait for a condition, with a limit."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -6,6 +6,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.engine.conftest import FAST, connection, eventually, running, state_of
+from tests.pace import PATIENCE
 from tui.app.app import OverlaySupervisorApp
 from tui.demo.hub import Hub
 
@@ -15,7 +16,7 @@ def screen(pilot: Pilot[int]) -> str:
     return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
-async def shows(pilot: Pilot[int], *words: str, limit: float = 10.0) -> str:
+async def shows(pilot: Pilot[int], *words: str, limit: float = PATIENCE) -> str:
     """The screen, once it says all of these; a failure shows what it said instead."""
     try:
         await eventually(

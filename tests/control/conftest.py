@@ -113,7 +113,7 @@ def environment(folder: Path) -> dict[str, str]:
     return {**kept, "OVERLAY_SUPERVISOR_STATE": str(folder)}
 
 
-async def ctl(folder: Path, *arguments: str, limit: float = 20.0) -> Ran:
+async def ctl(folder: Path, *arguments: str, limit: float = PATIENCE) -> Ran:
     """The shell command as a process of its own."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,

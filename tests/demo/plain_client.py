@@ -10,7 +10,9 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-LIMIT = 5.0
+from tests.pace import PATIENCE
+
+LIMIT = PATIENCE
 """Seconds that any single wait may take."""
 
 

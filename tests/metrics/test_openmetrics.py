@@ -295,7 +295,7 @@ def scrape(port: int, path: str = "/metrics", method: str = "GET", **headers: st
         return 0, "", ""
 
 
-def until_scraped(port: int, limit: float = 10.0) -> Read:
+def until_scraped(port: int, limit: float = PATIENCE) -> Read:
     deadline = time.monotonic() + limit
     while True:
         status, _, text = scrape(port, Accept=PROMETHEUS_ACCEPTS)

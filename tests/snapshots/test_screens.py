@@ -19,6 +19,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from tests.pace import PATIENCE
 from tests.scripted_engine import (
     ScriptedEngine,
     channel,
@@ -32,7 +33,7 @@ from tui.app.remembered import Remembered
 from tui.model.snapshot import Frame, FrameContent
 
 AT = datetime(2026, 11, 24, 21, 14, 22, tzinfo=UTC).timestamp()
-LIMIT = 10.0
+LIMIT = PATIENCE
 """Seconds within which a screen must be there."""
 
 Compare = Callable[..., bool]

@@ -21,13 +21,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.pace import PATIENCE
 from tui.alerts import store as module
 from tui.alerts.store import AlertStore, StoreError, StoreState
 from tui.alerts.store_file import Row, Wanted
 
 KILLS = int(os.environ.get("KILLS", "5"))
 NOW = 1_700_000_000.0
-LIMIT = 10.0
+LIMIT = PATIENCE
 PUTTING = Path(__file__).with_name("putting_alerts.py")
 
 

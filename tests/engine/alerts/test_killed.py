@@ -28,6 +28,7 @@ import pytest
 
 import tui
 from tests.engine.conftest import eventually
+from tests.pace import PATIENCE
 from tui.alerts.alert import Alert, decode
 from tui.alerts.persistence import AWAY_TYPE
 from tui.alerts.player import MOST_BESIDE
@@ -44,7 +45,7 @@ from tui.model.alerts import AlertsSnapshot, AlertSummary
 KILLS = int(os.environ.get("KILLS", "4"))
 RATE = 200
 ROUND = 0.02
-LIMIT = 15.0
+LIMIT = PATIENCE
 ROOT = Path(tui.__file__).parents[1]
 SOURCE, TARGET = "events:all", "stream:overlays"
 
