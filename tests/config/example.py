@@ -25,7 +25,7 @@ from tui.channels.options import Options
 from tui.config.model import SETTINGS
 from tui.config.resolver import BUILT_IN
 from tui.config.shape import inside, keys_of, notes
-from tui.config.toml_text import toml_text
+from tui.config.table_resolver import toml_text
 from tui.config.values import AppSettings
 from tui.incidents.options import IncidentsOptions, SilentTopicOptions
 from tui.metrics.options import MetricsOptions

@@ -52,7 +52,9 @@ def lines_of(error: ValidationError, layers: list[Layer]) -> list[str]:
 
 def _complaint(kind: str, loc: KeyPath, path: KeyPath, context: Mapping[str, Any]) -> str:
     if kind == "extra_forbidden" or (kind == "literal_error" and loc[-1] == "[key]"):
-        return _unknown(path)
+        if homes := _homes(path):
+            return f"unknown key here; it belongs into {' or '.join(homes)}"
+        return f"unknown key; nearest known: {nearest(str(path[-1]), keys_of(inside(SETTINGS, path[:-1])))}"
     if kind == "missing":
         return f"{loc[-1]} is missing; expected {expected(inside(SETTINGS, loc), loc)}"
     if kind == "less_than_equal":
@@ -62,12 +64,6 @@ def _complaint(kind: str, loc: KeyPath, path: KeyPath, context: Mapping[str, Any
     # Every ValueError under the settings is one of our own, and those hold no value.
     own = str(context["error"]) if kind == "value_error" else ""
     return own or f"expected {expected(inside(SETTINGS, path), path)}"
-
-
-def _unknown(path: KeyPath) -> str:
-    if homes := _homes(path):
-        return f"unknown key here; it belongs into {' or '.join(homes)}"
-    return f"unknown key; nearest known: {nearest(str(path[-1]), keys_of(inside(SETTINGS, path[:-1])))}"
 
 
 def _homes(path: KeyPath) -> list[str]:

@@ -25,11 +25,10 @@ class Naming:
         """
         if delivery is not None:
             self._places[delivery.connection, delivery.topic] = delivery.join_as
-        return tuple(map(self._named, connections))
-
-    def _named(self, connection: ConnectionSettings) -> ConnectionSettings:
-        topics = tuple(self._joined(connection.name, topic) for topic in connection.topics)
-        return replace(connection, topics=topics)
+        return tuple(
+            replace(each, topics=tuple(self._joined(each.name, topic) for topic in each.topics))
+            for each in connections
+        )
 
     def _joined(self, connection: str, topic: Topic) -> Topic:
         params, join_as = topic.params, self._places.get((connection, topic.topic))

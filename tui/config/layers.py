@@ -87,6 +87,11 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
+def _beginning(path: KeyPath, known: Mapping[KeyPath, str]) -> KeyPath:
+    """The longest beginning of a path that is known; empty where none is."""
+    return next((path[:length] for length in range(len(path), 0, -1) if path[:length] in known), ())
+
+
 class CommandLineLayer(Layer):
     """``options`` names the option of each path."""
 
@@ -95,10 +100,8 @@ class CommandLineLayer(Layer):
         self._options = options
 
     def where(self, path: KeyPath) -> str:
-        for length in range(len(path), 0, -1):
-            if option := self._options.get(path[:length]):
-                return f"command line, {option}"
-        return "command line"
+        option = self._options.get(_beginning(path, self._options))
+        return f"command line, {option}" if option else "command line"
 
     def describe(self, path: KeyPath) -> str:
         return self.where(path)
@@ -115,8 +118,7 @@ class FileLayer(Layer):
         super().__init__(tree)
         self._lines = LineFinder(text)
         self._written: dict[KeyPath, KeyPath] = {}
-        for top in _DOTTED_TABLES:
-            self._flatten(top)
+        self._flatten_keys()
 
     def where(self, path: KeyPath) -> str:
         return f"{self._path}:{self.order(path)}"
@@ -124,18 +126,18 @@ class FileLayer(Layer):
     def order(self, path: KeyPath) -> int:
         return self._lines.line_of(self._written.get(path, path))
 
-    def _flatten(self, top: str) -> None:
-        table = self.tree.get(top)
+    def _flatten_keys(self) -> None:
+        table = self.tree.get("keys")
         if not isinstance(table, dict):
             return
-        self.tree[top] = {}
+        self.tree["keys"] = {}
         for key, below, value in flat(table):
-            path: KeyPath = (top, key)
+            path: KeyPath = ("keys", key)
             if path in self._written:
-                line = self._lines.line_of((top, *below))
+                line = self._lines.line_of(("keys", *below))
                 raise SettingsError(f"{self._path}:{line}: {dotted(path)}: set twice")
-            self._written[path] = (top, *below)
-            self.tree[top][key] = value
+            self._written[path] = ("keys", *below)
+            self.tree["keys"][key] = value
 
 
 class EnvironmentLayer(Layer):
@@ -143,67 +145,62 @@ class EnvironmentLayer(Layer):
 
     Of a key that takes a text the value is taken as it is, of a secret unless it begins with ``{``;
     everything else is JSON, or a plain word.
-
-    Attributes:
-        mistakes: one line for each variable that names no setting or holds broken JSON.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.mistakes: list[str] = []
+        """One line for each variable that names no setting or holds broken JSON."""
         self._variables: dict[KeyPath, str] = {}
         super().__init__({})
         names = sorted(name for name in environ if name.startswith(PREFIX))
         # Short names first, so that the more exact of two variables wins.
         for name in sorted(names, key=lambda name: name.count(NESTING)):
             if name not in (CONFIG_VARIABLE, SOCKET_VARIABLE, STATE_VARIABLE) and environ[name]:
-                self._add(name, environ[name])
+                try:
+                    self._add(name, environ[name])
+                except ValueError as error:
+                    self.mistakes.append(f"{name}: {error}")
 
     def where(self, path: KeyPath) -> str:
-        for length in range(len(path), 0, -1):
-            if variable := self._variables.get(path[:length]):
-                return f"environment variable {variable}"
+        if variable := self._variables.get(_beginning(path, self._variables)):
+            return f"environment variable {variable}"
         below = [name for known, name in self._variables.items() if known[: len(path)] == path]
         return f"environment variable {below[0]}"
 
     def describe(self, path: KeyPath) -> str:
-        for length in range(len(path), 0, -1):
-            if variable := self._variables.get(path[:length]):
-                rest = dotted(path[length:])
-                return f"{variable}: {rest}" if rest else variable
-        return self.where(path)
+        known = _beginning(path, self._variables)
+        if not known:
+            return self.where(path)
+        rest = dotted(path[len(known) :])
+        return f"{self._variables[known]}: {rest}" if rest else self._variables[known]
 
     def _add(self, name: str, value: str) -> None:
         path = tuple(name[len(PREFIX) :].lower().split(NESTING))
         top = path[0]
         depth = _depth(top)
         if not depth or (top == "debug" and len(path) > 1):
-            self.mistakes.append(f"{name}: unknown variable; nearest known: {self._nearest(path)}")
-            return
+            raise ValueError(f"unknown variable; nearest known: {self._nearest(path)}")
         if len(path) > depth:
             variable = PREFIX + NESTING.join(path[:depth]).upper()
-            self.mistakes.append(f"{name}: unknown variable; give the whole of {variable} in JSON")
-            return
+            raise ValueError(f"unknown variable; give the whole of {variable} in JSON")
         key = path[-1]
-        is_key = len(path) == depth and top not in _DOTTED_TABLES
+        # One variable holds all keys of the app, whose names hold dots.
+        is_key = len(path) == depth and top != "keys"
         if is_key and top != "debug" and inside(SETTINGS, path) is None:
-            self.mistakes.append(f"{name}: unknown variable; nearest known: {self._nearest(path)}")
-            return
+            raise ValueError(f"unknown variable; nearest known: {self._nearest(path)}")
         try:
             parsed = _parsed(value, path if is_key else ())
         except (ValueError, RecursionError):
-            self.mistakes.append(f"{name}: not valid JSON")
-            return
+            raise ValueError("not valid JSON") from None
         if not is_key and not isinstance(parsed, dict):
-            self.mistakes.append(f"{name}: expected a table in JSON")
-            return
-        if top in _DOTTED_TABLES:
+            raise ValueError("expected a table in JSON")
+        if top == "keys":
             parsed = {key: inner for key, _, inner in flat(parsed)}
         tree = self.tree
         for part in path[:-1]:
             tree = tree.setdefault(part, {})
             if not isinstance(tree, dict):
-                self.mistakes.append(f"{name}: {dotted(path[:-1])} is no table")
-                return
+                raise ValueError(f"{dotted(path[:-1])} is no table")
         tree[key] = parsed
         self._variables[path] = name
 
@@ -237,8 +234,6 @@ def _parsed(value: str, path: KeyPath) -> Any:
     return json.loads(value) if is_number or value.lstrip()[:1] in ("{", "[") else value
 
 
-_DOTTED_TABLES = ("keys",)
-"""Tables whose keys hold dots. One variable holds such a table whole, in JSON."""
 _BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),

@@ -21,7 +21,7 @@ from tui.channels.apart import Awaited, answered_within
 from tui.config.errors import lines_of
 from tui.config.layers import CommandLineLayer, EnvironmentLayer, FileLayer, Layer, SettingsError
 from tui.config.model import validate
-from tui.config.needs import unmet_needs
+from tui.config.needs import check_needs
 from tui.config.resolver import resolve
 from tui.config.secret import SecretError
 from tui.config.values import AppSettings, CommandLine, Settings
@@ -80,7 +80,7 @@ def load_settings(
         for layer in layers[1:]:
             _leave_to_url(layer.tree)
     try:
-        tree = validate(_merged(layers))
+        tree = validate(*(layer.tree for layer in layers))
     except ValidationError as error:
         raise SettingsError(*variables.mistakes, *lines_of(error, layers)) from None
     if variables.mistakes:
@@ -115,11 +115,11 @@ def face_settings(
 
 def settings_of(command_line: CommandLine) -> Settings:
     """The settings that a command line alone makes, without file and environment."""
-    layers: list[Layer] = [_command_line_layer(command_line)]
+    layer = _command_line_layer(command_line)
     try:
-        return resolve(validate(_merged(layers)), layers, None)
+        return resolve(validate(layer.tree), [layer], None)
     except ValidationError as error:
-        raise SettingsError(*lines_of(error, layers)) from None
+        raise SettingsError(*lines_of(error, [layer])) from None
 
 
 async def unreadable_secrets(settings: Settings) -> list[str]:
@@ -167,16 +167,6 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
-
-
-def check_needs(settings: Settings) -> None:
-    """Look for what the settings need of this machine.
-
-    Raises:
-        SettingsError: a package of an extra is missing, or the incidents' command cannot be started.
-    """
-    if lines := unmet_needs(settings):
-        raise SettingsError(*lines)
 
 
 def check_alert_rules(settings: Settings) -> list[str]:
@@ -267,19 +257,3 @@ def _leave_to_url(tree: Tree) -> None:
         # They are for the servers that the settings name, not for one that was just typed.
         for name in ("params", "headers", "auth_token"):
             defaults.pop(name, None)
-
-
-def _merged(layers: list[Layer]) -> Tree:
-    """What all layers set together; a list or table within a table is taken whole from the first."""
-    merged: Tree = {}
-    for layer in reversed(layers):
-        for top, value in layer.tree.items():
-            merged[top] = _over(merged.get(top), value, 2 if top == "connections" else 1)
-    return merged
-
-
-def _over(below: Any, above: Any, depth: int) -> Any:
-    """One table laid over another, and so for the tables in it; ``depth`` tables down it is taken whole."""
-    if not depth or not isinstance(below, dict) or not isinstance(above, dict):
-        return above
-    return below | {key: _over(below.get(key), value, depth - 1) for key, value in above.items()}

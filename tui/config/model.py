@@ -42,8 +42,6 @@ SECRET_TABLE_OPTIONS = ("params", "headers")
 
 @dataclass(frozen=True, slots=True)
 class WrittenTopic:
-    """A topic with the parameters of its join."""
-
     topic: str
     params: SecretTable | None = None
 
@@ -200,7 +198,6 @@ SETTINGS = table(
         "keys": Annotated[dict[str, _KEYS], Meta(description="a table of keys by action")],
     },
 )
-"""Every table and key that there is."""
 
 HEADINGS = tuple(headings(SETTINGS))
 """The heading that begins each table, and the table's keys."""
@@ -262,11 +259,7 @@ _Settings = create_model("_Settings", __base__=_Layered, **_fields)
 
 
 def validate(*trees: Tree) -> Tree:
-    """What was set, checked, as a tree of the shape of :data:`SETTINGS`.
-
-    Args:
-        trees: of several places, the first first; a list or table within a table is taken whole from the
-            first that has it.
+    """What was set in several places, the first first, checked: a tree of the shape of :data:`SETTINGS`.
 
     Raises:
         ValidationError: pydantic's, with every mistake.

@@ -1,33 +1,41 @@
-"""What settings need of the machine: packages of extras, and a program that can be run."""
+"""What settings need of the machine: packages of extras, certificates, and a program that can be run."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Iterator
 
-from tui.channels.apart import answered_within
-from tui.config.certificates import ANSWER_LIMIT
+from tui.channels.apart import answered_within, is_under_way
+from tui.config.layers import SettingsError
 from tui.config.secret import LiteralSecret
 from tui.config.values import Settings
 from tui.connections.settings import ConnectionSettings
 from tui.system.installation import Extra, is_installed, needs
 
+ANSWER_LIMIT = 1.0
+"""Seconds for a file to answer."""
 _SOCKS = ("socks4", "socks5")
 _MOST_FIRST_LINE = 256
 
 
-def unmet_needs(settings: Settings) -> list[str]:
-    """One line, with its place, for each setting that cannot work here. Looks into the file system."""
+def check_needs(settings: Settings) -> None:
+    """Look for what the settings need of this machine.
+
+    Raises:
+        SettingsError: a package of an extra is missing, or the incidents' command cannot be started.
+    """
     missing = [(key, extra) for key, extra in _extras(settings) if not is_installed(extra)]
     # One command for all: the next one would take off what the one before has brought.
     extras = [extra for _, extra in missing]
     lines = [f"{settings.source_of(key)}: {key}: {needs(extra, *extras)}" for key, extra in missing]
     command = settings.incidents.command
-    if command and (complaint := complaint_about_program(command[0])) is not None:
+    if command and (complaint := _complaint("program", command[0], _wrong_program)) is not None:
         place = settings.source_of("incidents.command")
         lines.append(f"{place}: incidents.command: {complaint}")
-    return lines
+    if lines:
+        raise SettingsError(*lines)
 
 
 def _extras(settings: Settings) -> Iterator[tuple[str, Extra]]:
@@ -61,19 +69,32 @@ def _goes_through_socks(connection: ConnectionSettings) -> bool:
     return found is not None and found.scheme.startswith(_SOCKS)
 
 
-def complaint_about_program(program: str) -> str | None:
-    """Why a program cannot be started; None when it can, as far as is seen, or its disk does not answer."""
-    thing = ("program", program)
+def complaint_about(ca_file: str) -> str | None:
+    """What is wrong with a file of certificate authorities; None when it can be used, or does not answer."""
+    return None if is_under_way(("ca_file", ca_file)) else _complaint("ca_file", ca_file, _wrong_certificates)
+
+
+def _complaint(kind: str, path: str, look: Callable[[str], str | None]) -> str | None:
+    """What a look finds wrong; nothing where the disk does not answer, which is for each use to tell."""
     try:
-        return answered_within(ANSWER_LIMIT, thing, lambda: _complaint(program), f"program {program}")
+        return answered_within(ANSWER_LIMIT, (kind, path), lambda: look(path), f"{kind} {path}")
     except TimeoutError:
-        # For each call of it to tell.
         return None
     except OSError as error:
-        return error.strerror
+        return error.strerror or type(error).__name__
 
 
-def _complaint(program: str) -> str | None:
+def _wrong_certificates(path: str) -> str | None:
+    if not os.path.isfile(path):
+        return "no such file"
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        return "not a PEM file of certificates"
+    return None
+
+
+def _wrong_program(program: str) -> str | None:
     if "/" not in program:
         path = shutil.which(program)
         if path is None:

@@ -9,13 +9,12 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from tui.channels.options import OPTION_NAMES, PRESETS, Options
-from tui.config.certificates import complaint_about
 from tui.config.errors import place_of
 from tui.config.layers import Layer, SettingsError
 from tui.config.model import SECRET_OPTIONS, SECRET_TABLE_OPTIONS, WrittenTopic
+from tui.config.needs import complaint_about
 from tui.config.subjects import SubjectsResolver
-from tui.config.table_resolver import TableResolver
-from tui.config.toml_text import toml_text
+from tui.config.table_resolver import TableResolver, toml_text
 from tui.config.values import AppSettings, Settings
 from tui.connections.settings import ConnectionSettings, Place, Topic
 from tui.metrics.options import MetricsOptions
@@ -36,8 +35,6 @@ _PRESET_OPTIONS = frozenset(name for preset in PRESETS.values() for name in pres
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """The value of one key that is in force."""
-
     value: Any
     source: Place
     path: KeyPath | None = None
@@ -45,18 +42,13 @@ class _Choice:
 
 
 def resolve(tree: Tree, layers: list[Layer], file: Path | None) -> Settings:
-    """The settings that a valid tree comes to.
-
-    Raises:
-        SettingsError: values that cannot work together, or a file that is not there.
-    """
+    """The settings that a valid tree comes to, unless its values cannot work together."""
     written: Mapping[str, Tree] = tree.get("connections", {})
-    plain = TableResolver(layers)
+    each = _ConnectionResolver(tree.get("defaults", {}), layers)
     debug, keys = tree.get("debug", False), tree.get("keys", {})
     app = AppSettings(**tree.get("app", {}))
     for key, value in (("debug", debug), ("app", app), ("keys", keys)):
-        plain.record((key,), value)
-    each = _ConnectionResolver(tree.get("defaults", {}), layers)
+        each.record((key,), value)
     connections = {name: each.connection(name, table) for name, table in written.items()}
     if not connections:
         each.check_defaults()
@@ -73,7 +65,7 @@ def resolve(tree: Tree, layers: list[Layer], file: Path | None) -> Settings:
     return Settings(
         connections=MappingProxyType(cast("dict[str, ConnectionSettings]", connections)),
         debug=debug,
-        sources=(*plain.effective, *each.effective, *subjects.effective),
+        sources=(*each.effective, *subjects.effective),
         file=file,
         app=replace(app, toast_from=incidents.toast_from, bell_from=incidents.bell_from),
         keys=MappingProxyType(keys),

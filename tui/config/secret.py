@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,8 @@ class FileSecret:
         return f'{{ file = "{self.path}" }}'
 
 
-Secret = LiteralSecret | EnvironmentSecret | FileSecret
+Reference = EnvironmentSecret | FileSecret
+Secret = LiteralSecret | Reference
 
 
 def _checked(value: str, place: str) -> str:
@@ -135,12 +136,8 @@ def _checked(value: str, place: str) -> str:
 
 
 def parse_secret(value: object) -> Secret:
-    """The secret that a value of the settings stands for.
-
-    Raises:
-        ValueError: it is neither a text nor a table that names a place; the message holds no value.
-    """
-    if isinstance(value, LiteralSecret | EnvironmentSecret | FileSecret):
+    """The secret that a value of the settings stands for; no message of a ValueError holds the value."""
+    if isinstance(value, Secret):
         return value
     if isinstance(value, str):
         if any(character in value for character in "\r\n\0"):
@@ -189,17 +186,26 @@ class SecretTable(Plain):
 
     async def __call__(self) -> dict[str, Any]:
         """The values now, each reference replaced by what its place holds."""
-        return {name: await _read(value) for name, value in self._values.items()}
+        found: dict[Reference, str] = {}
+        _with_each(self._values, lambda place: found.setdefault(place, ""))
+        for place in found:
+            found[place] = await place()
+            # Beside it stand plain words: whoever asked cannot tell them apart.
+            secret_values.add(found[place])
+        return dict(_with_each(self._values, found.__getitem__))
 
     def over(self, others: Mapping[str, Any]) -> SecretTable:
         """The same values, and those of ``others`` under names that it lacks."""
         return SecretTable({**others, **self._values})
 
     def below(self, folder: Path) -> SecretTable:
-        return SecretTable(_below(self._values, folder))
+        return SecretTable(_with_each(self._values, lambda place: place.below(folder)))
 
     def shown(self) -> str:
-        inside = ", ".join(f"{name} = {_shown(value)}" for name, value in self._values.items())
+        inside = ", ".join(
+            f"{name} = {value.shown() if isinstance(value, Reference) else MASK}"
+            for name, value in self._values.items()
+        )
         return f"{{ {inside} }}" if inside else "{}"
 
 
@@ -224,28 +230,12 @@ def _parse(value: object, depth: int) -> object:
     raise ValueError("expected texts, numbers, true or false, lists and tables")
 
 
-async def _read(value: Any) -> Any:
-    if isinstance(value, EnvironmentSecret | FileSecret):
-        found = await value()
-        # Beside it stand plain words: whoever asked cannot tell them apart.
-        secret_values.add(found)
-        return found
+def _with_each(value: Any, change: Callable[[Reference], Any]) -> Any:
+    """A value in which each reference, at any depth, is changed."""
+    if isinstance(value, Reference):
+        return change(value)
     if isinstance(value, dict):
-        return {name: await _read(inner) for name, inner in value.items()}
+        return {name: _with_each(inner, change) for name, inner in value.items()}
     if isinstance(value, list):
-        return [await _read(inner) for inner in value]
+        return [_with_each(inner, change) for inner in value]
     return value
-
-
-def _below(value: Any, folder: Path) -> Any:
-    if isinstance(value, EnvironmentSecret | FileSecret):
-        return value.below(folder)
-    if isinstance(value, dict):
-        return {name: _below(inner, folder) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_below(inner, folder) for inner in value]
-    return value
-
-
-def _shown(value: Any) -> str:
-    return value.shown() if isinstance(value, EnvironmentSecret | FileSecret) else MASK

@@ -51,7 +51,6 @@ def table(name: str, hints: Mapping[str, Any]) -> Any:
 
 
 def tables_by(name: Any, each: Any) -> Any:
-    """A table of which every key is a name, and every value of one type."""
     return GenericAlias(dict, (name, each))
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from tui.alerts.options import FIELDS, AlertOptions, DeliveryOptions, SourceOptions
-from tui.config.certificates import complaint_about
 from tui.config.errors import layer_of
 from tui.config.layers import Layer
+from tui.config.needs import complaint_about
 from tui.config.secret import Secret
 from tui.config.table_resolver import TableResolver
 from tui.incidents.options import SEVERITIES, IncidentsOptions, SilentTopicOptions

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, get_origin
@@ -12,12 +15,12 @@ from tui.config.errors import layer_of, place_of
 from tui.config.layers import Layer, dotted
 from tui.config.model import SETTINGS
 from tui.config.shape import inside, keys_of, notes, plain
-from tui.config.toml_text import toml_text
 from tui.connections.settings import EffectiveValue, Place
 from tui.text.option_types import NONE, OrNone
 from tui.text.secret_values import MASK
 from tui.text.toml_lines import KeyPath
 
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _BY_KEY = (("keys",), ("incidents", "severity"))
 """Tables of values that are shown key by key."""
 _COMMAND = ("incidents", "command")
@@ -25,12 +28,7 @@ _COMMAND = ("incidents", "command")
 
 
 class TableResolver:
-    """Notes what is in force of a table, and the mistakes in it.
-
-    Attributes:
-        effective: in the order in which it was noted.
-        mistakes: one line for each; what the table came to is not to be used after one.
-    """
+    """Notes what is in force of a table, and the mistakes in it, after one of which it is not to be used."""
 
     def __init__(self, layers: list[Layer]) -> None:
         self._layers = layers
@@ -76,3 +74,26 @@ def _shown(path: KeyPath, value: Any, hint: Any) -> str:
         # As people write it: one key alone is no list.
         value = value[0] if len(value) == 1 else value
     return toml_text({} if value == () and get_origin(plain(hint)) is dict else value)
+
+
+def toml_text(value: Any) -> str:
+    """A value as TOML on one line; None, which JSON has and TOML has not, is ``null``.
+
+    A secret is shown as it says itself, masked.
+    """
+    if hasattr(value, "shown"):
+        return str(value.shown())
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{_key(name)} = {toml_text(inner)}" for name, inner in value.items())
+        return f"{{ {inside} }}" if inside else "{}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{', '.join(map(toml_text, value))}]"
+    if isinstance(value, float):
+        return f"{value:g}" if abs(value) < 1e6 else repr(value)
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False)

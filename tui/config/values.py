@@ -18,8 +18,6 @@ from tui.services.options import JournalOptions, ServicesOptions
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CommandLine:
-    """What a command line sets."""
-
     url: str | None = None
     """Run this connection alone, in place of those in the file and the environment."""
     topics: tuple[str, ...] = ()
