@@ -13,7 +13,6 @@ import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -21,6 +20,7 @@ import msgspec
 from tui.control.protocol import (
     MAX_ANSWER,
     SOCKET_NAME,
+    UNREADABLE,
     Answer,
     ControlError,
     Missed,
@@ -44,13 +44,9 @@ class RefusedError(ControlError):
 
 
 class ControlClient:
-    """A connection to the engine at ``path``; a context manager.
+    """A connection to the engine at ``path``; a context manager. Made as :func:`dial` does it.
 
-    Args:
-        timeout: seconds for connecting, and for each answer unless said otherwise.
-
-    Raises:
-        NoEngineError: nobody answers there, in time, to us; the message says why.
+    ``timeout`` is for connecting, and for each answer unless said otherwise.
     """
 
     def __init__(self, path: Path, timeout: float = 5.0) -> None:
@@ -71,7 +67,7 @@ class ControlClient:
             raise RefusedError(answer.message)
         try:
             return msgspec.json.decode(answer.value, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise ControlError(f"the engine's answer is not understood: {error}") from error
 
     def command(self, method: str, timeout: float | None = None, /, **parameters: Any) -> Result:
@@ -143,12 +139,7 @@ class ControlClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

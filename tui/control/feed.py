@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
 from tui.channels.health import StateChange
 from tui.control.protocol import StateEvent
@@ -13,12 +12,6 @@ from tui.model.snapshot import Snapshot
 
 MAX_EVENTS = 10_000
 """Changes of state that wait to be taken; beyond it the oldest is dropped and counted."""
-
-
-class Changes(NamedTuple):
-    events: tuple[StateEvent, ...]
-    missed: int
-    """How many that came before them were dropped."""
 
 
 class StateFeed:
@@ -40,9 +33,10 @@ class StateFeed:
         """
         self._wake = wake
 
-    def take(self) -> Changes:
+    def take(self) -> tuple[tuple[StateEvent, ...], int]:
+        """What came since it was last asked for, and how many before it were dropped."""
         with self._lock:
-            taken = Changes(tuple(self._events), self._missed)
+            taken = tuple(self._events), self._missed
             self._events.clear()
             self._missed = 0
         return taken

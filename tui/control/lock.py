@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from tui.system.private_files import NotOursError, open_private, open_to_read, private_folder
@@ -28,9 +27,9 @@ class StateLockedError(Exception):
     def __init__(self, folder: Path, pid: int | None) -> None:
         self.pid = pid
         """The holder's; None when it could not be read."""
-        holder = f"process {pid}" if pid is not None else "another process"
+        self.holder = f"process {pid}" if pid is not None else "another process"
         super().__init__(
-            f"an engine runs in {folder} already: {holder}\n"
+            f"an engine runs in {folder} already: {self.holder}\n"
             "see it with: overlay-supervisor attach; for another engine beside it: --state FOLDER"
         )
 
@@ -65,17 +64,10 @@ class StateLock:
             self._folder = self._locked_folder()
         while self._file is None:
             descriptor = open_private(self.path, os.O_RDWR | os.O_CREAT)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if not _is_in_place(descriptor, self.path):
-                    os.close(descriptor)
-                    continue
-            except OSError as error:
+            self._lock(descriptor)
+            if not _is_in_place(descriptor, self.path):
                 os.close(descriptor)
-                if isinstance(error, BlockingIOError):
-                    self.release()
-                    raise self._locked() from error
-                raise
+                continue
             # On a full or broken disk the lock holds all the same; it only cannot say whose it is.
             with contextlib.suppress(OSError):
                 os.ftruncate(descriptor, 0)
@@ -110,16 +102,21 @@ class StateLock:
         """The folder's descriptor; None where it may not be read, or no folder can be locked."""
         try:
             descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._lock(descriptor)
         except OSError:
             return None
+        return descriptor
+
+    def _lock(self, descriptor: int) -> None:
+        """Lock what was opened, or close it."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(descriptor)
             if isinstance(error, BlockingIOError):
+                self.release()
                 raise self._locked() from error
-            return None
-        return descriptor
+            raise
 
     def _locked(self) -> StateLockedError:
         try:
@@ -137,12 +134,7 @@ class StateLock:
         self.acquire()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
 
@@ -204,7 +196,7 @@ class FolderHold:
         try:
             self._lock.hold()
         except StateLockedError as error:
-            other = f"process {error.pid}" if error.pid is not None else "another process"
+            other = error.holder
             words = f"{other} runs an engine in {self._lock.folder}; end one of the two"
             trouble = f"keeping nothing and showing no alerts: {words}"
         except NotOursError as error:

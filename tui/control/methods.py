@@ -13,7 +13,6 @@ from typing import Any, Literal, NamedTuple, Union, cast, get_args, get_origin, 
 
 import msgspec
 
-from tui.control.protocol import UNREADABLE, RefusedRequestError, identifier_of
 from tui.model.bounds import Cursor
 from tui.model.engine import Engine
 from tui.model.snapshot import CommandResult
@@ -75,22 +74,6 @@ def method_of(function: Callable[..., Any]) -> Method:
 
 def methods_of(functions: Iterable[Callable[..., Any]]) -> dict[str, Method]:
     return {function.__name__: method_of(function) for function in functions}
-
-
-class RequestDecoder:
-    def __init__(self, methods: Mapping[str, Method]) -> None:
-        self._methods = methods
-        union: Any = Union.__getitem__(tuple(each.request for each in methods.values()))
-        self._decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(union)
-
-    def decode(self, line: bytes) -> tuple[Method, Request]:
-        """One line without its end; a :class:`RefusedRequestError` for what is no request of this version."""
-        identifier = identifier_of(line)
-        try:
-            request = self._decoder.decode(line)
-        except UNREADABLE as error:
-            raise RefusedRequestError("bad_request", f"not a request: {error}", identifier) from error
-        return self._methods[type(request).__name__], request
 
 
 def _within(type: Any, value: Any) -> Any:

@@ -24,10 +24,8 @@ VERSION = 1
 """Of this protocol. It grows when an older program could misread a newer one."""
 
 MAX_REQUEST = 64 * 1024
-"""Bytes of one request, its line end included."""
-
 MAX_ANSWER = 16 * 1024 * 1024
-"""Bytes of one answer, its line end included."""
+"""Bytes of one line, its end included."""
 
 COMMAND_SECONDS = 20.0
 """How long a command may take; the engine itself gives a push 10 s."""
@@ -58,11 +56,7 @@ class NoEngineError(ControlError):
 
 
 def socket_path(socket: str | None, state_folder: Path, environ: Mapping[str, str]) -> Path:
-    """The socket of ``--socket``, else of ``$OVERLAY_SUPERVISOR_SOCKET``, else the one in the state folder.
-
-    Raises:
-        ControlError: the path is longer than the system allows.
-    """
+    """That of ``--socket``, else of ``$OVERLAY_SUPERVISOR_SOCKET``, else the one in the state folder."""
     named = socket or environ.get(SOCKET_VARIABLE)
     path = Path(os.path.abspath(os.path.expanduser(named))) if named else state_folder / SOCKET_NAME
     try:
@@ -105,8 +99,6 @@ RefusalCode = Literal["bad_request", "busy", "failed", "forbidden", "timeout", "
 
 
 class Refusal(_Answer, tag="refusal", frozen=True, kw_only=True):
-    """The request was not carried out."""
-
     id: int | None
     """None when the request did not say."""
     code: RefusalCode
@@ -147,8 +139,6 @@ Answer = Value | Result | Refusal | StateEvent | Missed | Update | Alive
 
 
 class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Which engine answers."""
-
     pid: int
     version: str
     started_at: float

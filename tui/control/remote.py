@@ -22,6 +22,7 @@ from tui.control.client import dial
 from tui.control.methods import ENGINE_METHODS, Method
 from tui.control.protocol import (
     COMMAND_SECONDS,
+    UNREADABLE,
     Alive,
     Answer,
     ControlError,
@@ -92,7 +93,7 @@ class RemoteEngine(Engine):
         self._stopping = threading.Event()
         self._heard = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
+        self._stop = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Value | Result | Refusal]] = {}
@@ -108,10 +109,10 @@ class RemoteEngine(Engine):
     def close(self, timeout: float = 1.0) -> None:
         """Leave the engine, which goes on; waits at most ``timeout`` seconds. Any number of times."""
         self._stopping.set()
-        loop, stop = self._loop, self._stop
-        if loop is not None and stop is not None:
+        loop = self._loop
+        if loop is not None:
             try:
-                loop.call_soon_threadsafe(stop.set)
+                loop.call_soon_threadsafe(self._stop.set)
             except RuntimeError:
                 log.debug("the loop had ended already")
         if self._thread.ident is not None:
@@ -153,7 +154,6 @@ class RemoteEngine(Engine):
             self._loop = None
 
     async def _main(self) -> None:
-        self._stop = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         if self._stopping.is_set():
             return
@@ -329,7 +329,7 @@ class _Lines:
 def _decode(value: msgspec.Raw, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(value, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise ControlError(f"its answer is not understood: {error}") from error
 
 

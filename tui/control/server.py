@@ -11,7 +11,6 @@ import os
 import resource
 import socket
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,20 +23,18 @@ from tui.control.session import Conversation
 from tui.control.socket_file import SocketFile, is_trusted, peer_user
 from tui.model.engine import Engine
 from tui.model.snapshot import CommandResult
+from tui.system.exhausted import EXHAUSTED, Untaken
 
 log = logging.getLogger(__name__)
 
 MAX_CLIENTS = 32
 """Fewer where a process may have few files open: three quarters are for what the program is there for."""
-EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-"""What a system says that can give no further connection now."""
 LOOK_SECONDS = 1.0
 """Between two looks at the socket's file, which whoever cleans up may have deleted."""
 
 _START_SECONDS = 5.0
 _ACCEPT_AGAIN_SECONDS = 1.0
 """After the system had no connection to give: what is short now is short in the next millisecond too."""
-_NOTE_SECONDS = 60.0
 _STREAM_LIMIT = 64 * 1024
 
 Reload = Callable[[], CommandResult]
@@ -83,12 +80,13 @@ class ControlServer:
         self._note = note
         self._file = SocketFile(path)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
+        self._stop = asyncio.Event()
         self._started: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
         self._conversations: dict[asyncio.Task[None], Conversation] = {}
         self._watchers: set[Conversation] = set()
-        self._trouble: str | None = None
+        self.trouble: str | None = None
+        """Why there is no socket now, in words; None while there is."""
         self._reloading = asyncio.Lock()
         self._most_clients = _most_clients()
         self._untaken = Untaken("control", log)
@@ -112,25 +110,22 @@ class ControlServer:
 
         If not, the thread is left behind; it holds no interpreter up.
         """
-        loop, stop = self._loop, self._stop
-        if loop is not None and stop is not None:
-            try:
-                loop.call_soon_threadsafe(stop.set)
-            except RuntimeError:
-                log.debug("the control loop had ended already")
+        self._soon(self._stop.set)
         if self._thread.ident is not None:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
     @property
-    def trouble(self) -> str | None:
-        """Why there is no socket now, in words; None while there is."""
-        return self._trouble
-
-    @property
     def clients(self) -> int:
         """How many are connected."""
         return len(self._conversations)
+
+    def _soon(self, do: Callable[[], None]) -> None:
+        if self._loop is not None:
+            try:
+                self._loop.call_soon_threadsafe(do)
+            except RuntimeError:
+                log.debug("the control loop had ended already")
 
     # The control thread
 
@@ -148,7 +143,6 @@ class ControlServer:
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
         accepting: asyncio.Task[None] | None = None
         try:
             accepting = self._listen()
@@ -157,7 +151,7 @@ class ControlServer:
             # A name does not become shorter.
             if not isinstance(cause, OSError) or cause.errno == errno.ENAMETOOLONG:
                 raise
-            self._trouble = str(error)
+            self.trouble = str(error)
         self._started.set_result(None)
         try:
             while not await self._stopped_within(LOOK_SECONDS):
@@ -178,7 +172,6 @@ class ControlServer:
                 await asyncio.wait(conversations)
 
     async def _stopped_within(self, seconds: float) -> bool:
-        assert self._stop is not None
         try:
             async with asyncio.timeout(seconds):
                 await self._stop.wait()
@@ -194,13 +187,13 @@ class ControlServer:
         try:
             anew = self._listen()
         except ControlError as error:
-            if str(error) != self._trouble:
-                self._trouble = str(error)
+            if str(error) != self.trouble:
+                self.trouble = str(error)
                 self._say(f"the control socket is gone: {error}")
             return accepting
         if accepting is not None:
             accepting.cancel()
-        self._trouble = None
+        self.trouble = None
         self._say(f"the control socket is there: {self.path}")
         return anew
 
@@ -290,18 +283,10 @@ class ControlServer:
         if self._feed is None:
             return False
         self._watchers.add(conversation)
-        self._feed.listen(self._changed)
+        self._feed.listen(lambda: self._soon(self._note_watchers))
         return True
 
     # Changes of state
-
-    def _changed(self) -> None:
-        loop = self._loop
-        if loop is not None:
-            try:
-                loop.call_soon_threadsafe(self._note_watchers)
-            except RuntimeError:
-                log.debug("the control loop had ended already")
 
     def _note_watchers(self) -> None:
         if self._feed is None:
@@ -312,24 +297,6 @@ class ControlServer:
                 watcher.send(Missed(count=missed))
             for event in events:
                 watcher.send(event)
-
-
-class Untaken:
-    """Tells that no connection could be taken, at once and then once a minute, with the number of tries."""
-
-    def __init__(self, name: str, logger: logging.Logger) -> None:
-        self._name = name
-        self._log = logger
-        self._tries = 0
-        self._noted_at = float("-inf")
-
-    def say(self, why: str) -> None:
-        """There was another try, and why it failed."""
-        self._tries += 1
-        now = time.monotonic()
-        if now - self._noted_at >= _NOTE_SECONDS:
-            self._log.warning("%s: no connection can be taken: %s, tries: %d", self._name, why, self._tries)
-            self._noted_at, self._tries = now, 0
 
 
 def _turn_away(connection: socket.socket, code: RefusalCode, words: str) -> None:

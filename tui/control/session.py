@@ -9,13 +9,14 @@ import logging
 import struct
 import termios
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 import msgspec
 
 from tui.control import protocol
-from tui.control.methods import ENGINE_METHODS, RequestDecoder, methods_of
+from tui.control.methods import ENGINE_METHODS, Method, Request, methods_of
 from tui.control.protocol import (
+    UNREADABLE,
     Alive,
     Answer,
     EngineInfo,
@@ -25,6 +26,7 @@ from tui.control.protocol import (
     Update,
     Value,
     encode_answer,
+    identifier_of,
     raw,
 )
 from tui.model.bounds import MAX_LOG_LINES, Cursor, Name
@@ -198,7 +200,7 @@ class Conversation:
 
     async def _answer(self, line: bytes) -> None:
         try:
-            method, request = _decoder.decode(line)
+            method, request = _read(line)
         except RefusedRequestError as error:
             self.send(error.refusal)
             return
@@ -244,7 +246,6 @@ class Conversation:
         return msgspec.structs.replace(self._service.info, started_at=started_at)
 
     async def reload(self) -> CommandResult:
-        """Read the settings anew; the result says what was done."""
         return await self._service.reload()
 
     def watch(self) -> CommandResult:
@@ -309,4 +310,14 @@ METHODS = ENGINE_METHODS | methods_of(
 )
 """All that may be asked, by name."""
 
-_decoder = RequestDecoder(METHODS)
+_any_request: Any = Union.__getitem__(tuple(each.request for each in METHODS.values()))
+_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(_any_request)
+
+
+def _read(line: bytes) -> tuple[Method, Request]:
+    identifier = identifier_of(line)
+    try:
+        request = _decoder.decode(line)
+    except UNREADABLE as error:
+        raise RefusedRequestError("bad_request", f"not a request: {error}", identifier) from error
+    return METHODS[type(request).__name__], request

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar, get_args
 
 from tui.channels.health import ConnectionState
-from tui.metrics.families import CLASSIC_CONTENT_TYPE, CONTENT_TYPE, AddFamily, Families, distinct, label
-from tui.model.alerts import AlertsSnapshot
+from tui.metrics.families import AddFamily, Families, distinct, label
+from tui.model.alerts import AlertMode, AlertsSnapshot
 from tui.model.incidents import IncidentRule, IncidentSeverity, IncidentsSnapshot
 from tui.model.known import not_present
 from tui.model.services import ServiceSnapshot, ServicesSnapshot, ServiceState
@@ -27,8 +27,6 @@ MOST_TYPES = 250
 """Of alerts; the queue itself counts types beyond its first 200 as one."""
 
 T = TypeVar("T")
-
-__all__ = ["CLASSIC_CONTENT_TYPE", "CONTENT_TYPE", "exposition", "why_not_up"]
 
 
 def exposition(snapshot: Snapshot, now: float, *, version: str, classic: bool = False) -> bytes:
@@ -183,9 +181,6 @@ _SERVICE_GAUGES: tuple[_Figure[ServiceSnapshot], ...] = (
     _Figure("service_fresh", "1 while the newest word of a service is within its time.", lambda s: int(s.freshness == "fresh")),
     _Figure("service_last_report_timestamp", "When the newest word came, in seconds since the epoch; absent before the first.", lambda s: s.reported_at, "seconds"),
 )
-_SERVICES_COUNTERS: tuple[_Figure[ServicesSnapshot], ...] = (
-    _Figure("service_reports_rejected", "Reports that could not be read.", lambda s: s.rejected),
-)
 # fmt: on
 
 
@@ -206,21 +201,12 @@ def _services(families: Families, services: ServicesSnapshot) -> dict[str, int]:
         ((of, each.state) for of, each in named),
     )
     _figures(families.gauge, _SERVICE_GAUGES, labels, named)
-    _figures(families.counter, _SERVICES_COUNTERS, (), [((), services)])
+    words = "Reports that could not be read."
+    families.counter("service_reports_rejected", words, (), [((), services.rejected)])
     return {"services": without + services.left_out}
 
 
 # What is wrong ------------------------------------------------------------------------------------
-
-
-# fmt: off
-_INCIDENTS_GAUGES: tuple[_Figure[IncidentsSnapshot], ...] = (
-    _Figure("incident_command_failing", "1 while something is wrong with the command that is run for incidents.", lambda i: int(i.command is not None)),
-)
-_INCIDENTS_COUNTERS: tuple[_Figure[IncidentsSnapshot], ...] = (
-    _Figure("incident_commands_dropped", "Runs of that command that its rate limit left out.", lambda i: i.commands_dropped),
-)
-# fmt: on
 
 
 def _incidents(families: Families, incidents: IncidentsSnapshot) -> dict[str, int]:
@@ -240,12 +226,11 @@ def _incidents(families: Families, incidents: IncidentsSnapshot) -> dict[str, in
     families.gauge("incidents_open", "Incidents that are open.", kinds_of, open_.items())
     words = "Open incidents that nobody has acknowledged."
     families.gauge("incidents_unacknowledged", words, kinds_of, waiting.items())
-    _figures(families.gauge, _INCIDENTS_GAUGES, (), [((), incidents)])
-    _figures(families.counter, _INCIDENTS_COUNTERS, (), [((), incidents)])
+    words = "1 while something is wrong with the command that is run for incidents."
+    families.gauge("incident_command_failing", words, (), [((), int(incidents.command is not None))])
+    words = "Runs of that command that its rate limit left out."
+    families.counter("incident_commands_dropped", words, (), [((), incidents.commands_dropped)])
     return {"incidents": incidents.left_out + other}
-
-
-_ALERT_MODES = ("idle", "playing", "paused", "held", "waiting for overlays")
 
 
 # fmt: off
@@ -269,7 +254,8 @@ _ALERTS_COUNTERS: tuple[_Figure[AlertsSnapshot], ...] = (
 
 
 def _alerts(families: Families, alerts: AlertsSnapshot) -> dict[str, int]:
-    families.states("alerts_mode", "What the alert queue does.", (), _ALERT_MODES, (((), alerts.mode),))
+    modes = get_args(AlertMode)
+    families.states("alerts_mode", "What the alert queue does.", (), modes, (((), alerts.mode),))
     _figures(families.gauge, _ALERTS_GAUGES, (), [((), alerts)])
     _figures(families.counter, _ALERTS_COUNTERS, (), [((), alerts)])
     types, without_types = distinct(alerts.counts.items(), lambda pair: (pair[0],), MOST_TYPES)

@@ -21,10 +21,10 @@ from typing import Any, NamedTuple
 
 from tui import __version__
 from tui.channels.clock import Clock, SystemClock
-from tui.control.server import EXHAUSTED, Untaken
 from tui.metrics.options import MetricsOptions
 from tui.model.engine import Engine
 from tui.model.snapshot import Snapshot
+from tui.system.exhausted import EXHAUSTED, Untaken
 
 log = logging.getLogger("tui.metrics")
 
@@ -85,12 +85,14 @@ class MetricsServer:
             # Two sockets cannot listen on one port, though at other addresses of the machine.
             self.close()
             before = None
-        listening = _Listening(self._engine.snapshot, self._clock, options, self._most)
-        listening.start()
+        where = _where(options)
+        listening = _Listening(
+            lambda: _Server(options, _Pages(self._engine.snapshot, self._clock), self._most)
+        )
+        listening.start(where)
         self._listening, self._options = listening, options
         if before is not None:
             before.close(2 * _POLL_SECONDS)
-        where = _where(options)
         log.info("metrics at http://%s/metrics", where)
         return f"metrics: at http://{where}/metrics"
 
@@ -104,23 +106,13 @@ class MetricsServer:
 
 
 class _Listening:
-    def __init__(
-        self,
-        snapshot: Callable[[], Snapshot],
-        clock: Clock,
-        options: MetricsOptions,
-        most: int,
-    ) -> None:
-        self._snapshot = snapshot
-        self._clock = clock
-        self._options = options
-        self._most = most
+    def __init__(self, make: Callable[[], _Server]) -> None:
+        self._make = make
         self._server: _Server | None = None
         self._started: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
 
-    def start(self) -> None:
-        where = _where(self._options)
+    def start(self, where: str) -> None:
         self._thread.start()
         try:
             self._started.result(_START_SECONDS)
@@ -143,7 +135,7 @@ class _Listening:
     def _run(self) -> None:
         try:
             # Here, since an import and a name's look-up take their time.
-            self._server = server = _Server(self._options, _Pages(self._snapshot, self._clock), self._most)
+            self._server = server = self._make()
         except Exception as error:  # noqa: BLE001 (raised again where it is waited for)
             if self._started.set_running_or_notify_cancel():
                 self._started.set_exception(error)
@@ -170,25 +162,24 @@ class _Pages:
 
     def __init__(self, snapshot: Callable[[], Snapshot], clock: Clock) -> None:
         # Here, since the library's import takes its time, and it may not be installed.
-        from tui.metrics import exposition
+        from tui.metrics import exposition, families
 
         self._snapshot = snapshot
         self._clock = clock
-        self._format = exposition
+        self._exposition = exposition.exposition
+        self._types = {True: families.CLASSIC_CONTENT_TYPE, False: families.CONTENT_TYPE}
         self._made: dict[bool, _Page] = {}
         self._turn = threading.Lock()
 
     def page(self, *, classic: bool) -> _Page:
-        form = self._format
         with self._turn:
             now = self._clock.monotonic()
             page = self._made.get(classic)
             if page is None or now - page.made_at >= PAGE_SECONDS:
-                text = form.exposition(
+                text = self._exposition(
                     self._snapshot(), self._clock.time(), version=__version__, classic=classic
                 )
-                page = _Page(now, text, form.CLASSIC_CONTENT_TYPE if classic else form.CONTENT_TYPE)
-                self._made[classic] = page
+                page = self._made[classic] = _Page(now, text, self._types[classic])
             return page
 
 
