@@ -99,7 +99,6 @@ class AlertsSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     mutes: dict[str, float] = {}
     """Epoch seconds until which a type is muted."""
     away: tuple[SourceAway, ...] = ()
-    """Sources that are away now."""
     overlays: tuple[OverlayPage, ...] = ()
     delivers_to: str | None = None
     """Such as ``stage stream:overlays``; None when no delivery is set up."""

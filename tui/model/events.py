@@ -22,15 +22,11 @@ class RunStarted(_Event, frozen=True, kw_only=True, tag="run_started"):
 
 
 class RunStopped(_Event, frozen=True, kw_only=True, tag="run_stopped"):
-    """The engine ended."""
-
     error: str | None = None
     """What ended it; None when it was asked to stop."""
 
 
 class StateChanged(_Event, frozen=True, kw_only=True, tag="state"):
-    """A connection came into another state."""
-
     old: ConnectionState
     new: ConnectionState
     reason: str | None = None
@@ -45,8 +41,6 @@ class StateChanged(_Event, frozen=True, kw_only=True, tag="state"):
 
 
 class ChannelChanged(_Event, frozen=True, kw_only=True, tag="channel"):
-    """A topic was joined, or is no longer."""
-
     topic: str
     state: Literal["joined", "errored", "closed"]
     reason: str | None = None
@@ -63,8 +57,6 @@ class SettingsReloaded(_Event, frozen=True, kw_only=True, tag="reloaded"):
 
 
 class IncidentChanged(_Event, frozen=True, kw_only=True, tag="incident"):
-    """An incident opened, was acknowledged or ended."""
-
     change: Literal["opened", "reopened", "acknowledged", "resolved"]
     incident: IncidentSnapshot
     """As it stood then."""

@@ -54,8 +54,6 @@ TimelineKind = Literal["state", "close", "join", "frame", "alert", "incident", "
 
 
 class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of what happened before and during an incident."""
-
     timestamp: float
     kind: TimelineKind
     subject: str

@@ -76,14 +76,6 @@ class Rank(IntEnum):
     WELL = 8
 
 
-_DOWN: dict[ConnectionState, Rank] = {
-    "failed": Rank.FAILED,
-    "reconnecting": Rank.RECONNECTING,
-    "connecting": Rank.CONNECTING,
-    "disconnected": Rank.DISCONNECTED,
-}
-
-
 class StateShown(NamedTuple):
     state: ConnectionState
     circuit_open: bool
@@ -117,8 +109,8 @@ def rank(connection: ConnectionSnapshot) -> Rank:
     state, circuit_open = state_shown(connection)
     if circuit_open:
         return Rank.BREAKER_OPEN
-    if state in _DOWN:
-        return _DOWN[state]
+    if state != "connected":
+        return Rank[state.upper()]
     if connection.details.heartbeats_unanswered_since is not None:
         return Rank.UNANSWERED
     if connection.metrics.reconnect_attempts > 0 or connection.heartbeat_failed_since_stable:
@@ -147,48 +139,20 @@ def worst_first(connections: Iterable[ConnectionSnapshot]) -> list[ConnectionSna
 # Services -----------------------------------------------------------------------------------------
 
 
-class ServiceRank(IntEnum):
-    """How a service stands, the worst first.
+SERVICE_TROUBLES = {"bad": "unhealthy", "missing": "missing", "stale": "stale", "busy": "not well"}
+"""The signs that are worth a word, in words, the worst first."""
 
-    What is off was asked to be; what was never seen may not have begun. Both hide no trouble.
-    """
-
-    UNHEALTHY = 0
-    MISSING = 1
-    STALE = 2
-    NOT_WELL = 3
-    OFF = 4
-    NEVER_SEEN = 5
-    WELL = 6
-
-
-SERVICE_TROUBLES: dict[ServiceRank, str] = {
-    ServiceRank.UNHEALTHY: "unhealthy",
-    ServiceRank.MISSING: "missing",
-    ServiceRank.STALE: "stale",
-    ServiceRank.NOT_WELL: "not well",
-}
-"""The ranks that are worth a word, in words, the worst first."""
+_SIGNS = (*SERVICE_TROUBLES, "off", "never", "good")
+"""The worst first. What is off was asked to be, what was never seen may not have begun: both hide nothing."""
 
 SERVICE_SYMBOLS: dict[ServiceState, str] = {"good": "●", "busy": "◐", "bad": "✗", "off": "○", "unknown": "?"}
 
-_FRESH = {
-    "bad": ServiceRank.UNHEALTHY,
-    "busy": ServiceRank.NOT_WELL,
-    "off": ServiceRank.OFF,
-    "good": ServiceRank.WELL,
-}
-_NOT_FRESH = {
-    "never": ServiceRank.NEVER_SEEN,
-    "missing": ServiceRank.MISSING,
-    "stale": ServiceRank.STALE,
-}
 
-
-def service_rank(service: ServiceSnapshot) -> ServiceRank:
-    if service.freshness in _NOT_FRESH:
-        return _NOT_FRESH[service.freshness]
-    return _FRESH.get(service.state, ServiceRank.NEVER_SEEN)
+def service_sign(service: ServiceSnapshot) -> str:
+    """How a service stands: its state while that is fresh, else how old the newest word of it is."""
+    if service.freshness != "fresh":
+        return service.freshness
+    return "never" if service.state == "unknown" else service.state
 
 
 def services_by_name(services: Iterable[ServiceSnapshot]) -> list[ServiceSnapshot]:
@@ -196,15 +160,14 @@ def services_by_name(services: Iterable[ServiceSnapshot]) -> list[ServiceSnapsho
 
 
 def worst_services_first(services: Iterable[ServiceSnapshot]) -> list[ServiceSnapshot]:
-    """The services, the worst first, then by name and host."""
-    return sorted(services_by_name(services), key=service_rank)
+    return sorted(services_by_name(services), key=lambda each: _SIGNS.index(service_sign(each)))
 
 
 def troubled_services(services: Iterable[ServiceSnapshot]) -> dict[str, list[ServiceSnapshot]]:
     """The services that are not well, by what is wrong with them, the worst first."""
     found: dict[str, list[ServiceSnapshot]] = {}
     for service in worst_services_first(services):
-        if (words := SERVICE_TROUBLES.get(service_rank(service))) is not None:
+        if (words := SERVICE_TROUBLES.get(service_sign(service))) is not None:
             found.setdefault(words, []).append(service)
     return found
 

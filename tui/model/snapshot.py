@@ -133,7 +133,6 @@ class EffectiveSetting(msgspec.Struct, frozen=True, kw_only=True):
     """Such as ``reconnect_max_delay``."""
     text: str
     source: str
-    """The place that it comes from."""
 
 
 class ConnectionHistory(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,8 +186,6 @@ class FrameContent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DiskHealthSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether what is to be kept on disk is kept."""
-
     troubles: tuple[str, ...] = ()
     """What is not written now, and why, in words."""
 
@@ -220,8 +217,6 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the engine's own log of changes."""
-
     cursor: int
     timestamp: float
     connection: str | None

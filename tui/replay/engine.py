@@ -77,8 +77,7 @@ class ReplayEngine(Engine):
 
     Args:
         source: read under a lock, by whichever thread needs it; by :meth:`snapshot` and :meth:`log` never.
-        at: where to begin, in epoch seconds; None for an hour before the end.
-        clock: by which it plays.
+        at: where to begin; None for an hour before the end.
     """
 
     def __init__(self, source: JournalSource, at: float | None = None, *, clock: Clock | None = None) -> None:
@@ -144,11 +143,9 @@ class ReplayEngine(Engine):
         return await self._reading(self._step, max(-MOST_STEPS, min(count, MOST_STEPS)), False)
 
     async def next_incident(self) -> CommandResult:
-        """Go to where the next incident began; not ok when there is none."""
         return await self._reading(self._step, 1, True)
 
     async def previous_incident(self) -> CommandResult:
-        """Go to where the incident before began; not ok when there is none."""
         return await self._reading(self._step, -1, True)
 
     async def play(self, speed: float = 1.0) -> CommandResult:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import bisect
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
 from tui.model.alerts import TEST_SOURCE, TESTS, AlertsSnapshot, AlertSummary
 from tui.model.events import (
     AlertEnded,
+    ConnectionFigures,
     FrameSeen,
     IncidentChanged,
     LinesLeftOut,
@@ -18,28 +21,50 @@ from tui.model.events import (
     RunStarted,
     RunStopped,
 )
+from tui.model.figures import ALERTS, CHANNELS, DETAILS, METRICS
 from tui.model.incidents import MOST_RESOLVED, IncidentSnapshot, IncidentsSnapshot
 from tui.model.known import worst_incidents_first
-from tui.model.snapshot import CommandResult, ConnectionHistory, FrameContent, FramePage, LogLine, Snapshot
-from tui.replay.journal_figures import KNOWN, Figures, with_counts, with_figures
+from tui.model.snapshot import (
+    CommandResult,
+    ConnectionHistory,
+    ConnectionSnapshot,
+    FrameContent,
+    FramePage,
+    LogLine,
+    Snapshot,
+)
 from tui.replay.journal_links import NOT_KNOWN, JournalConnections, Run
 from tui.replay.values import Event, Mark, MarkKind, Shown, moment
-from tui.store.journal import WHY, Entry, Gap, line_of, read
+from tui.store.journal import ALIVE_EVERY, WHY, Entry, Gap, line_of, read
 
 LINES_HELD = 1000
 """Lines of the log before a moment that are shown at it, as a running engine holds them."""
 _RECENT = 50
+_OLDEST_FIGURES = 2.5 * ALIVE_EVERY
 FRAMES_BACK = 300.0
 """Seconds before a moment whose frames are shown at it."""
 _NO_FRAMES = CommandResult(
     ok=False, message="the journal holds no frames; set frames under [journal] to have them"
 )
 
+_KNOWN_BY_THE_MINUTE = frozenset(
+    (
+        *("connections.label", "connections.address"),
+        *("connections.messages_per_second_in", "connections.messages_per_second_out"),
+        *(f"metrics.{name}" for name in METRICS),
+        *(f"details.{name}" for name in DETAILS),
+        *(f"channels.{name}" for name in CHANNELS),
+        *(f"alerts.{name}" for name in ALERTS),
+    )
+)
+"""Fields that are known where there are figures."""
+
+T = TypeVar("T", bound=msgspec.Struct)
+
 
 class Incidents:
     def __init__(self) -> None:
-        self._times: list[float] = []
-        self._states: list[IncidentsSnapshot] = []
+        self._states: list[tuple[float, IncidentsSnapshot]] = []
         self._open: dict[str, IncidentSnapshot] = {}
         self._resolved: list[IncidentSnapshot] = []
 
@@ -60,26 +85,18 @@ class Incidents:
             self._keep(at)
 
     def _keep(self, at: float) -> None:
-        state = IncidentsSnapshot(
-            open=tuple(worst_incidents_first(self._open.values())),
-            resolved=tuple(self._resolved),
-        )
-        self._times.append(at)
-        self._states.append(state)
+        found = tuple(worst_incidents_first(self._open.values()))
+        self._states.append((at, IncidentsSnapshot(open=found, resolved=tuple(self._resolved))))
 
     def at(self, at: float) -> IncidentsSnapshot:
-        place = bisect.bisect_right(self._times, at) - 1
-        return self._states[place] if place >= 0 else IncidentsSnapshot()
+        place = bisect.bisect_right(self._states, at, key=lambda each: each[0]) - 1
+        return self._states[place][1] if place >= 0 else IncidentsSnapshot()
 
 
 class JournalSource:
     """What is known of any moment, for one thread at a time; the journal is read once, at the start.
 
-    All times are epoch seconds.
-
-    Raises:
-        FileNotFoundError: there is no journal.
-        OSError: it cannot be read.
+    All times are epoch seconds. Without a journal it is a FileNotFoundError.
     """
 
     def __init__(self, folder: Path, now: float) -> None:
@@ -88,7 +105,7 @@ class JournalSource:
         self._gaps: list[Gap] = []
         self._links = JournalConnections()
         self._outcomes: list[tuple[float, AlertSummary]] = []
-        self._figures = Figures()
+        self._figures: list[tuple[float, MinuteFigures]] = []
         self._frames: dict[str, list[tuple[float, int]]] = {}
         """By connection: when each came, and its place among the entries."""
         self.left_out = 0
@@ -126,7 +143,7 @@ class JournalSource:
             case RunStarted() | RunStopped():
                 self._incidents.run_ended(at)
             case MinuteFigures() as event:
-                self._figures.take(event, at)
+                self._figures.append((at, event))
             case FrameSeen() if entry.connection is not None:
                 places = self._frames.setdefault(entry.connection, [])
                 places.append((at, len(self._entries) - 1))
@@ -149,13 +166,13 @@ class JournalSource:
             return Shown(None, words, self._lines, NOT_KNOWN)
         run = self._links.run_at(at) or Run(begin)
         connections, alerts = self._links.at(at), self._alerts(at, run.begin)
-        figures = self._figures.at(at, run.begin)
+        figures = self._figures_at(at, run.begin)
         by_name = {each.name: each for each in figures.connections} if figures is not None else {}
         not_known = NOT_KNOWN
         if figures is not None and all(each.name in by_name for each in connections):
-            not_known = NOT_KNOWN - KNOWN
-            connections = tuple(with_figures(each, by_name[each.name]) for each in connections)
-            alerts = with_counts(alerts, figures.alerts)
+            not_known = NOT_KNOWN - _KNOWN_BY_THE_MINUTE
+            connections = tuple(_with_figures(each, by_name[each.name]) for each in connections)
+            alerts = _with_counts(alerts, figures.alerts)
         snapshot = Snapshot(
             sequence=0,
             taken_at=at,
@@ -165,6 +182,13 @@ class JournalSource:
             incidents=self._incidents.at(at),
         )
         return Shown(snapshot, self._missing(at, run, last), self._lines, not_known)
+
+    def _figures_at(self, at: float, since: float) -> MinuteFigures | None:
+        """The last before ``at``; None where there are none since ``since`` or they are too old."""
+        place = bisect.bisect_right(self._figures, at, key=lambda each: each[0]) - 1
+        if place < 0 or self._figures[place][0] < max(since, at - _OLDEST_FIGURES):
+            return None
+        return self._figures[place][1]
 
     def _missing(self, at: float, run: Run, end: float) -> str | None:
         for gap in reversed(self._gaps):
@@ -302,3 +326,30 @@ def _thinned(marks: list[Mark], width: float, most: int) -> tuple[Mark, ...]:
         last[mark.kind] = len(found)
         found.append(mark)
     return tuple(found)
+
+
+def _with_figures(connection: ConnectionSnapshot, figures: ConnectionFigures) -> ConnectionSnapshot:
+    return msgspec.structs.replace(
+        connection,
+        label=figures.label,
+        address=figures.address,
+        messages_per_second_in=figures.rate_in,
+        messages_per_second_out=figures.rate_out,
+        metrics=_with(connection.metrics, figures.metrics, METRICS),
+        details=_with(connection.details, figures.details, DETAILS),
+        channels=tuple(
+            _with(each, figures.channels.get(each.topic, {}), CHANNELS) for each in connection.channels
+        ),
+    )
+
+
+def _with_counts(alerts: AlertsSnapshot | None, counts: Mapping[str, int]) -> AlertsSnapshot | None:
+    """The queue with its counts; None where nothing is known of one."""
+    if not counts:
+        return alerts
+    words = f"the journal holds outcomes and counts alone; waiting then: {counts.get('waiting', 0):,}"
+    return msgspec.structs.replace(_with(alerts or AlertsSnapshot(), counts, ALERTS), message=words)
+
+
+def _with(value: T, figures: Mapping[str, Any], names: tuple[str, ...]) -> T:
+    return msgspec.structs.replace(value, **{name: figures[name] for name in names if name in figures})

@@ -11,6 +11,7 @@ from tui.channels.health import ConnectionDetails, ConnectionState, HealthMetric
 from tui.connections.history import StateLog, spent_in
 from tui.connections.minutes import DAY, HOUR
 from tui.model.events import ChannelChanged, RunStarted, RunStopped, SettingsReloaded, StateChanged
+from tui.model.figures import CHANNELS, METRICS
 from tui.model.history import Minute, Spent
 from tui.model.snapshot import (
     Availability,
@@ -29,10 +30,9 @@ NOT_KNOWN = frozenset(
         *("connections.heartbeat_interval", "connections.heartbeat_timeout"),
         *("connections.heartbeat_failed_since_stable",),
         *("connections.messages_per_second_in", "connections.messages_per_second_out"),
-        *("metrics.reconnect_attempts", "metrics.failed_reconnects", "metrics.heartbeat_failures"),
-        *("metrics.circuit_breaker_trips", "metrics.last_heartbeat"),
-        *("channels.joins", "channels.received", "channels.buffered", "channels.push_buffer"),
-        *("channels.dropped", "channels.last_event", "channels.last_text", "channels.last_at"),
+        *(f"metrics.{name}" for name in METRICS),
+        *(f"channels.{name}" for name in CHANNELS),
+        *("channels.push_buffer", "channels.last_event", "channels.last_text", "channels.last_at"),
         *("history.round_trips", "history.settings"),
         *("alerts.mode", "alerts.playing", "alerts.waiting", "alerts.beside", "alerts.accepted"),
         *("alerts.ignored", "alerts.duplicates", "alerts.unmapped", "alerts.mutes", "alerts.overlays"),
@@ -40,9 +40,7 @@ NOT_KNOWN = frozenset(
         *("services", "debug"),
     )
 )
-"""Fields that a snapshot from the journal has at their defaults because the journal does not hold them: to
-be shown as not known. ``connections``, ``metrics``, ``details``, ``trouble`` and ``channels`` are those of
-each connection."""
+"""What the journal does not hold; see :attr:`tui.replay.values.Position.not_known`."""
 
 
 class Interval(NamedTuple):
@@ -228,16 +226,12 @@ class JournalConnections:
         since = 0.0 if run is None else run.begin
         found = []
         for name, spans in self._spans.items():
-            span = self._known_at(spans, at)
+            span = spans.at(at)
+            if span is not None and not span.gone:
+                span = spans.last_known(at)
             if span is not None and span.begin >= since and not span.gone:
                 found.append(self._connection(name, spans, span, at, since))
         return tuple(found)
-
-    @staticmethod
-    def _known_at(spans: StateIntervals, at: float) -> Interval | None:
-        """The spell at a moment; where nobody observed it, the last one that somebody did."""
-        span = spans.at(at)
-        return spans.last_known(at) if span is not None and not span.gone else span
 
     def _connection(
         self, name: str, spans: StateIntervals, span: Interval, at: float, run_since: float

@@ -12,7 +12,6 @@ from tui.model.incidents import IncidentsSnapshot
 from tui.model.known import (
     SERVICE_TROUBLES,
     Rank,
-    ServiceRank,
     coming,
     count_missed,
     in_trouble,
@@ -21,7 +20,7 @@ from tui.model.known import (
     not_present,
     rank,
     reasons,
-    service_rank,
+    service_sign,
     state_shown,
     troubled_services,
     worst_first,
@@ -175,7 +174,7 @@ def in_order(connections: Iterable[ConnectionSnapshot], order: Order) -> list[Co
 
 def is_troubled(service: ServiceSnapshot) -> bool:
     """Whether row 1 must say it."""
-    return service_rank(service) in SERVICE_TROUBLES
+    return service_sign(service) in SERVICE_TROUBLES
 
 
 def _service_trouble(services: Sequence[ServiceSnapshot]) -> StatusBarValue | None:
@@ -183,7 +182,7 @@ def _service_trouble(services: Sequence[ServiceSnapshot]) -> StatusBarValue | No
     if not (troubled := troubled_services(services)):
         return None
     what, same = next(iter(troubled.items()))
-    unhealthy = what == SERVICE_TROUBLES[ServiceRank.UNHEALTHY]
+    unhealthy = what == SERVICE_TROUBLES["bad"]
     names = cut_to(", ".join(displayable(service.name, 60) for service in same[:10]), _NAMES_WIDTH)
     others = sum(map(len, troubled.values())) - len(same)
     details = [same[0].message] if len(same) == 1 and same[0].message not in ("", what) else []
