@@ -223,7 +223,7 @@ class Evening:
 
     async def _silence(self, seconds: float) -> None:
         for line in self._lines("engine"):
-            line.silence()
+            line.is_silent = True
         self.world.network.is_down = True
         await asyncio.sleep(seconds)
         self.world.network.is_down = False

@@ -41,17 +41,23 @@ class Wire(NamedTuple):
 
 
 class Serializer:
-    """What both protocol versions share: which message has which frame.
+    """Version 2: ``[join_ref, ref, topic, event, payload]``, and binary layouts for payloads that are bytes.
 
     What encodes raises NotEncodableError: for bytes in version 1, which has no binary frames; in version 2
     for a name of a binary frame that is longer than 255 bytes.
     """
 
-    version: int
+    version = 2
 
     def decode(self, message: str | bytes) -> Frame:
         """Raises: MalformedError."""
-        raise NotImplementedError
+        if isinstance(message, bytes):
+            return _decode_binary(message)
+        value = _decode_json(message)
+        if not isinstance(value, list) or len(value) < 5:
+            raise MalformedError("expected an array of at least five elements")
+        # Phoenix ignores elements past the fifth.
+        return Frame(*value[:5])
 
     def push(self, join_ref: Any, ref: Any, topic: Any, event: str, payload: Any) -> Wire:
         if isinstance(payload, bytes):
@@ -70,10 +76,14 @@ class Serializer:
         return self._text(None, None, topic, event, payload)
 
     def _text(self, join_ref: Any, ref: Any, topic: Any, event: str, payload: Any) -> Wire:
-        raise NotImplementedError
+        return Wire(msgspec.json.encode((join_ref, ref, topic, event, payload)), True)
 
     def _binary(self, kind: int, names: tuple[Any, ...], data: bytes) -> Wire:
-        raise NotImplementedError
+        # A null reference has length 0.
+        encoded = [b"" if name is None else str(name).encode() for name in names]
+        if (longest := max(map(len, encoded))) > MAX_NAME:
+            raise NotEncodableError(f"a binary frame holds names of at most {MAX_NAME} bytes, not {longest}")
+        return Wire(bytes([kind, *map(len, encoded)]) + b"".join(encoded) + data, False)
 
 
 class _VersionOne(Serializer):
@@ -93,31 +103,6 @@ class _VersionOne(Serializer):
 
     def _binary(self, kind: int, names: tuple[Any, ...], data: bytes) -> Wire:
         raise NotEncodableError("protocol version 1 has no binary frames")
-
-
-class _VersionTwo(Serializer):
-    """``[join_ref, ref, topic, event, payload]``, and the binary layouts for payloads that are bytes."""
-
-    version = 2
-
-    def decode(self, message: str | bytes) -> Frame:
-        if isinstance(message, bytes):
-            return _decode_binary(message)
-        value = _decode_json(message)
-        if not isinstance(value, list) or len(value) < 5:
-            raise MalformedError("expected an array of at least five elements")
-        # Phoenix ignores elements past the fifth.
-        return Frame(*value[:5])
-
-    def _text(self, join_ref: Any, ref: Any, topic: Any, event: str, payload: Any) -> Wire:
-        return Wire(msgspec.json.encode((join_ref, ref, topic, event, payload)), True)
-
-    def _binary(self, kind: int, names: tuple[Any, ...], data: bytes) -> Wire:
-        # A null reference has length 0.
-        encoded = [b"" if name is None else str(name).encode() for name in names]
-        if (longest := max(map(len, encoded))) > MAX_NAME:
-            raise NotEncodableError(f"a binary frame holds names of at most {MAX_NAME} bytes, not {longest}")
-        return Wire(bytes([kind, *map(len, encoded)]) + b"".join(encoded) + data, False)
 
 
 def _decode_json(message: str | bytes) -> Any:
@@ -146,7 +131,7 @@ def _decode_binary(message: bytes) -> Frame:
     return Frame(join_ref, ref, topic, event, message[position:])
 
 
-ONE, TWO = _VersionOne(), _VersionTwo()
+ONE, TWO = _VersionOne(), Serializer()
 
 
 def serializer_for(vsn: str | None) -> Serializer | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from websockets.datastructures import Headers
@@ -28,27 +29,23 @@ def same_ref(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
+@dataclass(eq=False, repr=False)
 class Connection:
     """A live, upgraded connection of a :class:`Hub`."""
 
-    def __init__(
-        self,
-        hub: Hub,
-        transport: Carrier,
-        params: dict[str, str],
-        headers: Headers,
-        serializer: Serializer,
-    ) -> None:
-        self.hub = hub
-        self.transport = transport
-        self.params = params
-        """The query of the upgrade request, ``vsn`` included."""
-        self.headers = headers
-        self.serializer = serializer
-        self.id = params.get("id")
-        """What :meth:`Hub.disconnect` knows it by: the query's ``id``."""
-        self.channels: dict[str, Channel] = {}
-        self._joining: asyncio.Task[Any] | None = None
+    hub: Hub
+    transport: Carrier
+    params: dict[str, str]
+    """The query of the upgrade request, ``vsn`` included."""
+    headers: Headers
+    serializer: Serializer
+    channels: dict[str, Channel] = field(default_factory=dict, init=False)
+    _joining: asyncio.Task[Any] | None = field(default=None, init=False)
+
+    @property
+    def id(self) -> str | None:
+        """What :meth:`Hub.disconnect` knows it by."""
+        return self.params.get("id")
 
     def __repr__(self) -> str:
         return f"<Connection {self.id or id(self)} v{self.serializer.version} {sorted(self.channels)}>"

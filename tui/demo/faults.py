@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Response
 
-from .channel import Refuse
+from .channel import Channel, Refuse
 from .codec import Serializer
 from .upgrade import respond
 
@@ -193,22 +193,20 @@ class Faults:
 
         Returns how many frames were sent in all.
         """
-        sent = 0
-        for name in self._matching(topic):
-            bursts: dict[int, bytes] = {}
-            for channel in self._hub.channels(name):
-                serializer = channel.connection.serializer
-                if serializer.version not in bursts:
-                    bursts[serializer.version] = _burst(serializer, name, event, count, size)
-                channel.connection.transport.write_raw(bursts[serializer.version])
-                sent += count
-        return sent
+        channels = self._matching(topic)
+        bursts: dict[tuple[str, int], bytes] = {}
+        for channel in channels:
+            serializer = channel.connection.serializer
+            kind = channel.topic, serializer.version
+            if kind not in bursts:
+                bursts[kind] = _burst(serializer, channel.topic, event, count, size)
+            channel.connection.transport.write_raw(bursts[kind])
+        return count * len(channels)
 
     def oversized(self, size: int = 20_000_000, *, topic: str = "*", event: str = "oversized") -> int:
         """Broadcasts one frame of at least ``size`` bytes to each channel on ``topic``. Returns how many."""
-        return sum(
-            self._hub.send_to_topic(name, event, {"pad": "x" * size}) for name in self._matching(topic)
-        )
+        names = dict.fromkeys(channel.topic for channel in self._matching(topic))
+        return sum(self._hub.send_to_topic(name, event, {"pad": "x" * size}) for name in names)
 
     def fragmented(
         self, topic: str, event: str = "fragmented", payload: Any = None, *, fragments: int = 5
@@ -217,15 +215,12 @@ class Faults:
 
         Returns how many channels it was sent to.
         """
-        sent = 0
-        for name in self._matching(topic):
-            for channel in self._hub.channels(name):
-                data, text = channel.connection.serializer.broadcast(
-                    name, event, {"whole": True} if payload is None else payload
-                )
-                channel.connection.transport.write_raw(_in_fragments(data, text, fragments))
-                sent += 1
-        return sent
+        content = {"whole": True} if payload is None else payload
+        channels = self._matching(topic)
+        for channel in channels:
+            data, text = channel.connection.serializer.broadcast(channel.topic, event, content)
+            channel.connection.transport.write_raw(_in_fragments(data, text, fragments))
+        return len(channels)
 
     # Viewers
 
@@ -293,11 +288,12 @@ class Faults:
         if fault.is_used_up():
             self._opening = None
 
-    def _matching(self, pattern: str) -> list[str]:
-        return [topic for topic in self._hub.topics() if fnmatchcase(topic, pattern)]
+    def _matching(self, pattern: str) -> list[Channel]:
+        topics = [topic for topic in self._hub.topics() if fnmatchcase(topic, pattern)]
+        return [channel for topic in topics for channel in self._hub.channels(topic)]
 
     def _end_channels(self, pattern: str, event: str) -> int:
-        ended = [channel for topic in self._matching(pattern) for channel in self._hub.channels(topic)]
+        ended = self._matching(pattern)
         for channel in ended:
             channel.connection.end_channel(channel, event)
         return len(ended)

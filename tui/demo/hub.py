@@ -223,8 +223,7 @@ class Hub:
     async def broadcast(self, topic: str, event: str, payload: Any, *, without: Channel | None = None) -> int:
         """Sends to everyone on ``topic``; bytes make a binary frame. Returns how many it was sent to.
 
-        A version 1 connection is left out of a binary broadcast. Raises: codec.NotEncodableError when a
-        name of a binary frame is longer than 255 bytes.
+        A version 1 connection is left out of a binary broadcast. Raises: codec.NotEncodableError.
         """
         sent = self.send_to_topic(topic, event, payload, without=without)
         # A loop of broadcasts lets the clients on this event loop read in between.

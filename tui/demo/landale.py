@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 
 FORCED = "manual_override"
-"""The type of an item that was forced."""
 
 FORCED_PRIORITY = 100
 """Every forced item has it, so the newest is shown."""
@@ -41,7 +40,6 @@ class Item:
 
     @property
     def end(self) -> float:
-        """The moment of its end, by the clock that ``added`` was read from."""
         return self.added + self.duration / 1000
 
     def listed(self) -> dict[str, Any]:

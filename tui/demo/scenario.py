@@ -75,7 +75,6 @@ class Scenario:
     ) -> None:
         self.hubs = hubs
         self.command = command
-        """May be set after the scenario was made, when there is something to command."""
         self.pace = pace
         main = self.hubs[MAIN]
         self.pages = {
@@ -93,7 +92,6 @@ class Scenario:
 
     @property
     def next_words(self) -> str:
-        """What comes next, such as "next: hub restart", or what is happening now."""
         if self._now is not None:
             return f"now: {self._now.label}"
         return "next: nothing" if self._next is None else f"next: {self._next.label}"

@@ -178,7 +178,6 @@ class Show:
         }  # fmt: skip
 
     def health(self) -> bytes:
-        """The body of ``GET /health``."""
         return msgspec.json.encode({"status": "healthy", "timestamp": self.timestamp()})
 
     # What changes it

@@ -22,6 +22,7 @@ class Traffic:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._send = hub.send_to_topic
         self.rate = 0.0
         self._task: asyncio.Task[None] | None = None
 
@@ -55,7 +56,11 @@ class Traffic:
                 show.advance()
                 self._state()
             case "telemetry":
-                self._performance()
+                memory = round(show.random_source.uniform(160, 210), 1)
+                if self._hub.landale is None:
+                    self._send_to_all("dashboard:", "telemetry_update", telemetry(self._hub))
+                performance = {"memory_mb": memory, "timestamp": show.timestamp()}
+                self._send_to_all("dashboard:", "performance_update", performance)
             case "service":
                 self._service()
             case "show":
@@ -79,14 +84,6 @@ class Traffic:
         batch = {"events": [happening.payload], "count": 1, "timestamp": show.timestamp()}
         self._send_to_all("dashboard:", "event_batch", batch)
 
-    def _performance(self) -> None:
-        show = self._hub.show
-        memory = round(show.random_source.uniform(160, 210), 1)
-        if self._hub.landale is None:
-            self._send_to_all("dashboard:", "telemetry_update", telemetry(self._hub))
-        performance = {"memory_mb": memory, "timestamp": show.timestamp()}
-        self._send_to_all("dashboard:", "performance_update", performance)
-
     def _service(self) -> None:
         show = self._hub.show
         now, scene = show.timestamp(), show.random_source.choice(("Main", "Starting Soon", "Be Right Back"))
@@ -103,9 +100,6 @@ class Traffic:
             return
         self._send("stream:overlays", "stream_state", show.stream_state())
         self._send("stream:queue", "queue_state", show.queue_state())
-
-    def _send(self, topic: str, event: str, payload: Any) -> None:
-        self._hub.send_to_topic(topic, event, payload)
 
     def _send_to_all(self, prefix: str, event: str, payload: Any) -> None:
         for topic in self._hub.topics():

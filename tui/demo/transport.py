@@ -40,7 +40,6 @@ class PhoenixProtocol(ServerProtocol):
 
     def fail(self, code: CloseCode | int, reason: str = "") -> None:
         """Phoenix never sends a close reason."""
-        del reason
         super().fail(code)
 
     def send_frame(self, frame: Frame) -> None:
@@ -104,7 +103,6 @@ class Transport(ServerConnection):
         self.hub = hub
         self.connection: Connection | None = None
         self.deaf = False
-        """Reads and answers nothing, for the fault "accept and be silent"."""
         self.last_received = self.loop.time()
         self._lost = False
         self._held: deque[bytes] = deque()

@@ -35,8 +35,6 @@ def read_request(url: str, headers: Headers) -> Upgrade:
 def decide(upgrade: Upgrade, *, path: str, token: str | None) -> Serializer | Response:
     """How messages are written, where Phoenix accepts it. Else its answer: 404 elsewhere, 403 for a wrong
     token or version, 400 without an upgrade.
-
-    ``path`` is the socket's, as phoenix.js is given it; the wire adds ``/websocket``.
     """
     if upgrade.path != f"{path}/websocket":
         return respond(404, b'{"error":"not found"}', json=True)

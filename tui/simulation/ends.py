@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -55,8 +54,8 @@ class HubTransport:
         self.deaf = False
         self.is_open = True
         self.is_closed = False
-        self._came: deque[str | bytes] = deque()
-        self._waiting: asyncio.Future[None] | None = None
+        self._came: asyncio.Queue[str | bytes | None] = asyncio.Queue()
+        """None is the end."""
         self._last_received = line.network.loop.now
         self._held: list[tuple[bytes, bool]] = []
         self._gone = asyncio.Event()
@@ -64,17 +63,11 @@ class HubTransport:
         hub.transports[self] = None
         self._check_idle_in(hub.idle_timeout)
 
-    def serve(self) -> None:
-        if not self.is_closed:
-            self.line.network.spawn(self.hub.serve(self), "connection")
-
     async def recv(self) -> str | bytes:
-        while not self._came:
-            if self.is_closed or not self.is_open:
-                raise ConnectionClosedError(None, None)
-            self._waiting = asyncio.get_running_loop().create_future()
-            await self._waiting
-        return self._came.popleft()
+        message = await self._came.get()
+        if message is None:
+            raise ConnectionClosedError(None, None)
+        return message
 
     async def wait_closed(self) -> None:
         await self._gone.wait()
@@ -97,7 +90,7 @@ class HubTransport:
             self.is_open = False
             self.line.down.send(self.line.link.closed_by_hub, code)
             self._later(HUB_CLOSE_TIMEOUT, self.abort)
-            self._wake()
+            self._came.put_nowait(None)
 
     def abort(self, *, reset: bool = False) -> None:
         if not self.is_closed:
@@ -118,8 +111,7 @@ class HubTransport:
     def arrived(self, message: str | bytes) -> None:
         self._last_received = self.line.network.loop.now
         if self.is_open and not self.deaf:
-            self._came.append(message)
-            self._wake()
+            self._came.put_nowait(message)
 
     def asked_to_close(self) -> None:
         """The other end's close frame, which is answered."""
@@ -137,12 +129,8 @@ class HubTransport:
         if self.connection is not None:
             self.connection.lost()
         self._gone.set()
-        self._wake()
+        self._came.put_nowait(None)
         self.line.forget_if_over()
-
-    def _wake(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
 
     def _later(self, seconds: float, callback: Callable[[], object]) -> None:
         network = self.line.network
@@ -176,7 +164,7 @@ class MemoryLink:
         self._owner: LinkOwner | None = owner
         self._is_closing = False
         self._written = 0
-        self._shut: asyncio.Future[None] | None = None
+        self._shut = asyncio.Event()
         # What arrives is dealt with in the process that opened it, when that runs.
         self._context = contextvars.copy_context()
 
@@ -196,11 +184,10 @@ class MemoryLink:
         if self.is_over:
             return
         self.ended_at = self.line.network.loop.now
-        self._shut = asyncio.get_running_loop().create_future()
         self.line.up.send(self.line.transport.asked_to_close)
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
-                await self._shut
+                await self._shut.wait()
         except TimeoutError:
             pass
         finally:
@@ -223,7 +210,7 @@ class MemoryLink:
         self.lost(code, f"{code} {CloseCode(code).name.lower().replace('_', ' ')}")
 
     def closed_for_us(self) -> None:
-        self._in_its_process(self._answered)
+        self._in_its_process(self._shut.set)
 
     def lost(self, code: int, words: str) -> None:
         self._in_its_process(self._lost, code, words)
@@ -237,16 +224,12 @@ class MemoryLink:
             self._owner.heard = True
             self._owner.frame_received(data, text)
 
-    def _answered(self) -> None:
-        if self._shut is not None and not self._shut.done():
-            self._shut.set_result(None)
-
     def _lost(self, code: int, words: str) -> None:
         owner, self._owner = self._owner, None
         if not self.is_over:
             self.ended_by = "other"
             self._over()
-        self._answered()
+        self._shut.set()
         if owner is not None:
             owner.link_lost(code, words)
 

@@ -69,7 +69,6 @@ class VirtualLoop(base_events.BaseEventLoop):
         return super().call_at(when + self._slept.get(process, 0.0), callback, *args, context=context)
 
     def select(self, timeout: float | None) -> list[Any]:
-        """What a selector does, without anything to select from."""
         self.delay.end_turn()
         try:
             return self._select(timeout)
@@ -106,7 +105,6 @@ class VirtualLoop(base_events.BaseEventLoop):
         self._ready.extend(due)
 
     def _arrived(self) -> bool:
-        """Wake whoever awaits a condition that has come true."""
         watched, self.watched = self.watched, []
         for condition, future in watched:
             if not future.done() and condition():

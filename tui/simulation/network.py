@@ -49,7 +49,6 @@ class Network:
         return self._random_source.uniform(*self.latency)
 
     def call_at(self, when: float, callback: Callable[..., object], *arguments: Any) -> asyncio.TimerHandle:
-        """Have the network do something, whoever asks."""
         return self.loop.call_at(when, callback, *arguments, context=self._context)
 
     def spawn(self, work: Any, name: str) -> asyncio.Task[Any]:
@@ -132,16 +131,13 @@ class Line:
             fields = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.raw_items())
             head.feed(f"HTTP/1.1 {answer.status_code} {answer.reason_phrase}\r\n{fields}\r\n".encode())
             raise AnswerError
-        self.transport.serve()
+        if not self.transport.is_closed:
+            network.spawn(hub.serve(self.transport), "connection")
 
     def drop(self) -> None:
         """It ends without a word; both ends are told."""
         self.transport.gone()
         self.link.lost(NO_CLOSE_FRAME, DROPPED)
-
-    def silence(self) -> None:
-        """From now on nothing arrives, and nobody is told."""
-        self.is_silent = True
 
     def noted(self, message: bytes, *, is_up: bool) -> None:
         """Whoever opened it sends a message, or is given one."""

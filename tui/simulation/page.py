@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
 import msgspec
@@ -31,6 +32,7 @@ Reads = Literal["state", "content"]
 ``content``: each ``content_update``, for as long as its data says."""
 
 
+@dataclass(eq=False)
 class Page:
     """A browser source: joins, shows, goes, comes back, and loses everything when it is reloaded.
 
@@ -39,33 +41,24 @@ class Page:
         changed: called whenever it has other alerts on than before, with what it had on.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        url: str,
-        name: str,
-        random_source: random.Random,
-        *,
-        params: Mapping[str, Any],
-        reads: Reads = "state",
-        acknowledges: bool = False,
-        changed: Callable[[Page], None] = lambda _: None,
-    ) -> None:
-        self.name = name
-        self.params = params
-        self.is_joined = False
-        self.found: set[str] = set()
-        """Of these alerts, those that were there when it joined, begun some time before."""
-        self.has_on: dict[str, float] = {}
-        """Alerts, by their ids, whose time on the page is not over, and when it will be, by the loop."""
-        self.shows: str | None = None
-        """The one of them that is seen."""
-        self._network = network
-        self._url = url
-        self._random_source = random_source
-        self._reads = reads
-        self._acknowledges = acknowledges
-        self._changed = changed
+    network: Network
+    url: str
+    name: str
+    random_source: random.Random
+    _: KW_ONLY
+    params: Mapping[str, Any]
+    reads: Reads = "state"
+    acknowledges: bool = False
+    changed: Callable[[Page], None] = lambda _: None
+    is_joined: bool = field(default=False, init=False)
+    found: set[str] = field(default_factory=set, init=False)
+    """Of these alerts, those that were there when it joined, begun some time before."""
+    has_on: dict[str, float] = field(default_factory=dict, init=False)
+    """Alerts, by their ids, whose time on the page is not over, and when it will be, by the loop."""
+    shows: str | None = field(default=None, init=False)
+    """The one of them that is seen."""
+
+    def __post_init__(self) -> None:
         self._task: asyncio.Task[None] | None = None
         self._session: _Session | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -79,7 +72,7 @@ class Page:
 
     def open(self) -> None:
         if self._task is None:
-            self._task = self._network.spawn(self._run(), f"page {self.name}")
+            self._task = self.network.spawn(self._run(), f"page {self.name}")
 
     async def close(self) -> None:
         task, self._task = self._task, None
@@ -91,16 +84,16 @@ class Page:
     async def reload(self) -> None:
         if self.is_open:
             await self.close()
-            await asyncio.sleep(self._random_source.uniform(*RELOAD))
+            await asyncio.sleep(self.random_source.uniform(*RELOAD))
             self.open()
 
     async def _run(self) -> None:
-        opener = self._network.opener(f"page {self.name}")
+        opener = self.network.opener(f"page {self.name}")
         while True:
             session = _Session(self)
             try:
                 async with asyncio.timeout(OPEN_LIMIT):
-                    session.link = await opener(LinkRequest(url=f"{self._url}/websocket?vsn=2.0.0"), session)
+                    session.link = await opener(LinkRequest(url=f"{self.url}/websocket?vsn=2.0.0"), session)
                 await session.run()
             except (OSError, AnswerError, NotConnectedError, TimeoutError):
                 pass  # a browser tries again
@@ -108,25 +101,25 @@ class Page:
                 self.is_joined = False
                 if session.link is not None:
                     session.link.abort()
-            await asyncio.sleep(self._random_source.uniform(*RETRY))
+            await asyncio.sleep(self.random_source.uniform(*RETRY))
 
     # What it has on
 
     def take(self, event: str, payload: Any) -> None:
         if event == "stream_state":
             self._take_state(payload)
-        elif event == "content_update" and self._reads == "content" and payload.get("type") == "alert":
+        elif event == "content_update" and self.reads == "content" and payload.get("type") == "alert":
             data = payload["data"]
-            ends = self._network.loop.now + data.get("duration", DEFAULT_DURATION)
+            ends = self.network.loop.now + data.get("duration", DEFAULT_DURATION)
             self._put_on({**self.has_on, data["id"]: ends}, data["id"])
-        elif event == "takeover_clear" and self._reads == "content":
+        elif event == "takeover_clear" and self.reads == "content":
             self._put_on({}, None)
 
     def _take_state(self, payload: Any) -> None:
-        if self._reads == "content":
+        if self.reads == "content":
             return
         on: dict[str, float] = {}
-        for item in self._screen.on(payload, self._network.loop.now):
+        for item in self._screen.on(payload, self.network.loop.now):
             id = item.data.get("id") if isinstance(item.data, dict) else None
             if isinstance(id, str):
                 on[id] = max(on.get(id, 0.0), item.end)
@@ -141,16 +134,16 @@ class Page:
         before = self.has_on, self.shows
         self.has_on, self.shows = on, shows
         if on:
-            self._timer = self._network.call_at(min(on.values()), self._look_at_clock)
-        if shows is not None and shows != before[1] and self._acknowledges and self._session is not None:
+            self._timer = self.network.call_at(min(on.values()), self._look_at_clock)
+        if shows is not None and shows != before[1] and self.acknowledges and self._session is not None:
             self._session.push("alert_shown", {"id": shows})
         if (on, shows) != before:
-            self._changed(self)
+            self.changed(self)
 
     def _look_at_clock(self) -> None:
-        now = self._network.loop.now
+        now = self.network.loop.now
         on = {id: end for id, end in self.has_on.items() if end > now}
-        last = next(reversed(on), None) if self._reads == "content" else next(iter(on), None)
+        last = next(reversed(on), None) if self.reads == "content" else next(iter(on), None)
         self._put_on(on, self.shows if self.shows in on else last)
 
     def session_began(self, session: _Session | None) -> None:
@@ -162,8 +155,6 @@ class Page:
 
 
 class _Session:
-    """One connection of a page."""
-
     def __init__(self, page: Page) -> None:
         self.heard = False
         self.pinged = False
