@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from tui.channels import StateChange
@@ -31,7 +32,6 @@ _COMMANDS: Mapping[str, tuple[Callable[[SupervisedConnection], CommandResult], s
     "reconnect": (SupervisedConnection.reconnect, "reconnecting"),
     "disconnect": (SupervisedConnection.disconnect, "disconnected"),
 }
-"""What each does to a connection, and what is said of it."""
 
 
 class Reconfigured(NamedTuple):
@@ -46,29 +46,19 @@ class Reconfigured(NamedTuple):
     """``added NAME, changed NAME``; empty where all is as it was."""
 
 
+@dataclass(eq=False)
 class SupervisedConnections:
     """On the engine's loop; the arguments are those of :class:`SupervisedConnection`."""
 
-    def __init__(
-        self,
-        changes: ChangeLog,
-        clock: Clock,
-        random_source: random.Random,
-        *,
-        changed: Callable[[str, StateChange], None],
-        opener: Opener,
-        record: Callable[[str, InspectedFrame], object] | None,
-        loop_delay: LoopDelay,
-    ) -> None:
-        self._changes = changes
-        self._clock = clock
-        self._random_source = random_source
-        self._changed = changed
-        self._opener = opener
-        self._record = record
-        self._loop_delay = loop_delay
-        self.by_name: dict[str, SupervisedConnection] = {}
-        """In the order of the settings; another dictionary after each :meth:`configure`."""
+    changes: ChangeLog
+    clock: Clock
+    random_source: random.Random
+    changed: Callable[[str, StateChange], None]
+    opener: Opener
+    record: Callable[[str, InspectedFrame], object] | None
+    loop_delay: LoopDelay
+    by_name: dict[str, SupervisedConnection] = field(default_factory=dict, init=False)
+    """In the order of the settings; another dictionary after each :meth:`configure`."""
 
     def configure(
         self, settings: Iterable[ConnectionSettings], effective: Iterable[EffectiveValue]
@@ -109,16 +99,16 @@ class SupervisedConnections:
     ) -> SupervisedConnection:
         return SupervisedConnection(
             settings,
-            self._changes,
-            self._clock,
-            random.Random(self._random_source.random()),
-            changed=self._changed,
+            self.changes,
+            self.clock,
+            random.Random(self.random_source.random()),
+            changed=self.changed,
             stable=self._became_stable,
-            opener=self._opener,
+            opener=self.opener,
             past=past,
             effective=tuple(effective),
-            record=self._record,
-            loop_delay=self._loop_delay,
+            record=self.record,
+            loop_delay=self.loop_delay,
         )
 
     def _became_stable(self, stable: SupervisedConnection) -> None:
@@ -143,7 +133,7 @@ class SupervisedConnections:
                 return connection
             # Without this nobody could tell tomorrow whether a person or a fault ended a connection.
             text = f"{participle} by command"
-            self._changes.add(self._clock.time(), connection.name, text, quiet=True)
+            self.changes.add(self.clock.time(), connection.name, text, quiet=True)
             done = command(connection)
             result = result if name is None else done
         return result

@@ -29,7 +29,7 @@ class EngineLoop:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop = asyncio.Event()
+        self.stopping = asyncio.Event()
         self.stop_asked = threading.Event()
 
     def begin(self) -> None:
@@ -40,7 +40,7 @@ class EngineLoop:
 
     def stop(self) -> None:
         self.stop_asked.set()
-        self.post(self._stop.set)
+        self.post(self.stopping.set)
 
     def post(self, callback: Callable[[], object]) -> None:
         """Call on the engine's loop, while there is one. From any thread."""
@@ -49,9 +49,6 @@ class EngineLoop:
                 self._loop.call_soon_threadsafe(callback)
             except RuntimeError:
                 log.debug("the engine's loop had ended already")
-
-    async def until_stopped(self) -> None:
-        await self._stop.wait()
 
     async def call(self, coroutine: Coroutine[Any, Any, T | CommandResult]) -> T | CommandResult:
         """Run on the engine's loop, and answer on the caller's; without an engine the answer says so."""

@@ -21,13 +21,10 @@ class Reporter(Protocol):
 
 
 class JsonLines:
-    """Writes one JSON object a line.
+    """Writes one JSON object a line, and never blocks.
 
     ``{"type":"state","connection":NAME,"oldState":..,"newState":..,"error":..,"timestamp":SECONDS}``
     at every change, and ``{"type":"metrics","connection":NAME,"metrics":{..},..}`` at every report.
-
-    Args:
-        write: takes a line without its end and never blocks.
     """
 
     def __init__(self, write: Callable[[str], object]) -> None:

@@ -146,23 +146,18 @@ class Supervisor:
             self.ended.set()
 
     async def serve(self) -> None:
-        """Run on the caller's loop until :meth:`stop`. What ends it otherwise is logged and shown in the
-        snapshot.
-
-        Raises:
-            Exception: whatever ended the engine, after it was published.
-        """
+        """Run on the caller's loop until :meth:`stop`; what ends it otherwise is logged, shown and raised."""
         stopped = "it was asked to stop"
-        self._note("started", event=RunStarted())
+        self.note("started", event=RunStarted())
         try:
             await self._main()
         except Exception as error:
             log.exception("the engine stopped")
             stopped = f"{type(error).__name__}: {error}"
-            self._note(f"the engine stopped: {stopped}", "error", RunStopped(error=stopped))
+            self.note(f"the engine stopped: {stopped}", "error", RunStopped(error=stopped))
             raise
         else:
-            self._note("stopped", event=RunStopped())
+            self.note("stopped", event=RunStopped())
         finally:
             self._loop.end()
             self._publish_end(stopped)
@@ -180,15 +175,12 @@ class Supervisor:
                 stopped=stopped,
             )
 
-    def note(self, text: str) -> None:
-        """Keep in the journal what happened to the program around the engine. From any thread."""
-        self._note(text)
-
     def warn(self, text: str) -> None:
         """Tell, among the changes too, what is missing around the engine. From any thread."""
         self._changes.add(self._clock.time(), None, text, "warning", "engine")
 
-    def _note(self, text: str, severity: LineSeverity = "info", event: Event | None = None) -> None:
+    def note(self, text: str, severity: LineSeverity = "info", event: Event | None = None) -> None:
+        """Keep in the journal alone what happened to the program, or to the engine. From any thread."""
         if self._journal is not None:
             now = self._clock.time()
             self._journal.add(Entry(timestamp=now, kind="engine", text=text, severity=severity, event=event))
@@ -207,7 +199,7 @@ class Supervisor:
         publisher = asyncio.create_task(self._publish_forever(), name="publisher")
         reporter = asyncio.create_task(self._report_forever(), name="reporter")
         marker = asyncio.create_task(self._mark_alive(), name="journal marks")
-        stopping = asyncio.create_task(self._loop.until_stopped(), name="stop")
+        stopping = asyncio.create_task(self._loop.stopping.wait(), name="stop")
         try:
             # A publisher that fails must stop the engine: a screen that stands still lies.
             done, _ = await asyncio.wait(
@@ -351,27 +343,23 @@ class Supervisor:
         components: ComponentOptions | None = None,
     ) -> CommandResult:
         """Take these settings from now on; as of :meth:`SupervisedConnections.configure`."""
-        return await self._ask(self._apply(connections, effective, components))
 
-    async def _apply(
-        self,
-        connections: Sequence[ConnectionSettings],
-        effective: Sequence[EffectiveValue],
-        components: ComponentOptions | None,
-    ) -> CommandResult:
-        changed = changes(self._effective, effective)
-        self._effective = tuple(effective)
-        self._component_options = components or self._component_options
-        self._settings = self._named(connections)
-        begun, retired, event, done = self._connections.configure(self._settings, effective)
-        effects = self._components.configure(self._component_options)
-        for connection in begun:
-            connection.start()
-        await asyncio.gather(*(connection.retire() for connection in retired))
-        noted = [*filter(None, [done]), *changed, *effects]
-        message = f"settings reloaded: {'; '.join(noted) or 'nothing changed'}"
-        self._changes.add(self._clock.time(), None, message, "info", "engine", event=event)
-        return CommandResult(ok=True, message=message)
+        async def apply() -> CommandResult:
+            changed = changes(self._effective, effective)
+            self._effective = tuple(effective)
+            self._component_options = components or self._component_options
+            self._settings = self._named(connections)
+            begun, retired, event, done = self._connections.configure(self._settings, effective)
+            effects = self._components.configure(self._component_options)
+            for connection in begun:
+                connection.start()
+            await asyncio.gather(*(connection.retire() for connection in retired))
+            noted = [*filter(None, [done]), *changed, *effects]
+            message = f"settings reloaded: {'; '.join(noted) or 'nothing changed'}"
+            self._changes.add(self._clock.time(), None, message, "info", "engine", event=event)
+            return CommandResult(ok=True, message=message)
+
+        return await self._ask(apply())
 
     async def acknowledge(self, incident: str) -> CommandResult:
         return await self._do(self._components.incidents.acknowledge, incident)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,14 +44,14 @@ def load_face() -> None:
     import tui.app.app  # noqa: F401
 
 
+@dataclass
 class AppRunner:
     """Opens faces with the settings' keys and theme, arranged as the last one was left in ``folder``."""
 
-    def __init__(self, settings: AppSettings, keys: Keymap, folder: Path, notice: str | None = None) -> None:
-        self._settings = settings
-        self._keys = keys
-        self._folder = folder
-        self._notice = notice
+    settings: AppSettings
+    keys: Keymap
+    folder: Path
+    notice: str | None = None
 
     def open(
         self,
@@ -64,17 +65,17 @@ class AppRunner:
         from tui.app.app import OverlaySupervisorApp
         from tui.app.commands import AppOptions
 
-        notice, self._notice = self._notice, None
+        notice, self.notice = self.notice, None
         options = AppOptions(
-            theme=self._settings.theme,
-            bell=self._settings.bell,
-            refresh=self._settings.refresh,
-            toast_from=self._settings.toast_from,
-            bell_from=self._settings.bell_from,
-            keymap=self._keys,
-            folder=self._folder,
-            remembered=remembered.read(self._folder),
-            remember=partial(remembered.write, self._folder),
+            theme=self.settings.theme,
+            bell=self.settings.bell,
+            refresh=self.settings.refresh,
+            toast_from=self.settings.toast_from,
+            bell_from=self.settings.bell_from,
+            keymap=self.keys,
+            folder=self.folder,
+            remembered=remembered.read(self.folder),
+            remember=partial(remembered.write, self.folder),
             notice=notice,
         )
         clock = time.time if replay is None else replay.now
@@ -87,10 +88,10 @@ class AppRunner:
     ) -> int | None:
         """Run a face as of :meth:`tui.app.terminal.UnattendedApp.run_to`, and keep how it was left."""
         before = app.remembered
-        status = await app.run_to(end, mouse=self._settings.mouse, outlives_terminal=outlives_terminal)
+        status = await app.run_to(end, mouse=self.settings.mouse, outlives_terminal=outlives_terminal)
         if app.remembered != before:
             try:
-                remembered.write(self._folder, app.remembered)
+                remembered.write(self.folder, app.remembered)
             except OSError as error:
                 log.warning("the arrangement of the screen could not be kept: %s", error)
         return status
@@ -224,7 +225,10 @@ async def _faces(
 
 
 async def _in_front(end: End, begin: Callable[[], None] | None = None) -> bool:
-    """Wait until a face can be seen, and ``begin`` meanwhile; False when an end is asked for before."""
+    """Wait until a face can be seen; False when an end is asked for before.
+
+    Where it must wait, what runs without a face is to ``begin``.
+    """
     if not tty.is_in_front() and not end.is_asked:
         tty.ignore_job_control()
         complain(PROGRAM, "in the background; fg shows the screen")

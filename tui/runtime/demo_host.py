@@ -90,8 +90,7 @@ _STOP_LIMIT = 2.0
 class DemoHost:
     """Runs a scenario; its faults are the engine's extra commands, its notice the engine's.
 
-    Raises:
-        RuntimeError: (on entering) the hubs could not be started.
+    RuntimeError on entering: the hubs could not be started.
     """
 
     def __init__(self, dialect: DialectName = "telemetry", *, staged: bool = True) -> None:
@@ -151,11 +150,7 @@ class DemoHost:
         ]
 
     def alerts(self, folder: Path) -> AlertOptions:
-        """How its alert queue is set up, with a file of rules in ``folder``: what is there already stays.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
+        """How its alert queue is set up, with a file of rules in ``folder``: what is there already stays."""
         rules = folder / RULES_FILE
         if not rules.exists():
             rules.write_text(ALERT_RULES, encoding="utf-8")

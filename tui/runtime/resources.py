@@ -102,14 +102,12 @@ def _trouble_to_take(lock: StateLock) -> str | None:
         raise StartupError(f"{what} {error.strerror}; name another folder with --state", 2) from None
     except OSError as error:
         words = f"{lock.folder}: {error.strerror}"
-        if error.errno not in _BROKEN_DISK and not _is_read_only(lock.folder, error):
+        folder = lock.folder
+        is_read_only = error.errno == errno.EACCES and folder.is_dir() and not os.access(folder, os.W_OK)
+        if error.errno not in _BROKEN_DISK and not is_read_only:
             raise StartupError(f"state folder {words}; name another with --state") from None
         return words
     return None
-
-
-def _is_read_only(folder: Path, error: OSError) -> bool:
-    return error.errno == errno.EACCES and folder.is_dir() and not os.access(folder, os.W_OK)
 
 
 _C = TypeVar("_C", bound=Closing)
@@ -144,7 +142,6 @@ def control_socket(
     log_file: LogFile,
     reload: Callable[[], CommandResult] | None,
 ) -> ControlServer:
-    """The control socket, open."""
     server = ControlServer(
         supervisor,
         place.socket,
@@ -216,7 +213,6 @@ def alert_store_in(
 
 
 def standard_output() -> Writer:
-    """Standard output, written by a thread."""
     return Writer(
         DescriptorSink(sys.stdout.fileno() if sys.stdout is not None else os.open(os.devnull, os.O_WRONLY)),
         note_dropped=lambda count: f'{{"type":"dropped","lines":{count}}}',

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,7 +94,7 @@ def run(
         )
         restore_past(supervisor, journal)
         with flushed(metrics_server(supervisor, settings.metrics)) as metrics:
-            reload = _Reloader(supervisor, settings, read_settings, metrics)
+            reload = _Reloader(supervisor, settings.debug, read_settings, metrics)
             with flushed(control_socket(supervisor, feed, place, log_file, reload)):
                 end.closing = [each for each in (output, journal, alert_store, log_file) if each is not None]
                 face = None if keys is None else AppRunner(settings.app, keys, folder)
@@ -243,30 +244,24 @@ def _components(settings: Settings) -> ComponentOptions:
     return ComponentOptions(alerts=settings.alerts, services=settings.services, incidents=settings.incidents)
 
 
+@dataclass(eq=False)
 class _Reloader:
     """Reads the settings anew and has the engine take them, one reload at a time."""
 
-    def __init__(
-        self,
-        supervisor: Supervisor,
-        settings: Settings,
-        read_settings: Callable[[], Settings],
-        metrics: MetricsServer,
-    ) -> None:
-        self._supervisor = supervisor
-        self._debug = settings.debug
-        self._read_settings = read_settings
-        self._metrics = metrics
-        self._turn = threading.Lock()
-        self._waiting = threading.Lock()
+    supervisor: Supervisor
+    debug: bool
+    read_settings: Callable[[], Settings]
+    metrics: MetricsServer
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    waiting: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self) -> CommandResult:
         """Reload; settings that cannot be used change nothing, and the answer says why."""
         from tui.config.load import SettingsError
 
-        with self._turn:
+        with self.turn:
             try:
-                settings = self._read_settings()
+                settings = self.read_settings()
             except SettingsError as error:
                 message = f"nothing was changed: {'; '.join(error.lines)}"
                 log.error("reload: %s", message)
@@ -278,38 +273,38 @@ class _Reloader:
             return self._take_metrics(settings, asyncio.run(self._take(settings)))
 
     async def _take(self, settings: Settings) -> CommandResult:
-        result = await self._supervisor.apply(
+        result = await self.supervisor.apply(
             tuple(settings.connections.values()), settings.sources, _components(settings)
         )
-        if settings.debug == self._debug:
+        if settings.debug == self.debug:
             return result  # what a person switched meanwhile stays
-        self._debug = settings.debug
-        shown = await self._supervisor.set_debug(settings.debug)
+        self.debug = settings.debug
+        shown = await self.supervisor.set_debug(settings.debug)
         return CommandResult(ok=result.ok, message=f"{result.message}; {shown.message}")
 
     def _take_metrics(self, settings: Settings, result: CommandResult) -> CommandResult:
         from tui.metrics.server import MetricsError
 
         try:
-            words = self._metrics.apply(settings.metrics)
+            words = self.metrics.apply(settings.metrics)
         except MetricsError as error:
             return CommandResult(ok=False, message=f"{result.message}; {error}")
         return CommandResult(ok=result.ok, message=f"{result.message}; {words}") if words else result
 
     def in_background(self) -> None:
         """Reload without waiting for it; while one waits for its turn, another is not needed."""
-        if self._waiting.acquire(blocking=False):
+        if self.waiting.acquire(blocking=False):
             try:
                 threading.Thread(target=self._in_turn, name="reload", daemon=True).start()
             except RuntimeError:
                 # The machine has no thread left for us: the next signal asks anew.
-                self._waiting.release()
+                self.waiting.release()
                 raise
 
     def _in_turn(self) -> None:
         try:
-            with self._turn:
-                self._waiting.release()
+            with self.turn:
+                self.waiting.release()
             self()
         except Exception:
             log.exception("the settings could not be reloaded")

@@ -45,11 +45,7 @@ class AgeLimit:
         self._is_noted = False
 
     def start(self, newest: float | None) -> None:
-        """Begin; what comes later changes nothing.
-
-        Args:
-            newest: epoch seconds of the newest thing that is kept; None for nothing.
-        """
+        """Begin, from the epoch seconds of the newest thing that is kept; later calls change nothing."""
         if self._present is None:
             now = self._now()
             self._present, self._lived_to = now, self._lived()

@@ -13,8 +13,7 @@ from tui.system.private_files import anything_goes, open_private
 class AppendedFile:
     """A file of mode 0600, closed by whatever goes wrong: the next line opens it anew.
 
-    Args:
-        require: raises OSError while nothing may be written.
+    ``require`` raises OSError while nothing may be written.
     """
 
     def __init__(self, require: Callable[[], None] = anything_goes) -> None:
@@ -43,11 +42,7 @@ class AppendedFile:
         self._descriptor = open_private(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def append(self, data: bytes) -> None:
-        """Append ``data``, or nothing of it: what a full disk took of it is taken back.
-
-        Raises:
-            OSError: it is not written.
-        """
+        """Append all of ``data``, or raise OSError: what a full disk took of it is taken back."""
         assert self._descriptor is not None
         try:
             written = os.write(self._descriptor, data)

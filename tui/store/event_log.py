@@ -23,10 +23,7 @@ _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ER
 class ChangeLog:
     """The last ``size`` lines; written by the engine's thread, read from any.
 
-    Each line goes to the program's log as well, which keeps more of them, and to the journal.
-
-    Args:
-        keep: takes each line for the journal; never blocks.
+    Each line goes to the program's log as well, which keeps more of them, and to ``keep``, the journal.
     """
 
     def __init__(self, size: int = 1000, *, keep: Callable[[Entry], None] | None = None) -> None:
@@ -49,9 +46,7 @@ class ChangeLog:
     ) -> None:
         """Add one line; a quiet one is for the journal and the program's log alone.
 
-        Args:
-            text: for people; without one the event is for the journal alone.
-            subject: the key of a service.
+        Without a ``text``, for people, it is for the journal alone; ``subject`` is the key of a service.
         """
         entry = Entry(
             timestamp=timestamp,

@@ -32,11 +32,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class RotatingFile:
-    """A file of mode 0600 that makes room for a new one when it is full. Opened at the first line.
-
-    Args:
-        require: raises OSError while nothing may be written.
-    """
+    """A file that makes room for a new one when it is full. Opened at the first line."""
 
     def __init__(
         self,
@@ -91,7 +87,6 @@ class JsonLinesHandler(logging.Handler):
         self._repeats = repeats or Repeats()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand the record over; one that cannot be formatted leaves a line that says so."""
         self._note(self._repeats.over())
         try:
             if not self._repeats.is_noted(record, record.getMessage()):
@@ -167,14 +162,12 @@ class LogFile:
         self, folder: Path, level: LogLevel = "info", require: Callable[[], None] = anything_goes
     ) -> None:
         self.path = folder / FILE_NAME
-        self.failure: str | None = None
-        """Why the file could not be opened at the start, in words; None when it was."""
         sink = RotatingFile(self.path, require=require)
         try:
             sink.open()
         except OSError as error:
-            self.failure = f"{self.path}: {error.strerror or type(error).__name__}"
-            complain(PROGRAM, f"no log file, going on without: {self.failure}")
+            reason = error.strerror or type(error).__name__
+            complain(PROGRAM, f"no log file, going on without: {self.path}: {reason}")
         self._writer = Writer(sink, note_dropped=_missing_lines, name="log writer")
         self._handler = JsonLinesHandler(self._writer)
         root = logging.getLogger()
@@ -186,11 +179,9 @@ class LogFile:
 
     @property
     def dropped(self) -> int:
-        """Lines that were not written: dropped from the full queue, or lost to a full disk."""
         return self._writer.dropped
 
     def close(self, timeout: float = 1.0) -> bool:
-        """Take no more records and wait at most ``timeout`` seconds for the disk; whether all is written."""
         logging.getLogger().removeHandler(self._handler)
         self._handler.close()
         return self._writer.close(timeout)

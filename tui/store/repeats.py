@@ -45,11 +45,7 @@ class _Since:
 
 
 class Repeats:
-    """Says which records are to be told. For one thread at a time, as a handler's lock sees to.
-
-    Args:
-        now: monotonic seconds.
-    """
+    """Says which records are to be told. For one thread at a time, as a handler's lock sees to."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now

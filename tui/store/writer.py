@@ -18,11 +18,7 @@ class Sink(Protocol):
     """Where lines go. Only the writer's thread calls it, and it may block."""
 
     def write(self, data: bytes) -> None:
-        """Write all of ``data``, which is one line with its line end.
-
-        Raises:
-            OSError: the line is not, or not wholly, written.
-        """
+        """Write all of ``data``, which is one line with its line end, or raise OSError."""
 
     def close(self) -> None:
         """Give up what is held. Called once, after the last line."""
@@ -61,12 +57,10 @@ class Writer:
     """A daemon thread with a bounded queue of lines in front of a sink.
 
     Args:
-        sink: where the lines go.
         note_dropped: makes the line that says that so many lines are missing, without a line end. It
             is written before the next line that gets through.
         on_broken: called once, in the writer's thread, when the reader of a pipe has gone.
         capacity: lines that may wait; beyond it the oldest is dropped and counted.
-        name: the thread's name.
     """
 
     def __init__(
@@ -137,7 +131,9 @@ class Writer:
                 if self.broken:
                     self._lose(len(self._lines))
                     self._lines.clear()
-        self._say_the_last()
+        # No line follows that could tell of those missing.
+        if self._untold and not self.broken and self._put(self._note_dropped(self._untold)):
+            self._untold = 0
         self._sink.close()
 
     def _take(self) -> tuple[str, int] | None:
@@ -148,11 +144,6 @@ class Writer:
                     return None
                 self._changed.wait()
             return self._lines.popleft(), self._untold
-
-    def _say_the_last(self) -> None:
-        """At the end no line follows that could tell of those missing."""
-        if self._untold and not self.broken and self._put(self._note_dropped(self._untold)):
-            self._untold = 0
 
     def _put(self, line: str) -> bool:
         try:
