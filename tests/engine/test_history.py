@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests.channels.virtual import REPLAYED
 from tests.engine.conftest import FAST, PATIENCE, connection, eventually, running, state_of
 from tui.channels import StateChange
-from tui.connections.history import DAY, HOUR, KEPT_STATES, History
+from tui.connections.history import KEPT_STATES, History
+from tui.connections.minutes import DAY, HOUR
 from tui.demo.hub import Hub
 from tui.model.history import Minute
 from tui.model.snapshot import Availability, CommandResult, ConnectionHistory, FrameContent, FramePage

@@ -18,7 +18,8 @@ from tests.engine.conftest import eventually, running, state_of
 from tui.channels import StateChange
 from tui.channels.inspector import InspectedFrame
 from tui.connections.frames import content_of
-from tui.connections.history import DAY, HOUR, History
+from tui.connections.history import History
+from tui.connections.minutes import DAY, HOUR
 from tui.demo.hub import Hub
 from tui.model.alerts import TEST_SOURCE, TESTS, AlertCommand, AlertSummary
 from tui.model.events import (
@@ -47,7 +48,7 @@ from tui.replay.engine import ReplayEngine, ReplayError, open_replay
 from tui.replay.from_journal import JournalSource
 from tui.replay.journal_links import NOT_KNOWN, Interval, StateIntervals
 from tui.store.journal import DayFiles, Entry, Journal
-from tui.text.secret_names import masked, masked_text
+from tui.text.secret_names import masked
 
 BEGIN = 1_800_000_000.0 // 60 * 60
 
@@ -253,7 +254,7 @@ def when(timestamp: float) -> str:
     ],
 )
 def test_what_travels_under_a_secret_name_is_masked(payload: str, kept: str | None) -> None:
-    found = masked_text(payload)
+    found = masked(payload.encode()).decode()
     if kept is not None:
         assert found == kept
     else:

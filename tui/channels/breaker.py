@@ -10,11 +10,8 @@ BreakerState = Literal["closed", "open", "half-open"]
 class CircuitBreaker:
     """Opens after ``threshold`` consecutive failures, which is one trip; a probe that fails is none.
 
-    It holds no timer: its owner asks for ``until`` and calls :meth:`half_open` when that comes.
-
-    Args:
-        threshold: consecutive failures, 1 or more.
-        timeout: seconds from opening to the probe.
+    It holds no timer: its owner asks for ``until``, ``timeout`` seconds from opening to the probe, and calls
+    :meth:`half_open` when that comes.
     """
 
     def __init__(self, threshold: int, timeout: float) -> None:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 CRASHED = "the channel crashed on the server"
 CLOSED_BY_SERVER = "closed by the server"
-"""The reason of a channel whose server ended it, as it may."""
 
 _encode = msgspec.json.Encoder().encode
 _LAST_KEPT = 4096
@@ -72,7 +71,6 @@ class Channel:
         self._leave_ref: str | None = None
         self._leave_timer: asyncio.TimerHandle | None = None
         self.held = PushBuffer(self)
-        """Pushes that wait for the join."""
 
     def __repr__(self) -> str:
         return f"<Channel {self.topic} {self.state}>"
@@ -375,7 +373,6 @@ class Channel:
             self._begin_join()
 
     def connection_lost(self, words: str) -> None:
-        """The connection went; the channel waits for the next one."""
         self._rejoin_at = None
         self._earlier.connection_lost()
         if self.state == "leaving":

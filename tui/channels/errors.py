@@ -27,7 +27,7 @@ class ReplyError(ChannelsError):
 
     Attributes:
         status: the status as the server sent it, ``"error"`` as a rule; at most 100 characters.
-        words: the response in words.
+        message: the response in words.
         reply: what it answered, undecoded.
     """
 

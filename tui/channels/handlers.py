@@ -47,7 +47,6 @@ class Handlers:
         self._waiting_bytes = 0
         self._worker: asyncio.Task[None] | None = None
         self.dropped = 0
-        """Messages dropped from the full queue since the channel was made."""
 
     @property
     def waiting(self) -> int:
@@ -55,7 +54,6 @@ class Handlers:
         return len(self._waiting)
 
     def on(self, event: str, handler: Handler) -> Callable[[], None]:
-        """Add a handler; the function returned removes this one again, once."""
         binding = _Binding(handler)
         self._keep(event, (*self._by_event.get(event, ()), binding))
         return lambda: self._keep(
@@ -63,7 +61,6 @@ class Handlers:
         )
 
     def on_message(self, handler: Callable[[Message], object]) -> Callable[[], None]:
-        """Add a plain handler of every event; the function returned removes this one again, once."""
         binding = _Binding(handler)
         self._of_all += (binding,)
 

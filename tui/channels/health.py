@@ -102,32 +102,26 @@ class ConnectionDetails(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoundTrips:
-    """The round-trip times of the last 100 heartbeats, in seconds."""
+    """The round-trip times of the last 100 heartbeats, in seconds, oldest first."""
 
     def __init__(self, size: int = 100) -> None:
         self._size = size
-        self._times: list[float] = []  # a deque begins with 0.6 KB
+        self.times: list[float] = []  # a deque begins with 0.6 KB
 
     def add(self, seconds: float) -> None:
-        self._times.append(seconds)
-        if len(self._times) > self._size:
-            del self._times[0]
-
-    @property
-    def times(self) -> tuple[float, ...]:
-        """All of them, oldest first."""
-        return tuple(self._times)
+        self.times.append(seconds)
+        if len(self.times) > self._size:
+            del self.times[0]
 
     @property
     def last(self) -> float | None:
-        """The latest round trip; None before the first."""
-        return self._times[-1] if self._times else None
+        return self.times[-1] if self.times else None
 
     def percentile(self, part: float) -> float | None:
         """The nearest-rank percentile, ``part`` from 0 to 1; None before the first round trip."""
-        if not self._times:
+        if not self.times:
             return None
-        ranked = sorted(self._times)
+        ranked = sorted(self.times)
         return ranked[max(0, math.ceil(part * len(ranked)) - 1)]
 
 

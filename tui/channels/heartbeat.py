@@ -14,11 +14,7 @@ class Heartbeat:
 
     One is sent at once, then one every ``interval`` seconds. The first must be answered: a server
     that accepts and is silent was never connected. After later ones all that proves life keeps the
-    link, and two in a row without an answer are told.
-
-    Args:
-        interval: seconds between heartbeats.
-        timeout: seconds within which something must come.
+    link, and two in a row without an answer are told. Something must come within ``timeout`` seconds.
     """
 
     def __init__(self, interval: float, timeout: float) -> None:
@@ -28,7 +24,6 @@ class Heartbeat:
         self._sent_at: float | None = None
         self._proven = True
         self._unanswered: list[float] = []
-        """When the first ones were sent after all that were answered."""
         self.answered = False
         """A heartbeat was answered on this connection."""
 

@@ -78,11 +78,7 @@ class Counts(msgspec.Struct):
 
 
 class Lifecycle:
-    """States, attempts, back-off, breaker and heartbeats of one socket.
-
-    Args:
-        random_source: the source of jitter; give each socket its own.
-    """
+    """States, attempts, back-off, breaker and heartbeats of one socket."""
 
     def __init__(
         self, options: Options, clock: Clock, random_source: random.Random, callbacks: LifecycleCallbacks
@@ -126,7 +122,6 @@ class Lifecycle:
         self._opened = True
 
     def open_failed(self, error: OpenError) -> None:
-        """The connection could not be opened."""
         self._open_error = error
 
     def lost(self, words: str) -> None:
@@ -373,7 +368,6 @@ class Lifecycle:
         self._callbacks.end_connection(words, graceful=graceful)
 
     def metrics(self) -> HealthMetrics:
-        """The nine metrics, read without changing any."""
         return HealthMetrics(
             connection_state=self.state,
             reconnect_attempts=self.counts.reconnect_attempts,

@@ -33,7 +33,6 @@ class LoopDelay:
         self._delays: deque[tuple[float, float]] = deque(maxlen=round(2 * KEPT / LEAST))
 
     def new_loop(self) -> asyncio.AbstractEventLoop:
-        """An event loop that is watched."""
         return asyncio.SelectorEventLoop(WatchedSelector(self))
 
     def begin_turn(self, due: float = math.inf) -> None:
@@ -71,7 +70,6 @@ class WatchedSelector(selectors.DefaultSelector):
         self._delay = delay
 
     def select(self, timeout: float | None = None) -> Any:
-        """As of any selector."""
         now = self._delay.end_turn()
         found = super().select(timeout)
         self._delay.begin_turn(now + timeout if timeout is not None and timeout > 0 else math.inf)

@@ -16,20 +16,14 @@ LOG_EVERY = 60.0
 
 
 class Mistakes:
-    """Counts the mistakes of one socket; implements :class:`tui.channels.handlers.Ledger`.
-
-    Args:
-        address: ``host:port``, to begin each line with.
-    """
+    """Counts those of one socket, whose ``host:port`` each line begins with."""
 
     def __init__(self, address: str, clock: Clock) -> None:
         self._address = address
         self._clock = clock
         self._logged: dict[str, float] = {}
         self.handler_errors = 0
-        """Handlers that raised."""
         self.undecodable = 0
-        """Frames or payloads that did not decode."""
 
     def handler_raised(self, topic: str, event: str, error: BaseException) -> None:
         """A handler raised: logged with topic, event and traceback."""

@@ -21,7 +21,6 @@ class Owner:
     """There is a task from :meth:`start` until there is nothing to wait for.
 
     Args:
-        name: ``host:port``, for the log.
         decide: does what is due, and returns when to be called again: infinite for when something happens,
             None for never. It is told whether it comes far too late.
         ended: called when the task has ended.
@@ -37,7 +36,6 @@ class Owner:
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self.wake = self._wake.set
-        """Have it decide anew: something happened."""
 
     def start(self) -> None:
         if self._task is None:

@@ -102,7 +102,6 @@ class Tunnel(asyncio.Protocol):
             transport.max_size = _READ_SIZE
 
     def data_received(self, data: bytes) -> None:
-        """A part of the answer, or of what is behind it."""
         self._rest += data[self.head.feed(data) :]
         if self.head.ended and not self._settled.done():
             assert self.transport is not None

@@ -62,11 +62,6 @@ class Push(Response):
             self._withdraw(ChannelClosed(f"{self.what}: taken back"))
 
     def send(self) -> None:
-        """Send it now.
-
-        Raises:
-            NotConnectedError, TypeError, ValueError: as of :meth:`Socket.send`.
-        """
         socket = self.channel.socket
         ref = socket.next_ref()
         socket.send(self.channel.join_ref, ref, self.channel.topic, self.event, self.payload)
@@ -110,7 +105,6 @@ class Push(Response):
         try:
             return (yield from super()._wait())
         except asyncio.CancelledError:
-            # Nobody wants it any more: if it was not sent yet, it will not be.
             self._withdraw(ChannelClosed(f"{self.what}: cancelled"))
             raise
 
@@ -128,7 +122,6 @@ class PushBuffer:
         return len(self._held)
 
     def hold(self, event: str, payload: Any, timeout: float) -> Push:
-        """As of :meth:`tui.channels.channel.Channel.push`, for later."""
         options = self._channel.socket.options
         if isinstance(payload, (bytes, bytearray, memoryview)):
             if options.protocol_version == 1:

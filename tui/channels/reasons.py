@@ -51,7 +51,6 @@ class Step:
 
     @property
     def who(self) -> str:
-        """Who is asked, in words."""
         return f"the proxy {self.of}" if self.proxy else self.of
 
 
@@ -96,11 +95,7 @@ def describe_error(error: BaseException, step: Step, now: float) -> OpenError:
 
 
 def overdue(step: Step, awaited: Awaited, limit: float, now: float) -> OpenError:
-    """What is to be said of an attempt that is in ``step`` still when its ``limit`` in seconds is over.
-
-    Args:
-        awaited: what hangs, where that has a name.
-    """
+    """What is to be said of an attempt that is in ``step`` still when its ``limit`` in seconds is over."""
     if awaited.what is not None:
         return OpenError(awaited.message(limit, ""))
     within = f"within {limit:g} s"

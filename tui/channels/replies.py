@@ -26,7 +26,6 @@ class Replies:
 
     Args:
         join_timeout: seconds that a server may need for a join, and answers nothing else.
-        wake: called when there is something more to wait for.
     """
 
     __slots__ = ("_clock", "_drain", "_join_timeout", "_wake", "awaited", "holding_up", "last_join_answer")
@@ -42,7 +41,6 @@ class Replies:
         self.last_join_answer = 0.0
 
     def expect(self, ref: str, awaiting: Push | ChannelReply) -> None:
-        """Have the reply to ``ref`` brought to ``awaiting``."""
         self.awaited[ref] = awaiting
         if isinstance(awaiting, ChannelReply) and awaiting.is_join:
             self.holding_up[ref] = self._clock.monotonic()
@@ -54,10 +52,7 @@ class Replies:
 
     def drains(self, ref: str, now: float) -> None:
         """Bytes leave while others wait to: until all of it is gone it holds up every answer, as a join does.
-
-        Args:
-            ref: one that nothing else has.
-        """
+        Nothing else has that ``ref``."""
         self.holding_up.pop(self._drain, None)
         self._drain = ref
         self.holding_up[ref] = now

@@ -49,7 +49,7 @@ class Socket:
         options: see :class:`Options`; or name single options: ``Socket(url, heartbeat_interval=5)``.
         loop_delay: of the loop that it belongs to, where somebody looks at that; round trips in which the
             loop was late are then counted and not judged.
-        clock, chance, opener: for tests that run on a clock, a chance and a network of their own.
+        clock, random_source, opener: for tests that run on a clock, a chance and a network of their own.
 
     Raises:
         ValueError: the URL is no ``ws``, ``wss``, ``http`` or ``https`` URL.
@@ -86,7 +86,6 @@ class Socket:
         self._owner = Owner(self.address, self._clock, self._decide, self._settle_disconnects)
         self.replies = Replies(self.options.join_timeout, self._clock, self._owner.wake)
         self.wake = self._owner.wake
-        """Have the owner decide anew: something happened."""
         self._ref = 0
         self._attempt: Attempt | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -104,7 +103,6 @@ class Socket:
 
     @property
     def state(self) -> ConnectionState:
-        """One of the five states."""
         return self._lifecycle.state
 
     @property
@@ -224,7 +222,7 @@ class Socket:
     @property
     def round_trips(self) -> tuple[float, ...]:
         """Seconds, of the last 100 answered heartbeats, oldest first."""
-        return self._traffic.round_trips.times
+        return tuple(self._traffic.round_trips.times)
 
     # The loop that owns the connection
 
@@ -328,7 +326,6 @@ class Socket:
     # What a connection reports
 
     def opening_ended(self, error: OpenError | None) -> None:
-        """The task that opens ended, with a link or without."""
         if error is None:
             self._lifecycle.opened()
         else:
@@ -402,11 +399,9 @@ class Socket:
         return connection is not None and connection.link is not None and connection.link.writable
 
     def now(self) -> float:
-        """The clock by which the socket decides."""
         return self._clock.monotonic()
 
     def next_ref(self) -> str:
-        """A new ref, never used before by this socket."""
         self._ref += 1
         return str(self._ref)
 

@@ -30,18 +30,12 @@ class Traffic:
         self.last_close_at, self.last_close_code, self.last_close_reason = at, code, words
 
     def clock_was_set(self, step: float) -> None:
-        """As of :meth:`Lifecycle.clock_was_set`."""
         if self.last_close_at is not None:
             self.last_close_at += step
 
     def details(
         self, life: Lifecycle, clock: Clock, allowance: float, channels: OpenChannels, mistakes: Mistakes
     ) -> ConnectionDetails:
-        """What is known beside the nine metrics, read without changing any.
-
-        Args:
-            allowance: as of :meth:`tui.channels.replies.Replies.allowance`.
-        """
         now, counts = clock.monotonic(), life.counts
         first_out = life.heartbeat.unanswered_since if life.is_open else None
         overdue = unanswered = None

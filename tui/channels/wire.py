@@ -209,9 +209,6 @@ class TextDecoder:
     Version 2 sends the same few headers again and again, and JSON is decided by its prefix: bytes
     that begin as a header once decoded have the same first four elements. So a known header is
     compared, not parsed, and the payload is not looked at before it is asked for.
-
-    Args:
-        version: 1 or 2, as in ``protocol_version``.
     """
 
     def __init__(self, version: int) -> None:

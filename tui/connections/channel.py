@@ -41,7 +41,6 @@ class SupervisedChannel:
         channel.on("phx_close", self._closed)
 
     def join(self) -> None:
-        """Join, or join again if it was closed."""
         if self.channel.state == "closed":
             self.channel.join()
 

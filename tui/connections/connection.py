@@ -18,7 +18,8 @@ from tui.channels.loop_delay import LoopDelay
 from tui.channels.wire import Reply
 from tui.connections.channel import SupervisedChannel
 from tui.connections.frames import Frames
-from tui.connections.history import DAY, HOUR, History
+from tui.connections.history import History
+from tui.connections.minutes import DAY, HOUR
 from tui.connections.settings import ConnectionSettings, EffectiveValue, Topic
 from tui.connections.trouble import TroubleTracker
 from tui.model.events import ChannelChanged, StateChanged
@@ -34,7 +35,6 @@ _REPLY_LIMIT = 64 * 1024
 MAX_REPLY = 1024 * 1024
 """Bytes of a reply that is passed on whole."""
 _NOTE_LOSSES_EVERY = 60.0
-
 
 _LOSSES = {
     "dropped_messages": "messages dropped (handler queue full)",
@@ -66,11 +66,9 @@ class SupervisedConnection:
 
     Args:
         changed: called with each state change of the socket, exactly as it happened.
-        stable: called when the connection has become stable.
         past: of the connection that this one replaces.
         effective: its settings, secrets masked.
         record: told of every frame, by the connection's name; never blocks.
-        loop_delay: as of :class:`Socket`.
     """
 
     def __init__(
@@ -119,7 +117,6 @@ class SupervisedConnection:
         self.socket.on_stable(lambda: stable(self))
 
     def start(self) -> None:
-        """Connect and join every topic, for as long as the program runs."""
         self.socket.connect()
         self._join_all()
 
@@ -207,14 +204,12 @@ class SupervisedConnection:
         return CommandResult(ok=True, message=f"{self.name}: connecting now")
 
     def reconnect(self) -> CommandResult:
-        """Replace the connection, or try at once."""
         self._troubles.clear()
         self.socket.reconnect()
         self._join_all()
         return CommandResult(ok=True, message=f"{self.name}: reconnecting now")
 
     def disconnect(self) -> CommandResult:
-        """Disconnect until asked."""
         if self.socket.state == "disconnected":
             return CommandResult(ok=True, message=f"{self.name} is disconnected already")
         self.socket.disconnect()
@@ -243,7 +238,6 @@ class SupervisedConnection:
     # Publication
 
     def clock_was_set(self, step: float) -> None:
-        """The wall clock was set by so many seconds, back where they are negative."""
         self.socket.clock_was_set(step)
         self._troubles.clock_was_set(step)
 

@@ -10,11 +10,9 @@ import msgspec
 from tui.channels import StateChange
 from tui.channels.clock import Clock
 from tui.channels.health import ConnectionState
-from tui.connections.minutes import DAY, HOUR, Minutes
+from tui.connections.minutes import Minutes
 from tui.model.history import Minute, Spent
 from tui.model.snapshot import Availability, StateEntry
-
-__all__ = ["DAY", "HOUR", "KEPT_STATES", "History"]
 
 KEPT_STATES = 100
 
@@ -32,7 +30,7 @@ class StateLog:
     """The last changes of state; each failure that goes on is counted in the entry of its trouble."""
 
     def __init__(self) -> None:
-        self._states: deque[StateEntry] = deque(maxlen=KEPT_STATES)
+        self.states: deque[StateEntry] = deque(maxlen=KEPT_STATES)
         self._trouble_at: float | None = None
 
     def add(self, entry: StateEntry, *, goes_on: bool) -> bool:
@@ -41,29 +39,25 @@ class StateLog:
             return True
         if entry.state in ("reconnecting", "failed"):
             self._trouble_at = entry.timestamp
-        self._states.append(entry)
+        self.states.append(entry)
         return False
 
     def _count_in_trouble(self, failure: StateEntry) -> bool:
         """False where its entry is no longer held."""
-        for place in range(len(self._states) - 1, -1, -1):
-            entry = self._states[place]
+        for place in range(len(self.states) - 1, -1, -1):
+            entry = self.states[place]
             if entry.timestamp == self._trouble_at and entry.state in ("reconnecting", "failed"):
                 break
         else:
             return False
-        while len(self._states) > place:
-            self._states.pop()
-        self._states.append(
+        while len(self.states) > place:
+            self.states.pop()
+        self.states.append(
             msgspec.structs.replace(
                 entry, tries=entry.tries + 1, last_try=failure.timestamp, last_reason=failure.reason
             )
         )
         return True
-
-    @property
-    def states(self) -> tuple[StateEntry, ...]:
-        return tuple(self._states)
 
 
 class History:
@@ -106,7 +100,7 @@ class History:
     @property
     def states(self) -> tuple[StateEntry, ...]:
         """The last changes of state, oldest first."""
-        return self._log.states
+        return tuple(self._log.states)
 
     def kept(self) -> tuple[Minute, ...]:
         """The minutes since the last call, for the journal; the last one of them goes on."""
@@ -116,18 +110,15 @@ class History:
         return minutes
 
     def restore(self, earlier: Iterable[Minute]) -> None:
-        """Take what an earlier run of the program kept."""
         self._minutes.restore(earlier)
 
     def _poll(self) -> None:
         self._minutes.spent(self._spent)
 
     def hour(self) -> str:
-        """As of :attr:`tui.model.snapshot.ConnectionSnapshot.hour`."""
         self._poll()
         return self._minutes.hour()
 
     def availability(self, minutes: int) -> Availability:
-        """Of the present minute and the ``minutes`` before it."""
         self._poll()
         return self._minutes.availability(minutes)

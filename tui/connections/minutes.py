@@ -19,7 +19,8 @@ a second, so the machine slept or the process was held."""
 
 
 class Minutes:
-    """Fed at each change, and at looks in between, with how the time since the last one was spent.
+    """Fed at each change, and at looks in between, with how the time since the last one was spent. What it
+    tells goes up to the last :meth:`spent`, of which there must have been one.
 
     Args:
         kept: minutes that are kept, of about 100 bytes each.
@@ -57,8 +58,7 @@ class Minutes:
         return self._minutes[-1]
 
     def hour(self) -> str:
-        """As of :attr:`tui.model.snapshot.ConnectionSnapshot.hour`, up to the last :meth:`spent`, of which
-        there must have been one. The same object as long as it is the same."""
+        """As of :attr:`tui.model.snapshot.ConnectionSnapshot.hour`; the same object while it is the same."""
         present = self._minutes[-1]
         key = (present.number, present.digit)
         if key != self._strip_key:
@@ -79,8 +79,7 @@ class Minutes:
         return "".join(digits)
 
     def availability(self, minutes: int) -> Availability:
-        """Of the present minute and the ``minutes`` before it, up to the last :meth:`spent`, of which there
-        must have been one."""
+        """Of the present minute and the ``minutes`` before it."""
         oldest = self._minutes[-1].number - minutes
         total = Minute(oldest)
         for minute in reversed(self._minutes):
@@ -90,7 +89,7 @@ class Minutes:
         return total.availability
 
     def since(self, number: int) -> tuple[Minute, ...]:
-        """The minutes from that number on, up to the last :meth:`spent`; not to be changed."""
+        """The minutes from that number on; not to be changed."""
         return tuple(minute for minute in self._minutes if minute.number >= number)
 
     def restore(self, earlier: Iterable[Minute]) -> None:

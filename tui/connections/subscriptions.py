@@ -35,7 +35,6 @@ Wanted = dict[tuple[str, str, str], Subscription]
 
 
 def on(channel: Channel, event: str, handler: Callable[[Message], None]) -> Subscription:
-    """The subscription to one event of a channel."""
     return Subscription(channel, lambda: channel.on(event, handler))
 
 

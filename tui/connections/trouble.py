@@ -33,7 +33,7 @@ class TroubleTracker:
         self._came_back = False
 
     def clock_was_set(self, step: float) -> None:
-        """The wall clock was set by so many seconds: what is kept as a moment is that moment still."""
+        # What is kept as a moment is that moment still.
         self._noted_at += step
         self.trouble, self._unsettled = _moved(self.trouble, step), _moved(self._unsettled, step)
 

@@ -289,7 +289,7 @@ class JournalConnections:
             last_5_minutes=spans.availability(at, 5),
             last_hour=spans.availability(at, HOUR),
             last_day=spans.availability(at, DAY),
-            states=log.states,
+            states=tuple(log.states),
         )
 
 

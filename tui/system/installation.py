@@ -43,11 +43,7 @@ def needs(extra: Extra, *beside: Extra) -> str:
 
 
 def command_for(extras: Sequence[Extra], prefix: Path | None = None) -> str | None:
-    """The command for a shell that adds extras to this installation; None where no installer is known.
-
-    Args:
-        prefix: of the environment, in place of the running one's.
-    """
+    """The command for a shell that adds extras to this installation; None where no installer is known."""
     prefix = prefix or Path(sys.prefix)
     try:
         ours = distribution(NAME)

@@ -37,7 +37,6 @@ class Parser(argparse.ArgumentParser):
     """A parser of command lines whose mistakes a terminal does not obey, whatever was typed."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and exit with status 2."""
         super().error(printable(message, 2000))
 
 
@@ -61,7 +60,6 @@ def put(*lines: str) -> None:
 
 
 def put_json(value: object) -> None:
-    """Print a value as one line of JSON."""
     # --help imports this module, and no more than it needs.
     from tui.text.json_text import json_text
 
@@ -84,7 +82,6 @@ def put_content(content: bytes) -> None:
 
 
 def flush() -> None:
-    """Have all written that was put."""
     with _writing():
         sys.stdout.flush()
 

@@ -12,9 +12,7 @@ import msgspec
 NOTHING = "\N{EN DASH}"
 """Stands where a value is not known; never a zero."""
 
-
 _HALF_A_DAY = 12 * 3600
-
 
 LOOP_LATE = 0.25
 """Seconds by which the engine's own loop must be late for that to be shown."""

@@ -46,11 +46,7 @@ def check_no_nul(text: str) -> str:
 
 
 def check_topic(topic: str) -> str:
-    """A topic that can be joined.
-
-    Raises:
-        ValueError: it cannot; the message holds no value.
-    """
+    """A topic that can be joined."""
     if not topic or not topic.isprintable():
         raise ValueError("expected a topic of at least one character, all printable")
     if topic == "phoenix":
@@ -62,8 +58,6 @@ def split_url(url: str, *, schemes: tuple[str, ...], example: str, user: str, qu
     """The parts of a URL that holds no secret, since it is shown as it is.
 
     Args:
-        schemes: those that it may begin with.
-        example: a URL that would do.
         user: what to do with the name and password that it must not hold.
         query: what to do with the query that it must not hold.
 

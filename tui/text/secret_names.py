@@ -26,8 +26,6 @@ _WHOLE = frozenset({"auth", "jwt", "cookie", "cookies"})
 _KINDS_OF_KEY = frozenset(
     {"api", "access", "private", "stream", "signing", "encryption", "session", "shared"}
 )
-
-
 _ADDRESS = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]{1,15}://)(?:[^\s/@?#]{1,200}@)?([^\s?#]*)(?:[?#]\S*)?")
 
 
@@ -50,11 +48,6 @@ def masked(payload: bytes) -> bytes:
         return payload
     payload = _PLAIN.sub(_mask, payload)
     return _NESTED.sub(_mask_nested, payload) if b'\\"' in payload else payload
-
-
-def masked_text(text: str) -> str:
-    """The same for a text."""
-    return masked(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 
 def _mask(found: re.Match[bytes]) -> bytes:
