@@ -10,7 +10,6 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -178,15 +177,9 @@ def test_of_a_huge_frame_nobody_looks_through_all_of_it(shape: str, monkeypatch:
 
 @pytest.mark.parametrize("status", ["ok", "error"])
 async def test_an_answer_is_built_for_nobody_but_whoever_awaits_its_response(status: str) -> None:
-    class Pusher:
-        topic = "t"
-        socket = SimpleNamespace(now=lambda: 0.0)
-
-        def lost_by_server(self, words: str) -> None: ...
-
     large = b'{"status":"%b","response":[%b1]}' % (status.encode(), b"{}," * 300_000)
     frame = b'[null,"5","t","phx_reply",%b]' % large
-    push: Any = Push(Pusher(), "e", {}, 10.0)  # type: ignore[arg-type]  # what it needs
+    push: Any = Push(Socket("ws://127.0.0.1:9/socket").channel("t"), "e", {}, 10.0)
     with kept() as held:
         push.replied(TextDecoder(2).decode(frame))
         assert tracemalloc.get_traced_memory()[1] < 4 * len(frame)
